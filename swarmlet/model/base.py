@@ -1,0 +1,35 @@
+"""The Struct every API type derives from, and the scalar types of the wire."""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+
+import msgspec
+
+IntOrString = int | str
+"""`maxSurge: 1` or `maxSurge: "25%"`."""
+
+
+class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A part of an API object: immutable, camelCase on the wire, fields at their default left out.
+
+    Read from the store, a struct is shared by everyone: never mutate a dict inside it;
+    make a new value with `msgspec.structs.replace`. Default values here are Go's zero values; what the API
+    server fills in is `model.defaults`' business. Subclasses repeat `frozen=True, kw_only=True`: msgspec does not
+    inherit the second, and the type checker not the first.
+    """
+
+
+def always(text: str) -> str:
+    """Declare a field whose default is `text` and that is on the wire all the same; plain defaults are left out."""
+    return msgspec.field(default_factory=functools.partial(str, text))
+
+
+Time = datetime
+"""RFC 3339, UTC, whole seconds (`model.clock_time(now)` cuts the rest off)."""
+
+
+def clock_time(now: datetime) -> datetime:
+    """Cut `now` to the whole seconds of Kubernetes' `Time`."""
+    return now.replace(microsecond=0)

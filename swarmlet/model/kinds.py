@@ -1,0 +1,74 @@
+"""The catalogue of kinds: one `Kind` for each resource the API serves, and the few that only daemons see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlet.model import apps, cluster, core, pod
+from swarmlet.model.meta import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What discovery, the store, the CLI and the controllers need to know of a kind.
+
+    `resource` names the collection in the store and in `Key`: the plural, and for a group other than core a dot
+    and the group ("pods", "deployments.apps"), as kubectl writes it.
+    """
+
+    type: type[Object]
+    plural: str
+    singular: str
+    short_names: tuple[str, ...] = ()
+    namespaced: bool = True
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.type.__name__
+
+    @property
+    def api_version(self) -> str:
+        return self.type().api_version
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        return self.api_version.rpartition("/")[2]
+
+    @property
+    def resource(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+NAMESPACE = Kind(
+    core.Namespace, "namespaces", "namespace", ("ns",), namespaced=False, subresources=("status", "finalize")
+)
+NODE = Kind(core.Node, "nodes", "node", ("no",), namespaced=False, subresources=("status",))
+POD = Kind(pod.Pod, "pods", "pod", ("po",), categories=("all",), subresources=("status", "log", "binding"))
+CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
+SECRET = Kind(core.Secret, "secrets", "secret")
+EVENT = Kind(core.Event, "events", "event", ("ev",))
+LEASE = Kind(core.Lease, "leases", "lease")
+DEPLOYMENT = Kind(
+    apps.Deployment, "deployments", "deployment", ("deploy",), categories=("all",), subresources=("status", "scale")
+)
+REPLICA_SET = Kind(
+    apps.ReplicaSet, "replicasets", "replicaset", ("rs",), categories=("all",), subresources=("status", "scale")
+)
+
+SERVED = (NAMESPACE, NODE, POD, CONFIG_MAP, SECRET, EVENT, LEASE, DEPLOYMENT, REPLICA_SET)
+"""In the order that discovery lists them."""
+
+CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
+TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
+
+INTERNAL = (CLUSTER_IDENTITY, TOKEN)
+"""In the store, never in the API."""
+
+BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}
+BY_GVK = {(kind.api_version, kind.kind): kind for kind in SERVED}

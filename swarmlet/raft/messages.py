@@ -1,0 +1,149 @@
+"""What goes in and out of the core: entries, messages, hard state, and `Ready`, the list of what is to be done.
+
+Node ids are text; indexes and terms are ints from 1 (0: none). All values are immutable.
+Source of the shapes: etcd-io/raft `raftpb` and `Ready`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import msgspec
+
+NodeId = str
+NO_NODE: NodeId = ""
+
+
+class EntryKind(enum.IntEnum):
+    """`data` is a command, a no-op (empty data), or an encoded `MembershipChange`."""
+
+    NORMAL = 0
+    MEMBERSHIP = 1
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    index: int
+    term: int
+    data: bytes = b""
+    kind: EntryKind = EntryKind.NORMAL
+
+
+class HardState(msgspec.Struct, frozen=True, array_like=True):
+    """What must be on disk before any reply that depends on it."""
+
+    term: int = 0
+    vote: NodeId = NO_NODE
+    commit: int = 0
+
+
+class Membership(msgspec.Struct, frozen=True, array_like=True):
+    """Who votes and who only learns. Effective as soon as the entry that makes it is in the log."""
+
+    voters: frozenset[NodeId] = frozenset()
+    learners: frozenset[NodeId] = frozenset()
+
+
+class ChangeKind(enum.IntEnum):
+    ADD_LEARNER = 0
+    PROMOTE = 1
+    DEMOTE = 2
+    REMOVE = 3
+
+
+class MembershipChange(msgspec.Struct, frozen=True, array_like=True):
+    """One step: never more than one node at a time. `context` is the caller's (an address); the core carries it."""
+
+    kind: ChangeKind
+    node: NodeId
+    context: bytes = b""
+
+
+class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True):
+    """The state at `index` replaces the log up to it. The bytes of the state are the driver's business."""
+
+    index: int = 0
+    term: int = 0
+    membership: Membership = Membership()
+
+
+class MessageKind(enum.IntEnum):
+    APPEND = 0
+    APPEND_REPLY = 1
+    HEARTBEAT = 2
+    HEARTBEAT_REPLY = 3
+    VOTE = 4
+    VOTE_REPLY = 5
+    PRE_VOTE = 6
+    PRE_VOTE_REPLY = 7
+    SNAPSHOT = 8
+    TIMEOUT_NOW = 9
+    READ_INDEX = 10
+    READ_INDEX_REPLY = 11
+    TRANSFER_LEADER = 12
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """One message between two nodes; `kind` says which fields mean something.
+
+    APPEND: `log_index`/`log_term` of the entry before `entries`, and `commit`. APPEND_REPLY: `log_index` acknowledged,
+    or with `reject` the index refused, and `hint_index`/`hint_term` where to go on. VOTE, PRE_VOTE: last log
+    position; `force` is set in a leadership transfer. SNAPSHOT: `snapshot`; the driver sends the bytes beside it.
+    HEARTBEAT, READ_INDEX and their replies: `context` names the read.
+    """
+
+    kind: MessageKind
+    sender: NodeId
+    to: NodeId
+    term: int = 0
+    log_index: int = 0
+    log_term: int = 0
+    commit: int = 0
+    entries: tuple[Entry, ...] = ()
+    reject: bool = False
+    hint_index: int = 0
+    hint_term: int = 0
+    force: bool = False
+    context: bytes = b""
+    snapshot: SnapshotMeta | None = None
+
+
+class Role(enum.Enum):
+    FOLLOWER = "follower"
+    PRE_CANDIDATE = "pre-candidate"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """The read named `context` may be served once `index` is applied."""
+
+    index: int
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the driver must do, in this order; then it calls `Raft.advance(ready)`.
+
+    1. Send `messages` at once: they promise nothing that is not on disk.
+    2. Persist `snapshot` (if any), `entries` (truncating what conflicts) and `hard_state` in one durable commit.
+    3. Send `messages_after_persist`: votes, acknowledgements.
+    4. Apply `committed`, in order; serve `read_states` once their index is applied.
+
+    Between `ready()` and `advance()` the core accepts `step`, `propose` and `tick` as ever; a second `ready()` may be
+    taken only after `advance()`. The leader counts its own acknowledgement in `advance()`, that is, after step 2.
+    `committed` may hold entries that are in `entries` of the same Ready only where the node is alone in its quorum.
+    """
+
+    hard_state: HardState | None = None
+    entries: tuple[Entry, ...] = ()
+    snapshot: SnapshotMeta | None = None
+    messages: tuple[Message, ...] = ()
+    messages_after_persist: tuple[Message, ...] = ()
+    committed: tuple[Entry, ...] = ()
+    read_states: tuple[ReadState, ...] = ()
+    role: Role = Role.FOLLOWER
+    leader: NodeId = NO_NODE
+    term: int = field(default=0)

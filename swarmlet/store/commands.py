@@ -1,0 +1,92 @@
+"""What the log replicates: commands, their outcomes, and the wire form of both.
+
+A command carries everything that is decided: uids, times, whole objects. `store.apply` invents nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """The name of an object: `resource` as in `model.kinds.Kind.resource`, `namespace` "" for cluster-wide kinds."""
+
+    resource: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.resource, self.namespace, self.name) if part)
+
+
+class Put(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """Write a whole object.
+
+    `object` is its JSON without `metadata.resourceVersion`, which apply stamps. `expected_revision`: 0 the object must
+    not exist, N it must be at that revision, None whatever. `expected_uid`: "" whatever, else the object must exist
+    with this uid. An object equal to the stored one changes nothing and keeps its revision.
+    """
+
+    key: Key
+    object: bytes
+    expected_revision: int | None = None
+    expected_uid: str = ""
+
+
+class Delete(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Remove an object for good (finalizers and graceful deletion are settled before this is proposed)."""
+
+    key: Key
+    expected_revision: int | None = None
+    expected_uid: str = ""
+
+
+Operation = Put | Delete
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the log.
+
+    `request_id` (16 random bytes, stamped by who proposes) makes a retried proposal apply once: the second gets the
+    first's outcomes. `atomic`: all operations or none; otherwise each stands for itself. An operation may name a key once.
+    """
+
+    request_id: bytes
+    operations: tuple[Operation, ...]
+    atomic: bool = True
+
+
+class Verdict(enum.IntEnum):
+    DONE = 0
+    UNCHANGED = 1
+    NOT_FOUND = 2
+    ALREADY_EXISTS = 3
+    CONFLICT = 4
+    SKIPPED = 5  # another operation of the same atomic command failed
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one operation. `revision` is the object's (DONE, UNCHANGED: its own; else the stored one or 0)."""
+
+    verdict: Verdict
+    revision: int = 0
+    message: str = ""
+
+
+COMMAND_BYTES_MAX = 4 * 1024 * 1024
+OPERATIONS_MAX = 1_000
+
+_encoder = msgspec.msgpack.Encoder()
+_command_decoder = msgspec.msgpack.Decoder(Command)
+
+
+def encode(command: Command) -> bytes:
+    """Return the bytes that go into the log."""
+    return _encoder.encode(command)
+
+
+def decode(data: bytes) -> Command:
+    """Return the command in `data`; raise `msgspec.DecodeError` where it is none."""
+    return _command_decoder.decode(data)

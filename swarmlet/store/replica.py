@@ -1,0 +1,125 @@
+"""The two Protocols by which the rooms above meet in the store: `View` to read, `Replica` to change and to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from swarmlet.model.meta import Object
+from swarmlet.store.commands import Key, Operation, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object at one revision. `json` is what a GET answers, resourceVersion included; `object` the same, typed."""
+
+    key: Key
+    revision: int
+    json: bytes
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of the history: created (`old` None), modified, or deleted (`new` None; `old` is the last state)."""
+
+    revision: int
+    key: Key
+    old: Stored | None
+    new: Stored | None
+
+
+class View(Protocol):
+    """The applied state, read-only and synchronous: nothing changes between two reads without an await."""
+
+    @property
+    def revision(self) -> int:
+        """Return the revision of the newest change: the resourceVersion of a list."""
+
+    def get(self, key: Key) -> Stored | None:
+        """Return one object."""
+
+    def list(self, resource: str, namespace: str = "") -> Sequence[Stored]:
+        """Return a resource's objects, of one namespace or all (""), sorted by (namespace, name)."""
+
+    def by_owner(self, owner_uid: str) -> Sequence[Stored]:
+        """Return the objects that have an ownerReference to this uid, sorted by key."""
+
+    def pods_on(self, node_name: str) -> Sequence[Stored]:
+        """Return the Pods bound to a node ("" for the unbound), sorted by key."""
+
+    def changes_since(self, resource: str, revision: int) -> Iterator[Change]:
+        """Yield a resource's changes after `revision`, oldest first; raise `ExpiredError` where they are compacted."""
+
+    def subscribe(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+        """Call `listener` with the changes of every applied entry, in order, in the applying task.
+
+        It must not block, raise or await. After a snapshot is installed it is called with an empty sequence: read
+        everything anew. Returns the function that ends the subscription.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One member of consensus. `role`: "leader", "voter", "learner"; `match` is known on the leader only."""
+
+    node_id: str
+    address: str
+    role: str
+    match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaStatus:
+    """For `/status` and metrics. `leader` is a node id or ""; `healthy` means: a write would be accepted now."""
+
+    node_id: str
+    leader: str
+    term: int
+    commit: int
+    applied: int
+    healthy: bool
+    members: tuple[MemberStatus, ...] = ()
+
+
+class Replica(Protocol):
+    """This machine's door to the replicated store. Any daemon's serves: a follower forwards to the leader."""
+
+    @property
+    def view(self) -> View:
+        """The local applied state; stale by what the network delays until `linearize` returns."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this node leads now (and has committed in its term)."""
+
+    async def propose(
+        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+    ) -> tuple[Outcome, ...]:
+        """Replicate the operations; return their outcomes once they are committed and applied here.
+
+        Raises `UnavailableError` (no leader or quorum; nothing changed), `BusyError` (limits; nothing changed) or
+        `OutcomeUnknownError` (time ran out after it was handed over).
+        """
+
+    async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
+        """Wait until `view` holds every write acknowledged before this call; raise `UnavailableError` otherwise."""
+
+    async def add_learner(self, node_id: str, address: str) -> None:
+        """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted.
+
+        Raises `AlreadyExistsError` for a node id that is a member, else as `propose` does.
+        """
+
+    async def remove_member(self, node_id: str) -> None:
+        """Remove a node for good. Raises `ConflictError` where the rest could not reach quorum, saying why."""
+
+    async def transfer_leadership(self, to: str = "") -> None:
+        """Hand the lead to `to`, or to the most up-to-date voter; raise `UnavailableError` where it does not come about."""
+
+    def status(self) -> ReplicaStatus:
+        """Return what this node knows of the consensus now."""
+
+    def on_leadership(self, listener: Callable[[bool], None]) -> None:
+        """Call `listener(True)` when this node has become a leader that may act, `listener(False)` when it ceases."""
