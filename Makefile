@@ -1,0 +1,48 @@
+# One command for each habit; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine demo test check format bench openapi clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make the virtual environment with the pinned dependencies
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "swarmlet needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static)
+	@sh tools/install-engine.sh
+
+demo: setup ## Three daemons on this machine, a Deployment, a killed container, a killed leader (KEEP=1: leave it running)
+	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
+
+test: setup engine check ## Everything that must pass, real Docker included
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+check: setup ## Format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+format: setup ## Format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup engine ## Measure against the bare Docker API, on this machine, in one run
+	@$(BIN)/python -m tools.bench
+
+openapi: setup ## Make swarmlet/model's OpenAPI file anew
+	$(BIN)/python -m tools.make_openapi
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

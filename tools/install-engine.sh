@@ -1,0 +1,27 @@
+#!/bin/sh
+# Install what the Docker tests start themselves. Only on Debian, only as root, only what is missing.
+# Never starts, stops or configures a Docker daemon: policy-rc.d keeps the package from starting its own.
+set -eu
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+PATH="$PATH:/usr/sbin:/sbin"
+need dockerd docker.io
+need ip iproute2
+need nft nftables
+need iptables iptables
+need busybox busybox-static
+need crun crun
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "engine: missing$missing; the Docker tests need them (as root on Debian: make engine)" >&2
+    exit 0
+fi
+echo "engine: installing$missing"
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+apt-get update -qq
+# shellcheck disable=SC2086  # a list of words
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
