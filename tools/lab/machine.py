@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tools.engine import Engine
 from tools.lab import processes
 from tools.lab.processes import LabError, Process
 from tools.lab.switch import Switch
@@ -27,6 +26,7 @@ class Machine:
         self.address = address
         self.folder = folder
         self.socket = folder / "docker.sock"
+        self.engine = Engine(f"unix://{self.socket}")
         self._netns = netns
         self._switch = switch
         self._image = image
@@ -163,10 +163,7 @@ class Machine:
         self._dockerd = self.spawn(argv, log=log)
         what = f"{self.name}: dockerd answers ({log})"
         processes.wait_until(self._docker_answers, DOCKERD_START_SECONDS_MAX, what, step_seconds=0.05)
-        headers = {"Content-Type": "application/x-tar"}
-        status, answer = self.docker("POST", "/images/load?quiet=1", self._image, headers)
-        if status != 200 or b"error" in answer:
-            raise LabError(f"{self.name}: the image did not load: {answer.decode(errors='replace')}")
+        self.engine.load(self._image)
 
     def stop_dockerd(self, number: int = signal.SIGTERM) -> None:
         """End the Docker daemon (its containers' fate is Docker's business) and wait until it is gone."""
@@ -175,36 +172,8 @@ class Machine:
             daemon.signal(number)
             processes.wait_until(lambda: not daemon.alive, 40, f"{self.name}: dockerd ends")
 
-    def docker(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, bytes]:
-        """Call the machine's Docker API from the box; return the status and the body."""
-        connection = _UnixConnection(self.socket)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
     def _docker_answers(self) -> bool:
         if self._dockerd is None or not self._dockerd.alive:
             log = (self.folder / "dockerd.log").read_text(encoding="utf-8", errors="replace")
             raise LabError(f"{self.name}: dockerd ended: {log[-800:]}")
-        try:
-            return self.docker("GET", "/_ping")[0] == 200
-        except OSError:
-            return False
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=120)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        return self.engine.answers()

@@ -1,0 +1,51 @@
+"""One cluster of three machines serves all end-to-end tests: each leaves it as it found it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tools.lab import Lab
+from tools.lab.cluster import Cluster
+
+NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the end-to-end tests on one worker: they measure times, and share the lab."""
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
+    if os.geteuid() or missing:
+        reason = f"needs root and {', '.join(NEEDED)}" + (f"; missing: {', '.join(missing)}" if missing else "")
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the end-to-end tests may not be skipped in CI: {reason}")
+        pytest.skip(reason)
+    with Lab("e2e", count=3, subnet="10.77.1.0/24") as lab:
+        cluster = Cluster(lab)
+        cluster.form()
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def _whole(cluster: Cluster) -> Iterator[None]:
+    """Leave all machines on, all daemons running and the network whole."""
+    yield
+    cluster.lab.heal()
+    for daemon in cluster:
+        if not daemon.machine.on:
+            daemon.machine.power_on()
+            daemon.start()
+        elif not daemon.running:
+            daemon.start()
+    cluster.wait_ready(3)

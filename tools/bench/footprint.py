@@ -1,0 +1,59 @@
+"""What a daemon costs: resident memory and CPU, idle and with Pods."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bench import client, startup
+from tools.lab.cluster import Cluster, Daemon
+
+PODS = 100
+SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Of the daemon that costs most: resident memory in MiB, and the share of one core."""
+
+    memory_mib: float
+    cpu_percent: float
+
+
+async def measure(cluster: Cluster) -> dict[str, Footprint]:
+    """Return the footprint idle, and with `PODS` running Pods."""
+    idle = await _footprint(cluster)
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    async with client.api(cluster.kubeconfig, cluster.leader().machine.address) as session:
+        async with session.post(path, json=startup.deployment("weight", PODS)) as answer:
+            answer.raise_for_status()
+        await asyncio.to_thread(cluster.wait_running, "app=weight", PODS, 180)
+        loaded = await _footprint(cluster)
+        async with session.delete(f"{path}/weight") as answer:
+            answer.raise_for_status()
+    return {"idle": idle, f"{PODS} Pods": loaded}
+
+
+async def _footprint(cluster: Cluster) -> Footprint:
+    await asyncio.sleep(3)  # what came before settles
+    before = {daemon.name: _cpu_seconds(daemon) for daemon in cluster}
+    await asyncio.sleep(SECONDS)
+    cpu = max(_cpu_seconds(daemon) - before[daemon.name] for daemon in cluster)
+    return Footprint(max(_memory_mib(daemon) for daemon in cluster), 100 * cpu / SECONDS)
+
+
+def _proc(daemon: Daemon, name: str) -> str:
+    assert daemon.process is not None
+    return Path(f"/proc/{daemon.process.pid}/{name}").read_text(encoding="ascii")
+
+
+def _cpu_seconds(daemon: Daemon) -> float:
+    fields = _proc(daemon, "stat").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_mib(daemon: Daemon) -> float:
+    line = next(line for line in _proc(daemon, "status").splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024

@@ -1,0 +1,187 @@
+"""A swarmlet cluster on a lab: real daemons, each on a machine of its own with its own Docker Engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tools.lab.lab import Lab
+from tools.lab.machine import Machine
+from tools.lab.processes import Process, wait_until
+
+BIN = Path(sys.executable).parent
+T = TypeVar("T")
+
+
+class Daemon:
+    """The swarmlet daemon of one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.name = machine.name
+        self.data_dir = machine.folder / "swarmlet"
+        self.log = machine.folder / "swarmlet.log"
+        self.config = machine.folder / "swarmlet.yaml"
+        self.process: Process | None = None
+        self.config.write_text(
+            f"data_dir: {self.data_dir}\n"
+            f"node_name: {self.name}\n"
+            f"advertise: {machine.address}:7600\n"
+            f"docker_host: unix://{machine.socket}\n"
+            "runtime: docker\n",
+            encoding="utf-8",
+        )
+
+    def init(self) -> None:
+        """Make the cluster here and start."""
+        self.swarmlet("init", "--config", str(self.config), "--no-start")
+        self.start()
+
+    def join(self, peer: Daemon) -> None:
+        """Join `peer`'s cluster and start."""
+        token = peer.swarmlet("token", "create").strip().splitlines()[-1]
+        arguments = ("join", f"{peer.machine.address}:7600", "--config", str(self.config), "--no-start")
+        self.swarmlet(*arguments, token=token)
+        self.start()
+
+    def start(self) -> None:
+        """Start the daemon; it is not waited for."""
+        self.process = self.machine.spawn([str(BIN / "swarmlet"), "run", "--config", str(self.config)], log=self.log)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End the daemon, its containers go on; wait until it is gone."""
+        process = self.process
+        assert process is not None
+        process.signal(number)
+        wait_until(lambda: not process.alive, 30, f"{self.name}: the daemon ends")
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.alive
+
+    def swarmlet(self, *arguments: str, token: str = "", check: bool = True, seconds: float = 90) -> str:
+        """Run the command line on this machine and return what it printed."""
+        env = dict(os.environ, SWARMLET_SOCKET=str(self.data_dir / "swarmlet.sock"))
+        if token:
+            env["SWARMLET_TOKEN"] = token
+        done = self.machine.run(str(BIN / "swarmlet"), *arguments, check=check, seconds=seconds, env=env)
+        return done.stdout if check else done.stdout + done.stderr
+
+    def status(self) -> dict[str, Any]:
+        """Return what `GET /status` answers on the loopback listener; {} where nobody answers."""
+        done = self.machine.run(
+            "busybox", "wget", "-q", "-T", "2", "-O", "-", "http://127.0.0.1:7601/status", check=False
+        )
+        return json.loads(done.stdout) if done.returncode == 0 and done.stdout else {}
+
+
+class Cluster:
+    """Daemons on all machines of a lab, joined; and clients on the box."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.daemons = {machine.name: Daemon(machine) for machine in lab}
+        self.kubeconfig = lab.folder / "kubeconfig"
+
+    def __getitem__(self, name: str) -> Daemon:
+        return self.daemons[name]
+
+    def __iter__(self) -> Iterator[Daemon]:
+        return iter(self.daemons.values())
+
+    def form(self) -> None:
+        """Make the cluster on the first machine, join the others, wait until all vote and are ready."""
+        first, *others = self
+        first.init()
+        self.wait_ready(1)
+        for other in others:
+            other.join(first)
+        self.wait_ready(len(self.daemons))
+        server = f"https://{first.machine.address}:7600"
+        self.kubeconfig.write_text(first.swarmlet("kubeconfig", "--server", server), encoding="utf-8")
+
+    def wait_ready(self, count: int, seconds: float = 60) -> None:
+        """Wait until `count` nodes are ready and vote."""
+        wait_until(
+            lambda: self._ready_voters() >= count, seconds, f"{count} ready voters; {self.describe()}", step_seconds=0.1
+        )
+
+    def _ready_voters(self) -> int:
+        for daemon in self:
+            if daemon.running and (nodes := daemon.status().get("nodes")):
+                return sum(1 for node in nodes if node["ready"] and node["role"] in ("leader", "voter"))
+        return 0
+
+    def describe(self) -> str:
+        """Return what a person needs to see why something did not come about."""
+        return "; ".join(f"{daemon.name}: {daemon.log}" for daemon in self)
+
+    def leader(self, seconds: float = 15) -> Daemon:
+        """Return the daemon that leads, once a running one says so."""
+
+        def find() -> Daemon | None:
+            for daemon in self:
+                if daemon.running and (name := daemon.status().get("leader")) and self[name].running:
+                    return self[name]
+            return None
+
+        return wait_until(find, seconds, "a leader")
+
+    def followers(self) -> list[Daemon]:
+        """Return the running daemons that do not lead."""
+        leader = self.leader()
+        return [daemon for daemon in self if daemon.running and daemon is not leader]
+
+    def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None, seconds: float = 90) -> str:
+        """Run the official kubectl on the first machine that is on, against any running daemon."""
+        daemon = next(daemon for daemon in self if daemon.running)
+        env = dict(
+            os.environ, HOME=str(self.lab.folder), KUBECONFIG=str(self.kubeconfig), PATH=f"{BIN}:{os.environ['PATH']}"
+        )
+        server = ("--server", f"https://{daemon.machine.address}:7600")
+        done = daemon.machine.run(
+            str(BIN / "kubectl"), *server, *arguments, check=check, stdin=stdin, seconds=seconds, env=env
+        )
+        return done.stdout if check else done.stdout + done.stderr
+
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        """Return the Pods of a selector, as objects."""
+        return json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+
+    def running(self, selector: str) -> list[dict[str, Any]]:
+        """Return the Pods that run, are ready and are not on their way out."""
+        return [pod for pod in self.pods(selector) if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+
+    def wait_running(self, selector: str, count: int, seconds: float = 60) -> list[dict[str, Any]]:
+        """Wait until exactly `count` Pods of a selector run."""
+
+        def look() -> list[dict[str, Any]] | None:
+            pods = self.running(selector)
+            return pods if len(pods) == count else None
+
+        return wait_until(look, seconds, f"{count} running Pods of {selector}; {self.describe()}", step_seconds=0.2)
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Return whether a Pod's Ready condition is True."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def eventually(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """Wait for a condition with a deadline."""
+    return wait_until(condition, seconds, what, step_seconds=0.1)
+
+
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the seconds since."""
+    start = time.monotonic()
+    yield lambda: time.monotonic() - start
