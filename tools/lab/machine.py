@@ -42,6 +42,7 @@ class Machine:
     def power_on(self, *, docker: bool = True) -> None:
         """Boot with the disk it had."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "var-lib").mkdir(exist_ok=True)
         (self.folder / "hostname").write_text(self.name + "\n", encoding="ascii")
         self._switch.plug(self.name, self._netns, self.address)
         argv = [sys.executable, "-I", "-S", str(INSIDE), "init", self._netns, str(self.folder), self.name]
