@@ -1,4 +1,4 @@
-"""One cluster of three machines serves all end-to-end tests: each leaves it as it found it."""
+"""One cluster of three machines serves the end-to-end tests: each leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def three_machines() -> Iterator[Cluster]:
     missing = [tool for tool in NEEDED if shutil.which(tool) is None]
     if os.geteuid() or missing:
         reason = f"needs root and {', '.join(NEEDED)}" + (f"; missing: {', '.join(missing)}" if missing else "")
@@ -37,15 +37,15 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(autouse=True)
-def _whole(cluster: Cluster) -> Iterator[None]:
-    """Leave all machines on, all daemons running and the network whole."""
-    yield
-    cluster.lab.heal()
-    for daemon in cluster:
+@pytest.fixture
+def cluster(three_machines: Cluster) -> Iterator[Cluster]:
+    """The cluster; afterwards all machines are on, all daemons run and the network is whole."""
+    yield three_machines
+    three_machines.lab.heal()
+    for daemon in three_machines:
         if not daemon.machine.on:
             daemon.machine.power_on()
             daemon.start()
         elif not daemon.running:
             daemon.start()
-    cluster.wait_ready(3)
+    three_machines.wait_ready(3)
