@@ -1,0 +1,35 @@
+"""Made-up uids and names, from randomness that the caller hands in."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import uuid
+
+SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Kubernetes' letters for generated names: no vowels and look-alikes, so no words come out."""
+
+NAME_LENGTH_MAX = 63
+SUFFIX_LENGTH = 5
+HASH_LENGTH = 10
+
+
+def new_uid(rng: random.Random) -> str:
+    """Return a uid: a random UUID in text."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def generated(prefix: str, rng: random.Random) -> str:
+    """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for."""
+    suffix = "".join(rng.choice(SAFE_ALPHABET) for _ in range(SUFFIX_LENGTH))
+    return prefix[: NAME_LENGTH_MAX - SUFFIX_LENGTH] + suffix
+
+
+def hashed(data: bytes) -> str:
+    """Return a stable word for `data` that may stand in a name or label: 47 bits in the safe alphabet."""
+    number = int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+    letters = []
+    for _ in range(HASH_LENGTH):
+        number, digit = divmod(number, len(SAFE_ALPHABET))
+        letters.append(SAFE_ALPHABET[digit])
+    return "".join(letters)
