@@ -1,0 +1,164 @@
+"""What a daemon keeps in its data folder to know who it is: node.json, ca.crt, node.crt and node.key.
+
+The folder is 0700 and the key 0600. node.json is written last and all at once, so that its presence means: this
+machine is a member. The rest of the folder belongs to others (consensus.db to `consensus`, volumes to `agent`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from swarmlet.config import dns_name, split_address
+from swarmlet.errors import ConfigError
+from swarmlet.identity.authority import NodeIdentity, is_id
+
+NODE_FILE_BYTES_MAX = 1024 * 1024
+_NAMES = ("node.key", "ca.crt", "node.crt", "node.json")
+_WELCOME = {"config.yaml", "lost+found", *_NAMES, *(name + ".new" for name in _NAMES)}
+"""What a folder may hold before its machine joins: without node.json our own files are an interrupted attempt's."""
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A daemon to talk to: its node id and where it listens."""
+
+    node_id: str
+    address: str
+
+
+class NodeState(msgspec.Struct, frozen=True, kw_only=True):
+    """node.json. `peers` are the members at the time of joining: whom to ask until the log tells more."""
+
+    cluster_id: str
+    node_id: str
+    name: str
+    advertise: str
+    peers: tuple[Member, ...] = ()
+
+    @property
+    def identity(self) -> NodeIdentity:
+        return NodeIdentity(cluster_id=self.cluster_id, node_id=self.node_id, name=self.name)
+
+
+class NodeFiles:
+    """The identity files of one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.key, self.authority, self.certificate, self.node = (data_dir / name for name in _NAMES)
+
+    def prepare(self) -> None:
+        """Make the data folder, closed to others; raise `ConfigError` where it is a member's, in use or unusable."""
+        try:
+            if self.node.exists():
+                raise ConfigError(
+                    f"{self.data_dir}: this machine is already a member ({self._described()}); "
+                    "`swarmlet leave` first, or name another folder with --data-dir"
+                )
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            strangers = sorted(entry.name for entry in self.data_dir.iterdir() if entry.name not in _WELCOME)
+            if strangers:
+                raise ConfigError(
+                    f"{self.data_dir}: the folder is not empty ({', '.join(strangers[:3])}); "
+                    "empty it, or name another with --data-dir"
+                )
+            self.data_dir.chmod(0o700)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def save(self, state: NodeState, *, authority_pem: str, certificate_pem: str, key_pem: str) -> None:
+        """Write who this node is, durably; node.json last."""
+        try:
+            _write(self.key, key_pem.encode(), 0o600)
+            _write(self.authority, authority_pem.encode(), 0o644)
+            _write(self.certificate, certificate_pem.encode(), 0o644)
+            _write(self.node, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n", 0o644)
+            _sync_folder(self.data_dir)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def load(self) -> NodeState:
+        """Return who this node is; raise `ConfigError` where the folder does not say so."""
+        try:
+            state = msgspec.json.decode(_read(self.node), type=NodeState)
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{self.data_dir}: this machine belongs to no cluster yet; run `swarmlet init` or `swarmlet join` first"
+            ) from error
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+        except msgspec.MsgspecError as error:
+            raise ConfigError(f"{self.node}: not what swarmlet wrote ({error}); restore it from a backup") from error
+        return self._checked(state)
+
+    def authority_pem(self) -> str:
+        """Return the CA's certificate; raise `ConfigError` where it cannot be read."""
+        try:
+            return _read(self.authority).decode()
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def certificate_pem(self) -> str:
+        """Return this node's certificate; raise `ConfigError` where it cannot be read."""
+        try:
+            return _read(self.certificate).decode()
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def retire(self) -> None:
+        """Forget the membership after the cluster has removed this node, so that the folder can serve a new join."""
+        try:
+            for path in (self.node, self.key, self.certificate, self.authority):
+                path.unlink(missing_ok=True)
+            for path in self.data_dir.glob("consensus.db*"):
+                path.unlink()
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def _described(self) -> str:
+        try:
+            state = self.load()
+        except ConfigError:
+            return "node.json is there"
+        return f'node "{state.name}" of cluster {state.cluster_id}'
+
+    def _checked(self, state: NodeState) -> NodeState:
+        try:
+            dns_name(state.name)
+            split_address(state.advertise)
+        except ValueError as error:
+            raise ConfigError(f"{self.node}: name or advertise is damaged; allowed: {error}") from error
+        if not is_id(state.cluster_id) or not is_id(state.node_id):
+            raise ConfigError(f"{self.node}: cluster_id and node_id must be 16 hexadecimal digits; restore the file")
+        return state
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace `path` as a whole and wait for the disk; it is never readable by more than `mode` says."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(NODE_FILE_BYTES_MAX)
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{folder}: {error.strerror or error}; use root or name a folder of yours with --data-dir")
