@@ -11,7 +11,7 @@ IntOrString = int | str
 """`maxSurge: 1` or `maxSurge: "25%"`."""
 
 
-class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class ApiStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """A part of an API object: immutable, camelCase on the wire, fields at their default left out.
 
     Read from the store, a struct is shared by everyone: never mutate a dict inside it;

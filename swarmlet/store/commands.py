@@ -10,7 +10,7 @@ import enum
 import msgspec
 
 
-class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Key(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """The name of an object: `resource` as in `model.kinds.Kind.resource`, `namespace` "" for cluster-wide kinds."""
 
     resource: str
@@ -50,7 +50,8 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
     """One entry of the log.
 
     `request_id` (16 random bytes, stamped by who proposes) makes a retried proposal apply once: the second gets the
-    first's outcomes. `atomic`: all operations or none; otherwise each stands for itself. An operation may name a key once.
+    first's outcomes. `atomic`: all operations or none; otherwise each stands for itself. A key may be named
+    once.
     """
 
     request_id: bytes
@@ -65,9 +66,10 @@ class Verdict(enum.IntEnum):
     ALREADY_EXISTS = 3
     CONFLICT = 4
     SKIPPED = 5  # another operation of the same atomic command failed
+    INVALID = 6  # not a command, or not an object of its key; a bug of who proposed it
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What became of one operation. `revision` is the object's (DONE, UNCHANGED: its own; else the stored one or 0)."""
 
     verdict: Verdict

@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import Key, Operation, Outcome
 
+UNKNOWN_KIND = kinds.Kind(Object, plural="", singular="")
+"""A kind that a newer daemon wrote: this one stores and serves its bytes, and knows no more than its metadata."""
 
-@dataclass(frozen=True, slots=True)
+
 class Stored:
-    """One object at one revision. `json` is what a GET answers, resourceVersion included; `object` the same, typed."""
+    """One object at one revision. `json` is what a GET answers, resourceVersion included; `object` the same, typed.
 
-    key: Key
-    revision: int
-    json: bytes
-    object: Object
+    Immutable. `object` is decoded when it is first read and then kept: a machine that only serves lists and watches
+    joins bytes and never pays for it. `owner_uids` and `node_name` are what the store indexes by.
+    """
+
+    __slots__ = ("_object", "json", "key", "node_name", "owner_uids", "revision")
+
+    def __init__(
+        self,
+        key: Key,
+        revision: int,
+        json: bytes,
+        object: Object | None = None,  # noqa: A002  the word of the seam
+        *,
+        owner_uids: tuple[str, ...] = (),
+        node_name: str = "",
+    ) -> None:
+        self.key = key
+        self.revision = revision
+        self.json = json
+        self.owner_uids = owner_uids
+        self.node_name = node_name
+        self._object = object
+
+    @property
+    def object(self) -> Object:
+        if self._object is None:
+            kind = kinds.BY_RESOURCE.get(self.key.resource, UNKNOWN_KIND)
+            self._object = objects.from_json(kind, self.json)
+        return self._object
+
+    def __eq__(self, other: builtins.object) -> bool:
+        return isinstance(other, Stored) and (self.key, self.json) == (other.key, other.json)
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.revision))
+
+    def __repr__(self) -> str:
+        """Name the object and hide what it holds: a repr ends in logs."""
+        return f"Stored({self.key}@{self.revision})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +155,7 @@ class Replica(Protocol):
         """Remove a node for good. Raises `ConflictError` where the rest could not reach quorum, saying why."""
 
     async def transfer_leadership(self, to: str = "") -> None:
-        """Hand the lead to `to`, or to the most up-to-date voter; raise `UnavailableError` where it does not come about."""
+        """Hand the lead to `to`, or to the most up-to-date voter; raise `UnavailableError` where that fails."""
 
     def status(self) -> ReplicaStatus:
         """Return what this node knows of the consensus now."""

@@ -1,0 +1,84 @@
+"""What can be read off a Pod: readiness, availability, what it asks for, its class of service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from swarmlet.model import conditions, quantity
+from swarmlet.model.objects import is_terminating
+from swarmlet.model.pod import Container, Pod, PodSpec
+
+QOS_RESOURCES = ("cpu", "memory")
+
+
+def is_finished(pod: Pod) -> bool:
+    """Whether its containers have ended for good."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def is_active(pod: Pod) -> bool:
+    """Whether it counts as a replica: neither finished nor about to go."""
+    return not is_finished(pod) and not is_terminating(pod)
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether it may serve, by its Ready condition."""
+    return conditions.is_true(pod.status.conditions, "Ready")
+
+
+def is_available(pod: Pod, now: datetime, min_ready_seconds: int = 0) -> bool:
+    """Whether it has been ready for at least `min_ready_seconds`."""
+    return available_in(pod, now, min_ready_seconds) == timedelta(0)
+
+
+def available_in(pod: Pod, now: datetime, min_ready_seconds: int = 0) -> timedelta | None:
+    """Return how long until it is available if it stays ready: zero when it is, None while it is not ready."""
+    ready = conditions.get(pod.status.conditions, "Ready")
+    if ready is None or ready.status != "True":
+        return None
+    if not min_ready_seconds or ready.last_transition_time is None:
+        return timedelta(0)
+    return max(timedelta(0), ready.last_transition_time + timedelta(seconds=min_ready_seconds) - now)
+
+
+def effective_requests(spec: PodSpec) -> dict[str, int]:
+    """Return what a node must have free for the Pod, in thousandths, by resource name.
+
+    The containers run together and add up; the init containers run before them one by one, so the largest counts where
+    it exceeds that sum.
+    """
+    total: dict[str, int] = {}
+    for container in spec.containers:
+        for name, text in container.resources.requests.items():
+            total[name] = total.get(name, 0) + quantity.to_milli(text)
+    for container in spec.init_containers:
+        for name, text in container.resources.requests.items():
+            total[name] = max(total.get(name, 0), quantity.to_milli(text))
+    return total
+
+
+def qos_class(spec: PodSpec) -> str:
+    """Return "Guaranteed" (every container's limits are its requests), "BestEffort" (none asks) or "Burstable"."""
+    every = (*spec.containers, *spec.init_containers)
+    if not any(_asked(each.resources.requests) or _asked(each.resources.limits) for each in every):
+        return "BestEffort"
+    return "Guaranteed" if every and all(map(_is_guaranteed, every)) else "Burstable"
+
+
+def container_names(spec: PodSpec) -> Iterable[str]:
+    """Yield the names of all containers, init containers first."""
+    return (container.name for container in (*spec.init_containers, *spec.containers))
+
+
+def _asked(resources: Mapping[str, str]) -> dict[str, int]:
+    amounts = {name: quantity.to_milli(resources[name]) for name in QOS_RESOURCES if name in resources}
+    return {name: amount for name, amount in amounts.items() if amount}
+
+
+def _is_guaranteed(container: Container) -> bool:
+    limits = _asked(container.resources.limits)
+    requests = _asked(container.resources.requests)
+    return len(limits) == len(QOS_RESOURCES) and all(
+        requests.get(name, amount) == amount for name, amount in limits.items()
+    )

@@ -1,0 +1,221 @@
+"""The replicated state: committed commands in, outcomes and changes out.
+
+Pure and deterministic. One task applies; everybody on that task's event loop may read between two applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from swarmlet.model import kinds
+from swarmlet.store import commands, snapshot, stamping
+from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put, Verdict
+from swarmlet.store.replica import Change, Stored
+from swarmlet.store.requests import RecentRequests
+from swarmlet.store.table import Index, Table
+from swarmlet.store.window import Window
+
+Listener = Callable[[Sequence[Change]], None]
+Changes = list[Change]
+Plan = tuple[Outcome, stamping.Draft | None]
+"""What would become of an operation; DONE: not yet, and with what, for a Put, the draft."""
+
+_FINE = (Verdict.DONE, Verdict.UNCHANGED)
+_SKIPPED = Outcome(verdict=Verdict.SKIPPED)
+
+
+class Store:
+    """Every object of the cluster, by the `View` protocol, and the ways to change them: `apply` and `restore`."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._clear(revision=0)
+
+    def _clear(self, revision: int) -> None:
+        self._revision = revision
+        self._floor = revision
+        self._tables: dict[str, Table] = {}
+        self._windows: dict[str, Window] = {}
+        self._owned = Index()
+        self._bound = Index()
+        self._requests = RecentRequests()
+
+    # Reading: the View protocol.
+
+    @property
+    def revision(self) -> int:
+        """Return the revision of the newest change."""
+        return self._revision
+
+    def get(self, key: Key) -> Stored | None:
+        """Return one object."""
+        table = self._tables.get(key.resource)
+        return table.get(key) if table else None
+
+    def list(self, resource: str, namespace: str = "") -> Sequence[Stored]:
+        """Return a resource's objects, of one namespace or all (""), sorted by (namespace, name)."""
+        table = self._tables.get(resource)
+        return table.objects(namespace) if table else ()
+
+    def by_owner(self, owner_uid: str) -> Sequence[Stored]:
+        """Return the objects that have an ownerReference to this uid, sorted by key."""
+        return self._owned.get(owner_uid)
+
+    def pods_on(self, node_name: str) -> Sequence[Stored]:
+        """Return the Pods bound to a node ("" for the unbound), sorted by key."""
+        return self._bound.get(node_name)
+
+    def changes_since(self, resource: str, revision: int) -> Iterator[Change]:
+        """Return a resource's changes after `revision`, oldest first; raise `ExpiredError` where they are forgotten.
+
+        A `revision` that is still to come yields nothing: who asks waits for it first.
+        """
+        return self._window(resource).since(revision)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with the changes of each applied command that changed something; see `View.subscribe`."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # Changing.
+
+    def apply_entry(self, data: bytes) -> tuple[Outcome, ...]:
+        """Apply a committed entry's bytes; bytes that are no command change nothing and give one INVALID."""
+        try:
+            command = commands.decode(data)
+        except msgspec.MsgspecError as error:
+            return (Outcome(verdict=Verdict.INVALID, message=f"not a command: {error}"),)
+        return self.apply(command)
+
+    def apply(self, command: Command) -> tuple[Outcome, ...]:
+        """Apply a committed command and tell the subscribers; return an outcome for each of its operations."""
+        first = self._requests.get(command.request_id)
+        if first is not None:
+            return first
+        changes: Changes = []
+        outcomes = self._perform(command, changes)
+        self._requests.remember(command.request_id, outcomes)
+        if changes:
+            for listener in tuple(self._listeners):
+                listener(changes)
+        return outcomes
+
+    def capture(self) -> snapshot.Capture:
+        """Return the state of this moment, to be encoded elsewhere while this store goes on."""
+        tables = (self._tables[resource] for resource in sorted(self._tables))
+        objects = [stored for table in tables for stored in table.objects("")]
+        return snapshot.Capture(self._revision, objects, self._requests.items())
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        """Replace everything by a snapshot and tell the subscribers to read anew.
+
+        Raises `DiskError`, and changes nothing, where the chunks are no whole snapshot of a known format.
+        """
+        content = snapshot.decode(chunks)
+        self._clear(content.revision)
+        self._requests = RecentRequests(content.requests)
+        for stored in content.objects:
+            self._place(None, stored)
+        for listener in tuple(self._listeners):
+            listener(())
+
+    def validate(self) -> None:
+        """Assert that tables, indexes and revisions agree (for tests: it looks at everything)."""
+        everything = [stored for resource in self._tables for stored in self.list(resource)]
+        assert all(stored.revision <= self._revision for stored in everything)
+        assert len({stored.revision for stored in everything}) == len(everything)
+        for stored in everything:
+            assert stamping.restamped(stored.json, stored.revision) == stored.json
+            facts = stamping.facts(stored.key, stored.json)
+            assert (facts.owner_uids, facts.node_name) == (stored.owner_uids, stored.node_name)
+            assert all(stored in self._owned.get(uid) for uid in facts.owner_uids)
+            assert stored.key.resource != kinds.POD.resource or stored in self._bound.get(facts.node_name)
+        assert self._owned.size() == sum(len(stored.owner_uids) for stored in everything)
+        assert self._bound.size() == len(self.list(kinds.POD.resource))
+
+    # One command.
+
+    def _perform(self, command: Command, changes: Changes) -> tuple[Outcome, ...]:
+        """Carry out the operations that may be; each names another key, so none sees another's effect."""
+        plans = self._plan(command.operations)
+        if command.atomic and not all(outcome.verdict in _FINE for outcome, _ in plans):
+            return tuple(_SKIPPED if outcome.verdict in _FINE else outcome for outcome, _ in plans)
+        return tuple(
+            self._carry_out(operation, draft, changes) if outcome.verdict is Verdict.DONE else outcome
+            for operation, (outcome, draft) in zip(command.operations, plans, strict=True)
+        )
+
+    def _plan(self, operations: Sequence[Operation]) -> Sequence[Plan]:
+        seen: set[Key] = set()
+        plans: list[Plan] = []
+        for operation in operations:
+            if operation.key in seen:
+                message = f"{operation.key} is named twice in one command"
+                plans.append((Outcome(verdict=Verdict.INVALID, message=message), None))
+            else:
+                seen.add(operation.key)
+                plans.append(self._judge(operation))
+        return plans
+
+    def _judge(self, operation: Operation) -> Plan:
+        """Say what would become of an operation, changing nothing; DONE means: not yet."""
+        stored = self.get(operation.key)
+        refusal = _refusal(operation, stored)
+        if refusal or isinstance(operation, Delete):
+            return refusal or Outcome(verdict=Verdict.DONE), None
+        try:
+            draft = stamping.read(operation.key, operation.object)
+        except (msgspec.MsgspecError, ValueError) as error:
+            return Outcome(verdict=Verdict.INVALID, message=str(error)), None
+        if stored is not None and stamping.same(draft.at(stored.revision), stored.json):
+            return Outcome(verdict=Verdict.UNCHANGED, revision=stored.revision), None
+        return Outcome(verdict=Verdict.DONE), draft
+
+    def _carry_out(self, operation: Operation, draft: stamping.Draft | None, changes: Changes) -> Outcome:
+        self._revision += 1
+        old = self.get(operation.key)
+        new = stamping.stored(operation.key, self._revision, draft.at(self._revision), draft.facts) if draft else None
+        change = Change(self._revision, operation.key, old, new)
+        self._place(old, new)
+        self._window(operation.key.resource).append(change)
+        changes.append(change)
+        return Outcome(verdict=Verdict.DONE, revision=self._revision)
+
+    def _place(self, old: Stored | None, new: Stored | None) -> None:
+        """Put `new` into the table and the indexes in the place of `old`; either may be None."""
+        either = new or old
+        assert either is not None, "a change has a before or an after"
+        table = self._tables.setdefault(either.key.resource, Table())
+        if new:
+            table.put(new)
+        else:
+            table.remove(either.key)
+        self._owned.move(old, old.owner_uids if old else (), new, new.owner_uids if new else ())
+        if either.key.resource == kinds.POD.resource:
+            self._bound.move(old, (old.node_name,) if old else (), new, (new.node_name,) if new else ())
+
+    def _window(self, resource: str) -> Window:
+        window = self._windows.get(resource)
+        if window is None:
+            window = self._windows[resource] = Window(self._floor)
+        return window
+
+
+def _refusal(operation: Operation, stored: Stored | None) -> Outcome | None:
+    """Return the outcome of an operation whose preconditions do not hold."""
+    expected = operation.expected_revision
+    if stored is None:
+        if isinstance(operation, Put) and not expected and not operation.expected_uid:
+            return None
+        return Outcome(verdict=Verdict.NOT_FOUND, message=f"{operation.key} does not exist")
+    if expected == 0:
+        return Outcome(verdict=Verdict.ALREADY_EXISTS, revision=stored.revision, message=f"{operation.key} exists")
+    if expected is not None and expected != stored.revision:
+        message = f"{operation.key} is at revision {stored.revision}, not {expected}"
+        return Outcome(verdict=Verdict.CONFLICT, revision=stored.revision, message=message)
+    if operation.expected_uid and (uid := stamping.facts(stored.key, stored.json).uid) != operation.expected_uid:
+        message = f"{operation.key} has uid {uid}, not {operation.expected_uid}"
+        return Outcome(verdict=Verdict.CONFLICT, revision=stored.revision, message=message)
+    return None
