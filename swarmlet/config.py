@@ -25,6 +25,7 @@ DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
 DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 PORT = 7600
 FILE_BYTES_MAX = 1024 * 1024
+NODE_NAME_LENGTH_MAX = 63
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
 
 Rule = Callable[[Any], Any]
@@ -53,11 +54,14 @@ def _socket_path(value: Any) -> Path:
     return path
 
 
-def dns_name(value: Any) -> str:
-    """Check a DNS-1123 subdomain: what Kubernetes takes as the name of a Node."""
+def node_name(value: Any) -> str:
+    """Check the name of a Node: a DNS-1123 subdomain, short enough for the label `kubernetes.io/hostname`."""
     text = value if isinstance(value, str) else ""
-    if len(text) > 253 or not all(_DNS_LABEL.fullmatch(part) for part in text.split(".")):
-        raise ValueError("lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit")
+    if len(text) > NODE_NAME_LENGTH_MAX or not all(_DNS_LABEL.fullmatch(part) for part in text.split(".")):
+        raise ValueError(
+            "lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, "
+            f"at most {NODE_NAME_LENGTH_MAX} characters"
+        )
     return text
 
 
@@ -215,7 +219,7 @@ class Config:
     """All keys, checked. `advertise` "" means: found out when the machine joins, and then kept in its data folder."""
 
     data_dir: Annotated[Path, _path] = DEFAULT_DATA_DIR
-    node_name: Annotated[str, dns_name] = ""
+    node_name: Annotated[str, node_name] = ""
     listen: Annotated[str, _address(PORT)] = f"0.0.0.0:{PORT}"
     advertise: Annotated[str, _address(0)] = ""
     status_listen: Annotated[str, _address(PORT + 1)] = "127.0.0.1:7601"
@@ -252,7 +256,7 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
 def _derived(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "node_name" not in given:
-        found["node_name"] = _checked(dns_name, socket.gethostname().lower(), "node_name (this machine's host name)")
+        found["node_name"] = _checked(node_name, socket.gethostname().lower(), "node_name (this machine's host name)")
     if "socket" not in given and config.data_dir != DEFAULT_DATA_DIR:
         found["socket"] = _checked(_socket_path, config.data_dir / "swarmlet.sock", "socket (in data_dir)")
     if config.advertise.endswith(":0"):

@@ -47,8 +47,10 @@ class Rule:
         return any(_path_matches(asked.path, pattern) for pattern in self.paths)
 
 
-PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", "/swarmlet/v1/ca")
+CA_PATH = "/swarmlet/v1/ca"
 JOIN_PATH = "/swarmlet/v1/join"
+NODES_PATH = "/swarmlet/v1/nodes"
+PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
 
 _PUBLIC = (
@@ -74,6 +76,7 @@ _NODES = (
         api_groups=ALL,
         resources=("nodes", "nodes/status", "pods", "pods/status", "events", "leases"),
     ),
+    Rule(verbs=("delete",), paths=(NODES_PATH + "/*",)),  # a machine that leaves; the handler allows it only itself
 )
 _EVERYTHING = (Rule(verbs=ALL, api_groups=ALL, resources=ALL), Rule(verbs=ALL, paths=ALL))
 

@@ -6,32 +6,24 @@ one, verified, carry the secret.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+from typing import Annotated
 
-import aiohttp
 import msgspec
-import yarl
 
 from swarmlet import errors
 from swarmlet.clock import Clock
 from swarmlet.config import split_address
-from swarmlet.identity import authority, tls
+from swarmlet.identity import authority, calls, tls
+from swarmlet.identity.access import CA_PATH, JOIN_PATH
 from swarmlet.identity.state import Member
 from swarmlet.identity.tokens import JoinToken
 
 CLOCK_SKEW_MAX = timedelta(seconds=30)
-ANSWER_BYTES_MAX = 1024 * 1024
-CONNECT_SECONDS_MAX = 5.0
-ANSWER_SECONDS_MAX = 20.0
 ATTEMPTS_MAX = 5
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 PAUSE_SECONDS = 1.0
-CA_PATH = "/swarmlet/v1/ca"
-JOIN_PATH = "/swarmlet/v1/join"
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +35,7 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     advertise: str
     node_id: str
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
 
     def __repr__(self) -> str:
         """Name the machine and hide the secret: a repr ends in logs."""
@@ -57,28 +49,6 @@ class JoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
     ca: str
     members: tuple[Member, ...] = ()
-
-
-class _Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a Kubernetes Status that says what went wrong."""
-
-    reason: str = ""
-    message: str = ""
-
-
-_BY_REASON = {
-    error.reason: error
-    for error in (
-        errors.CallerError,
-        errors.UnauthorizedError,
-        errors.ForbiddenError,
-        errors.AlreadyExistsError,
-        errors.ConflictError,
-        errors.BusyError,
-        errors.UnavailableError,
-        errors.OutcomeUnknownError,
-    )
-}
 
 
 def check_clocks(ours: datetime, theirs: datetime, our_name: str, their_name: str) -> None:
@@ -102,9 +72,11 @@ class Joiner:
     """
 
     def __init__(self, *, peer: str, token: JoinToken, clock: Clock) -> None:
-        host, port = split_address(peer)
+        try:
+            split_address(peer)
+        except ValueError as error:
+            raise errors.InvalidError(f"peer: found {peer!r}; allowed: {error}") from None
         self._peer = peer
-        self._base = yarl.URL.build(scheme="https", host=host, port=port)
         self._token = token
         self._clock = clock
 
@@ -114,14 +86,15 @@ class Joiner:
         Raises `UnauthorizedError` for another CA, `CallerError` where the clocks differ, `UnavailableError` where
         nobody answers.
         """
-        status, headers, body = await self._send("GET", CA_PATH, tls.unverified_context())
-        if status != 200:
-            raise self._refusal(status, body)
-        if "Date" in headers:
-            theirs = parsedate_to_datetime(headers["Date"]).astimezone(UTC)
-            check_clocks(self._clock.now(), theirs, "this machine", self._peer)
-        authority_pem = body.decode("ascii", "replace")
-        if not self._token.trusts(self._fingerprint(authority_pem)):
+        answer = await calls.call(self._peer, "GET", CA_PATH, tls.unverified_context())
+        if answer.date is not None:
+            check_clocks(self._clock.now(), answer.date, "this machine", self._peer)
+        authority_pem = answer.body.decode("ascii", "replace")
+        try:
+            fingerprint = authority.authority_sha256(authority_pem)
+        except errors.InvalidError as error:
+            raise errors.CallerError(f"{self._peer} is no swarmlet daemon: it shows no CA certificate") from error
+        if not self._token.trusts(fingerprint):
             raise errors.UnauthorizedError(
                 f"wrong CA: {self._peer} does not belong to the cluster that this token was made for; "
                 "check the address and the token (or somebody stands between)"
@@ -129,68 +102,19 @@ class Joiner:
         return authority_pem
 
     async def ask(self, request: JoinRequest, authority_pem: str) -> JoinAnswer:
-        """Return the admission; tries again, as the same node, while the peer says that this may help."""
+        """Return the admission; asks again, as the same node, while the peer's refusal says that this may help."""
         context = tls.client_context(authority_pem)
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+        for attempt in range(1, ATTEMPTS_MAX):
             try:
                 return await self._ask_once(request, context)
-            except errors.PeerError:
-                if attempt == ATTEMPTS_MAX:
-                    raise
+            except (errors.UnavailableError, errors.OutcomeUnknownError):
                 await self._clock.sleep(PAUSE_SECONDS * attempt)
-        raise errors.BugError("a join ended without an answer")
+        return await self._ask_once(request, context)
 
     async def _ask_once(self, request: JoinRequest, context: ssl.SSLContext) -> JoinAnswer:
         body = msgspec.json.encode(msgspec.structs.replace(request, time=self._clock.now()))
-        status, _, answer = await self._send("POST", JOIN_PATH, context, body)
-        if status not in (200, 201):
-            raise self._refusal(status, answer)
+        answer = await calls.call(self._peer, "POST", JOIN_PATH, context, body)
         try:
-            return msgspec.json.decode(answer, type=JoinAnswer)
+            return msgspec.json.decode(answer.body, type=JoinAnswer)
         except msgspec.MsgspecError as error:
-            raise errors.UnavailableError(f"{self._peer} gave an answer that is none: {error}") from error
-
-    async def _send(
-        self, method: str, path: str, context: ssl.SSLContext, body: bytes = b""
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX, sock_connect=CONNECT_SECONDS_MAX)
-        headers = {"Content-Type": "application/json"} if body else {}
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(
-                    method, self._base.with_path(path), data=body or None, headers=headers, ssl=context
-                ) as response,
-            ):
-                content = await response.content.read(ANSWER_BYTES_MAX)
-                while chunk := await response.content.read(ANSWER_BYTES_MAX - len(content)):
-                    content += chunk
-                return response.status, response.headers, content
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise errors.UnauthorizedError(f"{self._peer}: {error.certificate_error}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
-
-    def _fingerprint(self, authority_pem: str) -> bytes:
-        try:
-            return authority.authority_sha256(authority_pem)
-        except errors.InvalidError as error:
-            raise errors.UnavailableError(f"{self._peer} is no swarmlet daemon: its CA is {error}") from error
-
-    def _refusal(self, status: int, body: bytes) -> errors.SwarmletError:
-        try:
-            told = msgspec.json.decode(body, type=_Status)
-        except msgspec.MsgspecError:
-            return errors.CallerError(f"{self._peer} is no swarmlet daemon: it answered HTTP {status}")
-        return _BY_REASON.get(told.reason, errors.CallerError)(told.message or f"{self._peer}: HTTP {status}")
-
-    def _unreachable(self, error: Exception) -> errors.UnavailableError:
-        reason = "no answer in time" if isinstance(error, TimeoutError | asyncio.TimeoutError) else _shortened(error)
-        return errors.UnavailableError(
-            f"{self._peer} cannot be reached ({reason}); is `swarmlet run` running there, and is the port open?"
-        )
-
-
-def _shortened(error: Exception) -> str:
-    system = getattr(error, "os_error", error)
-    return (getattr(system, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+            raise errors.CallerError(f"{self._peer} gave an answer that this version cannot read: {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from swarmlet.config import dns_name, split_address
+from swarmlet.config import node_name, split_address
 from swarmlet.errors import ConfigError
 from swarmlet.identity.authority import NodeIdentity, is_id
 
@@ -126,7 +126,7 @@ class NodeFiles:
 
     def _checked(self, state: NodeState) -> NodeState:
         try:
-            dns_name(state.name)
+            node_name(state.name)
             split_address(state.advertise)
         except ValueError as error:
             raise ConfigError(f"{self.node}: name or advertise is damaged; allowed: {error}") from error
