@@ -1,0 +1,331 @@
+"""Containers on a Docker Engine (20.10 or younger); the only user of aiodocker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import aiodocker
+import aiohttp
+import structlog
+from aiodocker.exceptions import DockerError
+
+from swarmlet.clock import Clock
+from swarmlet.errors import EngineError
+from swarmlet.runtime import docker_documents, log_stream, runtime, sandbox_image
+from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+FAST_ENGINE_RUNTIME = "crun"
+ENGINE_RUNTIME_AUTO = "auto"
+CALL_SECONDS_MAX = 30.0
+START_SECONDS_MAX = 120.0
+PULL_SECONDS_MAX = 1_800.0
+PULL_SILENCE_SECONDS_MAX = 120.0
+RECONNECT_SECONDS = 1.0
+EXEC_OUTPUT_BYTES_MAX = 16 * 1024
+EVENT_BYTES_MAX = 256 * 1024
+MESSAGE_CHARACTERS_MAX = 500
+CHANGES = ("die", "destroy")
+SPEC_ERRORS = (400, 404, 409)
+"""Answers by which the Engine refuses what was asked, rather than fails at it."""
+
+MakeDocument = Callable[[ContainerSpec, Mapping[str, str], str], dict[str, Any]]
+
+log = structlog.get_logger()
+
+
+def resolve_host(configured: str = "") -> str:
+    """Return where the Engine listens: as configured, else DOCKER_HOST, else its usual socket."""
+    return configured or os.environ.get("DOCKER_HOST", "") or DEFAULT_HOST
+
+
+class DockerRuntime:
+    """A `runtime.Runtime`. `engine_runtime`: "auto" (crun where the Engine has it), or the name of one it has.
+
+    At most `starts_max` containers are started at a time (0: as many as the machine has cores): more only makes each
+    of them wait longer.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_id: str,
+        node_id: str,
+        clock: Clock,
+        host: str = "",
+        engine_runtime: str = ENGINE_RUNTIME_AUTO,
+        starts_max: int = 0,
+    ) -> None:
+        self.host = resolve_host(host)
+        self._owner = {docker_documents.CLUSTER_LABEL: cluster_id, docker_documents.NODE_LABEL: node_id}
+        self._clock = clock
+        self._engine_runtime_wanted = engine_runtime
+        self._engine_runtime: str | None = None
+        self._proven = False
+        self._starts = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
+        self._removals = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
+        self._sandbox_image_lock = asyncio.Lock()
+        self._client: aiodocker.Docker | None = None
+
+    async def info(self) -> runtime.RuntimeInfo:
+        async with self._call("info"):
+            info = await self._docker.system.info()
+        if self._engine_runtime is None:
+            self._engine_runtime = self._choose_engine_runtime(info["Runtimes"])
+        return runtime.RuntimeInfo(
+            scheme="docker",
+            version=f"docker://{info['ServerVersion']}",
+            cpus=info["NCPU"],
+            memory_bytes=info["MemTotal"],
+            os_image=info["OperatingSystem"],
+            kernel_version=info["KernelVersion"],
+            architecture=info["Architecture"],
+        )
+
+    async def list(self) -> Sequence[Container]:
+        async with self._call("list"):
+            found = await self._docker.containers.list(all=True, filters=self._mine())
+        containers = []
+        for each in found:
+            with contextlib.suppress(ContainerGoneError):
+                containers.append(await self.inspect(each.id))
+        return containers
+
+    async def start_sandbox(self, spec: ContainerSpec) -> Container:
+        await self._ensure_sandbox_image()
+        return await self._start_on_best_runtime(spec, docker_documents.sandbox_document)
+
+    async def start(self, spec: ContainerSpec) -> Container:
+        return await self._start_on_best_runtime(spec, docker_documents.container_document)
+
+    async def stop(self, container_id: str, *, grace_seconds: float) -> Container:
+        grace = max(0, round(grace_seconds))
+        async with self._call(container_id, seconds=grace + CALL_SECONDS_MAX):
+            await self._docker.containers.container(container_id).stop(t=grace)
+        return await self.inspect(container_id)
+
+    async def remove(self, container_id: str) -> None:
+        async with self._removals:
+            with contextlib.suppress(ContainerGoneError):
+                async with self._call(container_id, seconds=START_SECONDS_MAX):
+                    await self._docker.containers.container(container_id).delete(force=True, v=True)
+
+    async def inspect(self, container_id: str) -> Container:
+        async with self._call(container_id):
+            found = await self._docker.containers.container(container_id).show()
+        return docker_documents.from_inspect(found)
+
+    async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
+        output = b""
+        async with self._call(container_id, seconds=timeout_seconds):
+            execution = await self._docker.containers.container(container_id).exec(list(command))
+            async with execution.start() as stream:
+                while (message := await stream.read_out()) is not None:
+                    output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
+            return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
+
+    async def image_id(self, image: str) -> str:
+        try:
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                return str((await self._docker.images.inspect(image))["Id"])
+        except DockerError as error:
+            if error.status == 404:
+                raise runtime.ImageMissingError(_shortened(error)) from error
+            raise EngineError(_shortened(error)) from error
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            raise EngineError(f"the Docker Engine at {self.host} does not answer: {error or 'timeout'}") from error
+
+    async def pull(self, image: str, progress: runtime.Progress) -> str:
+        try:
+            async with asyncio.timeout(PULL_SECONDS_MAX):
+                lines = aiter(self._docker.images.pull(image, stream=True))
+                while (line := await asyncio.wait_for(anext(lines, None), PULL_SILENCE_SECONDS_MAX)) is not None:
+                    progress(" ".join(str(line[key]) for key in ("id", "status", "progress") if line.get(key)))
+        except DockerError as error:
+            raise runtime.PullError(_shortened(error)) from error
+        except TimeoutError as error:
+            raise runtime.PullError(f"no progress of the pull of {image} in time") from error
+        except (OSError, aiohttp.ClientError, ValueError) as error:
+            raise runtime.PullError(f"the Docker Engine at {self.host} does not answer: {error}") from error
+        return await self.image_id(image)
+
+    async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncIterator[bytes]:
+        async with self._call(container_id):
+            found = await self._docker.containers.container(container_id).show()
+        params = {
+            "stdout": "1",
+            "stderr": "1",
+            "follow": "1" if options.follow else "0",
+            "timestamps": "1" if options.timestamps else "0",
+            "tail": "all" if options.tail_lines is None else str(options.tail_lines),
+            "since": f"{options.since.timestamp():.6f}" if options.since else "0",
+        }
+        async with self._stream(f"containers/{container_id}/logs", params) as response:
+            chunks = response.content.iter_any()
+            payload = chunks if found["Config"]["Tty"] else log_stream.demultiplexed(chunks)
+            async for data in log_stream.limited(payload, options.limit_bytes):
+                yield data
+
+    async def watch(self) -> AsyncIterator[Container | None]:
+        while True:
+            try:
+                async with self._stream(
+                    "events", {"filters": self._mine(type=["container"], event=CHANGES)}
+                ) as response:
+                    yield None
+                    async for container in self._changes(response):
+                        yield container
+            except (EngineError, OSError, aiohttp.ClientError, ValueError) as error:
+                log.warning("engine_watch_lost", host=self.host, error=str(error))
+            await self._clock.sleep(RECONNECT_SECONDS)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            await self._client.connector.close()
+            self._client = None
+
+    # Starting
+
+    async def _start_on_best_runtime(self, spec: ContainerSpec, make: MakeDocument) -> Container:
+        """Start with the Engine's fast runtime, and without it where it turns out not to work on this machine."""
+        if self._engine_runtime is None:
+            await self.info()
+        chosen, name = self._engine_runtime or "", docker_documents.container_name(spec)
+        try:
+            container = await self._create_and_start(make(spec, self._owner, chosen), name)
+        except runtime.StartError as error:
+            if not chosen or self._proven or self._engine_runtime_wanted != ENGINE_RUNTIME_AUTO:
+                raise
+            container = await self._create_and_start(make(spec, self._owner, ""), name)
+            self._engine_runtime = ""
+            log.warning("engine_runtime_given_up", runtime=chosen, error=str(error))
+        self._proven = True
+        return container
+
+    async def _create_and_start(self, document: Mapping[str, Any], name: str) -> Container:
+        async with self._starts:
+            container_id = await self._create(document, name)
+            try:
+                async with self._call(name, runtime.StartError, seconds=START_SECONDS_MAX):
+                    await self._docker.containers.container(container_id).start()
+            except BaseException:
+                with contextlib.suppress(EngineError):
+                    await asyncio.shield(self.remove(container_id))
+                raise
+        return await self.inspect(container_id)
+
+    async def _create(self, document: Mapping[str, Any], name: str) -> str:
+        for last in (False, True):
+            try:
+                async with asyncio.timeout(START_SECONDS_MAX):
+                    return str((await self._docker.containers.create(dict(document), name=name)).id)
+            except DockerError as error:
+                if error.status == 409 and "already in use" in error.message and not last:
+                    await self.remove(name)  # a create of ours whose answer was lost
+                    continue
+                if error.status == 404 and "image" in error.message.lower():
+                    raise runtime.ImageMissingError(_shortened(error)) from error
+                kind = runtime.CreateError if error.status in SPEC_ERRORS else EngineError
+                raise kind(_shortened(error)) from error
+            except (TimeoutError, OSError, aiohttp.ClientError) as error:
+                raise EngineError(f"the Docker Engine at {self.host} does not answer: {error or 'timeout'}") from error
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _choose_engine_runtime(self, registered: Mapping[str, Any]) -> str:
+        wanted = self._engine_runtime_wanted
+        if wanted == ENGINE_RUNTIME_AUTO:
+            return FAST_ENGINE_RUNTIME if FAST_ENGINE_RUNTIME in registered else ""
+        if wanted not in registered:
+            raise EngineError(
+                f"container_runtime: the Docker Engine at {self.host} has no {wanted}; "
+                f"it has {', '.join(sorted(registered))} (dockerd --add-runtime {wanted}=/usr/bin/{wanted} adds it)"
+            )
+        return wanted
+
+    async def _ensure_sandbox_image(self) -> None:
+        image = f"{sandbox_image.REPOSITORY}:{sandbox_image.TAG}"
+        async with self._sandbox_image_lock:
+            with contextlib.suppress(runtime.ImageMissingError):
+                await self.image_id(image)
+                return
+            archive = sandbox_image.archive((await self.info()).architecture)
+            params = {
+                "fromSrc": "-",
+                "repo": sandbox_image.REPOSITORY,
+                "tag": sandbox_image.TAG,
+                "changes": f'ENTRYPOINT ["/{sandbox_image.PROGRAM}"]',
+            }
+            async with self._stream("images/create", params, method="POST", data=archive) as response:
+                await response.read()
+
+    # Talking to the Engine
+
+    @property
+    def _docker(self) -> aiodocker.Docker:
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def _new_client(self) -> aiodocker.Docker:
+        """Lift the limit of 100 connections where we can: each stop under way and each log followed holds one."""
+        if not self.host.startswith("unix://"):
+            return aiodocker.Docker(self.host)
+        connector = aiohttp.UnixConnector(self.host.removeprefix("unix://"), limit=0)
+        return aiodocker.Docker("unix://localhost", connector=connector)
+
+    @contextlib.asynccontextmanager
+    async def _call(
+        self, what: str, kind: type[EngineError] = EngineError, *, seconds: float = CALL_SECONDS_MAX
+    ) -> AsyncIterator[None]:
+        """Bound a call in time and turn what goes wrong into an error of our tree."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except DockerError as error:
+            kind = ContainerGoneError if error.status == 404 and kind is EngineError else kind
+            raise kind(_shortened(error)) from error
+        except TimeoutError as error:
+            raise EngineError(f"{what}: no answer of the Docker Engine at {self.host} in {seconds:g} s") from error
+        except (OSError, aiohttp.ClientError) as error:
+            raise EngineError(f"{what}: the Docker Engine at {self.host} does not answer: {error}") from error
+
+    @contextlib.asynccontextmanager
+    async def _stream(
+        self, path: str, params: Mapping[str, str], *, method: str = "GET", data: bytes | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open an answer that has no bounded length; aiodocker's own readers hide its errors and its bytes."""
+        docker = self._docker
+        if docker.api_version == "auto":
+            async with self._call("version"):
+                await docker.version()
+        url = f"{docker.docker_host}/{docker.api_version}/{path}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS_MAX)
+        async with docker.session.request(method, url, params=params, data=data, timeout=timeout) as response:
+            if response.status >= 400:
+                raise EngineError(_shortened(await response.text()))
+            yield response
+
+    async def _changes(self, response: aiohttp.ClientResponse) -> AsyncIterator[Container]:
+        async for line in log_stream.lines(response.content.iter_any(), EVENT_BYTES_MAX):
+            event = json.loads(line)
+            if event["Action"] == "destroy":
+                yield docker_documents.from_event(event, State.REMOVED)
+                continue
+            try:
+                yield await self.inspect(event["Actor"]["ID"])
+            except ContainerGoneError:
+                yield docker_documents.from_event(event, State.EXITED)
+
+    def _mine(self, **filters: Sequence[str]) -> str:
+        return json.dumps({"label": [f"{key}={value}" for key, value in self._owner.items()], **filters})
+
+
+def _shortened(error: DockerError | str) -> str:
+    text = error if isinstance(error, str) else error.message
+    return " ".join(text.split())[:MESSAGE_CHARACTERS_MAX]

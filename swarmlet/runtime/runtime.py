@@ -1,0 +1,209 @@
+"""The Runtime protocol: what `agent` asks of an engine, and the plain values that pass between them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from swarmlet.errors import EngineError
+
+SANDBOX = "POD"
+"""The container name of a Pod's sandbox; no user's container can have it, theirs are lower case."""
+
+
+class ImageMissingError(EngineError):
+    """The image is not on this machine: pull it."""
+
+
+class PullError(EngineError):
+    """The image could not be fetched."""
+
+
+class CreateError(EngineError):
+    """The engine refused the specification; nothing is left behind."""
+
+
+class StartError(EngineError):
+    """The engine made the container but could not run its command; nothing is left behind."""
+
+
+class ContainerGoneError(EngineError):
+    """There is no such container (any more)."""
+
+
+class State(enum.Enum):
+    RUNNING = "running"
+    EXITED = "exited"  # created and never started counts as exited
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    uid: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder or file of this machine seen inside the container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of this machine that leads to the container's."""
+
+    host_port: int
+    container_port: int
+    protocol: str = "TCP"
+    host_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodNetwork:
+    """What the first container of a Pod (its sandbox, where it has one) sets up for all of them."""
+
+    hostname: str = ""
+    host_network: bool = False
+    host_ports: tuple[HostPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """One container, wholly decided. `sandbox` is the id of the container whose network it joins, "" for its own.
+
+    `attempt` is 0 for the first start and grows with each restart. CPU is in thousandths of a core and memory in bytes,
+    0 where unlimited; `cpu_request_millis` is its share when cores are short. `env` is expanded.
+    """
+
+    pod: PodIdentity
+    name: str
+    attempt: int = 0
+    spec_hash: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    mounts: tuple[Mount, ...] = ()
+    sandbox: str = ""
+    network: PodNetwork = PodNetwork()
+    cpu_limit_millis: int = 0
+    cpu_request_millis: int = 0
+    memory_limit_bytes: int = 0
+    stdin: bool = False
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What a runtime knows of one container. `address` is its Pod's, "" where it joined a sandbox or is not running."""
+
+    id: str
+    pod: PodIdentity
+    name: str
+    attempt: int
+    spec_hash: str
+    state: State
+    image_id: str = ""
+    address: str = ""
+    exit_code: int = 0
+    oom_killed: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeInfo:
+    """`version` is as Kubernetes writes it: "docker://28.2.2". `scheme` prefixes container ids the same way."""
+
+    scheme: str
+    version: str
+    cpus: int
+    memory_bytes: int
+    os_image: str
+    kernel_version: str
+    architecture: str
+    isolates: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """`tail_lines` None: all. `since`: only what is younger."""
+
+    follow: bool = False
+    tail_lines: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+    limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """`output` is stdout and stderr as they came, cut at a limit."""
+
+    exit_code: int
+    output: bytes
+
+
+Progress = Callable[[str], None]
+"""Told one short line now and then while an image is fetched."""
+
+
+class Runtime(Protocol):
+    """One engine on this machine. Methods raise `EngineError` where it refuses or does not answer in time."""
+
+    async def info(self) -> RuntimeInfo:
+        """Ask the engine about itself and its machine; also how to learn whether it answers."""
+
+    async def list(self) -> Sequence[Container]:
+        """Return all containers of this node, sandboxes and exited ones too."""
+
+    async def start_sandbox(self, spec: ContainerSpec) -> Container:
+        """Create and start what holds a Pod's network; of `spec` only identity and network matter."""
+
+    async def start(self, spec: ContainerSpec) -> Container:
+        """Create and start a container.
+
+        Raises `ImageMissingError`, `CreateError` or `StartError`; nothing is left behind then.
+        """
+
+    async def stop(self, container_id: str, *, grace_seconds: float) -> Container:
+        """Ask it to end (SIGTERM), kill it when the grace is over, and return how it ended.
+
+        Raises `ContainerGoneError` where it was removed.
+        """
+
+    async def remove(self, container_id: str) -> None:
+        """Remove a container and its logs, killing it where it runs; fine where it is gone."""
+
+    async def inspect(self, container_id: str) -> Container:
+        """Return one container; raise `ContainerGoneError` where there is none."""
+
+    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """Yield what it wrote, whole lines or not, until its end (`follow`: until it exits)."""
+
+    async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> ExecResult:
+        """Run a command beside the container's own and wait for it."""
+
+    async def image_id(self, image: str) -> str:
+        """Return the id of an image that is on this machine; raise `ImageMissingError` otherwise."""
+
+    async def pull(self, image: str, progress: Progress) -> str:
+        """Fetch an image and return its id; raise `PullError` in the engine's words."""
+
+    def watch(self) -> AsyncIterator[Container | None]:
+        """Yield each container that exited or was removed, without end, reconnecting as often as it takes.
+
+        None comes first and after each reconnect: changes may have been missed, `list` anew.
+        """
+
+    async def close(self) -> None:
+        """Let go of the engine. Containers run on."""
