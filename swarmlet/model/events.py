@@ -120,10 +120,7 @@ class Journal:
         if same not in self._remembered and self._count_similar(alike, now) > SIMILAR_MAX:
             same, note = alike, dataclasses.replace(note, message=COMBINED_PREFIX + note.message)
         known = self._remembered.get(same)
-        if known is None:
-            event = new_event(note, self._source, now, self._rng)
-        else:
-            event = repeat(known, now, note.message)
+        event = new_event(note, self._source, now, self._rng) if known is None else repeat(known, now, note.message)
         _remember(self._remembered, same, event)
         self._enqueue(event)
 

@@ -1,0 +1,111 @@
+"""The objects that one reconciliation changes, each as it is to become, turned into operations at the end.
+
+So a rule that touches an object twice still makes one write, and one that changes nothing makes none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from swarmlet.model import kinds, objects
+from swarmlet.model.base import clock_time
+from swarmlet.model.meta import Object
+from swarmlet.model.pod import Pod
+from swarmlet.store.commands import Delete, Key, Operation, Put
+from swarmlet.store.replica import Stored
+
+DEFAULT_GRACE_SECONDS = 30
+
+
+def key_of(kind: kinds.Kind, value: Object) -> Key:
+    """Return the key under which the store keeps `value`."""
+    return Key(kind.resource, value.metadata.namespace, value.metadata.name)
+
+
+def creation(kind: kinds.Kind, value: Object) -> Put:
+    """Return the operation that makes an object which must not exist."""
+    return Put(key_of(kind, value), objects.to_json(value), expected_revision=0)
+
+
+def update(stored: Stored, value: Object) -> Put:
+    """Return the operation that replaces the object as it was read."""
+    bare = objects.with_metadata(value, resource_version="")
+    return Put(
+        stored.key,
+        objects.to_json(bare),
+        expected_revision=stored.revision,
+        expected_uid=value.metadata.uid,
+    )
+
+
+def removal(stored: Stored, now: datetime) -> Operation | None:
+    """Return what deleting an object takes, None where it is under way already.
+
+    A Pod on a node is marked, and its agent removes it after its grace; an object with finalizers is marked, and
+    whoever holds them removes it; anything else goes at once.
+    """
+    value = stored.object
+    grace = _grace_seconds(value)
+    if not grace and not value.metadata.finalizers:
+        return _erasure(stored)
+    if objects.is_terminating(value):
+        return None
+    return update(stored, terminating(value, now, grace))
+
+
+def terminating(value: objects.ObjectType, now: datetime, grace_seconds: int = 0) -> objects.ObjectType:
+    """Return the object marked for deletion. As in Kubernetes, the time it bears is when the grace ends."""
+    return objects.with_metadata(
+        value,
+        deletion_timestamp=clock_time(now + timedelta(seconds=grace_seconds)),
+        deletion_grace_period_seconds=grace_seconds,
+        generation=value.metadata.generation + 1 if value.metadata.generation else 0,
+    )
+
+
+class Drafts:
+    """Objects read by this reconciliation and what becomes of them."""
+
+    def __init__(self) -> None:
+        self._updates: dict[Key, tuple[Stored, Object]] = {}
+        self._rest: list[Operation] = []
+
+    def update(self, stored: Stored, value: Object) -> None:
+        """Let the object become `value`; a later call for the same object wins."""
+        self._updates[stored.key] = (stored, value)
+
+    def create(self, kind: kinds.Kind, value: Object) -> None:
+        """Make an object."""
+        self._rest.append(creation(kind, value))
+
+    def remove(self, stored: Stored, now: datetime) -> None:
+        """Delete an object, with its grace."""
+        self._updates.pop(stored.key, None)
+        operation = removal(stored, now)
+        if operation is not None:
+            self._rest.append(operation)
+
+    def terminate(self, stored: Stored, value: Object, now: datetime) -> None:
+        """Let the object become `value`, marked for deletion: it has finalizers, and goes when they are off."""
+        self.update(stored, terminating(value, now))
+
+    def erase(self, stored: Stored) -> None:
+        """Remove an object for good."""
+        self._updates.pop(stored.key, None)
+        self._rest.append(_erasure(stored))
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the operations; an object that became what it was needs none."""
+        changed = (update(stored, value) for stored, value in self._updates.values() if value != stored.object)
+        return (*self._rest, *changed)
+
+
+def _erasure(stored: Stored) -> Delete:
+    return Delete(stored.key, expected_revision=stored.revision, expected_uid=stored.object.metadata.uid)
+
+
+def _grace_seconds(value: Object) -> int:
+    if not isinstance(value, Pod) or not value.spec.node_name:
+        return 0
+    grace = value.spec.termination_grace_period_seconds
+    return DEFAULT_GRACE_SECONDS if grace is None else grace

@@ -1,0 +1,88 @@
+"""Pods that nobody else will remove: on a node that is no more, deleted before they had a node, or long finished.
+
+Source: kubernetes pkg/controller/podgc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import ClassVar, cast
+
+from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.model import kinds, objects, pods
+from swarmlet.model.pod import Pod
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, Stored, View
+
+NODES = kinds.NODE.resource
+PODS = kinds.POD.resource
+FINISHED_PODS_MAX = 1_000
+"""Finished Pods that are kept for their logs and exit codes; the oldest above it go."""
+PODS_PER_STEP = 500
+FINISHED = Key(PODS, "", "")
+"""The key under which finished Pods are counted."""
+BEGINNING = datetime.fromtimestamp(0, UTC)
+
+
+class PodGarbage:
+    """The reconciler; a key names a Pod, a Node whose Pods are looked at, or all finished Pods."""
+
+    name: ClassVar[str] = "pod-garbage"
+    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS})
+
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:
+        """Return the removed Node, or the Pod that may be left over."""
+        if change.key.resource == NODES:
+            return [change.key] if change.new is None else []
+        if change.new is None:
+            return []
+        pod = cast("Pod", change.new.object)
+        keys = [change.key] if _is_left_over(view, pod) else []
+        return [*keys, FINISHED] if pods.is_finished(pod) else keys
+
+    def all_keys(self, view: View) -> Iterable[Key]:
+        """Return the Pods that are left over."""
+        left = [stored.key for stored in view.list(PODS) if _is_left_over(view, cast("Pod", stored.object))]
+        return [*left, FINISHED]
+
+    def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
+        """Return the removals."""
+        if key == FINISHED:
+            return _trim_finished(view, now)
+        if key.resource == NODES:
+            candidates = list(view.pods_on(key.name)) if view.get(key) is None else []
+        else:
+            stored = view.get(key)
+            candidates = [stored] if stored and _is_left_over(view, cast("Pod", stored.object)) else []
+        return _erase(candidates)
+
+
+def _is_left_over(view: View, pod: Pod) -> bool:
+    if pod.spec.node_name:
+        return view.get(Key(NODES, "", pod.spec.node_name)) is None
+    return objects.is_terminating(pod) and not pod.metadata.finalizers
+
+
+def _erase(candidates: list[Stored]) -> Reconciliation:
+    drafts = Drafts()
+    for stored in candidates[:PODS_PER_STEP]:
+        drafts.erase(stored)
+    more = len(candidates) > PODS_PER_STEP
+    return Reconciliation(drafts.operations(), requeue_after_seconds=0.0 if more else None)
+
+
+def _trim_finished(view: View, now: datetime) -> Reconciliation:
+    finished = [
+        stored
+        for stored in view.list(PODS)
+        if pods.is_finished(cast("Pod", stored.object)) and not objects.is_terminating(stored.object)
+    ]
+    if len(finished) <= FINISHED_PODS_MAX:
+        return NOTHING
+    finished.sort(key=lambda stored: stored.object.metadata.creation_timestamp or BEGINNING)
+    drafts = Drafts()
+    for stored in finished[: min(len(finished) - FINISHED_PODS_MAX, PODS_PER_STEP)]:
+        drafts.remove(stored, now)
+    return Reconciliation(drafts.operations())

@@ -1,0 +1,165 @@
+"""One reign: changes in, batches of operations out, by one reconciler a kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.controllers.batch import Batch, Ticket
+from swarmlet.controllers.queue import WorkQueue
+from swarmlet.controllers.reconciler import Reconciler, Reconciliation
+from swarmlet.controllers.recorder import Recorder
+from swarmlet.errors import OutcomeUnknownError, PeerError, UnavailableError
+from swarmlet.store.commands import Outcome, Verdict
+from swarmlet.store.replica import Change, Replica
+
+log = structlog.get_logger(__name__)
+
+TICKETS_PER_BATCH = 512
+TICKETS_PER_TURN = 16
+"""Reconciled before others on the event loop get their turn."""
+INBOX_CHANGES_MAX = 100_000
+PROPOSE_SECONDS = 5.0
+
+
+class Reign:
+    """From `run` until it is cancelled the reconcilers look after the whole store.
+
+    What is proposed bears the revisions that were read; where the store moved on, the key comes back. Nothing depends
+    on a change being seen: over `INBOX_CHANGES_MAX` unread ones, and after a snapshot, every key is looked at anew.
+    """
+
+    def __init__(
+        self, reconcilers: Sequence[Reconciler], *, replica: Replica, clock: Clock, recorder: Recorder
+    ) -> None:
+        self._reconcilers = {each.name: each for each in reconcilers}
+        self._replica = replica
+        self._clock = clock
+        self._recorder = recorder
+        self._queue: WorkQueue[Ticket] = WorkQueue(clock)
+        self._inbox: list[Change] = []
+        self._must_resync = True
+        self._arrived = asyncio.Event()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        with contextlib.suppress(UnavailableError):
+            await self._replica.linearize()
+        self._arrived.set()
+        unsubscribe = self._replica.view.subscribe(self._hear)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._route(), name="controllers-route")
+                group.create_task(self._work(), name="controllers-work")
+                group.create_task(self._recorder.run(), name="controllers-record")
+        finally:
+            unsubscribe()
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """Have a key looked at for a reason that is not in the store."""
+        self._queue.add(ticket)
+
+    # Changes to tickets.
+
+    def _hear(self, changes: Sequence[Change]) -> None:
+        self._must_resync |= not changes or len(self._inbox) + len(changes) > INBOX_CHANGES_MAX
+        if not self._must_resync:
+            self._inbox += changes
+        self._arrived.set()
+
+    async def _route(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            if self._must_resync or self._queue.overflowed:
+                self._resync()
+                continue
+            inbox, self._inbox = self._inbox, []
+            for change in inbox:
+                self._route_one(change)
+
+    def _resync(self) -> None:
+        self._inbox.clear()
+        self._must_resync = self._queue.overflowed = False
+        for reconciler in self._reconcilers.values():
+            for key in reconciler.all_keys(self._replica.view):
+                self._queue.add(Ticket(reconciler.name, key))
+
+    def _route_one(self, change: Change) -> None:
+        for reconciler in self._reconcilers.values():
+            if change.key.resource not in reconciler.watches:
+                continue
+            try:
+                keys = reconciler.keys_for(change, self._replica.view)
+            except Exception:
+                log.exception("change_not_routed", reconciler=reconciler.name, key=str(change.key))
+                continue
+            for key in keys:
+                self._queue.add(Ticket(reconciler.name, key))
+
+    # Tickets to commands.
+
+    async def _work(self) -> None:
+        while True:
+            tickets = await self._queue.take(TICKETS_PER_BATCH)
+            try:
+                batch = await self._reconcile_all(tickets)
+                await self._carry_out(batch)
+            finally:
+                for ticket in tickets:
+                    self._queue.done(ticket)
+
+    async def _reconcile_all(self, tickets: Sequence[Ticket]) -> Batch:
+        batch = Batch()
+        now = self._clock.now()
+        for number, ticket in enumerate(tickets, 1):
+            reconciliation = self._reconcile(ticket, now)
+            if reconciliation is not None and not batch.add(ticket, reconciliation):
+                self._queue.add(ticket)
+            if number % TICKETS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return batch
+
+    def _reconcile(self, ticket: Ticket, now: datetime) -> Reconciliation | None:
+        try:
+            return self._reconcilers[ticket.reconciler].reconcile(self._replica.view, ticket.key, now)
+        except Exception:
+            seconds = self._queue.retry(ticket)
+            log.exception("reconcile_failed", reconciler=ticket.reconciler, key=str(ticket.key), retry_seconds=seconds)
+            return None
+
+    async def _carry_out(self, batch: Batch) -> None:
+        outcomes: Sequence[Outcome] = ()
+        try:
+            if batch.operations:
+                outcomes = await self._propose(batch)
+        except PeerError as error:
+            for ticket in batch.tickets():
+                self._queue.retry(ticket)
+            log.warning("operations_not_committed", count=len(batch.operations), error=str(error))
+            return
+        for ticket, reconciliation, failed in batch.results(outcomes):
+            self._settle(ticket, reconciliation, failed)
+
+    async def _propose(self, batch: Batch) -> Sequence[Outcome]:
+        try:
+            return await self._replica.propose(batch.operations, atomic=False, timeout_seconds=PROPOSE_SECONDS)
+        except OutcomeUnknownError:
+            await self._replica.linearize()  # what is decided next must know what became of these
+            raise
+
+    def _settle(self, ticket: Ticket, reconciliation: Reconciliation, failed: Sequence[Outcome]) -> None:
+        if failed:
+            self._queue.retry(ticket)
+            level = log.error if any(each.verdict is Verdict.INVALID for each in failed) else log.debug
+            level("operations_refused", reconciler=ticket.reconciler, key=str(ticket.key), first=failed[0].message)
+            return
+        self._queue.forget(ticket)
+        self._recorder.record(reconciliation.events)
+        if reconciliation.requeue_after_seconds is not None:
+            self._queue.add_after(ticket, reconciliation.requeue_after_seconds)

@@ -1,0 +1,98 @@
+"""The controllers as the daemon sees them: they work while this machine leads, and stop at once when it ceases."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
+from swarmlet.controllers.batch import Ticket
+from swarmlet.controllers.deployment import Deployments
+from swarmlet.controllers.events_ttl import EventExpiry
+from swarmlet.controllers.garbage import Garbage
+from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.namespaces import Namespaces
+from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
+from swarmlet.controllers.pod_garbage import PodGarbage
+from swarmlet.controllers.reconciler import Reconciler
+from swarmlet.controllers.recorder import Recorder
+from swarmlet.controllers.reign import Reign
+from swarmlet.controllers.replicaset import ReplicaSets
+from swarmlet.controllers.scheduling import Scheduling
+from swarmlet.model import events
+from swarmlet.store.replica import Replica
+
+log = structlog.get_logger(__name__)
+
+COMPONENT = "swarmlet-controllers"
+
+
+class Controllers:
+    """Hands each reign to a new `Reign`.
+
+    `rng` makes uids and names. `heartbeats` is fed by whoever receives the nodes' heartbeats; it begins anew with
+    each reign, so no node is blamed for silence that a former leader heard.
+    """
+
+    def __init__(
+        self,
+        *,
+        replica: Replica,
+        clock: Clock,
+        rng: random.Random,
+        heartbeats: Heartbeats,
+        config: NodeLifecycleConfig,
+        host: str = "",
+    ) -> None:
+        self._replica = replica
+        self._clock = clock
+        self._rng = rng
+        self._heartbeats = heartbeats
+        self._config = config
+        self._host = host
+        self._turned = asyncio.Event()
+        self._leads = replica.is_leader
+        replica.on_leadership(self._turn)
+
+    async def run(self) -> None:
+        """Work in every reign of this machine until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._turned.clear()
+                reign = group.create_task(self._reign(), name="controllers-reign") if self._leads else None
+                await self._turned.wait()
+                if reign is not None:
+                    reign.cancel()
+                    await asyncio.wait([reign])
+
+    def reconcilers(self) -> list[Reconciler]:
+        """Return a fresh one of each: what they remember is of one reign only."""
+        return [
+            Namespaces(self._rng),
+            Deployments(self._rng),
+            ReplicaSets(self._rng),
+            Scheduling(self._rng),
+            NodeLifecycle(self._heartbeats, self._config.not_ready_seconds, self._config.evict_after_seconds),
+            PodGarbage(),
+            Garbage(),
+            EventExpiry(),
+        ]
+
+    def _turn(self, leads: bool) -> None:
+        self._leads = leads
+        self._turned.set()
+
+    async def _reign(self) -> None:
+        log.info("controllers_started", term=self._replica.status().term)
+        journal = events.Journal(component=COMPONENT, host=self._host, rng=self._rng)
+        recorder = Recorder(self._replica, self._clock, journal)
+        reign = Reign(self.reconcilers(), replica=self._replica, clock=self._clock, recorder=recorder)
+        self._heartbeats.begin(lambda name: reign.enqueue(Ticket(NodeLifecycle.name, node_key(name))))
+        try:
+            await reign.run()
+        finally:
+            self._heartbeats.end()
+            log.info("controllers_stopped")

@@ -1,0 +1,156 @@
+"""Scheduling: all Pods that wait for a node are placed together and bound in one command.
+
+A Pod that fits nowhere is told so in its condition PodScheduled and by an event, and is tried again when a node or
+another Pod changes in a way that could matter.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, cast
+
+import msgspec
+
+from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.model import conditions, events, kinds, objects, pods
+from swarmlet.model.base import clock_time
+from swarmlet.model.core import Node
+from swarmlet.model.meta import Condition
+from swarmlet.model.pod import Pod
+from swarmlet.scheduler import placement
+from swarmlet.scheduler.cluster import Cluster
+from swarmlet.scheduler.demand import demand_of
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, Stored, View
+
+NODES = kinds.NODE.resource
+PODS = kinds.POD.resource
+PENDING = Key(PODS, "", "")
+"""The one key: all Pods that wait."""
+SCHEDULED = "PodScheduled"
+SCHEDULER_NAMES = ("", "default-scheduler")
+WRITES_PER_STEP = 500
+RETELL = timedelta(seconds=10)
+"""A Pod's reason to wait is not written again sooner, however often its numbers change."""
+BEGINNING = datetime.fromtimestamp(0, UTC)
+
+
+class Scheduling:
+    """The reconciler. `rng` seeds the choice between equally good nodes."""
+
+    name: ClassVar[str] = "scheduling"
+    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS})
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._cluster = Cluster()
+
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+        """Return the one key where the change makes a Pod wait, or makes room."""
+        matters = _node_matters(change) if change.key.resource == NODES else _pod_matters(change)
+        return (PENDING,) if matters else ()
+
+    def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+        """Return the one key."""
+        return (PENDING,)
+
+    def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
+        """Return the bindings of the Pods that wait, and the reasons of those that go on waiting."""
+        waiting = {stored.key: stored for stored in view.pods_on("") if _is_ours(cast("Pod", stored.object))}
+        if not waiting:
+            return NOTHING
+        self._cluster.catch_up(view)
+        in_turn = sorted(waiting.values(), key=_age)
+        requests = [(stored.key, demand_of(cast("Pod", stored.object))) for stored in in_turn]
+        work = _Work(now)
+        for each in placement.place(requests, self._cluster.nodes, self._rng):
+            work.take(waiting[each.pod], each)
+        return work.finish()
+
+
+class _Work:
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._drafts = Drafts()
+        self._events: list[events.Note] = []
+        self._writes = 0
+        self._wait: float | None = None
+
+    def take(self, stored: Stored, placed: placement.Placement) -> None:
+        """Bind a Pod, or say why not."""
+        if self._writes >= WRITES_PER_STEP:
+            self._wait = 0.0
+        elif placed.node:
+            self._bind(stored, placed.node)
+        else:
+            self._refuse(stored, placed.refusal)
+
+    def _bind(self, stored: Stored, node: str) -> None:
+        pod = cast("Pod", stored.object)
+        condition = Condition(type=SCHEDULED, status="True")
+        status = _with_condition(pod, condition, self._now)
+        spec = msgspec.structs.replace(pod.spec, node_name=node)
+        self._drafts.update(stored, msgspec.structs.replace(pod, spec=spec, status=status))
+        self._writes += 1
+        message = f"Successfully assigned {pod.metadata.namespace}/{pod.metadata.name} to {node}"
+        self._events.append(events.Note(pod, events.NORMAL, "Scheduled", message))
+
+    def _refuse(self, stored: Stored, refusal: str) -> None:
+        pod = cast("Pod", stored.object)
+        before = conditions.get(pod.status.conditions, SCHEDULED)
+        if before and before.message == refusal:
+            return
+        told = before.last_probe_time if before else None
+        if told is not None and self._now - told < RETELL:
+            wait = (told + RETELL - self._now).total_seconds()
+            self._wait = wait if self._wait is None else min(wait, self._wait)
+            return
+        condition = Condition(
+            type=SCHEDULED,
+            status="False",
+            reason="Unschedulable",
+            message=refusal,
+            last_probe_time=clock_time(self._now),
+        )
+        self._drafts.update(stored, msgspec.structs.replace(pod, status=_with_condition(pod, condition, self._now)))
+        self._writes += 1
+        self._events.append(events.Note(pod, events.WARNING, "FailedScheduling", refusal))
+
+    def finish(self) -> Reconciliation:
+        """Return it all."""
+        return Reconciliation(self._drafts.operations(), tuple(self._events), self._wait)
+
+
+def _with_condition(pod: Pod, condition: Condition, now: datetime) -> object:
+    told = conditions.put(pod.status.conditions, condition, now)
+    return msgspec.structs.replace(pod.status, conditions=told, phase=pod.status.phase or "Pending")
+
+
+def _is_ours(pod: Pod) -> bool:
+    return pods.is_active(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
+
+
+def _age(stored: Stored) -> tuple[datetime, Key]:
+    return stored.object.metadata.creation_timestamp or BEGINNING, stored.key
+
+
+def _pod_matters(change: Change) -> bool:
+    """A Pod that waits, or one that has given its room back."""
+    if change.new is None:
+        return True
+    pod = cast("Pod", change.new.object)
+    return not pod.spec.node_name or pods.is_finished(pod)
+
+
+def _node_matters(change: Change) -> bool:
+    return change.old is None or change.new is None or _offer(change.old) != _offer(change.new)
+
+
+def _offer(stored: Stored) -> tuple[object, ...]:
+    """Return what of a node decides whether Pods may go there."""
+    node = cast("Node", stored.object)
+    ready = conditions.is_true(node.status.conditions, "Ready")
+    return node.metadata.labels, node.spec, node.status.allocatable, ready, objects.is_terminating(node)

@@ -1,0 +1,60 @@
+"""What a Pod asks of a node. Two Pods with equal demands are the same to the scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlet.model import objects, pods
+from swarmlet.model.pod import Pod, PodSpec, Toleration
+
+POD_COUNT = "pods"
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  a Pod's wish, nothing that listens
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node itself."""
+
+    port: int
+    protocol: str
+    address: str
+
+    def collides(self, other: HostPort) -> bool:
+        """Whether both cannot be taken on one node."""
+        if (self.port, self.protocol) != (other.port, other.protocol):
+            return False
+        return self.address == other.address or ANY_ADDRESS in (self.address, other.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """`requests` are in thousandths by resource name, one Pod of the node's "pods" included; `owner` is a uid or ""."""
+
+    requests: tuple[tuple[str, int], ...]
+    node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+    ports: tuple[HostPort, ...] = ()
+    owner: str = ""
+
+
+def demand_of(pod: Pod) -> Demand:
+    """Return what `pod` asks for."""
+    requests = pods.effective_requests(pod.spec) | {POD_COUNT: 1000}
+    owner = objects.controller_of(pod)
+    return Demand(
+        requests=tuple(sorted((name, amount) for name, amount in requests.items() if amount)),
+        node_selector=tuple(sorted(pod.spec.node_selector.items())),
+        tolerations=pod.spec.tolerations,
+        ports=_host_ports(pod.spec),
+        owner=owner.uid if owner else "",
+    )
+
+
+def _host_ports(spec: PodSpec) -> tuple[HostPort, ...]:
+    found = []
+    for container in spec.containers:
+        for port in container.ports:
+            number = port.host_port or (port.container_port if spec.host_network else 0)
+            if number:
+                found.append(HostPort(number, port.protocol or "TCP", port.host_ip or ANY_ADDRESS))
+    return tuple(found)

@@ -1,0 +1,81 @@
+"""Placing Pods: those that ask for the same together, each on the node that is best after the ones before it."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from swarmlet.scheduler import explain, filters, scores
+from swarmlet.scheduler.cluster import NodeInfo
+from swarmlet.scheduler.demand import Demand
+from swarmlet.store.commands import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a Pod goes: `node`, or "" and a `refusal` that says why it goes nowhere."""
+
+    pod: Key
+    node: str
+    refusal: str = ""
+
+
+def place(requests: Sequence[tuple[Key, Demand]], nodes: Mapping[str, NodeInfo], rng: random.Random) -> list[Placement]:
+    """Return a placement for each Pod; `nodes` stays as it is. `rng` decides between nodes that are equally good."""
+    ballot = _Ballot(nodes, rng)
+    groups: dict[Demand, list[Key]] = {}
+    for key, demand in requests:
+        groups.setdefault(demand, []).append(key)
+    return [placement for demand, keys in groups.items() for placement in ballot.place(demand, keys)]
+
+
+class _Ballot:
+    """The nodes, with what this round has already placed on them."""
+
+    def __init__(self, nodes: Mapping[str, NodeInfo], rng: random.Random) -> None:
+        self._nodes = dict(nodes)
+        self._borrowed = set(nodes)
+        order = sorted(nodes)
+        rng.shuffle(order)
+        self._lot = {name: number for number, name in enumerate(order)}
+
+    def place(self, demand: Demand, keys: Sequence[Key]) -> list[Placement]:
+        candidates = self._candidates(demand)
+        placed: list[Placement] = []
+        for key in keys:
+            if not candidates:
+                break
+            name = candidates[0][-1]
+            self._own(name).add(demand)
+            self._renew(candidates, demand, name)
+            placed.append(Placement(key, name))
+        left = keys[len(placed) :]
+        refusal = explain.refusal(demand, self._nodes.values()) if left else ""
+        return placed + [Placement(key, "", refusal) for key in left]
+
+    def _candidates(self, demand: Demand) -> list[tuple[scores.Score, int, str]]:
+        """Return the nodes that will do, as a heap with the best first."""
+        every = filters.NODE_FILTERS + filters.ROOM_FILTERS
+        heap = [
+            (scores.score(demand, node), self._lot[name], name)
+            for name, node in self._nodes.items()
+            if filters.refusal(every, demand, node) is None
+        ]
+        heapq.heapify(heap)
+        return heap
+
+    def _renew(self, candidates: list[tuple[scores.Score, int, str]], demand: Demand, name: str) -> None:
+        """Put the node that just took a Pod, the first, where it now belongs; only its own score changed."""
+        node = self._nodes[name]
+        if filters.refusal(filters.ROOM_FILTERS, demand, node) is None:
+            heapq.heapreplace(candidates, (scores.score(demand, node), self._lot[name], name))
+        else:
+            heapq.heappop(candidates)
+
+    def _own(self, name: str) -> NodeInfo:
+        if name in self._borrowed:
+            self._borrowed.discard(name)
+            self._nodes[name] = self._nodes[name].copy()
+        return self._nodes[name]
