@@ -195,9 +195,10 @@ class Consensus:
 
     tick_seconds: Annotated[float, _seconds(0.01, 10)] = 0.1
     heartbeat_ticks: Annotated[int, _integer(1, 100)] = 2
-    election_timeout_ticks: Annotated[int, _integer(2, 1_000)] = 10
+    election_ticks: Annotated[int, _integer(2, 1_000)] = 10
     snapshot_entries: Annotated[int, _integer(10, 10_000_000)] = 10_000
-    snapshot_log_bytes: Annotated[int, _integer(64 * 1024, 16 * 1024**3)] = 64 * 1024 * 1024
+    snapshot_bytes: Annotated[int, _integer(64 * 1024, 16 * 1024**3)] = 16 * 1024 * 1024
+    tail_entries: Annotated[int, _integer(0, 10_000_000)] = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,8 +330,8 @@ def _shown(value: Any) -> str:
 
 
 def _check_timing(consensus: Consensus, file: str) -> None:
-    if consensus.election_timeout_ticks <= consensus.heartbeat_ticks:
+    if consensus.election_ticks <= consensus.heartbeat_ticks:
         raise ConfigError(
-            f"{file}: consensus.election_timeout_ticks: found {consensus.election_timeout_ticks}; "
+            f"{file}: consensus.election_ticks: found {consensus.election_ticks}; "
             f"allowed: more than heartbeat_ticks, which is {consensus.heartbeat_ticks}"
         )

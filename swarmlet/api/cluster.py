@@ -69,10 +69,13 @@ class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CertificateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`server` is the URL under which this daemon is reached, for the kubeconfig."""
+
     cluster_id: str
     certificate: str
     ca: str
     expires: datetime
+    server: str
 
 
 class ClusterApi:
@@ -83,6 +86,7 @@ class ClusterApi:
         replica: where tokens are kept.
         clock: stamps them.
         authority_pem: the CA certificate of this daemon's data folder, answered even without quorum.
+        advertise: where other machines reach this daemon.
         user_of: who the app's middleware found behind a request.
         left: called when this node has left, before the answer goes out: the daemon is to end gracefully.
         random_bytes: the source of secrets.
@@ -95,6 +99,7 @@ class ClusterApi:
         replica: Replica,
         clock: Clock,
         authority_pem: str,
+        advertise: str,
         user_of: Callable[[web.Request], User],
         left: Callable[[], None],
         random_bytes: RandomBytes = secrets.token_bytes,
@@ -103,6 +108,7 @@ class ClusterApi:
         self._replica = replica
         self._clock = clock
         self._authority_pem = authority_pem
+        self._advertise = advertise
         self._user_of = user_of
         self._left = left
         self._random_bytes = random_bytes
@@ -184,6 +190,7 @@ class ClusterApi:
                 certificate=certificate,
                 ca=ca.certificate_pem,
                 expires=authority.expiry(certificate),
+                server=f"https://{self._advertise}",
             ),
             status=201,
         )

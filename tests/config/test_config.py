@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swarmlet import config
+from swarmlet.config import Config, Consensus, Log, NodeLifecycle, Reserved
+from swarmlet.errors import ConfigError
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "swarmlet.yaml"
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_an_empty_file_means_all_defaults(tmp_path: Path) -> None:
+    assert config.load(written(tmp_path, "")) == Config(node_name=socket.gethostname().lower())
+
+
+def test_without_the_default_file_all_keys_have_their_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "DEFAULT_PATH", tmp_path / "none.yaml")
+    assert config.load().listen == "0.0.0.0:7600"
+
+
+def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file.*--config"):
+        config.load(tmp_path / "none.yaml")
+
+
+def test_the_example_is_the_defaults() -> None:
+    assert config.load(EXAMPLE) == Config(node_name=socket.gethostname().lower())
+
+
+def test_the_example_shows_every_key() -> None:
+    text = EXAMPLE.read_text()
+    sections = {"reserved": Reserved, "consensus": Consensus, "node_lifecycle": NodeLifecycle, "log": Log}
+    for key in dataclasses.fields(Config):
+        assert re.search(rf"^(# )?{key.name}:", text, re.MULTILINE), key.name
+    for section, schema in sections.items():
+        assert set(yaml.safe_load(text)[section]) == {key.name for key in dataclasses.fields(schema)}
+
+
+def test_the_commented_keys_of_the_example_are_right_too(tmp_path: Path) -> None:
+    text = re.sub(r"^# (node_name|advertise|socket|docker_host):", r"\1:", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^labels: {}$", "labels:", text, flags=re.MULTILINE)
+    text = re.sub(r"^#  (topology|disk)", r"  \1", text, flags=re.MULTILINE)
+    loaded = config.load(written(tmp_path, text))
+    assert (loaded.node_name, loaded.advertise, loaded.labels["disk"]) == ("alpha", "10.0.0.5:7600", "ssd")
+
+
+def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
+    loaded = config.load(
+        written(
+            tmp_path,
+            "data_dir: /srv/s\nnode_name: n1\nlisten: 10.0.0.5\nadvertise: h1\nruntime: process\n"
+            "labels: {zone: a}\nreserved: {cpu: 1}\nvoters_max: 3\nconsensus: {tick_seconds: 0.05}\n"
+            "node_lifecycle: {evict_after_seconds: 30}\nlog: {level: debug}\n",
+        )
+    )
+    assert loaded == Config(
+        data_dir=Path("/srv/s"),
+        node_name="n1",
+        listen="10.0.0.5:7600",
+        advertise="h1:7600",
+        socket=Path("/srv/s/swarmlet.sock"),
+        runtime="process",
+        labels={"zone": "a"},
+        reserved=Reserved(cpu="1"),
+        voters_max=3,
+        consensus=Consensus(tick_seconds=0.05),
+        node_lifecycle=NodeLifecycle(evict_after_seconds=30.0),
+        log=Log(level="debug"),
+    )
+
+
+def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, "node_name: n1\nlisten: 127.0.0.1:7\n"), {"node_name": "n2", "listen": None})
+    assert (loaded.node_name, loaded.listen) == ("n2", "127.0.0.1:7")
+
+
+def test_a_wrong_flag_is_named_as_a_flag() -> None:
+    with pytest.raises(ConfigError, match=r"^--node-name: found 'A B'; allowed: lower-case"):
+        config.load(EXAMPLE, {"node_name": "A B"})
+
+
+def test_an_advertised_host_without_a_port_has_the_one_that_is_listened_on(tmp_path: Path) -> None:
+    assert config.load(written(tmp_path, "listen: 0.0.0.0:7000\nadvertise: h1\n")).advertise == "h1:7000"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("node_nam: a", "node_nam: unknown key; did you mean node_name?"),
+        ("colour: red", "colour: unknown key; known are advertise, consensus,"),
+        ("log: {levle: info}", "log.levle: unknown key; did you mean level?"),
+        ("log: info", "log: found 'info'; allowed: keys with values"),
+        ("- a", "found ['a']; allowed: keys with values"),
+        ("a: [", "not YAML"),
+        ("log: {level: loud}", "log.level: found 'loud'; allowed: one of debug, info, warning, error"),
+        ("data_dir: state", "data_dir: found 'state'; allowed: an absolute path"),
+        ("data_dir: 7", "data_dir: found 7; allowed: an absolute path"),
+        ("socket: /" + "s" * 108, "allowed: an absolute path of at most 107 bytes"),
+        ("node_name: My Laptop", "node_name: found 'My Laptop'; allowed: lower-case letters"),
+        ("node_name: -a", "node_name: found '-a'"),
+        ("node_name: " + "a" * 64, "at most 63 characters"),
+        ("listen: 7600", "listen: found 7600; allowed: text such as"),
+        ("listen: h1:99999", "the port is 0 to 65535"),
+        ("listen: h1:x", "listen: found 'h1:x'; allowed: host, host:port or [IPv6 address]:port"),
+        ("listen: '[zz::1]:1'", "listen: found '[zz::1]:1'"),
+        ("listen: a:b:c", "listen: found 'a:b:c'"),
+        ("advertise: ''", "advertise: found ''"),
+        ("runtime: podman", "runtime: found 'podman'; allowed: one of auto, docker, process"),
+        ("docker_host: /var/run/docker.sock", "docker_host: found '/var/run/docker.sock'; allowed: unix:///path"),
+        ("labels: {zone: 1}", "labels: found {'zone': 1}; allowed: a map of Kubernetes labels"),
+        ("labels: {-x: a}", "labels: found"),
+        ("reserved: {cpu: lots}", "reserved.cpu: found 'lots'; allowed: a quantity such as \"500m\""),
+        ("voters_max: 4", "voters_max: found 4; allowed: an odd number from 1 to 9"),
+        ("voters_max: true", "voters_max: found True"),
+        ("consensus: {heartbeat_ticks: 1.5}", "consensus.heartbeat_ticks: found 1.5; allowed: a whole number"),
+        ("consensus: {election_ticks: 2}", "consensus.election_ticks: found 2; allowed: more than heartbeat_ticks"),
+        ("node_lifecycle: {not_ready_seconds: 5s}", "found '5s'; allowed: a number of seconds from 1 to 86400"),
+        ("node_lifecycle: {not_ready_seconds: .nan}", "found nan; allowed: a number of seconds"),
+    ],
+)
+def test_a_wrong_key_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert str(caught.value).startswith(str(file))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        config.load(tmp_path)
+
+
+def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="over"):
+        config.load(written(tmp_path, "#" * (config.FILE_BYTES_MAX + 1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("h1", ("h1", 7600)),
+        ("h1:1", ("h1", 1)),
+        ("10.0.0.5:65535", ("10.0.0.5", 65535)),
+        ("fd00::1", ("fd00::1", 7600)),
+        ("[fd00::1]", ("fd00::1", 7600)),
+        ("[fd00::1]:8", ("fd00::1", 8)),
+    ],
+)
+def test_an_address_is_split_and_joined(text: str, address: tuple[str, int]) -> None:
+    assert config.split_address(text) == address
+    assert config.split_address(config.join_address(*address)) == address
