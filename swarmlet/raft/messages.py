@@ -7,7 +7,7 @@ Source of the shapes: etcd-io/raft `raftpb` and `Ready`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -88,8 +88,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
     APPEND: `log_index`/`log_term` of the entry before `entries`, and `commit`. APPEND_REPLY: `log_index` acknowledged,
     or with `reject` the index refused, and `hint_index`/`hint_term` where to go on. VOTE, PRE_VOTE: last log
-    position; `force` is set in a leadership transfer. SNAPSHOT: `snapshot`; the driver sends the bytes beside it.
-    HEARTBEAT, READ_INDEX and their replies: `context` names the read.
+    position; `force` is set in a leadership transfer. SNAPSHOT: `snapshot` is the oldest state that will do; the driver
+    sends the bytes beside it, and may send a newer state with the meta of that one.
+    HEARTBEAT, READ_INDEX and their replies: `context` names the read. TRANSFER_LEADER: `context` is the id of the node
+    that shall lead. READ_INDEX, READ_INDEX_REPLY and TRANSFER_LEADER bear no term: they hold in any.
     """
 
     kind: MessageKind
@@ -128,13 +130,15 @@ class Ready:
     """What the driver must do, in this order; then it calls `Raft.advance(ready)`.
 
     1. Send `messages` at once: they promise nothing that is not on disk.
-    2. Persist `snapshot` (if any), `entries` (truncating what conflicts) and `hard_state` in one durable commit.
+    2. Persist in one durable commit: `snapshot` (if any), which replaces the whole log; then `entries`, before which
+       every stored entry from the first one's index on is deleted; and `hard_state`. Where `must_sync` is false only
+       the commit index moved: it may wait, and ride with the next durable commit.
     3. Send `messages_after_persist`: votes, acknowledgements.
     4. Apply `committed`, in order; serve `read_states` once their index is applied.
 
     Between `ready()` and `advance()` the core accepts `step`, `propose` and `tick` as ever; a second `ready()` may be
     taken only after `advance()`. The leader counts its own acknowledgement in `advance()`, that is, after step 2.
-    `committed` may hold entries that are in `entries` of the same Ready only where the node is alone in its quorum.
+    `committed` never holds entries of the same Ready: what is applied is on this node's disk already.
     """
 
     hard_state: HardState | None = None
@@ -146,4 +150,5 @@ class Ready:
     read_states: tuple[ReadState, ...] = ()
     role: Role = Role.FOLLOWER
     leader: NodeId = NO_NODE
-    term: int = field(default=0)
+    term: int = 0
+    must_sync: bool = False

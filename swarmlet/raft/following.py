@@ -1,0 +1,62 @@
+"""The follower's side of replication: entries, heartbeats and snapshots from the leader of our term."""
+
+from __future__ import annotations
+
+from swarmlet.raft.messages import Message, MessageKind, ReadState
+from swarmlet.raft.state import State
+
+
+def handle_append(state: State, message: Message) -> None:
+    """Merge the entries where the logs agree before them, and acknowledge their end; else say where they may agree."""
+    log, entries, previous = state.log, message.entries, message.log_index
+    end = previous + len(entries)
+    if end <= log.commit:
+        state.acknowledge(message.sender, log.commit)
+        return
+    if previous < log.commit:  # an old message, or one sent twice: what is committed agrees with any leader's log
+        entries = entries[log.commit - previous :]
+    elif log.term(previous) != message.log_term:
+        _refuse(state, message)
+        return
+    log.merge(entries)
+    log.commit_to(min(message.commit, end))
+    state.acknowledge(message.sender, end)
+
+
+def _refuse(state: State, message: Message) -> None:
+    hint_index, hint_term = state.log.last_of_term(message.log_index, message.log_term)
+    state.send(
+        Message(
+            MessageKind.APPEND_REPLY,
+            state.node_id,
+            message.sender,
+            state.term,
+            log_index=message.log_index,
+            reject=True,
+            hint_index=hint_index,
+            hint_term=hint_term,
+        )
+    )
+
+
+def handle_heartbeat(state: State, message: Message) -> None:
+    """Learn of the commit index, which the leader has cut to what it knows we hold, and answer."""
+    state.log.commit_to(min(message.commit, state.log.last_index))
+    state.send(Message(MessageKind.HEARTBEAT_REPLY, state.node_id, message.sender, state.term, context=message.context))
+
+
+def handle_snapshot(state: State, message: Message) -> None:
+    """Begin anew after the snapshot, unless our log holds its end already: then all we lacked was the commit index."""
+    log, snapshot = state.log, message.snapshot
+    assert snapshot is not None, "a SNAPSHOT message bears its meta"
+    if snapshot.index > log.commit:
+        if log.term(snapshot.index) == snapshot.term:
+            log.commit_to(snapshot.index)
+        else:
+            log.restore(snapshot)
+    state.acknowledge(message.sender, log.commit)
+
+
+def handle_read_index_reply(state: State, message: Message) -> None:
+    """Let our own read be served: when we asked, the leader still led."""
+    state.read_states.append(ReadState(message.log_index, message.context))
