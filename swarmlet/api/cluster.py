@@ -17,13 +17,13 @@ from aiohttp import web
 
 from swarmlet import errors
 from swarmlet.api.membership import Membership, token_key
+from swarmlet.api.middleware import USER
 from swarmlet.clock import Clock
 from swarmlet.identity import authority, tokens
 from swarmlet.identity.access import CA_PATH, JOIN_PATH, NODES_PATH
 from swarmlet.identity.attempts import Attempts
 from swarmlet.identity.joining import JoinRequest
 from swarmlet.identity.tokens import JoinToken, RandomBytes
-from swarmlet.identity.users import User
 from swarmlet.model import kinds, objects
 from swarmlet.model.cluster import Token
 from swarmlet.store.commands import Delete, Put, Verdict
@@ -87,7 +87,6 @@ class ClusterApi:
         clock: stamps them.
         authority_pem: the CA certificate of this daemon's data folder, answered even without quorum.
         advertise: where other machines reach this daemon.
-        user_of: who the app's middleware found behind a request.
         left: called when this node has left, before the answer goes out: the daemon is to end gracefully.
         random_bytes: the source of secrets.
     """
@@ -100,7 +99,6 @@ class ClusterApi:
         clock: Clock,
         authority_pem: str,
         advertise: str,
-        user_of: Callable[[web.Request], User],
         left: Callable[[], None],
         random_bytes: RandomBytes = secrets.token_bytes,
     ) -> None:
@@ -109,7 +107,6 @@ class ClusterApi:
         self._clock = clock
         self._authority_pem = authority_pem
         self._advertise = advertise
-        self._user_of = user_of
         self._left = left
         self._random_bytes = random_bytes
         self._attempts = Attempts()
@@ -167,7 +164,7 @@ class ClusterApi:
         (outcome,) = await self._replica.propose([put])
         if outcome.verdict is not Verdict.DONE:
             raise errors.ConflictError(f"token {token_id}: {outcome.verdict.name.lower()}; try again")
-        log.info("token_created", token_id=token_id, usage=token.usage, by=self._user_of(request).name)
+        log.info("token_created", token_id=token_id, usage=token.usage, by=request[USER].name)
         whole = msgspec.structs.replace(_described(token), token=self._written(token, secret))
         return _answer(whole, status=201)
 
@@ -176,14 +173,14 @@ class ClusterApi:
         (outcome,) = await self._replica.propose([Delete(token_key(token_id))])
         if outcome.verdict is Verdict.NOT_FOUND:
             raise errors.NotFoundError(f'tokens "{token_id}" not found')
-        log.info("token_revoked", token_id=token_id, by=self._user_of(request).name)
+        log.info("token_revoked", token_id=token_id, by=request[USER].name)
         return _answer({"id": token_id})
 
     async def _sign_certificate(self, request: web.Request) -> web.Response:
         wanted = await _decoded(request, CertificateRequest)
         ca = self._membership.authority()
         certificate = ca.sign_user(wanted.csr, wanted.user, wanted.groups, self._clock.now())
-        log.info("certificate_signed", user=wanted.user, groups=wanted.groups, by=self._user_of(request).name)
+        log.info("certificate_signed", user=wanted.user, groups=wanted.groups, by=request[USER].name)
         return _answer(
             CertificateAnswer(
                 cluster_id=ca.cluster_id,
@@ -202,7 +199,7 @@ class ClusterApi:
 
     async def _remove_node(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        user = self._user_of(request)
+        user = request[USER]
         if user.node_id and user.name != authority.NODE_USER_PREFIX + name:
             raise errors.ForbiddenError(f'User "{user.name}" may remove only itself from the cluster')
         left = await self._membership.remove(name, force=_flag(request, "force"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,4 +101,6 @@ def _reason(error: Exception) -> str:
     system = getattr(error, "os_error", error)
     if isinstance(system, TimeoutError):
         return "no answer in time"
-    return (getattr(system, "strerror", None) or str(system) or type(system).__name__).splitlines()[0]
+    if isinstance(system, OSError) and not isinstance(system, ssl.SSLError) and system.errno:
+        return os.strerror(system.errno)  # asyncio's own text hides it: "Connect call failed"
+    return (str(system) or type(system).__name__).splitlines()[0]

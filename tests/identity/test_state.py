@@ -76,7 +76,7 @@ def test_a_machine_that_has_not_joined_is_told_how(tmp_path: Path) -> None:
 )
 def test_a_damaged_node_file_is_one_clear_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "node.json").write_text(text)
-    with pytest.raises(ConfigError, match="node.json"):
+    with pytest.raises(ConfigError, match=r"node\.json"):
         NodeFiles(tmp_path).load()
 
 

@@ -1,0 +1,197 @@
+"""`swarmlet token`, `leave`, `node rm` and `kubeconfig`: the cluster's members and who may speak to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swarmlet.errors import CallerError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ADMIN = "admin"
+ADMIN_GROUP = "system:masters"
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d+)([smhd])")
+
+TtlOption = Annotated[str, typer.Option("--ttl", help='How long it is good: 30m, 24h, 7d, or "never".')]
+UsageOption = Annotated[str, typer.Option("--usage", help='"join" admits a machine; "api" speaks to the API.')]
+UserOption = Annotated[str, typer.Option("--user", help="Who an api token speaks for.")]
+GroupOption = Annotated[list[str] | None, typer.Option("--group", help="A group of that user; may be repeated.")]
+DescriptionOption = Annotated[str, typer.Option("--description", help="What it is for, in your words.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Remove it although it is ready.")]
+ServerOption = Annotated[str, typer.Option("--server", help="https://host[:port] of any member (default: this one).")]
+OutputOption = Annotated[str, typer.Option("--output", help='The file to write, closed to others; "-": stdout.')]
+
+
+def register(app: typer.Typer, *, node: typer.Typer) -> None:
+    """Add the commands to the root app, and `rm` to its group `node`."""
+    token = typer.Typer(name="token", help="Invite machines, and let programs speak to the API.", no_args_is_help=True)
+    token.command("create")(token_create)
+    token.command("list")(token_list)
+    token.command("revoke")(token_revoke)
+    app.add_typer(token)
+    app.command("leave")(leave)
+    app.command("kubeconfig")(kubeconfig)
+    node.command("rm")(node_rm)
+
+
+def token_create(
+    ttl: TtlOption = "24h",
+    usage: UsageOption = "join",
+    user: UserOption = "",
+    group: GroupOption = None,
+    description: DescriptionOption = "",
+) -> None:
+    """Make a token and print it: it is shown this once."""
+    wish = {
+        "usage": usage,
+        "ttl_seconds": seconds(ttl),
+        "user": user,
+        "groups": group or [],
+        "description": description,
+    }
+    print(_ask("POST", "/swarmlet/v1/tokens", wish)["token"])
+
+
+def token_list() -> None:
+    """List the tokens, without their secrets."""
+    rows = [("ID", "USAGE", "USER", "EXPIRES", "DESCRIPTION")]
+    for token in _ask("GET", "/swarmlet/v1/tokens"):
+        row = (token["id"], token["usage"], token["user"] or "-", _expiry(token["expires"]), token["description"])
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def token_revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")],
+) -> None:
+    """Make a token worthless at once."""
+    _ask("DELETE", f"/swarmlet/v1/tokens/{_name(token_id)}")
+    print(f"token/{token_id} revoked")
+
+
+def leave() -> None:
+    """Take this machine out of the cluster; its Pods are replaced on the others."""
+    _ask("POST", "/swarmlet/v1/leave")
+    print("This machine has left the cluster; its daemon ends now. `swarmlet join` can bring it back as a new node.")
+
+
+def node_rm(
+    name: Annotated[str, typer.Argument(help="The node's name, or its node id.")], force: ForceOption = False
+) -> None:
+    """Remove a machine that is gone; on one that runs, prefer `swarmlet leave`."""
+    _ask("DELETE", f"/swarmlet/v1/nodes/{_name(name)}" + ("?force=true" if force else ""))
+    print(f"node/{name} removed")
+
+
+def kubeconfig(server: ServerOption = "", output: OutputOption = "-") -> None:
+    """Print a kubeconfig for kubectl, helm and the client libraries, with a certificate of a year for its admin."""
+    from swarmlet.identity import authority
+
+    key = authority.new_key()
+    wish = {"csr": authority.new_request(key), "user": ADMIN, "groups": [ADMIN_GROUP]}
+    signed = _ask("POST", "/swarmlet/v1/certificates", wish)
+    text = _written(kubeconfig_document(signed, key, server))
+    if output == "-":
+        sys.stdout.write(text)
+    else:
+        _save(Path(output), text)
+        print(f"Wrote {output}; try `kubectl --kubeconfig {output} get nodes`.")
+
+
+def kubeconfig_document(signed: Mapping[str, str], key_pem: str, server: str) -> dict[str, Any]:
+    """Return the kubeconfig that speaks as the admin whose certificate was `signed`."""
+    cluster = {
+        "server": _server(server or signed["server"]),
+        "certificate-authority-data": _base64(signed["ca"]),
+    }
+    if server and _host(server) != _host(signed["server"]):
+        cluster["tls-server-name"] = "localhost"  # in every node's certificate, whatever it is reached by
+    name = f"swarmlet-{signed['cluster_id'][:8]}"
+    user = f"{ADMIN}@{name}"
+    credentials = {"client-certificate-data": _base64(signed["certificate"]), "client-key-data": _base64(key_pem)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": name,
+    }
+
+
+def seconds(duration: str) -> int:
+    """Return a duration such as "24h" in seconds, 0 for "never"; raise `CallerError` for what is none."""
+    if duration == "never":
+        return 0
+    match = _DURATION.fullmatch(duration)
+    if match is None or not int(match[1]):
+        raise CallerError(f'--ttl: found {duration!r}; allowed: a number with s, m, h or d, such as 24h, or "never"')
+    return int(match[1]) * _UNIT_SECONDS[match[2]]
+
+
+def _ask(method: str, path: str, body: Any = None) -> Any:
+    """Ask the local daemon, or the one that the client is told of."""
+    import asyncio
+
+    from swarmlet import client
+
+    return asyncio.run(client.ask(method, path, body))
+
+
+def _name(text: str) -> str:
+    """Return what may stand in a path: names and ids have none of a path's own signs."""
+    if not re.fullmatch(r"[-.a-zA-Z0-9]+", text) or set(text) == {"."}:
+        raise CallerError(f"{text!r} is no name or id")
+    return text
+
+
+def _expiry(expires: str | None) -> str:
+    if expires is None:
+        return "never"
+    return f"{datetime.fromisoformat(expires).astimezone(UTC):%Y-%m-%d %H:%M UTC}"
+
+
+def _server(text: str) -> str:
+    from swarmlet.config import join_address, split_address
+
+    try:
+        return "https://" + join_address(*split_address(text.removeprefix("https://").rstrip("/")))
+    except ValueError as error:
+        raise CallerError(f"--server: found {text!r}; allowed: https:// and {error}") from None
+
+
+def _host(server: str) -> str:
+    return _server(server).rpartition(":")[0]
+
+
+def _base64(text: str) -> str:
+    import base64
+
+    return base64.b64encode(text.encode()).decode()
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"--output {path}: {error.strerror or error}") from error
