@@ -5,35 +5,16 @@ Source: kubernetes pkg/controller/controller_ref_manager.go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from swarmlet.model import objects
-from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, Object, OwnerReference
+from swarmlet.model import kinds, objects
+from swarmlet.model.meta import LabelSelector, Object, OwnerReference
+from swarmlet.model.selectors import LabelPredicate
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored, View
-
-NAMESPACE_RESOURCE = "namespaces"
 
 
 def is_selective(selector: LabelSelector) -> bool:
     """Whether it asks for anything: an empty one would select the whole namespace, and is refused by admission."""
     return bool(selector.match_labels or selector.match_expressions)
-
-
-def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Whether labels meet all that a selector asks for."""
-    return selector.match_labels.items() <= labels.items() and all(
-        _meets(each, labels) for each in selector.match_expressions
-    )
-
-
-def _meets(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    if requirement.operator == "Exists":
-        return value is not None
-    if requirement.operator == "DoesNotExist":
-        return value is None
-    return (value in requirement.values) is (requirement.operator == "In")
 
 
 def is_controlled_by(value: Object, owner: Object) -> bool:
@@ -42,13 +23,9 @@ def is_controlled_by(value: Object, owner: Object) -> bool:
     return reference is not None and reference.uid == owner.metadata.uid
 
 
-def may_adopt(value: Object, selector: LabelSelector) -> bool:
+def may_adopt(value: Object, selects: LabelPredicate) -> bool:
     """Whether the object is nobody's, stays, and matches."""
-    return (
-        objects.controller_of(value) is None
-        and not objects.is_terminating(value)
-        and selects(selector, value.metadata.labels)
-    )
+    return objects.controller_of(value) is None and not objects.is_terminating(value) and selects(value.metadata.labels)
 
 
 def adopted(value: objects.ObjectType, owner: Object) -> objects.ObjectType:
@@ -80,7 +57,7 @@ def controller_key(value: Object, kind: str, resource: str) -> Key | None:
 
 def accepts_new_objects(view: View, namespace: str) -> bool:
     """Whether the namespace is there to stay: in one that ends, nothing is made any more."""
-    stored = view.get(Key(NAMESPACE_RESOURCE, "", namespace))
+    stored = view.get(Key(kinds.NAMESPACE.resource, "", namespace))
     return stored is None or not objects.is_terminating(stored.object)
 
 

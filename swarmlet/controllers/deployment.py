@@ -16,7 +16,7 @@ import msgspec
 from swarmlet.controllers import claims, deployment_status, revisions, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, objects, pods
+from swarmlet.model import conditions, events, kinds, objects, pods, selectors
 from swarmlet.model.apps import Deployment, DeploymentStatus, ReplicaSet
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
@@ -139,14 +139,14 @@ class _Step:
     def _claim(self) -> None:
         """Find the Deployment's ReplicaSets; take in those of nobody that match, let go of those that no longer do."""
         deployment = self._deployment
-        selector = deployment.spec.selector
+        selects = selectors.from_labels(deployment.spec.selector)
         for stored in self._view.list(REPLICA_SETS, self._stored.key.namespace):
             each = cast("ReplicaSet", stored.object)
             if claims.is_controlled_by(each, deployment):
-                if not claims.selects(selector, each.metadata.labels):
+                if not selects(each.metadata.labels):
                     self._drafts.update(stored, claims.released(each, deployment))
                     continue
-            elif objects.is_terminating(deployment) or not claims.may_adopt(each, selector):
+            elif objects.is_terminating(deployment) or not claims.may_adopt(each, selects):
                 continue
             else:
                 each = claims.adopted(each, deployment)
@@ -247,7 +247,7 @@ def _adopters(orphan: Stored, view: View) -> list[Key]:
     return [
         each.key
         for each in view.list(DEPLOYMENTS, orphan.key.namespace)
-        if claims.selects(cast("Deployment", each.object).spec.selector, orphan.object.metadata.labels)
+        if claims.may_adopt(orphan.object, selectors.from_labels(cast("Deployment", each.object).spec.selector))
     ]
 
 

@@ -15,6 +15,8 @@ from swarmlet.model.meta import ObjectMeta
 NODES_MAX = 10_000
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 5
+GAP_SECONDS = 2.0
+"""A heartbeat after a longer silence is worth a look at the node: it may have been given up."""
 LEASE_UIDS = uuid.UUID("6f0f5a52-6f0c-4f53-9a53-0d2c9a3e5b10")
 
 
@@ -49,7 +51,7 @@ class Heartbeats:
         return self._tell is not None
 
     def begin(self, tell: Callable[[str], None]) -> None:
-        """Begin a reign with nothing heard; `tell` is called with the name of a node that has changed its mind."""
+        """Begin a reign with nothing heard; `tell` is called with the name of a node that is worth a look."""
         self._pulses.clear()
         self._tell = tell
 
@@ -76,7 +78,7 @@ class Heartbeats:
             grace_seconds=stop_grace_seconds,
         )
         self._pulses[node_name] = after
-        if before is None or _mood(before) != _mood(after):
+        if before is None or now - before.last_seen > GAP_SECONDS or _mood(before) != _mood(after):
             self._tell(node_name)
 
     def pulse(self, node_name: str) -> Pulse:

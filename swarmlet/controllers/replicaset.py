@@ -17,7 +17,7 @@ import msgspec
 from swarmlet.controllers import claims, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, names, objects, pods
+from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors
 from swarmlet.model.apps import ReplicaSet, ReplicaSetStatus
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
@@ -88,7 +88,7 @@ class ReplicaSets:
         keys = [
             each.key
             for each in view.list(REPLICA_SETS, orphan.key.namespace)
-            if claims.may_adopt(orphan.object, cast("ReplicaSet", each.object).spec.selector)
+            if claims.may_adopt(orphan.object, selectors.from_labels(cast("ReplicaSet", each.object).spec.selector))
         ]
         self._without_orphans.difference_update(keys)
         return keys
@@ -107,10 +107,10 @@ class _Work:
         self._more = False
         self._pods: dict[Key, Pod] = {}
         self._bases: dict[Key, Stored] = {}
-        selector = self._replica_set.spec.selector
+        self._selects = selectors.from_labels(self._replica_set.spec.selector)
         for base in claims.owned(view, stored, PODS):
             pod = cast("Pod", base.object)
-            if not claims.selects(selector, pod.metadata.labels):
+            if not self._selects(pod.metadata.labels):
                 self._drafts.update(base, claims.released(pod, self._replica_set))
             elif pods.is_active(pod):
                 self._take_in(base, pod)
@@ -123,7 +123,7 @@ class _Work:
         """Take in the namespace's Pods of nobody that match."""
         for base in self._view.list(PODS, self._stored.key.namespace):
             pod = cast("Pod", base.object)
-            if pods.is_active(pod) and claims.may_adopt(pod, self._replica_set.spec.selector):
+            if pods.is_active(pod) and claims.may_adopt(pod, self._selects):
                 adopted = claims.adopted(pod, self._replica_set)
                 self._drafts.update(base, adopted)
                 self._take_in(base, adopted)

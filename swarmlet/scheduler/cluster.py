@@ -78,7 +78,7 @@ class Cluster:
 
     def catch_up(self, view: View) -> None:
         """Take in what changed since the last call; where the store has forgotten that, read everything."""
-        if self._revision < 0:
+        if not 0 <= self._revision <= view.revision:
             self._rebuild(view)
             return
         try:

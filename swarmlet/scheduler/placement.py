@@ -12,6 +12,9 @@ from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand
 from swarmlet.store.commands import Key
 
+Candidate = tuple[scores.Score, int, str]
+"""A node that will do: its score, its lot among equals, its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -42,35 +45,36 @@ class _Ballot:
         self._lot = {name: number for number, name in enumerate(order)}
 
     def place(self, demand: Demand, keys: Sequence[Key]) -> list[Placement]:
-        candidates = self._candidates(demand)
+        scorer = scores.Scorer(demand)
+        candidates = self._candidates(demand, scorer)
         placed: list[Placement] = []
         for key in keys:
             if not candidates:
                 break
             name = candidates[0][-1]
             self._own(name).add(demand)
-            self._renew(candidates, demand, name)
+            self._renew(candidates, demand, scorer, name)
             placed.append(Placement(key, name))
         left = keys[len(placed) :]
         refusal = explain.refusal(demand, self._nodes.values()) if left else ""
         return placed + [Placement(key, "", refusal) for key in left]
 
-    def _candidates(self, demand: Demand) -> list[tuple[scores.Score, int, str]]:
+    def _candidates(self, demand: Demand, scorer: scores.Scorer) -> list[Candidate]:
         """Return the nodes that will do, as a heap with the best first."""
         every = filters.NODE_FILTERS + filters.ROOM_FILTERS
         heap = [
-            (scores.score(demand, node), self._lot[name], name)
+            (scorer.score(node), self._lot[name], name)
             for name, node in self._nodes.items()
             if filters.refusal(every, demand, node) is None
         ]
         heapq.heapify(heap)
         return heap
 
-    def _renew(self, candidates: list[tuple[scores.Score, int, str]], demand: Demand, name: str) -> None:
+    def _renew(self, candidates: list[Candidate], demand: Demand, scorer: scores.Scorer, name: str) -> None:
         """Put the node that just took a Pod, the first, where it now belongs; only its own score changed."""
         node = self._nodes[name]
         if filters.refusal(filters.ROOM_FILTERS, demand, node) is None:
-            heapq.heapreplace(candidates, (scores.score(demand, node), self._lot[name], name))
+            heapq.heapreplace(candidates, (scorer.score(node), self._lot[name], name))
         else:
             heapq.heappop(candidates)
 

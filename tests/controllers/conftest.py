@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import pytest
-
-from tests.controllers.virtual_time import VirtualPolicy
+from tests.controllers.virtual_time import VirtualLoop
 
 
-@pytest.fixture(scope="session")
-def event_loop_policy():
-    return VirtualPolicy()
+def pytest_asyncio_loop_factories(config, item):
+    return {"virtual": VirtualLoop}

@@ -26,11 +26,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super()._run_once()
 
 
-class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self) -> VirtualLoop:
-        return VirtualLoop()
-
-
 class VirtualClock:
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.monotonic())

@@ -7,11 +7,12 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import msgspec
 
 from swarmlet.config import NodeLifecycle
-from swarmlet.controllers.drafts import creation, key_of, update
+from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.runner import Controllers
 from swarmlet.errors import UnavailableError
@@ -140,9 +141,9 @@ class World:
     def _agent(self, name: str) -> HollowAgent:
         return HollowAgent(name, self.replica, self.heartbeats)
 
-    async def __aenter__(self) -> World:
+    async def __aenter__(self) -> Self:
         self._stack = contextlib.AsyncExitStack()
-        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        group = self.group = await self._stack.enter_async_context(asyncio.TaskGroup())
         for name in self.agents:
             await self.create(kinds.NODE, new_node(name))
         self._tasks = [group.create_task(self.controllers.run())]
@@ -274,6 +275,3 @@ def new_deployment(
         metadata=ObjectMeta(name=name, namespace="default"),
         spec=DeploymentSpec(replicas=replicas, selector=LabelSelector(match_labels={"app": name}), **defaults | spec),
     )
-
-
-__all__ = ["BAD_IMAGE", "World", "key_of", "new_deployment", "new_node", "new_template"]

@@ -1,0 +1,157 @@
+"""What holds for every placement, whatever is asked."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swarmlet.scheduler import filters, placement
+from swarmlet.scheduler.cluster import NodeInfo
+from swarmlet.scheduler.demand import Demand, HostPort, demand_of
+from swarmlet.store.commands import Key
+from tests.scheduler.board import Board, Options, make_node, make_pod
+
+NODES = st.lists(
+    st.builds(
+        lambda cpu, memory, pods, flags, label: [
+            f"cpu={cpu}",
+            f"memory={memory}Gi",
+            f"pods={pods}",
+            f"label.disk={label}",
+            *flags,
+        ],
+        st.integers(0, 4),
+        st.integers(0, 8),
+        st.integers(0, 6),
+        st.sampled_from([[], [], [], ["cordoned"], ["unready"], ["taint=k=v:NoSchedule"]]),
+        st.sampled_from(["ssd", "hdd"]),
+    ),
+    max_size=6,
+)
+PODS = st.lists(
+    st.builds(
+        lambda cpu, memory, owner, extra: [f"cpu={cpu}m", f"memory={memory}Mi", f"owner={owner}", *extra],
+        st.integers(0, 2000),
+        st.integers(0, 4000),
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from([[], [], ["port=80"], ["select.disk=ssd"], ["tolerate=k"]]),
+    ),
+    max_size=25,
+)
+
+
+def nodes_of(specs: list[list[str]]) -> dict[str, NodeInfo]:
+    return {f"n{number}": NodeInfo(make_node(f"n{number}", Options(spec))) for number, spec in enumerate(specs)}
+
+
+def requests_of(specs: list[list[str]]) -> list[tuple[Key, Demand]]:
+    return [
+        (Key("pods", "default", f"p{number}"), demand_of(make_pod(f"p{number}", Options(spec))))
+        for number, spec in enumerate(specs)
+    ]
+
+
+def play(nodes: list[list[str]], pods: list[list[str]], seed: int = 1) -> list[placement.Placement]:
+    return placement.place(requests_of(pods), nodes_of(nodes), random.Random(seed))
+
+
+@given(NODES, PODS)
+@settings(deadline=None)
+def test_no_node_is_over_committed_and_no_filter_broken(nodes: list[list[str]], pods: list[list[str]]) -> None:
+    infos, demands = nodes_of(nodes), dict(requests_of(pods))
+    for each in play(nodes, pods):
+        if each.node:
+            node = infos[each.node]
+            assert filters.refusal(filters.NODE_FILTERS + filters.ROOM_FILTERS, demands[each.pod], node) is None
+            node.add(demands[each.pod])
+    for node in infos.values():
+        assert all(node.free(name) >= 0 for name in node.used)
+
+
+@given(NODES, PODS)
+@settings(deadline=None)
+def test_every_pod_is_answered_once_and_refused_only_where_it_fits_nowhere(
+    nodes: list[list[str]], pods: list[list[str]]
+) -> None:
+    infos, demands = nodes_of(nodes), dict(requests_of(pods))
+    placements = play(nodes, pods)
+    assert sorted(each.pod for each in placements) == sorted(demands)
+    for each in placements:
+        if each.node:
+            infos[each.node].add(demands[each.pod])
+    for each in placements:
+        if not each.node:
+            everywhere = filters.NODE_FILTERS + filters.ROOM_FILTERS
+            assert all(filters.refusal(everywhere, demands[each.pod], node) for node in infos.values())
+            assert each.refusal.startswith(f"0/{len(nodes)} nodes are available: ")
+
+
+@given(NODES, PODS, st.integers())
+@settings(deadline=None)
+def test_the_same_input_has_the_same_answer(nodes: list[list[str]], pods: list[list[str]], seed: int) -> None:
+    assert play(nodes, pods, seed) == play(nodes, pods, seed)
+
+
+@given(NODES, PODS)
+@settings(deadline=None)
+def test_placing_leaves_the_nodes_it_is_given_as_they_are(nodes: list[list[str]], pods: list[list[str]]) -> None:
+    infos = nodes_of(nodes)
+    placement.place(requests_of(pods), infos, random.Random(1))
+    assert all(not node.used and not node.owners and not node.ports for node in infos.values())
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["pods", "remove", "node", "unnode"]), st.integers(0, 5)), max_size=30)
+
+
+@given(STEPS)
+@settings(deadline=None)
+def test_a_cluster_kept_in_step_is_the_one_read_anew(steps: list[tuple[str, int]]) -> None:
+    board = Board()
+    for number, (step, name) in enumerate(steps):
+        if step == "pods":
+            board.run(f"pods x{number} 1 cpu=100m owner=o{name}")
+            board.run("place")
+        elif step == "remove":
+            bound = board.store.list("pods")
+            board.do_remove([each.key.name for each in bound[name : name + 1]])
+        elif step == "node":
+            board.run(f"node n{name} cpu={1 + number % 3}")
+        else:
+            board.run(f"unnode n{name}")
+    board.cluster.catch_up(board.store)
+    board.cluster.validate()
+    kept = board.run("nodes")
+    board.cluster = type(board.cluster)()
+    assert kept == board.run("nodes")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "collide"),
+    [
+        (HostPort(80, "TCP", "0.0.0.0"), HostPort(80, "TCP", "10.0.0.1"), True),
+        (HostPort(80, "TCP", "10.0.0.2"), HostPort(80, "TCP", "10.0.0.1"), False),
+        (HostPort(80, "TCP", "0.0.0.0"), HostPort(80, "UDP", "0.0.0.0"), False),
+        (HostPort(80, "TCP", "0.0.0.0"), HostPort(81, "TCP", "0.0.0.0"), False),
+    ],
+)
+def test_host_ports_collide_by_number_protocol_and_address(one: HostPort, other: HostPort, collide: bool) -> None:
+    assert one.collides(other) is collide
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("node_count", "pod_count"), [(100, 3_000), (1_000, 30_000)])
+def test_placing_is_fast(node_count: int, pod_count: int) -> None:
+    """The bound is a tenth of what is measured on an idle machine; it catches a change of order, not of degree."""
+    infos = {f"n{n}": NodeInfo(make_node(f"n{n}", Options(["cpu=64", "memory=256Gi"]))) for n in range(node_count)}
+    specs = [["cpu=100m", "memory=128Mi", f"owner=o{number % 30}"] for number in range(pod_count)]
+    requests = requests_of(specs)
+    start = time.process_time()
+    placements = placement.place(requests, infos, random.Random(1))
+    seconds = time.process_time() - start
+    print(f"{pod_count / seconds:,.0f} placements/s on {node_count} nodes")
+    assert all(each.node for each in placements)
+    assert pod_count / seconds > 5_000
