@@ -248,7 +248,7 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     values = _section(Config, _read(path), str(path or DEFAULT_PATH), "")
     for key, value in (flags or {}).items():
         if value is not None:
-            values[key] = _checked(_rules(Config)[key], value, "--" + key.replace("_", "-"))
+            values[key] = _checked(_rules(Config)[key], value, _flag(key))
     config = Config(**values)
     _check_timing(config.consensus, str(path or DEFAULT_PATH))
     return dataclasses.replace(config, **_derived(config, values))
@@ -257,12 +257,18 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
 def _derived(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "node_name" not in given:
-        found["node_name"] = _checked(node_name, socket.gethostname().lower(), "node_name (this machine's host name)")
+        found["node_name"] = _checked(
+            node_name, socket.gethostname().lower(), "node_name (from the host name; set it, or give --name)"
+        )
     if "socket" not in given and config.data_dir != DEFAULT_DATA_DIR:
         found["socket"] = _checked(_socket_path, config.data_dir / "swarmlet.sock", "socket (in data_dir)")
     if config.advertise.endswith(":0"):
         found["advertise"] = config.advertise.removesuffix(":0") + ":" + config.listen.rpartition(":")[2]
     return found
+
+
+def _flag(key: str) -> str:
+    return "--name" if key == "node_name" else "--" + key.replace("_", "-")
 
 
 def _read(path: Path | None) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ GroupOption = Annotated[list[str] | None, typer.Option("--group", help="A group 
 DescriptionOption = Annotated[str, typer.Option("--description", help="What it is for, in your words.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Remove it although it is ready.")]
 ServerOption = Annotated[str, typer.Option("--server", help="https://host[:port] of any member (default: this one).")]
+TokenArgument = Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")]
 OutputOption = Annotated[str, typer.Option("--output", help='The file to write, closed to others; "-": stdout.')]
 
 
@@ -94,7 +95,8 @@ def node_rm(
     print(f"node/{name} removed")
 
 
-def kubeconfig(server: ServerOption = "", output: OutputOption = "-") -> None:
+def kubeconfig(server: ServerOption = "", output: TokenArgument = Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")]
+OutputOption = "-") -> None:
     """Print a kubeconfig for kubectl, helm and the client libraries, with a certificate of a year for its admin."""
     from swarmlet.identity import authority
 

@@ -36,9 +36,9 @@ class Founded:
 
 def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
     """Make a cluster of this machine and write it to its data folder; raise `ConfigError` where that cannot be."""
-    addresses.check_ports(config)
     files = NodeFiles(config.data_dir)
     files.prepare()
+    addresses.check_ports(config)
     now = clock.now()
     state = _first_node(config)
     ca = Authority.create(state.cluster_id, now)
@@ -57,9 +57,9 @@ def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
 
 async def join(config: Config, *, peer: str, token: JoinToken, clock: Clock) -> NodeState:
     """Have `peer`'s cluster admit this machine, and write who it is now to its data folder."""
-    addresses.check_ports(config)
     files = NodeFiles(config.data_dir)
     files.prepare()
+    addresses.check_ports(config)
     joiner = Joiner(peer=peer, token=token, clock=clock)
     authority_pem = await joiner.fetch_authority()
     key_pem = authority.new_key()

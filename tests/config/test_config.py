@@ -87,8 +87,14 @@ def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
 
 
 def test_a_wrong_flag_is_named_as_a_flag() -> None:
-    with pytest.raises(ConfigError, match=r"^--node-name: found 'A B'; allowed: lower-case"):
+    with pytest.raises(ConfigError, match=r"^--name: found 'A B'; allowed: lower-case"):
         config.load(EXAMPLE, {"node_name": "A B"})
+
+
+def test_a_host_name_that_cannot_name_a_node_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "my_laptop")
+    with pytest.raises(ConfigError, match="--name.*found 'my_laptop'"):
+        config.load(written(tmp_path, ""))
 
 
 def test_an_advertised_host_without_a_port_has_the_one_that_is_listened_on(tmp_path: Path) -> None:
