@@ -95,8 +95,7 @@ def node_rm(
     print(f"node/{name} removed")
 
 
-def kubeconfig(server: ServerOption = "", output: TokenArgument = Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")]
-OutputOption = "-") -> None:
+def kubeconfig(server: ServerOption = "", output: OutputOption = "-") -> None:
     """Print a kubeconfig for kubectl, helm and the client libraries, with a certificate of a year for its admin."""
     from swarmlet.identity import authority
 

@@ -93,7 +93,7 @@ def test_a_wrong_flag_is_named_as_a_flag() -> None:
 
 def test_a_host_name_that_cannot_name_a_node_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my_laptop")
-    with pytest.raises(ConfigError, match="--name.*found 'my_laptop'"):
+    with pytest.raises(ConfigError, match=r"--name.*found 'my_laptop'"):
         config.load(written(tmp_path, ""))
 
 
