@@ -33,3 +33,12 @@ Time = datetime
 def clock_time(now: datetime) -> datetime:
     """Cut `now` to the whole seconds of Kubernetes' `Time`."""
     return now.replace(microsecond=0)
+
+
+def micro_time(now: datetime) -> datetime:
+    """Return `now` as a field of Kubernetes' type `MicroTime` needs it: a Lease's times, an Event's `eventTime`.
+
+    Go reads those only with six digits behind the point, which msgspec writes for all but whole seconds; so a whole
+    second is told a microsecond late.
+    """
+    return now if now.microsecond else now.replace(microsecond=1)

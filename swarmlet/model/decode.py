@@ -1,0 +1,84 @@
+"""Documents from outside to typed objects: strict on types, and exact about what was left out.
+
+decoded = decode.decode(kinds.DEPLOYMENT, document)
+decoded.object                # quantities canonical, nulls dropped, times read; no defaults yet
+decoded.unknown_fields        # ("spec.replicsa",): no field of Kubernetes
+decoded.unsupported_fields    # ("spec.template.spec.affinity",): Kubernetes', not swarmlet's; ignored
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from swarmlet.errors import BugError, CallerError
+from swarmlet.model import reading, schema
+from swarmlet.model.kinds import Kind
+from swarmlet.model.meta import Object
+
+FIELDS_REPORTED_MAX = 100
+"""Of each sort; a document full of nonsense makes no endless answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A document's object, and the paths of the fields that are not in it."""
+
+    object: Object
+    unknown_fields: tuple[str, ...] = ()
+    unsupported_fields: tuple[str, ...] = ()
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return a line for each field left out, as a `Warning:` header carries it."""
+        unknown = (f'unknown field "{path}"' for path in self.unknown_fields)
+        unsupported = (f"{path}: not supported by swarmlet yet; ignored" for path in self.unsupported_fields)
+        return (*unknown, *unsupported)
+
+    def raise_if_lossy(self) -> None:
+        """Raise `CallerError` in Kubernetes' words where a field was left out: `fieldValidation=Strict`."""
+        problems = [f'unknown field "{path}"' for path in self.unknown_fields]
+        problems += [f'field "{path}" is not supported by swarmlet yet' for path in self.unsupported_fields]
+        if problems:
+            kind, version = self.object.kind, self.object.api_version.rpartition("/")[2]
+            prefix = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: '
+            raise CallerError(prefix + ", ".join(problems))
+
+
+def decode(kind: Kind, document: Any) -> Decoded:
+    """Return the object of `kind` that a JSON document describes.
+
+    Raises `CallerError` naming the field where a value has the wrong type, or where apiVersion or kind are others.
+    """
+    if not isinstance(document, Mapping):
+        raise CallerError(f"expected a {kind.kind} object, got {reading.told(document)}")
+    _check_identity(kind, document)
+    return _decoded(kind.type, schema.definition_of_kind(kind), document)
+
+
+def decode_as(object_type: type[Object], document: Mapping[str, Any]) -> Decoded:
+    """Return the object of a type that is no stored kind of its own, such as `apps.Scale`."""
+    empty = object_type()
+    return _decoded(object_type, schema.definition_of(empty.api_version, empty.kind), document)
+
+
+def _decoded(object_type: type[Object], definition: str, document: Mapping[str, Any]) -> Decoded:
+    empty = object_type()
+    report = reading.Report()
+    clean = reading.reader(definition, object_type)(dict(document), "", report)
+    clean |= {"apiVersion": empty.api_version, "kind": empty.kind}
+    try:
+        value = msgspec.convert(clean, object_type)
+    except msgspec.ValidationError as error:
+        raise BugError(f"{object_type.__name__} differs from Kubernetes' definition: {error}") from error
+    return Decoded(value, tuple(report.unknown[:FIELDS_REPORTED_MAX]), tuple(report.unsupported[:FIELDS_REPORTED_MAX]))
+
+
+def _check_identity(kind: Kind, document: Mapping[str, Any]) -> None:
+    for name, expected in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        given = document.get(name) or expected
+        if given != expected:
+            what = "API version" if name == "apiVersion" else "kind"
+            raise CallerError(f"the {what} in the data ({given}) does not match the expected {what} ({expected})")
