@@ -1,0 +1,148 @@
+"""Where the API is and how to be let in: the local admin's socket, or servers and credentials of a kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from swarmlet.config import PORT
+from swarmlet.errors import ConfigError
+
+FILE_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """`urls` are the servers to try in turn; with a `socket` there is one, and its host means nothing."""
+
+    urls: tuple[str, ...]
+    socket: Path | None = None
+    tls: ssl.SSLContext | None = None
+    token: str = ""
+    namespace: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return str(self.socket) if self.socket else ", ".join(self.urls)
+
+
+def local(socket: Path) -> Endpoint:
+    """Return the endpoint of the daemon on this machine, whose socket makes its caller the admin."""
+    return Endpoint(urls=("http://localhost",), socket=socket)
+
+
+def remote(
+    *, servers: Sequence[str] = (), kubeconfig: Path | None = None, token: str = "", authority: Path | None = None
+) -> Endpoint:
+    """Return the endpoint that a kubeconfig's current context names, with what else is given laid over it.
+
+    Args:
+        servers: addresses or URLs ("h1", "h1:7600", "https://h1:7600"), tried in turn.
+        kubeconfig: a file that `swarmlet kubeconfig` or kubectl wrote; None: `servers` must be given.
+        token: a bearer token that goes before the file's credentials.
+        authority: the PEM file of the CA that vouches for the servers.
+
+    Raises:
+        ConfigError: a file that cannot be read or lacks what is needed.
+    """
+    cluster, user, context = _context(kubeconfig) if kubeconfig else ({}, {}, {})
+    urls = tuple(_url(server) for server in servers) or ((str(cluster["server"]),) if cluster.get("server") else ())
+    if not urls:
+        raise ConfigError(f"{kubeconfig}: no server in the current context; name one with --server")
+    return Endpoint(
+        urls=tuple(url.rstrip("/") for url in urls),
+        tls=_tls_context(cluster, {} if token else user, authority, kubeconfig),
+        token=token or str(user.get("token") or ""),
+        namespace=str(context.get("namespace") or ""),
+    )
+
+
+def _url(server: str) -> str:
+    if "://" in server:
+        return server
+    has_port = server.rpartition(":")[2].isdigit() and (server.count(":") == 1 or "]:" in server)
+    return f"https://{server}" if has_port else f"https://{server}:{PORT}"
+
+
+def _context(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    document = _read(path)
+    wanted = document.get("current-context")
+    context = _named(document, "contexts", "context", wanted, path)
+    return (
+        _named(document, "clusters", "cluster", context.get("cluster"), path),
+        _named(document, "users", "user", context.get("user"), path),
+        context,
+    )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            document = yaml.safe_load(stream.read(FILE_BYTES_MAX))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; name a kubeconfig with --kubeconfig") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: not a kubeconfig; `swarmlet kubeconfig` prints one")
+    return document
+
+
+def _named(document: Mapping[str, Any], section: str, key: str, name: object, path: Path) -> Mapping[str, Any]:
+    for entry in document.get(section) or ():
+        if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get(key), dict):
+            return dict(entry[key])
+    raise ConfigError(f'{path}: {section}: no entry "{name}"')
+
+
+def _tls_context(
+    cluster: Mapping[str, Any], user: Mapping[str, Any], authority: Path | None, kubeconfig: Path | None
+) -> ssl.SSLContext:
+    try:
+        pem = authority.read_bytes() if authority else _material(cluster, "certificate-authority", kubeconfig)
+        context = ssl.create_default_context(cadata=pem.decode("ascii") if pem else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if cluster.get("insecure-skip-tls-verify"):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        certificate = _material(user, "client-certificate", kubeconfig)
+        key = _material(user, "client-key", kubeconfig)
+        if certificate and key:
+            with _unlinked(certificate) as certificate_file, _unlinked(key) as key_file:
+                context.load_cert_chain(certificate_file, key_file)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError, binascii.Error a ValueError
+        what = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{authority or kubeconfig}: a certificate or key is unusable: {what}") from error
+    return context
+
+
+def _material(section: Mapping[str, Any], key: str, kubeconfig: Path | None) -> bytes:
+    """Return the PEM of "<key>-data" (base64) or of the file that "<key>" names, relative to the kubeconfig."""
+    if text := section.get(f"{key}-data"):
+        try:
+            return base64.b64decode(str(text), validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"{key}-data is not base64") from error
+    if (name := section.get(key)) and kubeconfig:
+        return (kubeconfig.parent / str(name)).read_bytes()
+    return b""
+
+
+@contextlib.contextmanager
+def _unlinked(content: bytes) -> Iterator[str]:
+    """Yield a path to `content` in memory: OpenSSL reads keys from files only, and keys stay off the disk."""
+    descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
