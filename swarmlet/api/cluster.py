@@ -141,7 +141,7 @@ class ClusterApi:
     async def _list_tokens(self, _request: web.Request) -> web.Response:
         await self._replica.linearize()
         found = [stored.object for stored in self._replica.view.list(kinds.TOKEN.resource)]
-        return _answer([_described(token) for token in found if isinstance(token, Token)])
+        return _answer({"items": [_described(token) for token in found if isinstance(token, Token)]})
 
     async def _create_token(self, request: web.Request) -> web.Response:
         wanted = await _decoded(request, TokenRequest)

@@ -65,7 +65,7 @@ def token_create(
 def token_list() -> None:
     """List the tokens, without their secrets."""
     rows = [("ID", "USAGE", "USER", "EXPIRES", "DESCRIPTION")]
-    for token in _ask("GET", "/swarmlet/v1/tokens"):
+    for token in _ask("GET", "/swarmlet/v1/tokens")["items"]:
         row = (token["id"], token["usage"], token["user"] or "-", _expiry(token["expires"]), token["description"])
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

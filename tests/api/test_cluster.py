@@ -254,7 +254,7 @@ async def test_a_made_token_admits_a_machine(world: World, alpha: Daemon) -> Non
 async def test_the_list_of_tokens_tells_no_secret(world: World, alpha: Daemon) -> None:
     _, made = await locally(alpha, "POST", "/swarmlet/v1/tokens", {"description": "for delta"})
     _, listed = await locally(alpha, "GET", "/swarmlet/v1/tokens")
-    assert {token["id"] for token in listed} == {"abcdefgh", made["id"]}
+    assert {token["id"] for token in listed["items"]} == {"abcdefgh", made["id"]}
     assert made["token"].rpartition("_")[2] not in str(listed)
 
 
