@@ -48,6 +48,19 @@ class Batch:
         self._bytes += size
         return True
 
+    def commands(self) -> Iterator[list[Operation]]:
+        """Yield the operations in as many commands as they need: one, unless a single reconciliation is oversized."""
+        command: list[Operation] = []
+        room = BATCH_BYTES_MAX
+        for operation in self.operations:
+            size = _size(operation)
+            if command and (size > room or len(command) == OPERATIONS_MAX):
+                yield command
+                command, room = [], BATCH_BYTES_MAX
+            command.append(operation)
+            room -= size
+        yield command
+
     def tickets(self) -> list[Ticket]:
         """Return whose reconciliations are in."""
         return [ticket for ticket, _ in self._members]

@@ -87,7 +87,12 @@ class Reign:
         self._inbox.clear()
         self._must_resync = self._queue.overflowed = False
         for reconciler in self._reconcilers.values():
-            for key in reconciler.all_keys(self._replica.view):
+            try:
+                keys = list(reconciler.all_keys(self._replica.view))
+            except Exception:
+                log.exception("keys_not_listed", reconciler=reconciler.name)
+                continue
+            for key in keys:
                 self._queue.add(Ticket(reconciler.name, key))
 
     def _route_one(self, change: Change) -> None:
@@ -147,11 +152,14 @@ class Reign:
             self._settle(ticket, reconciliation, failed)
 
     async def _propose(self, batch: Batch) -> Sequence[Outcome]:
+        outcomes: list[Outcome] = []
         try:
-            return await self._replica.propose(batch.operations, atomic=False, timeout_seconds=PROPOSE_SECONDS)
+            for command in batch.commands():
+                outcomes += await self._replica.propose(command, atomic=False, timeout_seconds=PROPOSE_SECONDS)
         except OutcomeUnknownError:
             await self._replica.linearize()  # what is decided next must know what became of these
             raise
+        return outcomes
 
     def _settle(self, ticket: Ticket, reconciliation: Reconciliation, failed: Sequence[Outcome]) -> None:
         if failed:

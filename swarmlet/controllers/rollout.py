@@ -46,7 +46,7 @@ def bounds_of(deployment: Deployment) -> Bounds:
     desired = desired_replicas(deployment)
     strategy = deployment.spec.strategy
     if strategy.type == RECREATE:
-        return Bounds(desired, 0, desired)
+        return Bounds(desired, 0, 0)
     rolling = strategy.rolling_update
     surge = _resolve(rolling.max_surge if rolling else None, desired, up=True)
     unavailable = _resolve(rolling.max_unavailable if rolling else None, desired, up=False)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from swarmlet.controllers.batch import Batch, Ticket
+from swarmlet.controllers.batch import BATCH_BYTES_MAX, Batch, Ticket
 from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.controllers.recorder import Recorder
@@ -196,6 +196,16 @@ def test_a_batch_stays_under_the_limits_of_a_command() -> None:
     assert batch.add(Ticket("one", operations[0].key), Reconciliation(operations))
     extra = Reconciliation((creation(kinds.CONFIG_MAP, config_map("more")),))
     assert not batch.add(Ticket("two", extra.operations[0].key), extra)
+
+
+def test_an_oversized_reconciliation_goes_in_several_commands() -> None:
+    batch = Batch()
+    big = ConfigMap(metadata=ObjectMeta(name="big", namespace="default"), data={"text": "x" * (BATCH_BYTES_MAX // 2)})
+    operations = tuple(creation(kinds.CONFIG_MAP, objects.with_metadata(big, name=f"big-{n}")) for n in range(3))
+    assert batch.add(Ticket("one", operations[0].key), Reconciliation(operations))
+    commands = list(batch.commands())
+    assert [each for command in commands for each in command] == list(operations)
+    assert len(commands) == 3
 
 
 async def test_an_update_carries_what_it_was_read_at() -> None:

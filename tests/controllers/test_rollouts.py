@@ -165,6 +165,13 @@ async def test_recreate_never_runs_old_and_new_together(world: World) -> None:
     assert not any(mixed)
 
 
+async def test_a_recreated_deployment_is_not_available_meanwhile(world: World) -> None:
+    await deploy(world, 4, strategy=DeploymentStrategy(type="Recreate"))
+    await world.set_image("web", BAD_IMAGE)
+    await world.pass_time(5)
+    assert world.condition("web", "Available").status == "False"
+
+
 async def test_scaling_in_the_middle_of_a_rollout_is_shared_out(world: World) -> None:
     await deploy(world, 10, surge=3, unavailable=2)
     await world.set_image("web", BAD_IMAGE)
