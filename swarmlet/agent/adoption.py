@@ -1,0 +1,101 @@
+"""What a daemon that has just started makes of the containers it finds and of the status it wrote before. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from swarmlet.agent import container_life
+from swarmlet.agent.container_life import Life, Record
+from swarmlet.model import pod as pod_model
+from swarmlet.runtime import runtime
+from swarmlet.runtime.runtime import State
+
+HASH_CHARACTERS = 16
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Of the containers found: the sandbox, the number of the next one, and what belongs to nobody and must go."""
+
+    stray: set[str]
+    sandbox: runtime.Container | None
+    sandbox_attempt: int
+
+
+def spec_hash(container: pod_model.Container) -> str:
+    """Return a word that changes with the container's specification."""
+    return hashlib.sha256(_encoder.encode(container)).hexdigest()[:HASH_CHARACTERS]
+
+
+def record(container: pod_model.Container, pod: pod_model.Pod, *, is_init: bool) -> Record:
+    """Return the record of a container as the Pod's stored status tells it."""
+    statuses = pod.status.init_container_statuses if is_init else pod.status.container_statuses
+    told = next((each for each in statuses if each.name == container.name), None)
+    found = Record(spec=container, spec_hash=spec_hash(container), is_init=is_init)
+    if told is not None:
+        found.attempt = told.restart_count
+        found.image_id = told.image_id
+        found.terminated = told.state.terminated or _lost(told)
+        found.last_terminated = told.last_state.terminated
+        if told.state.waiting is not None and found.last_terminated is not None:  # it waits to be started again
+            found.terminated, found.last_terminated = found.last_terminated, None
+        if found.terminated is not None:
+            found.move(Life.EXITED)
+    return found
+
+
+def adopt(records: Sequence[Record], containers: Sequence[runtime.Container]) -> Adopted:
+    """Give each record the containers that are its own; the youngest attempt counts."""
+    stray = {each.id for each in containers}
+    for each in records:
+        mine = [container for container in containers if container.name == each.name and container.started_at]
+        mine.sort(key=lambda container: (container.attempt, container.state is State.RUNNING), reverse=True)
+        stray -= _adopt_record(each, mine)
+    sandboxes = [each for each in containers if each.name == runtime.SANDBOX]
+    sandbox = next((each for each in sandboxes if each.state is State.RUNNING), None)
+    last = max((each.attempt for each in sandboxes), default=-1)
+    return Adopted(stray - ({sandbox.id} if sandbox else set()), sandbox, last + 1)
+
+
+def take_as_done(init: Record) -> None:
+    """An init container whose Pod went on after it must have succeeded, whatever is left of it."""
+    if init.life in (Life.WAITING, Life.EXITED):
+        init.terminated = pod_model.ContainerStateTerminated(exit_code=0, reason="Completed")
+        init.move(Life.DONE)
+
+
+def _adopt_record(each: Record, mine: Sequence[runtime.Container]) -> set[str]:
+    if not mine:
+        return set()
+    current, *older = mine
+    each.attempt = max(each.attempt, current.attempt)
+    each.image_id = current.image_id or each.image_id
+    each.crashes.failures = each.attempt
+    each.life = Life.WAITING
+    if current.state is State.RUNNING:
+        each.begin(current)
+    else:
+        assert current.started_at is not None, "containers that never started are sorted out before"
+        each.end(current, current.finished_at or current.started_at)
+        each.move(Life.EXITED)
+    each.previous = next((container for container in older if container.state is State.EXITED), None)
+    return {current.id} | ({each.previous.id} if each.previous else set())
+
+
+def _lost(told: pod_model.ContainerStatus) -> pod_model.ContainerStateTerminated | None:
+    """What ran when the daemon stopped and is found no more."""
+    if told.state.running is None:
+        return None
+    return pod_model.ContainerStateTerminated(
+        exit_code=container_life.KILLED_EXIT_CODE,
+        reason=container_life.LOST_REASON,
+        message="The container could not be located when the daemon started",
+        started_at=told.state.running.started_at,
+        container_id=told.container_id,
+    )

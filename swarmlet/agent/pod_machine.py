@@ -1,0 +1,407 @@
+"""The life of one Pod on its node, as a state machine: stimuli in, instructions out. Pure.
+
+Each stimulus changes what is known; `_advance` then derives what is to be done next from what is known alone, whatever
+woke it. Nothing is asked for twice: what is under way is part of what is known.
+
+    machine = PodMachine(pod, adopted=containers, settings=settings)
+    for instruction in machine.handle(stimuli.PodChanged(pod), now): ...  # carry out; outcomes come back as stimuli
+    status = machine.status(stored_status, now)
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from swarmlet.agent import adoption, container_life, container_steps, pod_status, stimuli
+from swarmlet.agent.container_life import BackOff, Life, Record
+from swarmlet.agent.stimuli import Instruction, Tell
+from swarmlet.model import events, objects
+from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.runtime import runtime
+from swarmlet.runtime.runtime import State
+
+GRACE_SECONDS_DEFAULT = 30
+GONE_GRACE_SECONDS = 2
+"""For a Pod whose object was deleted without waiting for its containers."""
+
+
+class Step(enum.Enum):
+    """How far something of the Pod's is, that is made once for all its containers."""
+
+    ABSENT = "absent"
+    MAKING = "making"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is true of the node and goes into each Pod's status. `id_scheme` is "docker" in "docker://4f5..."."""
+
+    host_ip: str
+    id_scheme: str
+
+
+class PodMachine:
+    """One Pod. Made anew when the daemon starts, with the containers that it finds (`adopted`)."""
+
+    def __init__(self, pod: Pod, settings: Settings, adopted: Sequence[runtime.Container] = ()) -> None:
+        self.pod = pod
+        self._settings = settings
+        self.is_gone = False
+        self.finished = False
+        self._inits = tuple(adoption.record(each, pod, is_init=True) for each in pod.spec.init_containers)
+        self._mains = tuple(adoption.record(each, pod, is_init=False) for each in pod.spec.containers)
+        self._volumes = Step.ABSENT if pod.spec.volumes else Step.READY
+        self._volumes_outdated = False
+        self._sandbox_step = Step.ABSENT
+        self._sandbox: runtime.Container | None = None
+        self._sandbox_attempt = 0
+        self._retry_at: datetime | None = None
+        self._setbacks = BackOff(container_life.ENGINE_DELAYS)
+        self._stray: set[str] = set()
+        self._removing: set[str] = set()
+        self._adopt(adopted)
+
+    # What others may ask
+
+    @property
+    def needs_sandbox(self) -> bool:
+        """Whether several containers share the Pod's network, one after the other or at once."""
+        several = len(self.pod.spec.containers) + len(self.pod.spec.init_containers) > 1
+        return several and not self.pod.spec.host_network
+
+    @property
+    def is_ending(self) -> bool:
+        return self.is_gone or objects.is_terminating(self.pod)
+
+    @property
+    def pod_ip(self) -> str:
+        if self.pod.spec.host_network:
+            return self._settings.host_ip
+        if self.needs_sandbox:
+            return self._sandbox.address if self._sandbox else ""
+        return next((each.current.address for each in self._mains if each.has_started and each.current), "")
+
+    def status(self, previous: PodStatus, now: datetime) -> PodStatus:
+        """Return the Pod's status; times in it that have not changed are those of `previous`."""
+        if previous.phase in pod_status.TERMINAL_PHASES:
+            return previous
+        facts = pod_status.Facts(
+            pod=self.pod,
+            inits=self._inits,
+            mains=self._mains,
+            host_ip=self._settings.host_ip,
+            pod_ip=self.pod_ip,
+            network_ready=self._network_is_ready(),
+            id_scheme=self._settings.id_scheme,
+        )
+        return pod_status.make(facts, previous, now)
+
+    @property
+    def wants_status(self) -> bool:
+        """Whether a status is worth writing: not for an object that is about to be deleted or is gone."""
+        if self.is_gone:
+            return False
+        ended = not any(each.life in (Life.STARTING, *container_life.HAS_CONTAINER) for each in self._records())
+        return bool(self.pod.metadata.finalizers) or not (self.is_ending and ended)
+
+    def container(self, name: str, *, previous: bool = False) -> runtime.Container | None:
+        """Return the container of that name that was started last, or the one before it."""
+        record = self._record(name)
+        if record is None:
+            return None
+        return record.previous if previous else record.current
+
+    def running(self) -> list[runtime.Container]:
+        """Return the containers that run as far as is known, the sandbox too."""
+        found = [record.current for record in self._records() if record.has_started and record.current]
+        return found + ([self._sandbox] if self._sandbox else [])
+
+    def container_ids(self) -> set[str]:
+        """Return the ids of all containers that the Pod has or had and that are not removed yet."""
+        found = {each.id for record in self._records() for each in (record.current, record.previous) if each}
+        return found | self._stray | ({self._sandbox.id} if self._sandbox else set())
+
+    def validate(self) -> None:
+        """Raise AssertionError where what is known contradicts itself."""
+        for record in self._records():
+            if record.life in container_life.HAS_CONTAINER:
+                assert record.current is not None, f"{record.name} runs without a container"
+                assert record.terminated is None, f"{record.name} runs and has ended"
+            if record.life is Life.BACK_OFF:
+                assert record.retry_at is not None, f"{record.name} waits for no time"
+                assert record.reason, f"{record.name} waits for no reason"
+            if record.life is Life.EXITED:
+                assert record.terminated is not None, f"{record.name} ended without a trace"
+        if self._inits and any(record.has_started for record in self._mains):
+            assert not any(record.has_started for record in self._inits), "init containers run before the others"
+        assert not self.finished or not self.container_ids(), "finished with containers left"
+        assert (self._sandbox is None) == (self._sandbox_step is not Step.READY)
+
+    # What happens
+
+    def handle(self, stimulus: stimuli.Stimulus, now: datetime) -> list[Instruction]:
+        """Take in what happened; return what is to be done now."""
+        instructions = list(self._take(stimulus, now))
+        instructions += self._advance(now)
+        wake = self._next_wake(now)
+        return instructions if wake is None else [*instructions, stimuli.Wake(wake)]
+
+    def _take(self, stimulus: stimuli.Stimulus, now: datetime) -> Iterator[Instruction]:  # noqa: C901, PLR0912  one arm a stimulus
+        match stimulus:
+            case stimuli.PodChanged(pod):
+                self._change(pod)
+            case stimuli.PodGone():
+                self.is_gone = True
+            case stimuli.VolumesReady():
+                self._volumes = Step.ABSENT if self._volumes_outdated else Step.READY
+                self._volumes_outdated = False
+                self._setbacks.reset()
+            case stimuli.SourceChanged():
+                self._volumes_outdated = self._volumes is Step.MAKING
+                self._volumes = Step.MAKING if self._volumes is Step.MAKING else Step.ABSENT
+                self._retry_at = None
+            case stimuli.VolumesFailed(message):
+                self._volumes = Step.ABSENT
+                yield self._set_back("FailedMount", message, now)
+            case stimuli.SandboxStarted(container):
+                self._sandbox, self._sandbox_step = container, Step.READY
+                self._setbacks.reset()
+            case stimuli.SandboxFailed(message):
+                self._sandbox_step = Step.ABSENT
+                yield self._set_back("FailedCreatePodSandBox", message, now)
+            case stimuli.ImageReady(name, image_id, note):
+                yield from self._image_ready(self._expect(name), image_id, note)
+            case stimuli.ImageFailed(name, reason, message):
+                if (record := self._expect(name)).life is Life.FETCHING:
+                    yield from container_steps.image_failed(record, reason, message, now)
+            case stimuli.ImageVanished(name):
+                self._expect(name).move(Life.WAITING)
+            case stimuli.Started(name, container):
+                yield from self._started(self._expect(name), container, now)
+            case stimuli.StartFailed(name, reason, message):
+                yield container_steps.start_failed(self._expect(name), reason, message, now)
+            case stimuli.Observed(container):
+                self._observe(container, now)
+            case stimuli.StopFailed(container_id, message):
+                yield from self._stop_failed(container_id, message, now)
+            case stimuli.Removed(container_id):
+                self._removing.discard(container_id)
+                self._forget(container_id)
+            case stimuli.RemoveFailed(container_id, _):
+                self._removing.discard(container_id)
+                self._retry_at = now + self._setbacks.fail()
+
+    def _change(self, pod: Pod) -> None:
+        self.pod = pod
+        wanted = {each.name: each for each in (*pod.spec.init_containers, *pod.spec.containers)}
+        for record in self._records():
+            if record.name in wanted:
+                record.spec = wanted[record.name]
+                record.spec_hash = adoption.spec_hash(record.spec)
+
+    def _image_ready(self, record: Record, image_id: str, note: str) -> Iterator[Instruction]:
+        if record.life is not Life.FETCHING:
+            return
+        yield container_steps.image_ready(record, image_id, note)
+        if self.is_ending or not self._stands() or record not in self._due():
+            record.move(Life.WAITING)
+        else:
+            yield container_steps.start(record, self._sandbox_id())
+
+    def _started(self, record: Record, container: runtime.Container, now: datetime) -> Iterator[Instruction]:
+        if record.previous:
+            self._stray.add(record.previous.id)
+        yield from container_steps.started(record, container, now)
+        record.replacing = record.has_started and record.sandbox_id != self._sandbox_id()
+
+    def _stop_failed(self, container_id: str, message: str, now: datetime) -> Iterator[Instruction]:
+        for record in self._records():
+            if record.life is Life.STOPPING and record.current and record.current.id == container_id:
+                record.stop_grace_seconds = None
+                self._retry_at = now + self._setbacks.fail()
+                yield Tell(
+                    events.WARNING, "FailedKillPod", f"Error stopping {record.name}: {message}", record.field_path
+                )
+
+    def _observe(self, container: runtime.Container, now: datetime) -> None:
+        if container.name == runtime.SANDBOX:
+            if self._sandbox_id() == container.id and container.state is not State.RUNNING:
+                self._lose_sandbox(container)
+        elif (record := self._record(container.name)) is not None:
+            container_steps.observed(record, container, now)
+        if container.state is State.REMOVED:
+            self._stray.discard(container.id)
+
+    def _lose_sandbox(self, sandbox: runtime.Container) -> None:
+        """Without it the containers' network is gone: they are started anew beside a new one."""
+        self._sandbox, self._sandbox_step = None, Step.ABSENT
+        self._sandbox_attempt += 1
+        if sandbox.state is not State.REMOVED:
+            self._stray.add(sandbox.id)
+        for record in self._records():
+            if record.has_started:
+                record.replacing = True
+
+    # What is to be done
+
+    def _advance(self, now: datetime) -> Iterator[Instruction]:
+        if self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+        if self.is_ending:
+            yield from self._advance_ending()
+        elif pod_status.is_terminal(self.pod) or self._phase() in pod_status.TERMINAL_PHASES:
+            yield from self._advance_finished()
+        else:
+            yield from self._advance_living(now)
+        yield from self._sweep(self._stray)
+
+    def _advance_living(self, now: datetime) -> Iterator[Instruction]:
+        for record in self._records():
+            yield from self._replace_outdated(record)
+        if self._retry_at is not None:
+            return
+        if self._volumes is Step.ABSENT:
+            self._volumes = Step.MAKING
+            yield stimuli.MakeVolumes()
+        elif self._volumes is Step.READY and self.needs_sandbox and self._sandbox_step is Step.ABSENT:
+            self._sandbox_step = Step.MAKING
+            yield stimuli.StartSandbox(self._sandbox_attempt)
+        elif self._stands():
+            for record in self._due():
+                yield from self._drive(record, now)
+
+    def _due(self) -> Sequence[Record]:
+        """Return the containers whose turn it is: the first init container that is not done, or all the others."""
+        pending = next((record for record in self._inits if not record.succeeded), None)
+        return self._mains if pending is None else (pending,)
+
+    def _drive(self, record: Record, now: datetime) -> Iterator[Instruction]:
+        if record.life is Life.EXITED:
+            yield from container_steps.decide(record, self.pod, now)
+        elif record.life is Life.WAITING or (record.life is Life.BACK_OFF and _due_at(record.retry_at, now)):
+            yield container_steps.fetch(record)
+
+    def _replace_outdated(self, record: Record) -> Iterator[Instruction]:
+        if record.life is Life.STOPPING and record.stop_grace_seconds is None and self._retry_at is None:
+            yield container_steps.stop(record, self._grace_seconds())
+        if record.life is not Life.RUNNING or record.current is None:
+            return
+        if record.current.spec_hash != record.spec_hash:
+            record.replacing = True
+            told = f"Container {record.name} definition changed, will be restarted"
+            yield Tell(events.NORMAL, "Killing", told, record.field_path)
+        if record.replacing:
+            yield container_steps.stop(record, self._grace_seconds())
+
+    def _advance_finished(self) -> Iterator[Instruction]:
+        """All has ended for good: the network goes, the containers stay for their logs."""
+        if self._sandbox is not None:
+            self._stray.add(self._sandbox.id)
+            self._sandbox, self._sandbox_step = None, Step.ABSENT
+        for record in self._records():
+            if record.life is Life.RUNNING:
+                yield container_steps.stop(record, self._grace_seconds())
+
+    def _advance_ending(self) -> Iterator[Instruction]:
+        grace = GONE_GRACE_SECONDS if self.is_gone else self._grace_seconds()
+        for record in self._records():
+            if record.life in container_life.HAS_CONTAINER and self._retry_at is None:
+                yield from self._end(record, grace)
+            elif record.life in (Life.WAITING, Life.FETCHING, Life.BACK_OFF):
+                record.move(Life.DONE)
+        busy = any(record.life in (Life.STARTING, *container_life.HAS_CONTAINER) for record in self._records())
+        if busy or Step.MAKING in (self._volumes, self._sandbox_step):
+            return
+        yield from self._sweep(self.container_ids())
+        if not self.container_ids() and not self.finished:
+            self.finished = True
+            yield stimuli.Finish()
+
+    def _end(self, record: Record, grace_seconds: int) -> Iterator[Instruction]:
+        if record.life is Life.RUNNING:
+            yield Tell(events.NORMAL, "Killing", f"Stopping container {record.name}", record.field_path)
+            yield container_steps.stop(record, grace_seconds)
+        elif record.stop_grace_seconds is None or grace_seconds < record.stop_grace_seconds:
+            yield container_steps.stop(record, grace_seconds)
+
+    def _sweep(self, container_ids: set[str]) -> Iterator[Instruction]:
+        if self._retry_at is not None:
+            return
+        for container_id in sorted(container_ids - self._removing):
+            self._removing.add(container_id)
+            yield stimuli.RemoveContainer(container_id)
+
+    # Small questions
+
+    def _adopt(self, containers: Sequence[runtime.Container]) -> None:
+        adopted = adoption.adopt(self._records(), containers)
+        self._stray |= adopted.stray
+        self._sandbox = adopted.sandbox
+        self._sandbox_step = Step.READY if adopted.sandbox else Step.ABSENT
+        self._sandbox_attempt = adopted.sandbox_attempt
+        if self._mains and any(record.current for record in self._mains):
+            for record in self._inits:
+                adoption.take_as_done(record)
+        for record in self._records():
+            record.sandbox_id = self._sandbox_id()
+            record.replacing = record.has_started and self.needs_sandbox and self._sandbox is None
+
+    def _set_back(self, reason: str, message: str, now: datetime) -> Instruction:
+        self._retry_at = now + self._setbacks.fail()
+        return Tell(events.WARNING, reason, message)
+
+    def _forget(self, container_id: str) -> None:
+        self._stray.discard(container_id)
+        if self._sandbox and self._sandbox.id == container_id:
+            self._sandbox, self._sandbox_step = None, Step.ABSENT
+        for record in self._records():
+            if record.current and record.current.id == container_id and not record.has_started:
+                record.current = None
+            if record.previous and record.previous.id == container_id:
+                record.previous = None
+
+    def _next_wake(self, now: datetime) -> datetime | None:
+        times = [self._retry_at]
+        if not self.is_ending:
+            for record in self._records():
+                times += [record.retry_at, record.settles_at]
+        return min((at for at in times if at is not None and at > now), default=None)
+
+    def _stands(self) -> bool:
+        """Whether containers can be started: volumes and network are there."""
+        return self._volumes is Step.READY and (not self.needs_sandbox or self._sandbox_step is Step.READY)
+
+    def _sandbox_id(self) -> str:
+        return self._sandbox.id if self._sandbox else ""
+
+    def _network_is_ready(self) -> bool:
+        if self.needs_sandbox:
+            return self._sandbox is not None
+        return any(record.has_started or record.terminated is not None for record in self._records())
+
+    def _phase(self) -> str:
+        return pod_status.phase_of(self.pod, self._inits, self._mains)
+
+    def _grace_seconds(self) -> int:
+        asked = self.pod.metadata.deletion_grace_period_seconds
+        wanted = self.pod.spec.termination_grace_period_seconds
+        return next((each for each in (asked, wanted) if each is not None), GRACE_SECONDS_DEFAULT)
+
+    def _records(self) -> tuple[Record, ...]:
+        return self._inits + self._mains
+
+    def _record(self, name: str) -> Record | None:
+        return next((record for record in self._records() if record.name == name), None)
+
+    def _expect(self, name: str) -> Record:
+        record = self._record(name)
+        assert record is not None, f"no container {name} in {self.pod.metadata.name}"
+        return record
+
+
+def _due_at(at: datetime | None, now: datetime) -> bool:
+    return at is None or now >= at

@@ -1,0 +1,177 @@
+"""Carries out what a Pod's machine wants done, and tells the machine what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from swarmlet.agent import images, pre_stop, specs, stimuli
+from swarmlet.agent.images import Images
+from swarmlet.agent.pod_machine import PodMachine
+from swarmlet.agent.volumes import Find, Volumes
+from swarmlet.clock import Clock
+from swarmlet.errors import EngineError, SwarmletError
+from swarmlet.model import events, kinds
+from swarmlet.runtime import runtime
+from swarmlet.store.commands import Key
+
+GRACE_SECONDS_MIN = 2
+"""What SIGTERM is given even where preStop has used up the grace period."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What all workers of a node share. `changed` asks for the Pod's status (or its deletion) to be written."""
+
+    runtime: runtime.Runtime
+    clock: Clock
+    images: Images
+    volumes: Volumes
+    find: Find
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    record: Callable[[events.Note], None]
+    changed: Callable[[PodWorker], None]
+
+
+class PodWorker:
+    """One Pod on this node, from the moment it is bound until nothing is left of it."""
+
+    def __init__(self, machine: PodMachine, tools: Tools) -> None:
+        self.machine = machine
+        self.uid = machine.pod.metadata.uid
+        self.key = Key(kinds.POD.resource, machine.pod.metadata.namespace, machine.pod.metadata.name)
+        self.cleaned = False
+        self._tools = tools
+        self._alarm: asyncio.Task[None] | None = None
+
+    def feed(self, stimulus: stimuli.Stimulus) -> None:
+        """Tell the machine what happened, and begin what it wants done."""
+        for instruction in self.machine.handle(stimulus, self._tools.clock.now()):
+            match instruction:
+                case stimuli.Tell(type_, reason, message, field_path):
+                    self._tools.record(events.Note(self.machine.pod, type_, reason, message, field_path))
+                case stimuli.Wake(at):
+                    self._set_alarm(at)
+                case _:
+                    self._tools.spawn(self._perform(instruction))
+        self._tools.changed(self)
+
+    async def _perform(self, instruction: stimuli.Instruction) -> None:
+        try:
+            outcome = await self._outcome(instruction)
+        except SwarmletError as error:
+            outcome = failure(instruction, error)
+        except Exception as error:
+            log.exception("instruction_failed", pod=str(self.key), instruction=type(instruction).__name__)
+            outcome = failure(instruction, error)
+        if outcome is not None:
+            self.feed(outcome)
+
+    async def _outcome(self, instruction: stimuli.Instruction) -> stimuli.Stimulus | None:  # noqa: PLR0911  an arm each
+        pod, tools = self.machine.pod, self._tools
+        match instruction:
+            case stimuli.MakeVolumes():
+                await asyncio.to_thread(tools.volumes.make, pod, tools.find)
+                return stimuli.VolumesReady()
+            case stimuli.StartSandbox(attempt):
+                return stimuli.SandboxStarted(await tools.runtime.start_sandbox(specs.sandbox_spec(pod, attempt)))
+            case stimuli.FetchImage(container):
+                fetched = await tools.images.fetch(
+                    container, lambda message: self._tell_pulling(container.name, message)
+                )
+                return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
+            case stimuli.StartContainer(container, attempt, sandbox):
+                spec = specs.container_spec(pod, container, attempt, sandbox, tools.volumes.sources(pod))
+                return stimuli.Started(container.name, await tools.runtime.start(spec))
+            case stimuli.StopContainer():
+                return stimuli.Observed(await self._stop(instruction))
+            case stimuli.RemoveContainer(container_id):
+                await tools.runtime.remove(container_id)
+                return stimuli.Removed(container_id)
+            case stimuli.Finish():
+                if pod.spec.volumes:
+                    await asyncio.to_thread(tools.volumes.remove, self.uid)
+                self.cleaned = True
+                tools.changed(self)
+        return None
+
+    async def _stop(self, instruction: stimuli.StopContainer) -> runtime.Container:
+        """Run preStop, ask to end, kill: all within the grace period."""
+        clock, lifecycle = self._tools.clock, instruction.container.lifecycle
+        grace = float(instruction.grace_seconds)
+        if lifecycle is not None and lifecycle.pre_stop is not None and grace > 0:
+            began = clock.monotonic()
+            hook = pre_stop.PreStop(self._tools.runtime, clock, instruction.container_id, self.machine.pod_ip)
+            error = await hook.run(lifecycle.pre_stop, instruction.container, timeout_seconds=grace)
+            if error:
+                note = events.Note(
+                    self.machine.pod, events.WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}"
+                )
+                self._tools.record(note)
+            grace = max(grace - (clock.monotonic() - began), GRACE_SECONDS_MIN)
+        try:
+            return await self._tools.runtime.stop(instruction.container_id, grace_seconds=grace)
+        except runtime.ContainerGoneError:
+            return self._gone(instruction)
+
+    def _gone(self, instruction: stimuli.StopContainer) -> runtime.Container:
+        return runtime.Container(
+            id=instruction.container_id,
+            pod=specs.identity(self.machine.pod),
+            name=instruction.container.name,
+            attempt=0,
+            spec_hash="",
+            state=runtime.State.REMOVED,
+        )
+
+    def _tell_pulling(self, name: str, message: str) -> None:
+        where = f"spec.containers{{{name}}}"
+        self._tools.record(events.Note(self.machine.pod, events.NORMAL, "Pulling", message, where))
+
+    def _set_alarm(self, at: datetime) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._tools.spawn(self._ring(at))
+
+    async def _ring(self, at: datetime) -> None:
+        await self._tools.clock.sleep(max(0.0, (at - self._tools.clock.now()).total_seconds()))
+        self._alarm = None
+        self.feed(stimuli.Woken())
+
+
+def failure(instruction: stimuli.Instruction, error: Exception) -> stimuli.Stimulus | None:  # noqa: PLR0911  an arm each
+    """Return what an instruction that failed with `error` means to the machine, in Kubernetes' words."""
+    message = str(error) or type(error).__name__
+    match instruction:
+        case stimuli.MakeVolumes():
+            return stimuli.VolumesFailed(message)
+        case stimuli.StartSandbox():
+            return stimuli.SandboxFailed(f"Failed to create pod sandbox: {message}")
+        case stimuli.FetchImage(container):
+            never = isinstance(error, images.NeverPullError)
+            return stimuli.ImageFailed(container.name, "ErrImageNeverPull" if never else "ErrImagePull", message)
+        case stimuli.StartContainer(container):
+            if isinstance(error, runtime.ImageMissingError):
+                return stimuli.ImageVanished(container.name)
+            return stimuli.StartFailed(container.name, start_failure_reason(error), message)
+        case stimuli.StopContainer(container_id):
+            return stimuli.StopFailed(container_id, message)
+        case stimuli.RemoveContainer(container_id):
+            return stimuli.RemoveFailed(container_id, message)
+    return None
+
+
+def start_failure_reason(error: Exception) -> str:
+    """Return the reason that `kubectl get pods` shows for a container that did not start."""
+    if isinstance(error, runtime.StartError):
+        return "RunContainerError"
+    if isinstance(error, EngineError):
+        return "CreateContainerError"
+    return "CreateContainerConfigError"

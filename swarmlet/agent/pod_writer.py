@@ -1,0 +1,113 @@
+"""Writes what became of Pods: their statuses, and the deletion of those that are gone; many Pods at a time.
+
+While nothing is under way a change is written at once; while a write is under way further changes gather and go
+together. What is written is derived when it goes out, so a Pod that changed five times meanwhile is written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+import structlog
+
+from swarmlet.agent.pod_worker import PodWorker
+from swarmlet.clock import Clock
+from swarmlet.errors import PeerError
+from swarmlet.model import objects
+from swarmlet.model.pod import Pod
+from swarmlet.store.commands import Delete, Operation, Put, Verdict
+from swarmlet.store.replica import Replica
+
+BATCH_MAX = 200
+RETRY_SECONDS = 0.25
+RETRY_SECONDS_MAX = 2.0
+
+log = structlog.get_logger()
+
+
+class PodWriter:
+    """One for a node. `released` is called with each Pod of which nothing is left, in the store neither."""
+
+    def __init__(self, replica: Replica, clock: Clock, released: Callable[[PodWorker], None]) -> None:
+        self._replica = replica
+        self._clock = clock
+        self._released = released
+        self._pending: dict[str, PodWorker] = {}
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def changed(self, worker: PodWorker) -> None:
+        """Note that a Pod's status may have changed, or that it is to be deleted."""
+        self._pending[worker.uid] = worker
+        self._quiet.clear()
+        self._wake.set()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is to be written."""
+        await self._quiet.wait()
+
+    async def run(self) -> None:
+        """Write for ever."""
+        delay = RETRY_SECONDS
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while self._pending:
+                    await self._write_batch()
+                    delay = RETRY_SECONDS
+                self._quiet.set()
+            except PeerError as error:
+                log.warning("pod_status_delayed", pods=len(self._pending), error=str(error))
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS_MAX)
+                self._wake.set()
+
+    async def _write_batch(self) -> None:
+        workers = list(self._pending.values())[:BATCH_MAX]
+        batch: list[tuple[PodWorker, Operation]] = []
+        for worker in workers:
+            del self._pending[worker.uid]
+            operation = self._operation(worker)
+            if operation is not None:
+                batch.append((worker, operation))
+        if not batch:
+            return
+        try:
+            outcomes = await self._replica.propose([operation for _, operation in batch], atomic=False)
+        except PeerError:
+            for worker, _ in batch:
+                self._pending.setdefault(worker.uid, worker)
+            raise
+        for (worker, operation), outcome in zip(batch, outcomes, strict=True):
+            self._settle(worker, operation, outcome.verdict, outcome.message)
+
+    def _operation(self, worker: PodWorker) -> Operation | None:
+        """Return what is to be written for a Pod now, if anything."""
+        stored = self._replica.view.get(worker.key)
+        pod = cast("Pod", stored.object) if stored else None
+        if stored is None or pod is None or pod.metadata.uid != worker.uid:
+            if worker.cleaned:
+                self._released(worker)
+            return None
+        if worker.cleaned and not pod.metadata.finalizers:
+            return Delete(worker.key, expected_uid=worker.uid)
+        if not worker.machine.wants_status:
+            return None
+        status = worker.machine.status(pod.status, self._clock.now())
+        if status == pod.status:
+            return None
+        written = msgspec.structs.replace(objects.with_metadata(pod, resource_version=""), status=status)
+        return Put(worker.key, objects.to_json(written), expected_revision=stored.revision, expected_uid=worker.uid)
+
+    def _settle(self, worker: PodWorker, operation: Operation, verdict: Verdict, message: str) -> None:
+        if verdict is Verdict.CONFLICT:  # somebody else changed it meanwhile: read it again
+            self._pending[worker.uid] = worker
+        elif isinstance(operation, Delete) and verdict in (Verdict.DONE, Verdict.NOT_FOUND):
+            self._released(worker)
+        elif verdict not in (Verdict.DONE, Verdict.UNCHANGED, Verdict.NOT_FOUND):
+            log.error("pod_status_refused", pod=str(worker.key), verdict=verdict.name, message=message)

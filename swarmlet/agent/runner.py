@@ -1,0 +1,346 @@
+"""The agent: makes this node run the Pods that are bound to it, and says so.
+
+It reads the local replica, so it goes on while the node is cut off from the others; only before it removes what
+nobody seems to own does it ask the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+import structlog
+
+from swarmlet.agent import event_writer, images, own_node, pod_writer, stimuli, volumes
+from swarmlet.agent.pod_machine import PodMachine, Settings
+from swarmlet.agent.pod_worker import PodWorker, Tools
+from swarmlet.clock import Clock
+from swarmlet.config import Config
+from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
+from swarmlet.model import core, events, kinds, objects
+from swarmlet.model.meta import Object
+from swarmlet.model.pod import Pod
+from swarmlet.runtime import runtime
+from swarmlet.store.commands import Key, Put, Verdict
+from swarmlet.store.replica import Change, Replica
+
+PODS = kinds.POD.resource
+SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource)
+HEARTBEAT_SECONDS = 1.0
+HEALTH_SECONDS = 5.0
+HEALTH_TIMEOUT_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+STOP_GRACE_SECONDS = 60.0
+"""How long the cluster waits for a daemon that stopped on purpose before it replaces its Pods."""
+
+log = structlog.get_logger()
+
+
+class SendHeartbeat(Protocol):
+    """Tell the leader how this node is. With `stop_grace_seconds`: the daemon stops on purpose, wait so long for it."""
+
+    async def __call__(self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0) -> None: ...
+
+
+class Agent:
+    """One for a daemon. `memory_dir` lies on a tmpfs and holds Secrets and memory volumes."""
+
+    def __init__(  # noqa: PLR0913  the composition root names each once
+        self,
+        *,
+        node: own_node.NodeIdentity,
+        replica: Replica,
+        runtime: runtime.Runtime,
+        clock: Clock,
+        rng: random.Random,
+        data_dir: Path,
+        memory_dir: Path,
+        config: Config,
+        send_heartbeat: SendHeartbeat,
+    ) -> None:
+        self._node = node
+        self._replica = replica
+        self._runtime = runtime
+        self._clock = clock
+        self._rng = rng
+        self._config = config
+        self._send_heartbeat = send_heartbeat
+        self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
+        self._images = images.Images(runtime, clock)
+        self._volumes = volumes.Volumes(disk=data_dir / "pods", memory=memory_dir)
+        self._writer = pod_writer.PodWriter(replica, clock, self._release)
+        self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
+        self._workers: dict[str, PodWorker] = {}
+        self._uids: dict[Key, str] = {}
+        self._dirty: set[Key] = set()
+        self._all_dirty = False
+        self._wake = asyncio.Event()
+        self._unwell = "the agent is starting"
+        self._settings: Settings | None = None
+        self._tools: Tools | None = None
+
+    async def run(self) -> None:
+        """Run until cancelled. Containers run on after that."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat())
+            info = await self._first_info()
+            self._tools = self._make_tools(tasks)
+            self._settings = Settings(host_ip=self._node.address, id_scheme=info.scheme)
+            await self._until_done(functools.partial(self._register, info))
+            tasks.create_task(self._writer.run())
+            tasks.create_task(self._events.run())
+            tasks.create_task(self._check_health())
+            unsubscribe = self._replica.view.subscribe(self._on_changes)
+            try:
+                await self._until_done(self._adopt)
+                tasks.create_task(self._watch_containers())
+                await self._follow()
+            finally:
+                unsubscribe()
+
+    async def say_goodbye(self) -> None:
+        """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""
+        await self._send_heartbeat(ready=False, message="the daemon is stopping", stop_grace_seconds=STOP_GRACE_SECONDS)
+
+    async def logs(
+        self, namespace: str, name: str, container: str, options: runtime.LogOptions, *, previous: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Yield the log of a container of a Pod of this node ("": its only one).
+
+        Raises `NotFoundError` or `InvalidError` in the words that kubectl shows, before the first byte.
+        """
+        found = self._find_container(namespace, name, container, previous=previous)
+        async for data in self._runtime.logs(found.id, options):
+            yield data
+
+    # The node
+
+    async def _first_info(self) -> runtime.RuntimeInfo:
+        while True:
+            try:
+                info = await self._runtime.info()
+            except EngineError as error:
+                self._unwell = str(error)
+                log.warning("engine_unreachable", error=str(error))
+                await self._clock.sleep(RETRY_SECONDS)
+            else:
+                self._unwell = ""
+                log.info("engine_found", version=info.version, cpus=info.cpus, isolates=info.isolates)
+                return info
+
+    async def _register(self, info: runtime.RuntimeInfo) -> bool:
+        """Write this machine's Node; return whether it stands."""
+        await self._replica.linearize()
+        key = Key(kinds.NODE.resource, "", self._node.name)
+        stored = self._replica.view.get(key)
+        described = own_node.describe(
+            self._node, info, own_node.read_machine(), self._config.reserved, self._config.labels
+        )
+        known = cast("core.Node", stored.object) if stored else None
+        node = own_node.merged(known, described, self._clock.now(), self._rng)
+        put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
+        (outcome,) = await self._replica.propose([put])
+        return outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED)
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._send_heartbeat(ready=not self._unwell, message=self._unwell)
+            except PeerError as error:
+                log.debug("heartbeat_lost", error=str(error))
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+
+    async def _check_health(self) -> None:
+        while True:
+            await self._clock.sleep(HEALTH_SECONDS)
+            unwell = ""
+            try:
+                async with asyncio.timeout(HEALTH_TIMEOUT_SECONDS):
+                    await self._runtime.info()
+            except TimeoutError:
+                unwell = "the container runtime does not answer in time"
+            except EngineError as error:
+                unwell = str(error)
+            if unwell != self._unwell:
+                log.warning("engine_unwell", error=unwell) if unwell else log.info("engine_well")
+            self._unwell = unwell
+
+    # Pods
+
+    async def _follow(self) -> None:
+        """Bring the workers in line with the store, whenever it changes."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for key in sorted(self._take_dirty()):
+                if key.resource == PODS:
+                    self._sync(key)
+                else:
+                    self._refresh(key)
+
+    def _on_changes(self, changes: Sequence[Change]) -> None:
+        self._all_dirty |= not changes
+        for change in changes:
+            if change.key.resource == PODS:
+                if any(each is not None and each.node_name == self._node.name for each in (change.old, change.new)):
+                    self._dirty.add(change.key)
+            elif change.key.resource in SOURCES:
+                self._dirty.add(change.key)
+        if self._dirty or self._all_dirty:
+            self._wake.set()
+
+    def _take_dirty(self) -> set[Key]:
+        keys, self._dirty = self._dirty, set()
+        if self._all_dirty:
+            self._all_dirty = False
+            keys |= {stored.key for stored in self._replica.view.pods_on(self._node.name)} | set(self._uids)
+        return keys
+
+    def _sync(self, key: Key) -> None:
+        pod = self._bound_pod(key)
+        old_uid = self._uids.get(key, "")
+        if old_uid and (pod is None or pod.metadata.uid != old_uid):
+            del self._uids[key]
+            if old_uid in self._workers:
+                self._workers[old_uid].feed(stimuli.PodGone())
+        if pod is not None:
+            worker = self._workers.get(pod.metadata.uid) or self._start_worker(pod, ())
+            worker.feed(stimuli.PodChanged(pod))
+
+    def _bound_pod(self, key: Key) -> Pod | None:
+        stored = self._replica.view.get(key)
+        if stored is None or stored.node_name != self._node.name:
+            return None
+        return cast("Pod", stored.object)
+
+    def _start_worker(self, pod: Pod, containers: Sequence[runtime.Container]) -> PodWorker:
+        assert self._tools is not None
+        assert self._settings is not None
+        worker = PodWorker(PodMachine(pod, self._settings, containers), self._tools)
+        self._workers[worker.uid] = worker
+        self._uids[worker.key] = worker.uid
+        return worker
+
+    def _release(self, worker: PodWorker) -> None:
+        self._workers.pop(worker.uid, None)
+        if self._uids.get(worker.key) == worker.uid:
+            del self._uids[worker.key]
+
+    def _refresh(self, source: Key) -> None:
+        """A ConfigMap or Secret has changed: bring the volumes that show it up to date."""
+        for worker in list(self._workers.values()):
+            if source in volumes.sources_of(worker.machine.pod):
+                worker.feed(stimuli.SourceChanged())
+
+    # Containers
+
+    async def _adopt(self) -> bool:
+        """Take over the containers that run, and remove those that are nobody's."""
+        await self._replica.linearize()
+        by_pod: dict[str, list[runtime.Container]] = {}
+        for container in await self._runtime.list():
+            by_pod.setdefault(container.pod.uid, []).append(container)
+        for stored in self._replica.view.pods_on(self._node.name):
+            pod = cast("Pod", stored.object)
+            worker = self._start_worker(pod, by_pod.pop(pod.metadata.uid, ()))
+            worker.feed(stimuli.PodChanged(pod))
+        log.info("pods_adopted", pods=len(self._workers), orphans=len(by_pod))
+        self._remove_orphans([each for containers in by_pod.values() for each in containers])
+        abandoned = self._volumes.pod_uids() - set(self._workers)
+        for uid in sorted(abandoned):
+            await asyncio.to_thread(self._volumes.remove, uid)
+        return True
+
+    async def _watch_containers(self) -> None:
+        async for container in self._runtime.watch():
+            if container is not None:
+                self._observe(container)
+            else:
+                await self._until_done(self._look_again)
+
+    async def _look_again(self) -> bool:
+        """Changes may have been missed: compare with what the runtime has."""
+        expected = [(worker, container) for worker in self._workers.values() for container in worker.machine.running()]
+        containers = await self._runtime.list()
+        for container in containers:
+            self._observe(container)
+        found = {container.id for container in containers}
+        for worker, container in expected:
+            if container.id not in found:
+                worker.feed(stimuli.Observed(dataclasses.replace(container, state=runtime.State.REMOVED)))
+        strangers = [each for each in containers if each.pod.uid not in self._workers]
+        if strangers:
+            await self._replica.linearize()
+            bound = {stored.object.metadata.uid for stored in self._replica.view.pods_on(self._node.name)}
+            self._remove_orphans([each for each in strangers if each.pod.uid not in bound])
+        return True
+
+    def _observe(self, container: runtime.Container) -> None:
+        worker = self._workers.get(container.pod.uid)
+        if worker is not None:
+            worker.feed(stimuli.Observed(container))
+
+    def _remove_orphans(self, containers: Sequence[runtime.Container]) -> None:
+        assert self._tools is not None
+        for container in containers:
+            if container.pod.uid not in self._workers:
+                log.info(
+                    "orphan_removed", pod=f"{container.pod.namespace}/{container.pod.name}", container=container.name
+                )
+                self._tools.spawn(self._remove_orphan(container.id))
+
+    async def _remove_orphan(self, container_id: str) -> None:
+        try:
+            await self._runtime.stop(container_id, grace_seconds=2)
+            await self._runtime.remove(container_id)
+        except EngineError as error:
+            log.warning("orphan_not_removed", container=container_id, error=str(error))
+
+    # Small things
+
+    def _make_tools(self, tasks: asyncio.TaskGroup) -> Tools:
+        return Tools(
+            runtime=self._runtime,
+            clock=self._clock,
+            images=self._images,
+            volumes=self._volumes,
+            find=self._find,
+            spawn=tasks.create_task,
+            record=lambda note: self._journal.record(note, self._clock.now()),
+            changed=self._writer.changed,
+        )
+
+    def _find(self, key: Key) -> Object | None:
+        stored = self._replica.view.get(key)
+        return stored.object if stored else None
+
+    def _find_container(self, namespace: str, name: str, container: str, *, previous: bool) -> runtime.Container:
+        worker = self._workers.get(self._uids.get(Key(PODS, namespace, name), ""))
+        if worker is None:
+            raise NotFoundError(f'pod "{name}" is not on node {self._node.name}')
+        names = [each.name for each in (*worker.machine.pod.spec.init_containers, *worker.machine.pod.spec.containers)]
+        if not container and len(worker.machine.pod.spec.containers) > 1:
+            raise InvalidError(f"a container name must be specified for pod {name}, choose one of: {names}")
+        wanted = container or worker.machine.pod.spec.containers[0].name
+        if wanted not in names:
+            raise InvalidError(f"container {wanted} is not valid for pod {name}")
+        found = worker.machine.container(wanted, previous=previous)
+        if found is None:
+            which = "previous terminated container" if previous else "container"
+            raise InvalidError(f'{which} "{wanted}" in pod "{name}" is waiting to start or has left no log')
+        return found
+
+    async def _until_done(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Try a step until it succeeds: the engine or the cluster may be away for a while."""
+        while True:
+            try:
+                if await step():
+                    return
+            except PeerError as error:
+                log.warning("agent_step_failed", step=getattr(step, "__name__", ""), error=str(error))
+            await self._clock.sleep(RETRY_SECONDS)

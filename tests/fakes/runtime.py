@@ -1,0 +1,240 @@
+"""A runtime in memory: deterministic on virtual time, with levers to break it. It passes the contract suite."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from swarmlet.clock import Clock
+from swarmlet.errors import EngineError
+from swarmlet.runtime import runtime
+from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
+from tests.fakes.shell import Shell
+
+KILLED = 137
+TERMINATED = 143
+
+
+@dataclasses.dataclass(slots=True)
+class Process:
+    container: Container
+    spec: ContainerSpec
+    shell: Shell | None = None
+    task: asyncio.Task[None] | None = None
+    lines: list[tuple[datetime, str]] = dataclasses.field(default_factory=list)
+    ended: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+
+class Engine:
+    """What outlives a daemon: the containers and the images. Several runtimes may share one."""
+
+    def __init__(self, clock: Clock, images: Sequence[str] = ()) -> None:
+        self.clock = clock
+        self.images = set(images)
+        self.registry: set[str] = set()
+        self.processes: dict[str, Process] = {}
+        self.owners: dict[str, tuple[str, str]] = {}
+        self.watchers: set[asyncio.Queue[Container | None]] = set()
+        self.down = ""
+        self.start_seconds = 0.0
+        self.starts = 0
+
+    def running(self, name: str = "") -> list[Container]:
+        found = [process.container for process in self.processes.values()]
+        return [each for each in found if each.state is State.RUNNING and name in ("", each.name)]
+
+    def kill(self, container_id: str, exit_code: int = KILLED, *, oom_killed: bool = False) -> None:
+        """A container dies by another hand."""
+        process = self.processes[container_id]
+        if process.task is not None:
+            process.task.cancel()
+        self._end(process, exit_code, oom_killed=oom_killed)
+
+    def forget(self, container_id: str) -> None:
+        """A container is removed by another hand."""
+        process = self.processes[container_id]
+        if process.container.state is State.RUNNING:
+            self.kill(container_id)
+        del self.processes[container_id]
+        self._tell(dataclasses.replace(process.container, state=State.REMOVED))
+
+    def _end(self, process: Process, exit_code: int, *, oom_killed: bool = False) -> None:
+        if process.container.state is not State.RUNNING:
+            return
+        process.container = dataclasses.replace(
+            process.container,
+            state=State.EXITED,
+            exit_code=exit_code,
+            oom_killed=oom_killed,
+            finished_at=self.clock.now(),
+            address="",
+        )
+        process.ended.set()
+        self._tell(process.container)
+
+    def _tell(self, container: Container) -> None:
+        for watcher in self.watchers:
+            watcher.put_nowait(container)
+
+
+class FakeRuntime:
+    """A `runtime.Runtime` for one node of one cluster."""
+
+    def __init__(self, engine: Engine, *, cluster_id: str = "cluster", node_id: str = "node") -> None:
+        self.engine = engine
+        self._owner = (cluster_id, node_id)
+
+    async def info(self) -> runtime.RuntimeInfo:
+        self._check()
+        return runtime.RuntimeInfo(
+            scheme="fake",
+            version="fake://1.0",
+            cpus=4,
+            memory_bytes=8 * 1024**3,
+            os_image="Fake",
+            kernel_version="6.0",
+            architecture="x86_64",
+        )
+
+    async def list(self) -> Sequence[Container]:
+        self._check()
+        return [each.container for each in self.engine.processes.values() if self._owns(each.container.id)]
+
+    async def start_sandbox(self, spec: ContainerSpec) -> Container:
+        return await self._start(dataclasses.replace(spec, command=("sleep", "1e9")))
+
+    async def start(self, spec: ContainerSpec) -> Container:
+        if spec.image not in self.engine.images:
+            raise runtime.ImageMissingError(f"No such image: {spec.image}")
+        return await self._start(spec)
+
+    async def _start(self, spec: ContainerSpec) -> Container:
+        self._check()
+        if self.engine.start_seconds:
+            await self.engine.clock.sleep(self.engine.start_seconds)
+        self._check()
+        self.engine.starts += 1
+        number = self.engine.starts
+        if (spec.command or ("hold",))[0] == "no-such-program":
+            raise runtime.StartError("exec: no-such-program: executable file not found in $PATH")
+        container = Container(
+            id=f"{number:064x}",
+            pod=spec.pod,
+            name=spec.name,
+            attempt=spec.attempt,
+            spec_hash=spec.spec_hash,
+            state=State.RUNNING,
+            image_id=f"sha256:{spec.image}",
+            address="" if spec.sandbox else f"10.244.0.{number % 250 + 1}",
+            started_at=self.engine.clock.now(),
+        )
+        process = Process(container, spec)
+        self.engine.processes[container.id] = process
+        self.engine.owners[container.id] = self._owner
+        process.task = asyncio.get_running_loop().create_task(self._run(process))
+        return container
+
+    async def _run(self, process: Process) -> None:
+        command = [*(process.spec.command or ("sleep", "1e9")), *process.spec.args]
+        shell = Shell(
+            command, process.spec.env, lambda path: self._read(process, path), lambda text: self._write(process, text),
+            self.engine.clock.sleep,
+        )  # fmt: skip
+        process.shell = shell
+        self.engine._end(process, await shell.run())
+
+    async def stop(self, container_id: str, *, grace_seconds: float) -> Container:
+        self._check()
+        process = self._process(container_id)
+        if process.container.state is State.RUNNING:
+            shell = process.shell
+            if shell is not None and shell.ignores_term:
+                await self.engine.clock.sleep(grace_seconds)
+                self.engine.kill(container_id, KILLED)
+            else:
+                code = shell.exit_on_term if shell else None
+                self.engine.kill(container_id, TERMINATED if code is None else code)
+        return process.container
+
+    async def remove(self, container_id: str) -> None:
+        self._check()
+        if container_id in self.engine.processes:
+            self.engine.forget(container_id)
+
+    async def inspect(self, container_id: str) -> Container:
+        self._check()
+        return self._process(container_id).container
+
+    async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncIterator[bytes]:
+        process = self._process(container_id)
+        if options.follow:
+            await process.ended.wait()
+        lines = [each for each in process.lines if options.since is None or each[0] >= options.since]
+        if options.tail_lines is not None:
+            lines = lines[len(lines) - min(options.tail_lines, len(lines)) :]
+        text = "".join(f"{at.isoformat()} {line}\n" if options.timestamps else f"{line}\n" for at, line in lines)
+        data = text.encode()
+        yield data if options.limit_bytes is None else data[: options.limit_bytes]
+
+    async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
+        process = self._process(container_id)
+        output: list[str] = []
+        shell = Shell(
+            command, process.spec.env, lambda path: self._read(process, path), output.append, self.engine.clock.sleep
+        )
+        async with asyncio.timeout(timeout_seconds):
+            code = await shell.run()
+        return runtime.ExecResult(code, "".join(f"{line}\n" for line in output).encode())
+
+    async def image_id(self, image: str) -> str:
+        self._check()
+        if image not in self.engine.images:
+            raise runtime.ImageMissingError(f"No such image: {image}")
+        return f"sha256:{image}"
+
+    async def pull(self, image: str, progress: runtime.Progress) -> str:
+        self._check()
+        progress("Downloading")
+        if image not in self.engine.registry:
+            raise runtime.PullError(f"manifest for {image} not found: manifest unknown")
+        self.engine.images.add(image)
+        return f"sha256:{image}"
+
+    async def watch(self) -> AsyncIterator[Container | None]:
+        queue: asyncio.Queue[Container | None] = asyncio.Queue()
+        self.engine.watchers.add(queue)
+        try:
+            yield None
+            while True:
+                container = await queue.get()
+                if container is None or self._owns(container.id):
+                    yield container
+        finally:
+            self.engine.watchers.discard(queue)
+
+    async def close(self) -> None:
+        pass
+
+    def _check(self) -> None:
+        if self.engine.down:
+            raise EngineError(self.engine.down)
+
+    def _owns(self, container_id: str) -> bool:
+        return self.engine.owners.get(container_id) == self._owner
+
+    def _process(self, container_id: str) -> Process:
+        if container_id not in self.engine.processes:
+            raise ContainerGoneError(f"No such container: {container_id}")
+        return self.engine.processes[container_id]
+
+    def _write(self, process: Process, text: str) -> None:
+        process.lines.append((self.engine.clock.now(), text))
+
+    def _read(self, process: Process, path: str) -> str:
+        for mount in process.spec.mounts:
+            if path.startswith(mount.target):
+                return Path(mount.source + path[len(mount.target) :]).read_text(encoding="utf-8").rstrip("\n")
+        raise LookupError(path)
