@@ -107,6 +107,7 @@ def test_everybody_may_read_the_public_paths(path: str) -> None:
         Attributes(verb="get", path="/api"),
         Attributes(verb="get", path="/metrics"),
         Attributes(verb="post", path="/swarmlet/v1/ca"),
+        Attributes(verb="get", path="/swarmlet/v1/ca-key"),
         Attributes(verb="list", path="/version", resource="pods"),
         Attributes(verb="post", path="/swarmlet/v1/tokens"),
     ],
