@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from swarmlet.model.base import ApiStruct, IntOrString, always
 from swarmlet.model.meta import Condition, LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import PodTemplateSpec
@@ -44,7 +46,7 @@ class Deployment(Object, frozen=True, kw_only=True):
     api_version: str = always("apps/v1")
     kind: str = always("Deployment")
     spec: DeploymentSpec = DeploymentSpec()
-    status: DeploymentStatus = DeploymentStatus()
+    status: DeploymentStatus = msgspec.field(default_factory=DeploymentStatus)  # clients want "status": {}
 
 
 class ReplicaSetSpec(ApiStruct, frozen=True, kw_only=True):
@@ -67,7 +69,7 @@ class ReplicaSet(Object, frozen=True, kw_only=True):
     api_version: str = always("apps/v1")
     kind: str = always("ReplicaSet")
     spec: ReplicaSetSpec = ReplicaSetSpec()
-    status: ReplicaSetStatus = ReplicaSetStatus()
+    status: ReplicaSetStatus = msgspec.field(default_factory=ReplicaSetStatus)  # clients want "status": {}
 
 
 class ScaleSpec(ApiStruct, frozen=True, kw_only=True):
@@ -86,4 +88,4 @@ class Scale(Object, frozen=True, kw_only=True):
     kind: str = always("Scale")
     metadata: ObjectMeta = ObjectMeta()
     spec: ScaleSpec = ScaleSpec()
-    status: ScaleStatus = ScaleStatus()
+    status: ScaleStatus = msgspec.field(default_factory=ScaleStatus)  # clients want "status": {}

@@ -26,7 +26,7 @@ class Namespace(Object, frozen=True, kw_only=True):
     api_version: str = always("v1")
     kind: str = always("Namespace")
     spec: NamespaceSpec = NamespaceSpec()
-    status: NamespaceStatus = NamespaceStatus()
+    status: NamespaceStatus = msgspec.field(default_factory=NamespaceStatus)  # clients want "status": {}
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class Node(Object, frozen=True, kw_only=True):
     api_version: str = always("v1")
     kind: str = always("Node")
     spec: NodeSpec = NodeSpec()
-    status: NodeStatus = NodeStatus()
+    status: NodeStatus = msgspec.field(default_factory=NodeStatus)  # clients want "status": {}
 
 
 class ObjectReference(ApiStruct, frozen=True, kw_only=True):

@@ -213,7 +213,7 @@ class Pod(Object, frozen=True, kw_only=True):
     api_version: str = always("v1")
     kind: str = always("Pod")
     spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    status: PodStatus = msgspec.field(default_factory=PodStatus)  # clients want "status": {}
 
 
 class PodTemplateSpec(ApiStruct, frozen=True, kw_only=True):

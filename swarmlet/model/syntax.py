@@ -59,10 +59,8 @@ def label_key(text: str) -> list[str]:
     """Check a label's or annotation's key: a name, with a domain and a slash before it or without."""
     prefix, slash, name = text.rpartition("/")
     if "/" in prefix:
-        return [
-            f"a qualified name {_QUALIFIED_TOLD} with an optional DNS subdomain prefix and '/' "
-            "(e.g. 'example.com/MyName')"
-        ]
+        told = f"{_QUALIFIED_TOLD} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a qualified name {told}"]
     problems: list[str] = []
     if slash and not prefix:
         problems.append("prefix part must be non-empty")

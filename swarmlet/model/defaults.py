@@ -1,0 +1,178 @@
+"""What the API server fills in where a user said nothing.
+
+`fill` is idempotent, and it touches no field that has a value. Source: k8s.io/kubernetes/pkg/apis/*/v1/defaults.go.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from swarmlet.model import apps, core, pod, pods
+from swarmlet.model.base import ApiStruct
+from swarmlet.model.meta import Object
+
+REPLICAS = 1
+REVISION_HISTORY_LIMIT = 10
+PROGRESS_DEADLINE_SECONDS = 600
+ROLLING_SHARE = "25%"
+TERMINATION_GRACE_SECONDS = 30
+SCHEDULER_NAME = "default-scheduler"
+FILE_MODE = 0o644
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+NAMESPACE_FINALIZER = "kubernetes"
+
+Part = TypeVar("Part", bound=ApiStruct)
+
+
+def fill(value: Object) -> Object:
+    """Return the object with Kubernetes' defaults filled in."""
+    filler = _FILLERS.get(type(value))
+    filled: Object = filler(value) if filler else value
+    return filled
+
+
+def pull_policy(image: str) -> str:
+    """Return the policy of an image: Always for the tag latest or none, else IfNotPresent."""
+    if "@" in image:
+        return "IfNotPresent"
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if tag in ("", "latest") else "IfNotPresent"
+
+
+def _with(part: Part, **values: Any) -> Part:
+    """Return `part` with `values` in the fields that are empty: "", 0, None, () or {}."""
+    missing = {name: value for name, value in values.items() if not getattr(part, name) and value}
+    return msgspec.structs.replace(part, **missing) if missing else part
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _deployment(value: apps.Deployment) -> apps.Deployment:
+    spec = value.spec
+    return msgspec.structs.replace(
+        value,
+        spec=msgspec.structs.replace(
+            spec,
+            replicas=_or(spec.replicas, REPLICAS),
+            strategy=_strategy(spec.strategy),
+            revision_history_limit=_or(spec.revision_history_limit, REVISION_HISTORY_LIMIT),
+            progress_deadline_seconds=_or(spec.progress_deadline_seconds, PROGRESS_DEADLINE_SECONDS),
+            template=_template(spec.template),
+        ),
+    )
+
+
+def _strategy(strategy: apps.DeploymentStrategy) -> apps.DeploymentStrategy:
+    strategy = _with(strategy, type="RollingUpdate")
+    if strategy.type != "RollingUpdate":
+        return strategy
+    given = strategy.rolling_update or apps.RollingUpdateDeployment()
+    rolling = apps.RollingUpdateDeployment(
+        max_unavailable=ROLLING_SHARE if given.max_unavailable is None else given.max_unavailable,
+        max_surge=ROLLING_SHARE if given.max_surge is None else given.max_surge,
+    )
+    return msgspec.structs.replace(strategy, rolling_update=rolling)
+
+
+def _replica_set(value: apps.ReplicaSet) -> apps.ReplicaSet:
+    spec = value.spec
+    filled = msgspec.structs.replace(spec, replicas=_or(spec.replicas, REPLICAS), template=_template(spec.template))
+    return msgspec.structs.replace(value, spec=filled)
+
+
+def _template(template: pod.PodTemplateSpec) -> pod.PodTemplateSpec:
+    return msgspec.structs.replace(template, spec=_pod_spec(template.spec))
+
+
+def _pod(value: pod.Pod) -> pod.Pod:
+    spec = _pod_spec(value.spec)
+    spec = msgspec.structs.replace(
+        spec,
+        containers=tuple(map(_requesting, spec.containers)),
+        init_containers=tuple(map(_requesting, spec.init_containers)),
+    )
+    status = _with(value.status, phase="Pending", qos_class=pods.qos_class(spec))
+    return msgspec.structs.replace(value, spec=spec, status=status)
+
+
+def _pod_spec(spec: pod.PodSpec) -> pod.PodSpec:
+    grace = _or(spec.termination_grace_period_seconds, TERMINATION_GRACE_SECONDS)
+    filled = msgspec.structs.replace(
+        spec,
+        containers=tuple(_container(each, host_network=spec.host_network) for each in spec.containers),
+        init_containers=tuple(_container(each, host_network=spec.host_network) for each in spec.init_containers),
+        volumes=tuple(map(_volume, spec.volumes)),
+        termination_grace_period_seconds=grace,
+    )
+    return _with(filled, restart_policy="Always", scheduler_name=SCHEDULER_NAME)
+
+
+def _container(container: pod.Container, *, host_network: bool) -> pod.Container:
+    filled = msgspec.structs.replace(
+        container,
+        ports=tuple(_port(each, host_network=host_network) for each in container.ports),
+        lifecycle=_lifecycle(container.lifecycle),
+    )
+    return _with(filled, image_pull_policy=pull_policy(container.image) if container.image else "")
+
+
+def _port(port: pod.ContainerPort, *, host_network: bool) -> pod.ContainerPort:
+    return _with(port, protocol="TCP", host_port=port.container_port if host_network else 0)
+
+
+def _lifecycle(lifecycle: pod.Lifecycle | None) -> pod.Lifecycle | None:
+    if lifecycle is None or lifecycle.pre_stop is None or lifecycle.pre_stop.http_get is None:
+        return lifecycle
+    http_get = _with(lifecycle.pre_stop.http_get, path="/", scheme="HTTP")
+    return pod.Lifecycle(pre_stop=msgspec.structs.replace(lifecycle.pre_stop, http_get=http_get))
+
+
+def _requesting(container: pod.Container) -> pod.Container:
+    """Ask for what the container is limited to, where it asks for nothing itself."""
+    resources = container.resources
+    if not resources.limits:
+        return container
+    requests = {**resources.limits, **resources.requests}
+    return msgspec.structs.replace(container, resources=msgspec.structs.replace(resources, requests=requests))
+
+
+def _volume(volume: pod.Volume) -> pod.Volume:
+    if volume.config_map:
+        mode = _or(volume.config_map.default_mode, FILE_MODE)
+        return msgspec.structs.replace(volume, config_map=msgspec.structs.replace(volume.config_map, default_mode=mode))
+    if volume.secret:
+        mode = _or(volume.secret.default_mode, FILE_MODE)
+        return msgspec.structs.replace(volume, secret=msgspec.structs.replace(volume.secret, default_mode=mode))
+    return volume if volume.host_path else _with(volume, empty_dir=volume.empty_dir or pod.EmptyDirVolumeSource())
+
+
+def _secret(value: core.Secret) -> core.Secret:
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in value.string_data.items()}
+    merged = msgspec.structs.replace(value, data={**value.data, **encoded}, string_data={})
+    return _with(merged, type="Opaque")
+
+
+def _namespace(value: core.Namespace) -> core.Namespace:
+    labels = {**value.metadata.labels, NAMESPACE_LABEL: value.metadata.name}
+    finalizers = () if value.metadata.deletion_timestamp else (NAMESPACE_FINALIZER,)
+    return msgspec.structs.replace(
+        value,
+        metadata=msgspec.structs.replace(value.metadata, labels=labels),
+        spec=_with(value.spec, finalizers=finalizers),
+        status=_with(value.status, phase="Active"),
+    )
+
+
+_FILLERS: dict[type[Object], Callable[[Any], Object]] = {
+    apps.Deployment: _deployment,
+    apps.ReplicaSet: _replica_set,
+    pod.Pod: _pod,
+    core.Secret: _secret,
+    core.Namespace: _namespace,
+}

@@ -1,0 +1,156 @@
+"""Rules of a Pod's containers: image, ports, environment, resources, mounts, lifecycle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from swarmlet.errors import InvalidError
+from swarmlet.model import pod, quantity, syntax
+from swarmlet.model.problems import Place
+
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+_DOTS = re.compile(r"(^|/)\.\.(/|$)")
+
+
+def container(value: pod.Container, place: Place, volume_names: set[str]) -> None:
+    """Check one container; `volume_names` are what it may mount."""
+    required_label(value.name, place.field("name"))
+    if not value.image.strip():
+        place.field("image").required()
+    elif value.image != value.image.strip():
+        place.field("image").invalid(value.image, "must not have leading or trailing whitespace")
+    place.field("imagePullPolicy").one_of(value.image_pull_policy or "Always", PULL_POLICIES)
+    _ports(value.ports, place.field("ports"))
+    for inner, variable in place.field("env").each(value.env):
+        _env(variable, inner)
+    _mounts(value.volume_mounts, place.field("volumeMounts"), volume_names)
+    _resources(value.resources, place.field("resources"))
+    if value.lifecycle and value.lifecycle.pre_stop:
+        _handler(value.lifecycle.pre_stop, place.field("lifecycle").field("preStop"))
+
+
+def host_ports(ports: Sequence[pod.ContainerPort], place: Place, taken: set[str], *, host_network: bool) -> None:
+    """Check that no two ports of a Pod take one port of the host; adds to `taken`."""
+    for inner, port in place.each(ports):
+        if not port.host_port:
+            continue
+        word = f"{port.protocol}/{port.host_ip}/{port.host_port}"
+        if word in taken:
+            inner.field("hostPort").duplicate(word)
+        taken.add(word)
+        if host_network and port.host_port != port.container_port:
+            inner.field("hostPort").invalid(port.host_port, "must match `containerPort` when `hostNetwork` is true")
+
+
+def required_label(name: str, place: Place) -> None:
+    """Check a name that must be there and be a DNS label."""
+    if name:
+        place.invalid_each(name, syntax.dns_label(name))
+    else:
+        place.required()
+
+
+def relative_path(path: str, place: Place) -> None:
+    """Check a path that must stay inside its folder."""
+    if path.startswith("/"):
+        place.invalid(path, "must be a relative path")
+    no_back_steps(path, place)
+
+
+def no_back_steps(path: str, place: Place) -> None:
+    """Check that a path does not climb."""
+    if _DOTS.search(path):
+        place.invalid(path, "must not contain '..'")
+
+
+def _ports(ports: Sequence[pod.ContainerPort], place: Place) -> None:
+    names: set[str] = set()
+    for inner, port in place.each(ports):
+        if port.name:
+            inner.field("name").invalid_each(port.name, syntax.port_name(port.name))
+            if port.name in names:
+                inner.field("name").duplicate(port.name)
+            names.add(port.name)
+        if port.container_port:
+            inner.field("containerPort").invalid_each(port.container_port, syntax.port_number(port.container_port))
+        else:
+            inner.field("containerPort").required()
+        if port.host_port:
+            inner.field("hostPort").invalid_each(port.host_port, syntax.port_number(port.host_port))
+        inner.field("protocol").one_of(port.protocol, PROTOCOLS)
+
+
+def _env(variable: pod.EnvVar, place: Place) -> None:
+    if variable.name:
+        place.field("name").invalid_each(variable.name, syntax.env_name(variable.name))
+    else:
+        place.field("name").required()
+
+
+def _mounts(mounts: Sequence[pod.VolumeMount], place: Place, volume_names: set[str]) -> None:
+    paths: set[str] = set()
+    for inner, mount in place.each(mounts):
+        if not mount.name:
+            inner.field("name").required()
+        elif mount.name not in volume_names:
+            inner.field("name").not_found(mount.name)
+        if not mount.mount_path:
+            inner.field("mountPath").required()
+        elif mount.mount_path in paths:
+            inner.field("mountPath").invalid(mount.mount_path, "must be unique")
+        paths.add(mount.mount_path)
+
+
+def _resources(resources: pod.ResourceRequirements, place: Place) -> None:
+    for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+        for name, text in amounts.items():
+            inner = place.field(field).key(name)
+            _resource_name(name, inner)
+            if (amount_of(text, inner) or 0) < 0:
+                inner.invalid(text, "must be greater than or equal to 0")
+    for name, text in resources.requests.items():
+        limit = resources.limits.get(name)
+        if limit is not None and (amount_of(text) or 0) > (amount_of(limit) or 0):
+            place.field("requests").invalid(text, f"must be less than or equal to {name} limit of {limit}")
+
+
+def _resource_name(name: str, place: Place) -> None:
+    place.invalid_each(name, syntax.label_key(name))
+    if "/" not in name and name not in STANDARD_RESOURCES and not name.startswith("hugepages-"):
+        place.invalid(name, "must be a standard resource type or fully qualified")
+
+
+def amount_of(text: str, place: Place | None = None) -> int | None:
+    """Return a quantity in billionths; None, complaining at `place`, where it is none."""
+    try:
+        return quantity.parse(text).nano
+    except InvalidError as error:
+        if place:
+            place.invalid(text, str(error))
+        return None
+
+
+def _handler(handler: pod.LifecycleHandler, place: Place) -> None:
+    given = [name for name in ("exec", "http_get", "sleep") if getattr(handler, name) is not None]
+    if not given:
+        place.required("must specify a handler type")
+    if len(given) > 1:
+        place.forbidden("may not specify more than 1 handler type")
+    if handler.exec and not handler.exec.command:
+        place.field("exec").field("command").required()
+    if handler.http_get:
+        _http_get(handler.http_get, place.field("httpGet"))
+    if handler.sleep and handler.sleep.seconds < 0:
+        place.field("sleep").invalid(handler.sleep.seconds, "must be non-negative")
+
+
+def _http_get(action: pod.HTTPGetAction, place: Place) -> None:
+    if not action.path:
+        place.field("path").required()
+    place.field("scheme").one_of(action.scheme, ("HTTP", "HTTPS"))
+    check = syntax.port_number(action.port) if isinstance(action.port, int) else syntax.port_name(action.port)
+    place.field("port").invalid_each(action.port, check)

@@ -1,0 +1,123 @@
+"""Rules of Pods and of the templates they are made from. `volumes` and `container` check the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from swarmlet.model import pod as model
+from swarmlet.model import syntax
+from swarmlet.model.problems import Place, Problems
+from swarmlet.model.rules import container, meta, volumes
+
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+TOLERATION_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+_MAY_CHANGE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def pod(value: model.Pod, problems: Problems) -> None:
+    """Check a Pod."""
+    pod_spec(value.spec, problems.at("spec"))
+
+
+def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
+    """Check what of a Pod's spec may not change: nearly everything."""
+    place = problems.at("spec")
+    for field in ("containers", "init_containers"):
+        if len(getattr(new.spec, field)) != len(getattr(old.spec, field)):
+            name = "containers" if field == "containers" else "initContainers"
+            place.field(name).forbidden("pod updates may not add or remove containers")
+            return
+    if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
+        place.field("tolerations").forbidden("existing tolerations can not be modified except its tolerationSeconds")
+    if _with_images_of(new.spec, old.spec) != old.spec:
+        place.forbidden(_MAY_CHANGE)
+
+
+def template(value: model.PodTemplateSpec, place: Place) -> None:
+    """Check the template of what keeps its Pods running."""
+    meta.label_map(value.metadata.labels, place.field("metadata").field("labels"))
+    meta.annotation_map(value.metadata.annotations, place.field("metadata").field("annotations"))
+    pod_spec(value.spec, place.field("spec"))
+    if value.spec.restart_policy not in ("", "Always"):
+        place.field("spec").field("restartPolicy").unsupported(value.spec.restart_policy, ("Always",))
+
+
+def pod_spec(spec: model.PodSpec, place: Place) -> None:
+    """Check a Pod's spec."""
+    volume_names = volumes.volumes(spec.volumes, place.field("volumes"))
+    _containers(spec, place, volume_names)
+    place.field("restartPolicy").one_of(spec.restart_policy, RESTART_POLICIES)
+    place.field("terminationGracePeriodSeconds").not_negative(spec.termination_grace_period_seconds)
+    meta.label_map(spec.node_selector, place.field("nodeSelector"))
+    if spec.node_name:
+        place.field("nodeName").invalid_each(spec.node_name, syntax.dns_subdomain(spec.node_name))
+    if spec.hostname:
+        place.field("hostname").invalid_each(spec.hostname, syntax.dns_label(spec.hostname))
+    _tolerations(spec.tolerations, place.field("tolerations"))
+
+
+def _containers(spec: model.PodSpec, place: Place, volume_names: set[str]) -> None:
+    if not spec.containers:
+        place.field("containers").required()
+    names: set[str] = set()
+    host_ports: set[str] = set()
+    for inner, each in (
+        *place.field("initContainers").each(spec.init_containers),
+        *place.field("containers").each(spec.containers),
+    ):
+        container.container(each, inner, volume_names)
+        if each.name in names:
+            inner.field("name").duplicate(each.name)
+        names.add(each.name)
+        container.host_ports(each.ports, inner.field("ports"), host_ports, host_network=spec.host_network)
+
+
+def _tolerations(tolerations: Sequence[model.Toleration], place: Place) -> None:
+    for inner, toleration in place.each(tolerations):
+        if toleration.key:
+            inner.field("key").invalid_each(toleration.key, syntax.label_key(toleration.key))
+        elif toleration.operator != "Exists":
+            inner.field("operator").invalid(
+                toleration.operator,
+                'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+            )
+        _toleration_value(toleration, inner)
+        if toleration.effect:
+            inner.field("effect").one_of(toleration.effect, TOLERATION_EFFECTS)
+        if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
+            inner.field("effect").invalid(
+                toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            )
+
+
+def _toleration_value(toleration: model.Toleration, place: Place) -> None:
+    match toleration.operator:
+        case "" | "Equal":
+            place.field("operator").invalid_each(toleration.value, syntax.label_value(toleration.value))
+        case "Exists":
+            if toleration.value:
+                place.field("operator").invalid(toleration.value, "value must be empty when `operator` is 'Exists'")
+        case _:
+            place.field("operator").unsupported(toleration.operator, ("Equal", "Exists"))
+
+
+def _with_images_of(new: model.PodSpec, old: model.PodSpec) -> model.PodSpec:
+    """Return `new` with all that may change as it was in `old`."""
+    return msgspec.structs.replace(
+        new,
+        containers=_with_images(new.containers, old.containers),
+        init_containers=_with_images(new.init_containers, old.init_containers),
+        tolerations=old.tolerations,
+    )
+
+
+def _with_images(new: Sequence[model.Container], old: Sequence[model.Container]) -> tuple[model.Container, ...]:
+    pairs = zip(new, old, strict=True)
+    return tuple(msgspec.structs.replace(after, image=before.image) for after, before in pairs)

@@ -1,0 +1,82 @@
+"""Whether an object keeps Kubernetes' rules, and whether one may become another.
+
+    validation.validate(defaults.fill(decoded.object))            # raises InvalidError
+    validation.validate_update(new, old)                          # also what may not change
+
+Where several rules are broken, the error tells all of them, as Kubernetes does:
+`Deployment.apps "web" is invalid: [spec.replicas: Invalid value: -1: ..., spec.selector: Required value]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from swarmlet.errors import InvalidError
+from swarmlet.model import apps, core, kinds, pod, syntax
+from swarmlet.model.meta import Object
+from swarmlet.model.problems import Problems
+from swarmlet.model.rules import apps as apps_rules
+from swarmlet.model.rules import core as core_rules
+from swarmlet.model.rules import meta as meta_rules
+from swarmlet.model.rules import pod as pod_rules
+
+Rule = Callable[[Any, Problems], None]
+UpdateRule = Callable[[Any, Any, Problems], None]
+
+_RULES: dict[type[Object], Rule] = {
+    core.ConfigMap: core_rules.config_map,
+    core.Secret: core_rules.secret,
+    core.Node: core_rules.node,
+    core.Event: core_rules.event,
+    core.Lease: core_rules.lease,
+    pod.Pod: pod_rules.pod,
+    apps.Deployment: apps_rules.deployment,
+    apps.ReplicaSet: apps_rules.replica_set,
+    apps.Scale: apps_rules.scale,
+}
+_UPDATE_RULES: dict[type[Object], UpdateRule] = {
+    core.ConfigMap: core_rules.config_map_update,
+    core.Secret: core_rules.secret_update,
+    pod.Pod: pod_rules.pod_update,
+    apps.Deployment: apps_rules.deployment_update,
+    apps.ReplicaSet: apps_rules.replica_set_update,
+}
+
+
+def validate(value: Object) -> None:
+    """Raise `InvalidError`, naming every field that breaks a rule. Defaults are filled in before."""
+    problems = Problems()
+    _check(value, problems)
+    _raise(value, problems)
+
+
+def validate_update(new: Object, old: Object) -> None:
+    """Raise `InvalidError` where `new` breaks a rule, or changes what may not change from `old`."""
+    problems = Problems()
+    meta_rules.metadata_update(new.metadata, old.metadata, problems.at("metadata"))
+    rule = _UPDATE_RULES.get(type(new))
+    if rule:
+        rule(new, old, problems)
+    _check(new, problems)
+    _raise(new, problems)
+
+
+def _check(value: Object, problems: Problems) -> None:
+    kind = kinds.BY_GVK.get((value.api_version, value.kind))
+    name_rule = syntax.dns_label if isinstance(value, core.Namespace) else syntax.dns_subdomain
+    namespaced = kind.namespaced if kind else True
+    meta_rules.metadata(value.metadata, problems.at("metadata"), namespaced=namespaced, name_rule=name_rule)
+    rule = _RULES.get(type(value))
+    if rule:
+        rule(value, problems)
+
+
+def _raise(value: Object, problems: Problems) -> None:
+    if not problems.causes:
+        return
+    group = value.api_version.rpartition("/")[0]
+    kind = f"{value.kind}.{group}" if group else value.kind
+    told = [f"{path}: {message}" for path, message in problems.causes]
+    text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    raise InvalidError(f'{kind} "{value.metadata.name}" is invalid: {text}', tuple(problems.causes))
