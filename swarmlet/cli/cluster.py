@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
@@ -11,15 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from swarmlet.cli import exits, session, spans
+from swarmlet.cli.session import Session
 from swarmlet.errors import CallerError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from swarmlet.client.connection import Connection
+
 ADMIN = "admin"
 ADMIN_GROUP = "system:masters"
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d+)([smhd])")
 
 TtlOption = Annotated[str, typer.Option("--ttl", help='How long it is good: 30m, 24h, 7d, or "never".')]
 UsageOption = Annotated[str, typer.Option("--usage", help='"join" admits a machine; "api" speaks to the API.')]
@@ -29,22 +32,27 @@ DescriptionOption = Annotated[str, typer.Option("--description", help="What it i
 ForceOption = Annotated[bool, typer.Option("--force", help="Remove it although it is ready.")]
 ServerOption = Annotated[str, typer.Option("--server", help="https://host[:port] of any member (default: this one).")]
 TokenArgument = Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")]
+NodeArgument = Annotated[str, typer.Argument(metavar="NAME", help="The node's name, or its node id.")]
+SocketOption = Annotated[Path | None, typer.Option("--socket", help="The socket of this machine's daemon.")]
 OutputOption = Annotated[str, typer.Option("--output", help='The file to write, closed to others; "-": stdout.')]
 
 
-def register(app: typer.Typer, *, node: typer.Typer) -> None:
-    """Add the commands to the root app, and `rm` to its group `node`."""
+def register(app: typer.Typer) -> None:
+    """Add the commands, and the groups `token` and `node`, to the root app."""
     token = typer.Typer(name="token", help="Invite machines, and let programs speak to the API.", no_args_is_help=True)
-    token.command("create")(token_create)
-    token.command("list")(token_list)
-    token.command("revoke")(token_revoke)
+    token.command("create")(session.connected(token_create))
+    token.command("list")(session.connected(token_list))
+    token.command("revoke")(session.connected(token_revoke))
     app.add_typer(token)
+    node = typer.Typer(name="node", help="Look after the machines of the cluster.", no_args_is_help=True)
+    node.command("rm")(session.connected(node_rm))
+    app.add_typer(node)
     app.command("leave")(leave)
     app.command("kubeconfig")(kubeconfig)
-    node.command("rm")(node_rm)
 
 
-def token_create(
+async def token_create(
+    link: Session,
     ttl: TtlOption = "24h",
     usage: UsageOption = "join",
     user: UserOption = "",
@@ -54,18 +62,18 @@ def token_create(
     """Make a token and print it: it is shown this once."""
     wish = {
         "usage": usage,
-        "ttl_seconds": seconds(ttl),
+        "ttl_seconds": ttl_seconds(ttl),
         "user": user,
         "groups": group or [],
         "description": description,
     }
-    print(_ask("POST", "/swarmlet/v1/tokens", wish)["token"])
+    print((await _ask(link.api.connection, "POST", "/swarmlet/v1/tokens", wish))["token"])
 
 
-def token_list() -> None:
+async def token_list(link: Session) -> None:
     """List the tokens, without their secrets."""
     rows = [("ID", "USAGE", "USER", "EXPIRES", "DESCRIPTION")]
-    for token in _ask("GET", "/swarmlet/v1/tokens")["items"]:
+    for token in (await _ask(link.api.connection, "GET", "/swarmlet/v1/tokens"))["items"]:
         row = (token["id"], token["usage"], token["user"] or "-", _expiry(token["expires"]), token["description"])
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -73,35 +81,32 @@ def token_list() -> None:
         print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def token_revoke(
-    token_id: Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")],
-) -> None:
+async def token_revoke(link: Session, token_id: TokenArgument) -> None:
     """Make a token worthless at once."""
-    _ask("DELETE", f"/swarmlet/v1/tokens/{_name(token_id)}")
+    await _ask(link.api.connection, "DELETE", f"/swarmlet/v1/tokens/{_name(token_id)}")
     print(f"token/{token_id} revoked")
 
 
-def leave() -> None:
-    """Take this machine out of the cluster; its Pods are replaced on the others."""
-    _ask("POST", "/swarmlet/v1/leave")
-    print("This machine has left the cluster; its daemon ends now. `swarmlet join` can bring it back as a new node.")
-
-
-def node_rm(
-    name: Annotated[str, typer.Argument(help="The node's name, or its node id.")], force: ForceOption = False
-) -> None:
+async def node_rm(link: Session, name: NodeArgument, force: ForceOption = False) -> None:
     """Remove a machine that is gone; on one that runs, prefer `swarmlet leave`."""
-    _ask("DELETE", f"/swarmlet/v1/nodes/{_name(name)}" + ("?force=true" if force else ""))
+    path = f"/swarmlet/v1/nodes/{_name(name)}" + ("?force=true" if force else "")
+    await _ask(link.api.connection, "DELETE", path)
     print(f"node/{name} removed")
 
 
-def kubeconfig(server: ServerOption = "", output: OutputOption = "-") -> None:
+def leave(socket: SocketOption = None) -> None:
+    """Take this machine out of the cluster; its Pods are replaced on the others."""
+    _ask_locally(socket, "POST", "/swarmlet/v1/leave")
+    print("This machine has left the cluster; its daemon ends now. `swarmlet join` can bring it back as a new node.")
+
+
+def kubeconfig(server: ServerOption = "", output: OutputOption = "-", socket: SocketOption = None) -> None:
     """Print a kubeconfig for kubectl, helm and the client libraries, with a certificate of a year for its admin."""
     from swarmlet.identity import authority
 
     key = authority.new_key()
     wish = {"csr": authority.new_request(key), "user": ADMIN, "groups": [ADMIN_GROUP]}
-    signed = _ask("POST", "/swarmlet/v1/certificates", wish)
+    signed = _ask_locally(socket, "POST", "/swarmlet/v1/certificates", wish)
     text = _written(kubeconfig_document(signed, key, server))
     if output == "-":
         sys.stdout.write(text)
@@ -131,23 +136,35 @@ def kubeconfig_document(signed: Mapping[str, str], key_pem: str, server: str) ->
     }
 
 
-def seconds(duration: str) -> int:
-    """Return a duration such as "24h" in seconds, 0 for "never"; raise `CallerError` for what is none."""
-    if duration == "never":
+def ttl_seconds(span: str) -> float:
+    """Return a token's lifetime in seconds, 0 for "never"; raise `UsageError` for what is none."""
+    if span == "never":
         return 0
-    match = _DURATION.fullmatch(duration)
-    if match is None or not int(match[1]):
-        raise CallerError(f'--ttl: found {duration!r}; allowed: a number with s, m, h or d, such as 24h, or "never"')
-    return int(match[1]) * _UNIT_SECONDS[match[2]]
+    found = spans.seconds(span, "--ttl")
+    if not found:
+        raise exits.UsageError('--ttl: found 0; allowed: a span such as 24h, or "never"')
+    return found
 
 
-def _ask(method: str, path: str, body: Any = None) -> Any:
-    """Ask the local daemon, or the one that the client is told of."""
-    import asyncio
+async def _ask(connection: Connection, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    from swarmlet.client.connection import Request
 
-    from swarmlet import client
+    return await connection.json(Request(method=method, path=path, body=body))
 
-    return asyncio.run(client.ask(method, path, body))
+
+def _ask_locally(socket: Path | None, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """Ask this machine's own daemon, whatever server the environment names: it is this machine that leaves."""
+    from swarmlet.client import endpoints
+    from swarmlet.client.connection import Connection
+    from swarmlet.clock import SystemClock
+    from swarmlet.config import DEFAULT_SOCKET
+
+    async def ask() -> dict[str, Any]:
+        door = socket or Path(os.environ.get("SWARMLET_SOCKET") or DEFAULT_SOCKET)
+        async with Connection(endpoints.local(door), clock=SystemClock(), warn=exits.say) as connection:
+            return await _ask(connection, method, path, body)
+
+    return asyncio.run(ask())
 
 
 def _name(text: str) -> str:

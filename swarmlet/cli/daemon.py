@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from swarmlet.errors import CallerError, ConfigError
+from swarmlet.cli import exits
+from swarmlet.errors import ConfigError
 
 if TYPE_CHECKING:
     from swarmlet.cli.founding import Founded
@@ -114,7 +115,7 @@ def _load(path: Path | None, **flags: Any) -> Config:
 def _read_token(token: str, file: Path | None) -> str:
     if file is None:
         if not token:
-            raise CallerError(
+            raise exits.UsageError(
                 "a token is needed: --token, --token-file or SWARMLET_TOKEN; `swarmlet token create` makes one"
             )
         return token
