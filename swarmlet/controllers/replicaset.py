@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -16,6 +16,7 @@ import msgspec
 
 from swarmlet.controllers import claims, rollout
 from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors
 from swarmlet.model.apps import ReplicaSet, ReplicaSetStatus
@@ -35,30 +36,21 @@ PHASE_RANK = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
 
 
 class ReplicaSets:
-    """The reconciler; `rng` makes the uids and names of Pods.
-
-    It remembers for which ReplicaSets there is no orphan Pod to adopt, so that it need not look through the namespace
-    each time; a new orphan makes it forget.
-    """
+    """The reconciler; `rng` makes the uids and names of Pods."""
 
     name: ClassVar[str] = "replicaset"
     watches: ClassVar[frozenset[str]] = frozenset({REPLICA_SETS, PODS})
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._without_orphans: set[Key] = set()
+        self._orphans = Orphans()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the ReplicaSet itself, or those that a Pod belongs to or could belong to."""
-        if change.key.resource == REPLICA_SETS:
-            if change.new is None:
-                self._without_orphans.discard(change.key)
-            return [change.key]
-        return self._of_pod(change, view)
+        return [change.key] if change.key.resource == REPLICA_SETS else _of_pod(change, view)
 
     def all_keys(self, view: View) -> Iterable[Key]:
-        """Return every ReplicaSet, and forget what was remembered."""
-        self._without_orphans.clear()
+        """Return every ReplicaSet."""
         return [stored.key for stored in view.list(REPLICA_SETS)]
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
@@ -68,30 +60,9 @@ class ReplicaSets:
             return NOTHING
         work = _Work(view, stored, now)
         if not objects.is_terminating(stored.object):
-            if key not in self._without_orphans:
-                work.adopt_orphans()
-                self._without_orphans.add(key)
+            work.adopt(self._orphans.of(view, key.namespace))
             work.balance(self._rng)
         return work.finish()
-
-    def _of_pod(self, change: Change, view: View) -> list[Key]:
-        found: list[Key] = []
-        for stored in filter(None, (change.old, change.new)):
-            key = claims.controller_key(stored.object, "ReplicaSet", REPLICA_SETS)
-            if key is not None:
-                found.append(key)
-            elif stored is change.new and objects.controller_of(stored.object) is None:
-                found += self._adopters(stored, view)
-        return found
-
-    def _adopters(self, orphan: Stored, view: View) -> list[Key]:
-        keys = [
-            each.key
-            for each in view.list(REPLICA_SETS, orphan.key.namespace)
-            if claims.may_adopt(orphan.object, selectors.from_labels(cast("ReplicaSet", each.object).spec.selector))
-        ]
-        self._without_orphans.difference_update(keys)
-        return keys
 
 
 class _Work:
@@ -119,9 +90,9 @@ class _Work:
         self._pods[base.key] = pod
         self._bases[base.key] = base
 
-    def adopt_orphans(self) -> None:
-        """Take in the namespace's Pods of nobody that match."""
-        for base in self._view.list(PODS, self._stored.key.namespace):
+    def adopt(self, orphans: Sequence[Stored]) -> None:
+        """Take in the Pods of nobody that match."""
+        for base in orphans:
             pod = cast("Pod", base.object)
             if pods.is_active(pod) and claims.may_adopt(pod, self._selects):
                 adopted = claims.adopted(pod, self._replica_set)
@@ -182,6 +153,25 @@ class _Work:
             return None
         waits = (pods.available_in(pod, self._now, minimum) for pod in self._pods.values())
         return min((wait.total_seconds() for wait in waits if wait), default=None)
+
+
+def _of_pod(change: Change, view: View) -> list[Key]:
+    found: list[Key] = []
+    for stored in filter(None, (change.old, change.new)):
+        key = claims.controller_key(stored.object, "ReplicaSet", REPLICA_SETS)
+        if key is not None:
+            found.append(key)
+        elif stored is change.new and objects.controller_of(stored.object) is None:
+            found += _adopters(stored, view)
+    return found
+
+
+def _adopters(orphan: Stored, view: View) -> list[Key]:
+    return [
+        each.key
+        for each in view.list(REPLICA_SETS, orphan.key.namespace)
+        if claims.may_adopt(orphan.object, selectors.from_labels(cast("ReplicaSet", each.object).spec.selector))
+    ]
 
 
 def new_pod(replica_set: ReplicaSet, now: datetime, rng: random.Random) -> Pod:

@@ -21,7 +21,7 @@ def new_uid(rng: random.Random) -> str:
 
 def generated(prefix: str, rng: random.Random) -> str:
     """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for."""
-    suffix = "".join(rng.choice(SAFE_ALPHABET) for _ in range(SUFFIX_LENGTH))
+    suffix = "".join(rng.choices(SAFE_ALPHABET, k=SUFFIX_LENGTH))
     return prefix[: NAME_LENGTH_MAX - SUFFIX_LENGTH] + suffix
 
 

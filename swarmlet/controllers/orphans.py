@@ -1,0 +1,47 @@
+"""The Pods that nobody manages, kept in step with the store, so that a ReplicaSet finds those it may adopt at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarmlet.errors import ExpiredError
+from swarmlet.model import kinds, objects
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Stored, View
+
+PODS = kinds.POD.resource
+
+
+class Orphans:
+    """Pods without a controller, by namespace."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, set[Key]] = {}
+        self._revision = -1
+
+    def of(self, view: View, namespace: str) -> Sequence[Stored]:
+        """Return those of one namespace, by name."""
+        self._catch_up(view)
+        return [stored for key in sorted(self._keys.get(namespace, ())) if (stored := view.get(key))]
+
+    def _catch_up(self, view: View) -> None:
+        if not 0 <= self._revision <= view.revision:
+            self._rebuild(view)
+        elif self._revision < view.revision:
+            try:
+                for change in view.changes_since(PODS, self._revision):
+                    self._note(change.key, change.new)
+            except ExpiredError:
+                self._rebuild(view)
+        self._revision = view.revision
+
+    def _rebuild(self, view: View) -> None:
+        self._keys.clear()
+        for stored in view.list(PODS):
+            self._note(stored.key, stored)
+
+    def _note(self, key: Key, stored: Stored | None) -> None:
+        if stored is not None and objects.controller_of(stored.object) is None:
+            self._keys.setdefault(key.namespace, set()).add(key)
+        elif key in self._keys.get(key.namespace, ()):
+            self._keys[key.namespace].discard(key)
