@@ -23,6 +23,7 @@ from swarmlet.errors import ConfigError
 DEFAULT_PATH = Path("/etc/swarmlet/config.yaml")
 DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
 DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
+CONSENSUS_FOLDER = "raft"
 PORT = 7600
 FILE_BYTES_MAX = 1024 * 1024
 NODE_NAME_LENGTH_MAX = 63
@@ -234,6 +235,11 @@ class Config:
     consensus: Consensus = Consensus()
     node_lifecycle: NodeLifecycle = NodeLifecycle()
     log: Log = Log()
+
+    @property
+    def consensus_dir(self) -> Path:
+        """Where consensus keeps its log and snapshots."""
+        return self.data_dir / CONSENSUS_FOLDER
 
 
 # Reading.

@@ -71,7 +71,7 @@ def init(
     from swarmlet.clock import SystemClock
 
     loaded = _load(config, data_dir=data_dir, node_name=name, advertise=advertise, listen=listen)
-    founded = founding.found(loaded, clock=SystemClock(), rng=random.SystemRandom())
+    founded = asyncio.run(founding.found(loaded, clock=SystemClock(), rng=random.SystemRandom()))
     _tell_founded(founded)
     _start(loaded, config, wanted=not no_start)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from swarmlet import consensus
 from swarmlet.clock import Clock
 from swarmlet.config import Config, split_address
+from swarmlet.consensus import bootstrap
+from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.errors import ConfigError
 from swarmlet.identity import addresses, authority, registration, tokens
 from swarmlet.identity.authority import Authority, NodeIdentity
@@ -34,7 +36,7 @@ class Founded:
     token_expires: datetime
 
 
-def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
+async def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
     """Make a cluster of this machine and write it to its data folder; raise `ConfigError` where that cannot be."""
     files = NodeFiles(config.data_dir)
     files.prepare()
@@ -49,7 +51,7 @@ def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
     token, invitation = _first_invitation(ca, now)
     key_sha256 = authority.public_key_sha256(request)
     operations = initial_operations(ca, state.identity, key_sha256, invitation, now, rng)
-    consensus.bootstrap(config.data_dir, node_id=state.node_id, address=state.advertise, operations=operations)
+    await _write_log(config, state, operations, rng)
     files.save(state, authority_pem=ca.certificate_pem, certificate_pem=certificate, key_pem=key_pem)
     assert invitation.expires is not None
     return Founded(state, token, invitation.expires)
@@ -101,6 +103,21 @@ def initial_operations(
         _put(kinds.NODE, first),
         _put(kinds.TOKEN, invitation),
     )
+
+
+async def _write_log(config: Config, state: NodeState, operations: Sequence[Operation], rng: random.Random) -> None:
+    disk = SqliteDisk(config.consensus_dir)
+    try:
+        await bootstrap.bootstrap(
+            disk=disk,
+            cluster_id=state.cluster_id,
+            node_id=state.node_id,
+            address=state.advertise,
+            operations=operations,
+            rng=rng,
+        )
+    finally:
+        disk.close()
 
 
 def _first_node(config: Config) -> NodeState:

@@ -1,17 +1,18 @@
 """What a daemon keeps in its data folder to know who it is: node.json, ca.crt, node.crt and node.key.
 
 The folder is 0700 and the key 0600. node.json is written last and all at once, so that its presence means: this
-machine is a member. The rest of the folder belongs to others (consensus.db to `consensus`, volumes to `agent`).
+machine is a member. The rest of the folder belongs to others (raft/ to `consensus`, volumes to `agent`).
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
 
-from swarmlet.config import node_name, split_address
+from swarmlet.config import CONSENSUS_FOLDER, node_name, split_address
 from swarmlet.errors import ConfigError
 from swarmlet.identity.authority import NodeIdentity, is_id
 
@@ -112,8 +113,9 @@ class NodeFiles:
         try:
             for path in (self.node, self.key, self.certificate, self.authority):
                 path.unlink(missing_ok=True)
-            for path in self.data_dir.glob("consensus.db*"):
-                path.unlink()
+            folder = self.data_dir / CONSENSUS_FOLDER
+            if folder.exists():
+                shutil.rmtree(folder)
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 

@@ -10,41 +10,34 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from swarmlet import consensus, errors
+from swarmlet import errors
 from swarmlet.cli import daemon
 from swarmlet.clock import SystemClock
 from swarmlet.config import DEFAULT_DATA_DIR, Config
+from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.identity import tls
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.tokens import JoinToken
 from swarmlet.model import kinds, objects
+from swarmlet.store import commands
 from tests.api.daemons import Daemon, World, serving
 from tests.identity.conftest import CLUSTER
 from tests.identity.times import NOW
 
 
-class Bootstrap:
-    """Takes what `init` puts into the new log."""
+def first_operations(state_dir: Path) -> dict[str, object]:
+    """What `init` put into the new log, by key."""
 
-    def __init__(self) -> None:
-        self.operations = ()
+    async def load() -> bytes:
+        disk = SqliteDisk(state_dir / "raft")
+        try:
+            return (await disk.load()).entries[0].data
+        finally:
+            disk.close()
 
-    def __call__(self, data_dir: Path, *, node_id: str, address: str, operations) -> None:
-        self.operations = operations
-
-    @property
-    def objects(self) -> dict[str, object]:
-        return {
-            str(put.key): objects.from_json(kinds.BY_RESOURCE[put.key.resource], put.object) for put in self.operations
-        }
-
-
-@pytest.fixture
-def bootstrap(monkeypatch: pytest.MonkeyPatch) -> Bootstrap:
-    made = Bootstrap()
-    monkeypatch.setattr(consensus, "bootstrap", made, raising=False)
-    return made
+    operations = commands.decode(asyncio.run(load())).operations
+    return {str(put.key): objects.from_json(kinds.BY_RESOURCE[put.key.resource], put.object) for put in operations}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +87,7 @@ def error(result: Result, kind: type[errors.SwarmletError]) -> str:
     return str(result.exception)
 
 
-def test_init_makes_this_machine_the_first_node(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_makes_this_machine_the_first_node(tmp_path: Path) -> None:
     result = swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start")
     state = NodeFiles(tmp_path / "state").load()
     assert result.exit_code == 0, result.exception
@@ -102,17 +95,17 @@ def test_init_makes_this_machine_the_first_node(tmp_path: Path, bootstrap: Boots
     assert f'Cluster {state.cluster_id} is made; this machine is its node "delta"' in result.stdout
 
 
-def test_init_prints_a_join_command_whose_token_is_in_the_log(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_prints_a_join_command_whose_token_is_in_the_log(tmp_path: Path) -> None:
     result = swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start")
     line = next(line for line in result.stdout.splitlines() if "swarmlet join" in line)
     token = JoinToken.parse(line.split()[-1])
     assert line.split()[:3] == ["swarmlet", "join", "127.0.0.1:7699"]
-    assert f"tokens.internal.swarmlet.io/{token.token_id}" in bootstrap.objects
+    assert f"tokens.internal.swarmlet.io/{token.token_id}" in first_operations(tmp_path / "state")
 
 
-def test_init_begins_the_log_with_identity_namespaces_and_the_first_node(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_begins_the_log_with_identity_namespaces_and_the_first_node(tmp_path: Path) -> None:
     swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start")
-    keys = [key for key in bootstrap.objects if not key.startswith("tokens")]
+    keys = [key for key in first_operations(tmp_path / "state") if not key.startswith("tokens")]
     assert keys == [
         "clusteridentities.internal.swarmlet.io/cluster",
         "namespaces/default",
@@ -123,25 +116,25 @@ def test_init_begins_the_log_with_identity_namespaces_and_the_first_node(tmp_pat
     ]
 
 
-def test_init_writes_files_that_tls_accepts(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_writes_files_that_tls_accepts(tmp_path: Path) -> None:
     swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start")
     tls.server_context(NodeFiles(tmp_path / "state"))
 
 
-def test_init_twice_is_refused(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_twice_is_refused(tmp_path: Path) -> None:
     file = str(config_file(tmp_path))
     swarmlet("init", "--config", file, "--no-start")
     assert "already a member" in error(swarmlet("init", "--config", file, "--no-start"), errors.ConfigError)
 
 
-def test_flags_win_over_the_file(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
     flags = ("--data-dir", str(tmp_path / "other"), "--name", "echo", "--advertise", "h9:1")
     swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start", *flags)
     state = NodeFiles(tmp_path / "other").load()
     assert (state.name, state.advertise) == ("echo", "h9:1")
 
 
-def test_init_with_a_port_in_use_writes_nothing(tmp_path: Path, bootstrap: Bootstrap) -> None:
+def test_init_with_a_port_in_use_writes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = swarmlet("init", "--config", str(config_file(tmp_path)), "--listen", address, "--no-start")

@@ -82,8 +82,8 @@ def test_a_damaged_node_file_is_one_clear_line(tmp_path: Path, text: str) -> Non
 
 def test_a_node_that_has_left_can_join_anew(tmp_path: Path, ca: Authority) -> None:
     files = make_files(tmp_path / "node", ca, "a" * 16, "alpha")
-    (files.data_dir / "consensus.db").touch()
-    (files.data_dir / "consensus.db-wal").touch()
+    (files.data_dir / "raft").mkdir()
+    (files.data_dir / "raft" / "raft.db").touch()
     files.retire()
     files.prepare()
     assert list(files.data_dir.iterdir()) == []
