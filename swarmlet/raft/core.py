@@ -304,11 +304,14 @@ class Raft:
     def snapshot_meta(self, index: int) -> SnapshotMeta:
         """Return what belongs to a snapshot of the state at `index`: its term, and the membership as of it.
 
-        Raises `BugError` for an index that is not committed or no longer in the log.
+        Raises `ExpiredError` where the log no longer holds the index: a newer snapshot has arrived, and will be in the
+        next Ready. Raises `BugError` for an index that is not committed.
         """
+        if index > self._log.commit:
+            raise errors.BugError(f"index {index} is not committed (up to {self._log.commit})")
         term = self._log.term(index)
-        if term is None or index > self._log.commit:
-            raise errors.BugError(f"index {index} is not within {self._log.base_index} ... {self._log.commit}")
+        if term is None:
+            raise errors.ExpiredError(f"index {index} is compacted; the log begins after {self._log.base_index}")
         return SnapshotMeta(index, term, self._log.memberships.at(index))
 
     def compact(self, index: int) -> None:

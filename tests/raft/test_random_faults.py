@@ -1,0 +1,224 @@
+"""Random schedules of messages lost, doubled, reordered and delayed, and of crashes that lose what was not on disk."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from swarmlet import errors
+from swarmlet.raft.config import RaftConfig
+from swarmlet.raft.messages import ChangeKind, Entry, MembershipChange, NodeId, Ready, Role
+
+from .network import Disk, Member, Network, born
+
+FOUNDERS = ("n1", "n2", "n3")
+EVERYBODY = ("n1", "n2", "n3", "n4", "n5")
+STEPS = 6_000
+SMALL = RaftConfig(
+    election_timeout_ticks=6,
+    heartbeat_ticks=2,
+    max_append_bytes=120,
+    max_inflight_messages=3,
+    max_inflight_bytes=300,
+    max_uncommitted_bytes=600,
+    max_committed_bytes_per_ready=100,
+    max_pending_reads=8,
+    promotion_lag_entries_max=5,
+)
+
+
+class Campaign:
+    """One seed's run; every check is made as soon as there is something to check."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.network = Network(self._check_applied)
+        for node in EVERYBODY:
+            disk = born(FOUNDERS) if node in FOUNDERS else Disk()
+            self.network.add(node, SMALL, disk, random.Random(f"{seed}/{node}"))
+        self.committed: dict[int, Entry] = {}
+        self.leaders: dict[int, NodeId] = {}
+        self.reads: dict[bytes, int] = {}
+        self.proposals = 0
+        self.reads_served = 0
+
+    # Invariants.
+
+    def _check_applied(self, member: Member, ready: Ready) -> None:
+        for entry in ready.committed:
+            assert self.committed.setdefault(entry.index, entry) == entry, "state machine safety"
+        if ready.snapshot and ready.snapshot.index > 1:
+            assert self.committed[ready.snapshot.index].term == ready.snapshot.term, "snapshots hold what is committed"
+        for read in ready.read_states:
+            assert read.index >= self.reads.pop(read.context, 0), "a read sees all that was committed before it"
+            self.reads_served += 1
+
+    def check(self, member: Member) -> None:
+        core = member.core
+        log = core._log
+        for index in range(max(log.base_index + 1, core.commit - 3), core.commit + 1):
+            entry = log.slice(index, index, 0)[0]
+            assert self.committed.setdefault(index, entry) == entry, "what is committed stays"
+        if core.role is Role.LEADER and self.leaders.get(core.term) != member.node_id:
+            assert core.term not in self.leaders, "one leader a term"
+            self.leaders[core.term] = member.node_id
+            for index, entry in self.committed.items():
+                assert index <= log.base_index or log.term(index) == entry.term, "leader completeness"
+
+    def check_log_matching(self) -> None:
+        logs = [member.core._log for member in self.network.members.values()]
+        for one in logs:
+            for other in logs:
+                low, high = max(one.base_index, other.base_index), min(one.last_index, other.last_index)
+                agree = [one.term(index) == other.term(index) for index in range(low + 1, high + 1)]
+                if True in agree:
+                    last = len(agree) - agree[::-1].index(True)
+                    assert one.slice(low + 1, low + last, 1 << 30) == other.slice(low + 1, low + last, 1 << 30)
+
+    # What happens.
+
+    def run(self, steps: int) -> None:
+        actions: list[tuple[int, Callable[[Member], None]]] = [
+            (30, self._deliver),
+            (30, self._work),
+            (14, self._tick),
+            (10, self._propose),
+            (4, self._read),
+            (2, self._lose),
+            (2, self._double),
+            (2, self._compact),
+            (1, self._crash),
+            (1, self._change),
+            (1, self._transfer),
+            (1, self._unreachable),
+            (1, self._campaign),
+        ]
+        weights = [weight for weight, _ in actions]
+        for step in range(steps):
+            member = self.rng.choice(list(self.network.members.values()))
+            if not member.is_up:
+                if self.rng.random() < 0.1:
+                    member.start()
+                continue
+            (_, action) = self.rng.choices(actions, weights)[0]
+            try:
+                action(member)
+            except (errors.PeerError, errors.CallerError):
+                continue
+            member.core.validate()
+            for each in self.network.members.values():
+                if each.is_up:
+                    self.check(each)
+            if step % 25 == 0:
+                self.check_log_matching()
+
+    def _take_message(self) -> int:
+        """Mostly the oldest, sometimes any."""
+        count = len(self.network.under_way)
+        return 0 if self.rng.random() < 0.7 else self.rng.randrange(count)
+
+    def _deliver(self, _: Member) -> None:
+        for _ in range(min(len(self.network.under_way), self.rng.randrange(1, 6))):
+            self.network.deliver(self.network.under_way.pop(self._take_message()))
+
+    def _lose(self, _: Member) -> None:
+        if self.network.under_way:
+            self.network.lose(self.network.under_way.pop(self._take_message()))
+
+    def _double(self, _: Member) -> None:
+        if self.network.under_way:
+            self.network.under_way.append(self.network.under_way[self._take_message()])
+
+    def _work(self, member: Member) -> None:
+        if member.outstanding is not None:
+            self.network.finish(member)
+        elif member.core.has_ready():
+            self.network.take(member)
+
+    def _tick(self, member: Member) -> None:
+        member.core.tick()
+
+    def _propose(self, member: Member) -> None:
+        self.proposals += 1
+        member.core.propose(b"%d" % self.proposals * self.rng.randrange(1, 20))
+
+    def _read(self, member: Member) -> None:
+        context = b"read %d" % len(self.reads) + b" %d" % self.rng.getrandbits(60)
+        self.reads[context] = max((each.core.commit for each in self.network.members.values()), default=0)
+        member.core.read_index(context)
+
+    def _compact(self, member: Member) -> None:
+        if member.outstanding is None and member.applied > member.disk.snapshot.index:
+            member.compact(self.rng.randrange(member.disk.snapshot.index, member.applied) + 1)
+
+    def _crash(self, member: Member) -> None:
+        if self.rng.random() < 0.5:
+            self.network.crash(member)
+
+    def _change(self, member: Member) -> None:
+        change = MembershipChange(self.rng.choice(list(ChangeKind)), self.rng.choice(EVERYBODY))
+        voters = member.core.membership.voters
+        if change.kind in {ChangeKind.REMOVE, ChangeKind.DEMOTE} and len(voters) < 3 and change.node in voters:
+            return
+        member.core.propose_membership(change)
+
+    def _transfer(self, member: Member) -> None:
+        member.core.transfer_leadership(self.rng.choice(EVERYBODY))
+
+    def _unreachable(self, member: Member) -> None:
+        member.core.report_unreachable(self.rng.choice(EVERYBODY))
+
+    def _campaign(self, member: Member) -> None:
+        member.core.campaign()
+
+    # After the faults.
+
+    def heal(self) -> Member:
+        """Restart all and let time pass; return the leader that must come of it."""
+        for member in self.network.members.values():
+            if not member.is_up:
+                member.start()
+        for _ in range(SMALL.election_timeout_ticks * 20):
+            for member in self.network.members.values():
+                member.core.tick()
+            self.network.settle()
+        for member in self.network.members.values():
+            self.check(member)
+        self.check_log_matching()
+        newest = max(self.network.leaders(), key=lambda member: member.core.term, default=None)
+        assert newest is not None, "somebody leads once the faults stop"
+        return newest
+
+
+def run_seed(seed: int, steps: int = STEPS) -> Campaign:
+    campaign = Campaign(seed)
+    try:
+        campaign.run(steps)
+        leader = campaign.heal()
+        leader.core.propose(b"the last word")
+        for _ in range(SMALL.heartbeat_ticks * 3):
+            leader.core.tick()
+            campaign.network.settle()
+        core = leader.core
+        for node in core.membership.voters | core.membership.learners:
+            assert campaign.network.members[node].applied == core.last_index, f"{node} has all that was committed"
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}: {error}") from error
+    return campaign
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first_seed", range(0, 60, 10))
+def test_any_schedule_of_faults_keeps_every_promise(first_seed: int) -> None:
+    for seed in range(first_seed, first_seed + 10):
+        run_seed(seed)
+
+
+def test_the_schedules_get_somewhere() -> None:
+    campaign = run_seed(1)
+    assert len(campaign.committed) > 50
+    assert len(campaign.leaders) > 3
+    assert campaign.reads_served > 10
+    assert any(member.disk.snapshot.index > 1 for member in campaign.network.members.values())
