@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from swarmlet.model.pod import Container
-from tests.agent.home import IMAGE, Home
+from tests.agent.home import Home
 from tests.fakes.runtime import Engine
 
 

@@ -1,0 +1,49 @@
+"""The three runtimes, held to one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swarmlet.clock import SystemClock
+from swarmlet.runtime import runtime
+from swarmlet.runtime.docker import DockerRuntime
+from swarmlet.runtime.process import ProcessRuntime
+from tests.contract.runtime_contract import RuntimeContract
+from tests.dockerd import Dockerd
+from tests.fakes.runtime import Engine, FakeRuntime
+
+NewRuntime = Callable[..., runtime.Runtime]
+
+
+class TestFake(RuntimeContract):
+    real = False
+
+    @pytest.fixture
+    def new_runtime(self) -> NewRuntime:
+        engine = Engine(SystemClock(), images=["busybox:lab"])
+        return lambda node_id="node": FakeRuntime(engine, node_id=node_id)
+
+
+@pytest.mark.slow
+class TestProcess(RuntimeContract):
+    has_images = False
+
+    @pytest.fixture
+    def new_runtime(self, tmp_path: Path) -> NewRuntime:
+        folder = tmp_path / "containers"
+        return lambda node_id="node": ProcessRuntime(
+            cluster_id="contract", node_id=node_id, clock=SystemClock(), folder=folder
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+class TestDocker(RuntimeContract):
+    @pytest.fixture
+    def new_runtime(self, dockerd: Dockerd) -> NewRuntime:
+        return lambda node_id="node": DockerRuntime(
+            cluster_id="contract", node_id=node_id, clock=SystemClock(), host=dockerd.host
+        )
