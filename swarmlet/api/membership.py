@@ -72,9 +72,13 @@ class Membership:
         return Authority(cluster_id=cluster.cluster_id, certificate_pem=cluster.ca_certificate, key_pem=cluster.ca_key)
 
     def token(self, token_id: str) -> Token | None:
-        """Return a stored token."""
+        """Return a stored token, as far as this daemon knows."""
         stored = self._replica.view.get(token_key(token_id))
         return stored.object if stored is not None and isinstance(stored.object, Token) else None
+
+    def is_member(self, node_id: str) -> bool:
+        """Whether a node id belongs to this cluster now, as far as this daemon knows."""
+        return any(member.node_id == node_id for member in self._replica.status().members)
 
     async def admit(self, request: JoinRequest) -> JoinAnswer:
         """Check an invitation; hold the machine's name, make it a learner, and sign its certificate.
@@ -91,7 +95,7 @@ class Membership:
         newcomer = NodeIdentity(cluster_id=ca.cluster_id, node_id=request.node_id, name=request.name)
         certificate = ca.sign_node(request.csr, newcomer, host, now)
         await self._hold_name(newcomer, authority.public_key_sha256(request.csr))
-        if not self._is_member(newcomer.node_id):
+        if not self.is_member(newcomer.node_id):
             await self._replica.add_learner(newcomer.node_id, join_address(host, port))
         log.info("node_admitted", node=newcomer.name, node_id=newcomer.node_id, token_id=request.token_id)
         return JoinAnswer(
@@ -107,7 +111,7 @@ class Membership:
         await self._replica.linearize()
         node = self._find_node(name)
         node_id = registration.node_id_of(node) if node else name
-        if node is None and not self._is_member(node_id):
+        if node is None and not self.is_member(node_id):
             raise errors.NotFoundError(f'nodes "{name}" not found')
         if node_id == self._node.node_id:
             await self.leave()
@@ -116,7 +120,7 @@ class Membership:
             raise errors.ConflictError(
                 f'node "{name}" is ready: run `swarmlet leave` on it, or remove it with --force and stop its daemon'
             )
-        if self._is_member(node_id):
+        if self.is_member(node_id):
             await self._replica.remove_member(node_id)
         if node:
             await self._replica.propose([Delete(node_key(name), expected_uid=node.metadata.uid)])
@@ -157,7 +161,7 @@ class Membership:
         """Make the newcomer's Node, by compare-and-swap, so that of two machines with one name one is refused."""
         existing = self._find_node(newcomer.name)
         if existing is None:
-            if self._is_member(newcomer.node_id):
+            if self.is_member(newcomer.node_id):
                 raise errors.AlreadyExistsError(f"node id {newcomer.node_id} is taken; join again to get another")
             node = registration.new_node(
                 newcomer, public_key_sha256=key_sha256, uid=names.new_uid(self._rng), now=self._clock.now()
@@ -176,9 +180,6 @@ class Membership:
     def _find_node(self, name: str) -> Node | None:
         stored = self._replica.view.get(node_key(name))
         return stored.object if stored is not None and isinstance(stored.object, Node) else None
-
-    def _is_member(self, node_id: str) -> bool:
-        return any(member.node_id == node_id for member in self._replica.status().members)
 
     def _members(self) -> tuple[Member, ...]:
         return tuple(Member(node_id=one.node_id, address=one.address) for one in self._replica.status().members)

@@ -12,14 +12,13 @@ from aiohttp import web
 
 from swarmlet.api import middleware
 from swarmlet.api.cluster import ClusterApi
-from swarmlet.api.membership import Membership, token_key
+from swarmlet.api.membership import Membership
 from swarmlet.cli import founding
 from swarmlet.identity import access, authority, tls, tokens
 from swarmlet.identity.authority import Authority, NodeIdentity
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.tokens import JoinToken
 from swarmlet.identity.users import Authenticator
-from swarmlet.model.cluster import Token
 from swarmlet.store.commands import Command
 from swarmlet.store.replica import MemberStatus
 from swarmlet.store.state import Store
@@ -50,10 +49,6 @@ class World:
         self.store.apply(Command(b"", operations))
         fingerprint = authority.authority_sha256(self.ca.certificate_pem)
         self.token = JoinToken(tokens.authority_hash(fingerprint), "abcdefgh", secret)
-
-    def find_token(self, token_id: str) -> Token | None:
-        stored = self.store.get(token_key(token_id))
-        return stored.object if stored else None
 
 
 @dataclass
@@ -92,7 +87,7 @@ async def serving(world: World, node_id: str = "a" * 16, name: str = "alpha") ->
         advertise="127.0.0.1:7600",
         left=lambda: left.append(True),
     )
-    runner = web.AppRunner(_app(world, cluster))
+    runner = web.AppRunner(_app(world, membership, cluster))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls.server_context(files))
     await site.start()
@@ -106,9 +101,9 @@ async def serving(world: World, node_id: str = "a" * 16, name: str = "alpha") ->
         await runner.cleanup()
 
 
-def _app(world: World, cluster: ClusterApi) -> web.Application:
+def _app(world: World, membership: Membership, cluster: ClusterApi) -> web.Application:
     authenticator = Authenticator(
-        cluster_id=CLUSTER, clock=world.clock, find_token=world.find_token, is_member=lambda node: node in world.members
+        cluster_id=CLUSTER, clock=world.clock, find_token=membership.token, is_member=membership.is_member
     )
     guard = middleware.Guard(authenticator=authenticator, authorize=access.authorize, unguarded=frozenset())
 

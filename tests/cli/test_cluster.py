@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -118,6 +120,20 @@ async def test_a_kubeconfig_opens_the_api(world: World, alpha: Daemon) -> None:
     ):
         assert response.status == 200
     assert str(file) in result.stdout
+
+
+@pytest.mark.parametrize("server_name", ["", "localhost"])
+async def test_kubectl_takes_the_kubeconfig(world: World, alpha: Daemon, server_name: str) -> None:
+    """Go's TLS: the certificates, and the name that stands for every node."""
+    file = world.folder / "kubeconfig"
+    await swarmlet("kubeconfig", "--server", alpha.url, "--output", str(file))
+    line = ["--kubeconfig", str(file), "--tls-server-name", server_name, "get", "--raw", "/swarmlet/v1/tokens"]
+    kubectl = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "kubectl", *line, stdout=subprocess.PIPE, env={"HOME": str(world.folder)}
+    )
+    async with asyncio.timeout(30):
+        output, _ = await kubectl.communicate()
+    assert b"abcdefgh" in output
 
 
 async def test_a_kubeconfig_file_is_closed_to_others(world: World, alpha: Daemon) -> None:
