@@ -1,0 +1,165 @@
+"""What becomes of an object on its way in: read strictly, completed, its server-owned fields stamped, validated. Pure.
+
+`created` and `updated` are the two doors of the write path; a change of an object passes one of them, whatever verb or
+subresource it came by. Source: k8s.io/apiserver/pkg/registry/rest (create.go, update.go) and the kinds' strategies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from swarmlet.api.queries import WriteOptions
+from swarmlet.api.targets import Target
+from swarmlet.errors import CallerError, ConflictError, InvalidError
+from swarmlet.model import decode, defaults, kinds, names, objects, validation
+from swarmlet.model.base import clock_time
+from swarmlet.model.core import Node
+from swarmlet.model.kinds import Kind
+from swarmlet.model.meta import Object, ObjectMeta
+
+# The names of fields that only some kinds have; the base class cannot promise them.
+_SPEC = "spec"
+_STATUS = "status"
+_WITH_GENERATION = (kinds.DEPLOYMENT, kinds.REPLICA_SET, kinds.POD)
+
+
+def read(kind: Kind, document: Mapping[str, Any], options: WriteOptions, warnings: list[str]) -> Object:
+    """Return the object that a document describes.
+
+    A field that Kubernetes does not know is an error under `fieldValidation=Strict` and a warning under `Warn`. One
+    that Kubernetes knows and swarmlet does not honour is always a warning: docs/decisions/0003.
+    """
+    decoded = decode.decode(kind, document)
+    if options.field_validation == "Strict":
+        dataclasses.replace(decoded, unsupported_fields=()).raise_if_lossy()
+    if options.field_validation == "Ignore":
+        decoded = dataclasses.replace(decoded, unknown_fields=())
+    warnings += decoded.warnings()
+    return decoded.object
+
+
+def created(target: Target, value: Object, now: datetime, rng: random.Random) -> Object:
+    """Return a new object as it is to be stored; raise `InvalidError` where it breaks a rule."""
+    metadata = value.metadata
+    if metadata.resource_version:
+        raise CallerError("metadata.resourceVersion: should not be set on objects to be created")
+    fresh = ObjectMeta(
+        name=_name_of_new(target.kind, metadata, rng),
+        generate_name=metadata.generate_name,
+        namespace=_namespace(target, metadata),
+        uid=names.new_uid(rng),
+        generation=1 if target.kind in _WITH_GENERATION else 0,
+        creation_timestamp=clock_time(now),
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        owner_references=metadata.owner_references,
+        finalizers=metadata.finalizers,
+    )
+    complete = defaults.fill(_begun(target.kind, msgspec.structs.replace(value, metadata=fresh)))
+    validation.validate(complete)
+    return complete
+
+
+def updated(target: Target, old: Object, new: Object) -> Object:
+    """Return a changed object as it is to be stored; what is the server's or the status' owner's stays as it was."""
+    _check_identity(target, old, new.metadata)
+    metadata = msgspec.structs.replace(
+        new.metadata,
+        name=old.metadata.name,
+        namespace=old.metadata.namespace,
+        uid=old.metadata.uid,
+        resource_version=old.metadata.resource_version,
+        generate_name=old.metadata.generate_name,
+        creation_timestamp=old.metadata.creation_timestamp,
+        deletion_timestamp=old.metadata.deletion_timestamp,
+        deletion_grace_period_seconds=old.metadata.deletion_grace_period_seconds,
+        generation=old.metadata.generation,
+        managed_fields=old.metadata.managed_fields,
+    )
+    kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
+    complete = defaults.fill(msgspec.structs.replace(new, metadata=metadata, **kept))
+    validation.validate_update(complete, old)
+    return _generation_counted(old, complete)
+
+
+def with_status(target: Target, old: Object, new: Object) -> Object:
+    """Return `old` with the status of `new`: all that a write to `/status` changes."""
+    _check_identity(target, old, new.metadata)
+    return msgspec.structs.replace(old, **{_STATUS: getattr(new, _STATUS)})
+
+
+def with_spec(target: Target, old: Object, **changes: Any) -> Object:
+    """Return `old` with some fields of its spec changed, as `/scale` and `/binding` do it."""
+    spec = msgspec.structs.replace(getattr(old, _SPEC), **changes)
+    return updated(target, old, msgspec.structs.replace(old, **{_SPEC: spec}))
+
+
+def has_status(kind: Kind) -> bool:
+    """Whether the kind's status is written apart from the rest."""
+    return "status" in kind.subresources
+
+
+def check_revision(target: Target, old: Object, new: ObjectMeta) -> None:
+    """Raise `ConflictError` where the caller's object is of another revision than the stored one."""
+    if new.resource_version and new.resource_version != old.metadata.resource_version:
+        raise changed_meanwhile(target)
+
+
+def changed_meanwhile(target: Target) -> ConflictError:
+    """Return the error for a write that came too late, in the words that clients know."""
+    return ConflictError(
+        f"Operation cannot be fulfilled on {target.qualified}: the object has been modified; "
+        "please apply your changes to the latest version and try again"
+    )
+
+
+def _begun(kind: Kind, value: Object) -> Object:
+    """Return a new object without a status: nothing has happened yet. A Node's tells what the machine is, and stays."""
+    if not has_status(kind) or isinstance(value, Node):
+        return value
+    return msgspec.structs.replace(value, **{_STATUS: type(getattr(value, _STATUS))()})
+
+
+def _name_of_new(kind: Kind, metadata: ObjectMeta, rng: random.Random) -> str:
+    if metadata.name:
+        return metadata.name
+    if metadata.generate_name:
+        return names.generated(metadata.generate_name, rng)
+    message = "Required value: name or generateName is required"
+    raise InvalidError(f'{kind.kind} "" is invalid: metadata.name: {message}', (("metadata.name", message),))
+
+
+def _namespace(target: Target, metadata: ObjectMeta) -> str:
+    if metadata.namespace not in ("", target.namespace):
+        raise CallerError(
+            f"the namespace of the provided object ({metadata.namespace}) does not match the namespace sent on the "
+            f"request ({target.namespace or 'none: the kind has no namespaces'})"
+        )
+    return target.namespace
+
+
+def _check_identity(target: Target, old: Object, new: ObjectMeta) -> None:
+    if new.name and new.name != old.metadata.name:
+        raise CallerError(
+            f"the name of the object ({new.name}) does not match the name on the URL ({old.metadata.name})"
+        )
+    _namespace(target, new)
+    if new.uid and new.uid != old.metadata.uid:
+        raise ConflictError(
+            f"Operation cannot be fulfilled on {target.qualified}: Precondition failed: UID in precondition: "
+            f"{new.uid}, UID in object meta: {old.metadata.uid}"
+        )
+    check_revision(target, old, new)
+
+
+def _generation_counted(old: Object, new: Object) -> Object:
+    """Return `new` with the next generation where its spec differs: what a controller has not yet seen."""
+    if not old.metadata.generation or getattr(old, _SPEC, None) == getattr(new, _SPEC, None):
+        return new
+    return objects.with_metadata(new, generation=old.metadata.generation + 1)

@@ -1,0 +1,131 @@
+"""The API server put together: handlers, the middleware around them, one aiohttp application."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import CollectorRegistry, Gauge
+
+from swarmlet.api import bodies
+from swarmlet.api.discovery import Discovery
+from swarmlet.api.leases import LeaseSource
+from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
+from swarmlet.api.middleware import Authenticator, Authorize, Guard, Handler, Limits, Observer, errors
+from swarmlet.api.openapi import OpenApi
+from swarmlet.api.reads import Reader
+from swarmlet.api.reports import ClusterInfo, Reports
+from swarmlet.api.resources import Resources
+from swarmlet.api.streams import Streamer
+from swarmlet.api.subresources import Subresources
+from swarmlet.api.watches import Hub
+from swarmlet.api.writes import Writer
+from swarmlet.clock import Clock
+from swarmlet.identity import access
+from swarmlet.store.replica import Replica
+
+KEEPALIVE_SECONDS = 90.0
+SHUTDOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the API serves that is not in the store: logs of this node's Pods, the way to other nodes, heartbeats."""
+
+    pods: PodStreams
+    door: NodeDoor
+    leases: LeaseSource
+
+
+class ApiServer:
+    """One daemon's API. `app` is the application, `reports` also feeds the status listener.
+
+    Args:
+        replica: where objects are read and written.
+        authenticator: says who asks.
+        info: who this daemon is.
+        sources: what comes from elsewhere than the store.
+        clock, rng: stamp objects, spread timeouts.
+        registry: takes the API's metrics.
+        routes: further paths, authenticated and authorised like all (`ClusterApi.routes()`).
+        unguarded_routes: further paths that see to that themselves (the upgrade to a peer link).
+        authorize: says whether they may.
+    """
+
+    def __init__(  # noqa: PLR0913  a composition takes what it composes, each by keyword
+        self,
+        *,
+        replica: Replica,
+        authenticator: Authenticator,
+        info: ClusterInfo,
+        sources: Sources,
+        clock: Clock,
+        rng: random.Random,
+        registry: CollectorRegistry,
+        routes: Iterable[web.RouteDef] = (),
+        unguarded_routes: Iterable[web.RouteDef] = (),
+        authorize: Authorize = access.authorize,
+    ) -> None:
+        unguarded_routes = tuple(unguarded_routes)
+        guard = Guard(
+            authenticator=authenticator,
+            authorize=authorize,
+            unguarded=frozenset(route.path for route in unguarded_routes),
+        )
+        observer = Observer(clock=clock, rng=rng, registry=registry)
+        self.reports = Reports(replica=replica, info=info, clock=clock, registry=registry)
+        self._hub = Hub(replica.view)
+        gauge = Gauge("swarmlet_api_watches", "Watches that are open.", registry=registry)
+        gauge.set_function(self._hub.count)
+        self.app = web.Application(
+            middlewares=[_around(observer, Limits(registry), guard)], client_max_size=bodies.BODY_BYTES_MAX
+        )
+        self.app.add_routes(
+            [*routes, *unguarded_routes, *self.reports.routes(), *Discovery().routes(), *OpenApi().routes()]
+        )
+        resources = self._resources(replica=replica, info=info, sources=sources, clock=clock, rng=rng)
+        for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):
+            self.app.router.add_route("*", path, resources.handle)
+        self.app.on_shutdown.append(self._end_watches)
+
+    def runner(self) -> web.AppRunner:
+        """Return what serves the application; add sites (TCP with TLS, unix socket) to it."""
+        return web.AppRunner(
+            self.app,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+
+    def _resources(
+        self, *, replica: Replica, info: ClusterInfo, sources: Sources, clock: Clock, rng: random.Random
+    ) -> Resources:
+        reader = Reader(replica=replica, clock=clock, lease_source=sources.leases)
+        writer = Writer(replica=replica, reader=reader, clock=clock, rng=rng)
+        return Resources(
+            reader=reader,
+            writer=writer,
+            streamer=Streamer(replica=replica, reader=reader, hub=self._hub, rng=rng),
+            parts=Subresources(reader=reader, writer=writer, clock=clock),
+            logs=LogApi(node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock),
+        )
+
+    async def _end_watches(self, _app: web.Application) -> None:
+        self._hub.close()
+
+
+def _around(observer: Observer, limits: Limits, guard: Guard) -> Middleware:
+    """Return the one middleware that runs all of ours, outermost first."""
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        guarded = functools.partial(guard, handler=handler)
+        limited = functools.partial(limits, handler=guarded)
+        return await observer(request, functools.partial(errors, handler=limited))
+
+    return around

@@ -1,0 +1,112 @@
+"""Request bodies: JSON or YAML, bounded, and always a document or an error of the caller's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from swarmlet.api.status import UnsupportedMediaTypeError
+from swarmlet.errors import CallerError, TooLargeError
+
+BODY_BYTES_MAX = 3 * 1024 * 1024
+DEPTH_MAX = 64
+"""Of nested objects and lists in a body; the deepest Kubernetes types have about twenty."""
+
+JSON = "application/json"
+YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+Document = dict[str, Any]
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML whose dates stay text, as in JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+async def read(request: web.Request) -> bytes:
+    """Return the whole body; raise `TooLargeError` over the limit."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLargeError(f"the request body is over the limit of {BODY_BYTES_MAX} bytes") from error
+
+
+async def document(request: web.Request) -> Document:
+    """Return the body's one document: the object of a create or an update."""
+    data = await read(request)
+    if not data:
+        raise CallerError("the request has no body; send the object as JSON or YAML")
+    return mapping(decode(data, request.content_type))
+
+
+async def optional_document(request: web.Request) -> Document:
+    """Return the body's document, empty where there is none: DeleteOptions."""
+    data = await read(request)
+    return mapping(decode(data, request.content_type)) if data.strip() else {}
+
+
+def decode(data: bytes, content_type: str) -> Any:
+    """Return what a body in JSON or YAML says."""
+    if content_type == JSON or content_type.endswith("+json") or content_type == "application/octet-stream":
+        value = _json(data)
+    elif content_type in YAML or content_type.endswith("+yaml"):
+        value = _yaml(data)
+    else:
+        raise UnsupportedMediaTypeError(_unsupported(content_type))
+    _check(value, DEPTH_MAX)
+    return value
+
+
+def mapping(value: Any) -> Document:
+    """Return `value` as an object; raise `CallerError` for a list or a scalar."""
+    if not isinstance(value, dict):
+        raise CallerError("the body is not an object")
+    return cast("Document", value)
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CallerError(f"the body is not valid JSON: {error}") from error
+
+
+def _yaml(data: bytes) -> Any:
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=_Loader)):
+            raise CallerError("the body is YAML with aliases (*name); write the values out")
+        return yaml.load(data, Loader=_Loader)  # noqa: S506  a safe loader, see its base
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CallerError(f"the body is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse what JSON cannot say and what is nested without end."""
+    if isinstance(value, dict | list) and depth == 0:
+        raise CallerError(f"the body is nested over {DEPTH_MAX} deep")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise CallerError(f"the body has a key that is no text: {key!r}; put it in quotes")
+            _check(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth - 1)
+    elif (isinstance(value, float) and not math.isfinite(value)) or isinstance(value, bytes | set):
+        raise CallerError(f"the body has a value that JSON cannot say: {value!r}")
+
+
+def _unsupported(content_type: str) -> str:
+    if content_type == PROTOBUF:
+        return f"the body of the request was in protobuf ({PROTOBUF}), which this server does not read; send {JSON}"
+    return f"the body of the request was in an unknown format ({content_type}); accepted: {JSON}, {YAML[0]}"

@@ -1,0 +1,230 @@
+"""What `kubectl get` prints of each kind: its columns, and the cells of an object.
+
+Source: kubernetes/pkg/printers/internalversion/printers.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from swarmlet.api import pod_cells
+from swarmlet.api.durations import UNKNOWN, since
+from swarmlet.model import conditions, kinds, selectors
+from swarmlet.model.apps import Deployment, ReplicaSet
+from swarmlet.model.core import ConfigMap, Event, Lease, Namespace, Node, Secret
+from swarmlet.model.kinds import Kind
+from swarmlet.model.meta import Object
+from swarmlet.model.pod import Pod, PodTemplateSpec
+
+NONE = "<none>"
+ROLE_LABEL = "node-role.kubernetes.io/"
+
+Cells = Callable[[Any, datetime], list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `priority` 0 is always printed, 1 with `-o wide`."""
+
+    name: str
+    type: str = "string"
+    priority: int = 0
+
+    @property
+    def format(self) -> str:
+        return "name" if self.name == "Name" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of one kind, and what fills them."""
+
+    columns: tuple[Column, ...]
+    cells: Cells
+
+
+def of(kind: Kind) -> Columns:
+    """Return the columns of a kind; name and age for one that has no own."""
+    return _BY_RESOURCE.get(kind.resource, _PLAIN)
+
+
+def _age(value: Object, now: datetime) -> str:
+    return since(value.metadata.creation_timestamp, now)
+
+
+def _plain(value: Object, now: datetime) -> list[object]:
+    return [value.metadata.name, _age(value, now)]
+
+
+def _pod(value: Pod, now: datetime) -> list[object]:
+    return pod_cells.cells(value, now)
+
+
+def _namespace(value: Namespace, now: datetime) -> list[object]:
+    return [value.metadata.name, value.status.phase, _age(value, now)]
+
+
+def _config_map(value: ConfigMap, now: datetime) -> list[object]:
+    return [value.metadata.name, len(value.data) + len(value.binary_data), _age(value, now)]
+
+
+def _secret(value: Secret, now: datetime) -> list[object]:
+    return [value.metadata.name, value.type, len(value.data), _age(value, now)]
+
+
+def _lease(value: Lease, now: datetime) -> list[object]:
+    return [value.metadata.name, value.spec.holder_identity or "", _age(value, now)]
+
+
+def _deployment(value: Deployment, now: datetime) -> list[object]:
+    wanted = value.spec.replicas if value.spec.replicas is not None else 1
+    return [
+        value.metadata.name,
+        f"{value.status.ready_replicas}/{wanted}",
+        value.status.updated_replicas,
+        value.status.available_replicas,
+        _age(value, now),
+        *_template(value.spec.template),
+        selectors.to_text(value.spec.selector) or NONE,
+    ]
+
+
+def _replica_set(value: ReplicaSet, now: datetime) -> list[object]:
+    return [
+        value.metadata.name,
+        value.spec.replicas if value.spec.replicas is not None else 1,
+        value.status.replicas,
+        value.status.ready_replicas,
+        _age(value, now),
+        *_template(value.spec.template),
+        selectors.to_text(value.spec.selector) or NONE,
+    ]
+
+
+def _template(template: PodTemplateSpec) -> tuple[str, str]:
+    containers = template.spec.containers
+    return ",".join(each.name for each in containers), ",".join(each.image for each in containers)
+
+
+def _node(value: Node, now: datetime) -> list[object]:
+    info = value.status.node_info
+    return [
+        value.metadata.name,
+        _node_status(value),
+        _roles(value),
+        _age(value, now),
+        info.kubelet_version if info else "",
+        _address(value, "InternalIP"),
+        _address(value, "ExternalIP"),
+        (info.os_image if info else "") or UNKNOWN,
+        (info.kernel_version if info else "") or UNKNOWN,
+        (info.container_runtime_version if info else "") or UNKNOWN,
+    ]
+
+
+def _node_status(value: Node) -> str:
+    ready = conditions.get(value.status.conditions, "Ready")
+    status = "Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"
+    return status + (",SchedulingDisabled" if value.spec.unschedulable else "")
+
+
+def _roles(value: Node) -> str:
+    roles = {label.removeprefix(ROLE_LABEL) for label in value.metadata.labels if label.startswith(ROLE_LABEL)}
+    return ",".join(sorted(roles - {""})) or NONE
+
+
+def _address(value: Node, type_: str) -> str:
+    return next((each.address for each in value.status.addresses if each.type == type_), NONE)
+
+
+def _event(value: Event, now: datetime) -> list[object]:
+    first = value.first_timestamp or value.event_time
+    last = value.series.last_observed_time if value.series else value.last_timestamp or first
+    regarding = value.involved_object
+    return [
+        since(last, now),
+        value.type,
+        value.reason,
+        f"{regarding.kind.lower()}/{regarding.name}" if regarding.name else regarding.kind.lower(),
+        regarding.field_path,
+        ", ".join(part for part in (value.source.component or value.reporting_component, value.source.host) if part),
+        value.message.strip(),
+        since(first, now),
+        value.series.count if value.series else value.count or 1,
+        value.metadata.name,
+    ]
+
+
+_NAME = Column("Name")
+_AGE = Column("Age")
+_TEMPLATE = (Column("Containers", priority=1), Column("Images", priority=1), Column("Selector", priority=1))
+_PLAIN = Columns((_NAME, _AGE), _plain)
+
+_BY_RESOURCE = {
+    kinds.POD.resource: Columns(
+        (
+            _NAME,
+            Column("Ready"),
+            Column("Status"),
+            Column("Restarts"),
+            _AGE,
+            Column("IP", priority=1),
+            Column("Node", priority=1),
+            Column("Nominated Node", priority=1),
+            Column("Readiness Gates", priority=1),
+        ),
+        _pod,
+    ),
+    kinds.DEPLOYMENT.resource: Columns(
+        (_NAME, Column("Ready"), Column("Up-to-date", "integer"), Column("Available", "integer"), _AGE, *_TEMPLATE),
+        _deployment,
+    ),
+    kinds.REPLICA_SET.resource: Columns(
+        (
+            _NAME,
+            Column("Desired", "integer"),
+            Column("Current", "integer"),
+            Column("Ready", "integer"),
+            _AGE,
+            *_TEMPLATE,
+        ),
+        _replica_set,
+    ),
+    kinds.NODE.resource: Columns(
+        (
+            _NAME,
+            Column("Status"),
+            Column("Roles"),
+            _AGE,
+            Column("Version"),
+            Column("Internal-IP", priority=1),
+            Column("External-IP", priority=1),
+            Column("OS-Image", priority=1),
+            Column("Kernel-Version", priority=1),
+            Column("Container-Runtime", priority=1),
+        ),
+        _node,
+    ),
+    kinds.NAMESPACE.resource: Columns((_NAME, Column("Status"), _AGE), _namespace),
+    kinds.CONFIG_MAP.resource: Columns((_NAME, Column("Data", "integer"), _AGE), _config_map),
+    kinds.SECRET.resource: Columns((_NAME, Column("Type"), Column("Data", "integer"), _AGE), _secret),
+    kinds.LEASE.resource: Columns((_NAME, Column("Holder"), _AGE), _lease),
+    kinds.EVENT.resource: Columns(
+        (
+            Column("Last Seen"),
+            Column("Type"),
+            Column("Reason"),
+            Column("Object"),
+            Column("Subobject", priority=1),
+            Column("Source", priority=1),
+            Column("Message"),
+            Column("First Seen", priority=1),
+            Column("Count", "integer", priority=1),
+            Column("Name", priority=1),
+        ),
+        _event,
+    ),
+}

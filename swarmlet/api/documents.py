@@ -1,0 +1,64 @@
+"""JSON documents joined from the bytes that the store keeps: nothing is encoded again to be listed or watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from swarmlet.model.kinds import Kind
+from swarmlet.store.replica import Stored
+
+
+class _Head(msgspec.Struct, frozen=True, gc=False):
+    metadata: msgspec.Raw
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
+def list_metadata(revision: int, continue_token: str = "", remaining: int | None = None) -> bytes:
+    """Return meta/v1 ListMeta."""
+    metadata: dict[str, str | int] = {"resourceVersion": str(revision)}
+    if continue_token:
+        metadata["continue"] = continue_token
+    if remaining is not None:
+        metadata["remainingItemCount"] = remaining
+    return msgspec.json.encode(metadata)
+
+
+def object_list(kind: Kind, metadata: bytes, items: Iterable[bytes]) -> bytes:
+    """Return the list document of a kind."""
+    head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":'.encode()
+    return b"".join((head, metadata, b',"items":[', b",".join(items), b"]}"))
+
+
+def partial(stored: Stored, version: str = "v1") -> bytes:
+    """Return the PartialObjectMetadata of an object: its metadata alone."""
+    metadata = _head_decoder.decode(stored.json).metadata
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
+        version.encode(),
+        bytes(metadata),
+    )
+
+
+def partial_list(metadata: bytes, items: Iterable[bytes], version: str = "v1") -> bytes:
+    """Return the PartialObjectMetadataList."""
+    head = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{version}","metadata":'.encode()
+    return b"".join((head, metadata, b',"items":[', b",".join(items), b"]}"))
+
+
+def event(type_: str, document: bytes) -> bytes:
+    """Return one line of a watch."""
+    return b'{"type":"%b","object":%b}\n' % (type_.encode(), document)
+
+
+def bookmark(kind: Kind, revision: int, *, initial_events_end: bool = False) -> bytes:
+    """Return the line that tells how far a watch has come."""
+    metadata: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if initial_events_end:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    return event(
+        "BOOKMARK",
+        msgspec.json.encode({"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}),
+    )

@@ -1,0 +1,157 @@
+"""The `/log` of a Pod: from this machine's agent, or through the daemon on the Pod's node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from swarmlet.api import queries
+from swarmlet.api.reads import Reader
+from swarmlet.api.targets import Target
+from swarmlet.clock import Clock
+from swarmlet.errors import CallerError, NotFoundError, SwarmletError
+from swarmlet.model.pod import Pod
+from swarmlet.model.pods import container_names
+
+BYTES_MAX = 2**40
+LINES_MAX = 10**9
+SECONDS_MAX = 10 * 365 * 86_400
+WRITE_SECONDS_MAX = 30.0
+PASSED_ON = "X-Swarmlet-Passed-On"
+"""Set on a request that one daemon makes for another: it is answered here or not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """core/v1 PodLogOptions. `since` is a moment; `tail_lines` and `limit_bytes` None: all."""
+
+    container: str
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    since: datetime | None = None
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+
+
+class PodStreams(Protocol):
+    """What the agent shows of the Pods on this node."""
+
+    def logs(self, pod: Pod, options: LogOptions) -> AsyncIterator[bytes]:
+        """Yield a container's log, stdout and stderr as they came; with `follow` until the container ends.
+
+        Raises, before the first chunk, `NotFoundError` for a container that has not run (or, with `previous`, has
+        not been restarted), `EngineError` where the engine fails.
+        """
+
+
+class NodeDoor(Protocol):
+    """The way to the API of another daemon."""
+
+    def stream(self, node_name: str, path: str) -> AsyncIterator[bytes]:
+        """Yield the body that the daemon on `node_name` answers to a GET of `path`, with the header `PASSED_ON`.
+
+        Raises what the other daemon answers as an error, or `UnavailableError` where it cannot be reached.
+        """
+
+
+class LogApi:
+    """Answers GET of `pods/x/log`."""
+
+    def __init__(self, *, node_name: str, reader: Reader, streams: PodStreams, door: NodeDoor, clock: Clock) -> None:
+        self._node_name = node_name
+        self._reader = reader
+        self._streams = streams
+        self._door = door
+        self._clock = clock
+
+    async def get(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """Answer with the log as plain text."""
+        await self._reader.catch_up(None)
+        stored = await self._reader.find(target)
+        pod = stored.object
+        assert isinstance(pod, Pod), "the path names a Pod"
+        options = self._options(request, pod)
+        if not pod.spec.node_name:
+            raise CallerError(f'pod "{pod.metadata.name}" is not on a node yet: it has no log')
+        if pod.spec.node_name == self._node_name or PASSED_ON in request.headers:
+            chunks = self._streams.logs(pod, options)
+        else:
+            chunks = self._door.stream(pod.spec.node_name, request.rel_url.raw_path_qs)
+        return await _answer(request, chunks)
+
+    def _options(self, request: web.Request, pod: Pod) -> LogOptions:
+        query = request.query
+        return LogOptions(
+            container=_container(pod, query.get("container", "")),
+            follow=queries.flag(query, "follow"),
+            previous=queries.flag(query, "previous"),
+            timestamps=queries.flag(query, "timestamps"),
+            since=self._since(query.get("sinceTime", ""), queries.number(query, "sinceSeconds", maximum=SECONDS_MAX)),
+            tail_lines=queries.number(query, "tailLines", maximum=LINES_MAX, clamp=True),
+            limit_bytes=queries.number(query, "limitBytes", maximum=BYTES_MAX, clamp=True),
+        )
+
+    def _since(self, moment: str, seconds: int | None) -> datetime | None:
+        if moment and seconds is not None:
+            raise CallerError("sinceTime, sinceSeconds: at most one of the two may be given")
+        if seconds is not None:
+            return self._clock.now() - timedelta(seconds=seconds)
+        return _time(moment) if moment else None
+
+
+async def _answer(request: web.Request, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send the chunks as they come. An error before the first one is a Status; a later one ends the stream."""
+    first = await anext(chunks, b"")
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    try:
+        await _write(response, first)
+        async for chunk in chunks:
+            await _write(response, chunk)
+        await response.write_eof()
+    except (ConnectionError, SwarmletError):
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    try:
+        async with asyncio.timeout(WRITE_SECONDS_MAX):
+            await response.write(data)
+    except TimeoutError as error:
+        raise ConnectionResetError("the reader of a log takes nothing") from error
+
+
+def _container(pod: Pod, name: str) -> str:
+    """Return which container is meant; raise where that is open, or there is none of the name."""
+    known = list(container_names(pod.spec))
+    if name in known:
+        return name
+    if name:
+        raise CallerError(f"container {name} is not valid for pod {pod.metadata.name}")
+    if len(pod.spec.containers) == 1:
+        return pod.spec.containers[0].name
+    if not known:
+        raise NotFoundError(f'pod "{pod.metadata.name}" has no containers')
+    raise CallerError(
+        f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{' '.join(known)}]"
+    )
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        raise CallerError(f'sinceTime: "{text[:64]}" is no RFC 3339 time') from error
+    if moment.tzinfo is None:
+        raise CallerError(f'sinceTime: "{text[:64]}" has no time zone')
+    return moment

@@ -1,0 +1,204 @@
+"""What happens around every request: identity, limits, errors as Status, warnings, metrics.
+
+Outermost first: `Observer` (request id, counts), `errors`, `Limits`, `Guard` (who, and may they).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from swarmlet.api import answers, bodies, status, targets
+from swarmlet.clock import Clock
+from swarmlet.errors import (
+    BusyError,
+    CallerError,
+    NotFoundError,
+    OutcomeUnknownError,
+    SwarmletError,
+    TooLargeError,
+    UnauthorizedError,
+)
+from swarmlet.identity.access import Attributes
+from swarmlet.identity.users import User
+
+REQUESTS_MAX = 512
+"""Answered at once by one daemon; more get 429. Watches and followed logs count apart."""
+LONG_REQUESTS_MAX = 4_096
+REQUEST_SECONDS_MAX = 60.0
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Authorize = Callable[[User, Attributes], None]
+
+USER = web.RequestKey("user", User)
+TARGET = web.RequestKey("target", targets.Target)
+VERB = web.RequestKey("verb", str)
+
+log = structlog.get_logger()
+
+
+class Authenticator(Protocol):
+    """What the API asks of `identity.users.Authenticator`."""
+
+    def authenticate(
+        self, connection: ssl.SSLObject | ssl.SSLSocket | None, authorization: str = "", *, local: bool = False
+    ) -> User:
+        """Return the user behind a request; raise `UnauthorizedError` for a credential that is wrong."""
+
+
+class Observer:
+    """Gives each request an id, and counts and times it."""
+
+    def __init__(self, *, clock: Clock, rng: random.Random, registry: CollectorRegistry) -> None:
+        self._clock = clock
+        self._rng = rng
+        labels = ("verb", "resource", "code")
+        self._requests = Counter("swarmlet_api_requests", "API requests answered.", labels, registry=registry)
+        self._seconds = Histogram(
+            "swarmlet_api_request_seconds",
+            "Time to answer an API request; watches and logs are not timed.",
+            ("verb",),
+            registry=registry,
+            buckets=BUCKETS,
+        )
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Carry out one request (an aiohttp middleware)."""
+        started = self._clock.monotonic()
+        response = await handler(request)
+        verb = request.get(VERB, request.method.lower())
+        target = request.get(TARGET)
+        self._requests.labels(verb, target.kind.resource if target else "", response.status).inc()
+        if not is_long(request):
+            self._seconds.labels(verb).observe(self._clock.monotonic() - started)
+        if not response.prepared:
+            response.headers["Audit-Id"] = f"{self._rng.getrandbits(64):016x}"
+        return response
+
+
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Make a Status of every error, and headers of the warnings."""
+    warnings: list[str] = []
+    request[answers.WARNINGS] = warnings
+    try:
+        response = await handler(request)
+    except SwarmletError as error:
+        response = failure(request, error)
+    except web.HTTPException as error:
+        response = failure(request, _from_http(error))
+    except Exception:  # the top of every request: whatever fails below is ours, and it must not end the connection
+        log.exception("request_failed", method=request.method, path=request.path)
+        response = failure(request, SwarmletError("internal error; the daemon's log has the details"))
+    if not response.prepared:
+        answers.add_warnings(response, warnings)
+        await answers.compress(request, response)
+    return response
+
+
+class Limits:
+    """Bounds how many requests are under way and how long each may take."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._short = 0
+        self._long = 0
+        gauge = Gauge("swarmlet_api_requests_running", "API requests under way.", ("kind",), registry=registry)
+        gauge.labels("short").set_function(lambda: self._short)
+        gauge.labels("long").set_function(lambda: self._long)
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Carry out one request (an aiohttp middleware)."""
+        return await (self._stream(request, handler) if is_long(request) else self._answer(request, handler))
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._short >= REQUESTS_MAX:
+            raise BusyError("too many requests at once, try again later")
+        self._short += 1
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                return await handler(request)
+        except TimeoutError as error:
+            raise OutcomeUnknownError(f"not done within {REQUEST_SECONDS_MAX:.0f} s") from error
+        finally:
+            self._short -= 1
+
+    async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._long >= LONG_REQUESTS_MAX:
+            raise BusyError("too many watches and logs at once, try again later")
+        self._long += 1
+        try:
+            return await handler(request)
+        finally:
+            self._long -= 1
+
+
+class Guard:
+    """Finds out who asks and whether they may. `unguarded` paths see to that themselves (joining, peer links)."""
+
+    def __init__(self, *, authenticator: Authenticator, authorize: Authorize, unguarded: frozenset[str]) -> None:
+        self._authenticator = authenticator
+        self._authorize = authorize
+        self._unguarded = unguarded
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Carry out one request (an aiohttp middleware)."""
+        if request.path not in self._unguarded:
+            request[USER] = user = self._user(request)
+            self._authorize(user, _attributes(request))
+        return await handler(request)
+
+    def _user(self, request: web.Request) -> User:
+        transport = request.transport
+        if transport is None:
+            raise UnauthorizedError("the connection is gone")
+        connection = transport.get_extra_info("ssl_object")
+        door = transport.get_extra_info("socket")
+        local = door is not None and door.family == socket.AF_UNIX
+        return self._authenticator.authenticate(connection, request.headers.get("Authorization", ""), local=local)
+
+
+def is_long(request: web.Request) -> bool:
+    """Whether a request lasts until someone ends it: a watch, a followed log, an upgraded connection."""
+    query = request.query
+    if "watch" in query or "follow" in query:
+        return any(query.get(name, "0") not in ("0", "false", "") for name in ("watch", "follow"))
+    return "Upgrade" in request.headers
+
+
+def failure(request: web.Request, error: SwarmletError) -> web.Response:
+    """Return the response that tells `error`."""
+    code = status.code_of(error)
+    if code >= 500:
+        log.warning("request_refused", method=request.method, path=request.path, reason=error.reason, error=str(error))
+    target = request.get(TARGET)
+    names = {"name": target.name, "group": target.kind.group, "plural": target.kind.plural} if target else {}
+    return answers.json(status.failure(error, **names), code=code, headers=status.headers_of(error))
+
+
+def _attributes(request: web.Request) -> Attributes:
+    if not targets.is_resource_path(request.path):
+        return Attributes(verb=request.method.lower(), path=request.path)
+    target = targets.parse(request.rel_url.raw_path)
+    verb = targets.verb_of(target, request.method, request.query)
+    request[TARGET] = target
+    request[VERB] = verb
+    return targets.attributes(target, verb, request.path)
+
+
+def _from_http(error: web.HTTPException) -> SwarmletError:
+    """Translate what aiohttp raises by itself."""
+    if isinstance(error, web.HTTPNotFound):
+        return NotFoundError(targets.NO_SUCH_RESOURCE)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return status.MethodNotAllowedError("the server does not allow this method on the requested resource")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TooLargeError(f"the request body is over the limit of {bodies.BODY_BYTES_MAX} bytes")
+    return CallerError(error.text or error.reason or "bad request")

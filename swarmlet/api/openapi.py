@@ -1,0 +1,128 @@
+"""OpenAPI v3: the types of each group for `kubectl explain`, and the operations by which `apply` picks its patch.
+
+A document is made when it is first asked for, in a thread, and its encoded bytes are kept. Its hash is part of its
+address, so clients keep it for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from swarmlet import __version__
+from swarmlet.api import answers, targets
+from swarmlet.api.discovery import KUBERNETES
+from swarmlet.errors import NotFoundError
+from swarmlet.model import kinds, schema
+from swarmlet.model.kinds import Kind
+
+PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+
+Document = dict[str, Any]
+
+
+class OpenApi:
+    """The documents and their hashes."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, bytes] = {}
+        self._hashes: dict[str, str] = {}
+        self._loading = asyncio.Lock()
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the paths that this answers."""
+        return (
+            web.get("/openapi/v3", self._get_index),
+            web.get("/openapi/v3/api/{version}", self._get_document),
+            web.get("/openapi/v3/apis/{group}/{version}", self._get_document),
+        )
+
+    async def _get_index(self, _request: web.Request) -> web.Response:
+        await self._load()
+        paths = {
+            _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={digest}"}
+            for version, digest in self._hashes.items()
+        }
+        return answers.json(msgspec.json.encode({"paths": paths}))
+
+    async def _get_document(self, request: web.Request) -> web.Response:
+        await self._load()
+        group, version = request.match_info.get("group", ""), request.match_info["version"]
+        api_version = f"{group}/{version}" if group else version
+        if api_version not in self._documents:
+            raise NotFoundError(targets.NO_SUCH_RESOURCE)
+        digest = self._hashes[api_version]
+        headers = {"ETag": f'"{digest}"', "Vary": "Accept-Encoding, Accept"}
+        if request.query.get("hash") == digest:
+            headers["Cache-Control"] = "public, immutable"
+        if request.headers.get("If-None-Match", "").strip('"') == digest:
+            return web.Response(status=304, headers=headers)
+        return answers.json(self._documents[api_version], headers=headers)
+
+    async def _load(self) -> None:
+        async with self._loading:
+            if not self._documents:
+                documents = await asyncio.to_thread(_encode_all)
+                self._hashes = {version: hashlib.sha256(data).hexdigest()[:32] for version, data in documents.items()}
+                self._documents = documents
+
+
+def _encode_all() -> dict[str, bytes]:
+    versions = dict.fromkeys(kind.api_version for kind in kinds.SERVED)
+    return {version: msgspec.json.encode(document(version)) for version in versions}
+
+
+def document(api_version: str) -> Document:
+    """Return the OpenAPI document of one group and version."""
+    served = [kind for kind in kinds.SERVED if kind.api_version == api_version]
+    paths = {path: item for kind in served for path, item in _paths(kind)}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "swarmlet", "version": f"v{KUBERNETES[0]}.{KUBERNETES[1]}.0+swarmlet-{__version__}"},
+        "paths": paths,
+        "components": {"schemas": schema.openapi_v3_schemas(api_version)},
+    }
+
+
+def _place(api_version: str) -> str:
+    return f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"
+
+
+def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
+    root = f"/{_place(kind.api_version)}" + ("/namespaces/{namespace}" if kind.namespaced else "")
+    collection = f"{root}/{kind.plural}"
+    yield collection, {"get": _operation(kind, "list"), "post": _operation(kind, "post", body=("application/json",))}
+    yield (
+        f"{collection}/{{name}}",
+        {
+            "get": _operation(kind, "get"),
+            "put": _operation(kind, "put", body=("application/json",)),
+            "patch": _operation(kind, "patch", body=PATCH_TYPES),
+            "delete": _operation(kind, "delete"),
+        },
+    )
+
+
+def _operation(kind: Kind, action: str, body: tuple[str, ...] = ()) -> Document:
+    reference = {"$ref": f"#/components/schemas/{schema.definition_of_kind(kind)}"}
+    operation: Document = {
+        "tags": [f"{kind.group or 'core'}_{kind.version}"],
+        "operationId": f"{action}{kind.kind}",
+        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": reference}}}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+    }
+    if body:
+        content = {media: {"schema": reference if action != "patch" else {"type": "object"}} for media in body}
+        operation["requestBody"] = {"content": content, "required": True}
+        operation["parameters"] = [_parameter(name) for name in ("dryRun", "fieldManager", "fieldValidation")]
+    return operation
+
+
+def _parameter(name: str) -> Document:
+    return {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}

@@ -1,0 +1,57 @@
+"""The bodies of PATCH: which kind of patch it is, and how it applies to a document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from swarmlet.api import bodies
+from swarmlet.api.bodies import Document
+from swarmlet.api.status import UnsupportedMediaTypeError
+from swarmlet.errors import CallerError
+from swarmlet.model import patch as model_patch
+from swarmlet.model import schema
+from swarmlet.model.kinds import Kind
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch. `definition` names the schema type whose lists a strategic merge looks into."""
+
+    content_type: str
+    body: Any
+    definition: str
+
+    def apply(self, document: Document) -> Document:
+        """Return the patched document."""
+        if self.content_type == JSON_PATCH:
+            return model_patch.json_patch(document, self.body)
+        if self.content_type == MERGE_PATCH:
+            return bodies.mapping(model_patch.merge(document, self.body))
+        return model_patch.strategic_merge(document, self.body, self.definition)
+
+
+async def read(request: web.Request, kind: Kind) -> Patch:
+    """Return the patch in a request's body; raise where it is of a kind that is not served."""
+    content_type = request.content_type
+    if content_type not in TYPES:
+        raise UnsupportedMediaTypeError(_unsupported(content_type))
+    body = bodies.decode(await bodies.read(request), content_type)
+    wanted = list if content_type == JSON_PATCH else dict
+    if not isinstance(body, wanted):
+        raise CallerError(f"a body of type {content_type} is {'a list' if wanted is list else 'an object'}")
+    return Patch(content_type, body, schema.definition_of_kind(kind))
+
+
+def _unsupported(content_type: str) -> str:
+    if content_type == APPLY_PATCH:
+        return "server-side apply is not supported yet; use client-side apply (kubectl apply without --server-side)"
+    return f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(TYPES)}"

@@ -1,0 +1,64 @@
+"""Which handler answers which verb on which resource or subresource: one table, and no logic beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from swarmlet.api.logs import LogApi
+from swarmlet.api.middleware import TARGET, VERB
+from swarmlet.api.reads import Reader
+from swarmlet.api.status import MethodNotAllowedError
+from swarmlet.api.streams import Streamer
+from swarmlet.api.subresources import Subresources
+from swarmlet.api.targets import Target
+from swarmlet.api.writes import Writer
+
+Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
+
+
+class Resources:
+    """The handlers by (subresource, verb)."""
+
+    def __init__(
+        self, *, reader: Reader, writer: Writer, streamer: Streamer, parts: Subresources, logs: LogApi
+    ) -> None:
+        self._handlers: dict[tuple[str, str], Handler] = {
+            ("", "get"): reader.get,
+            ("", "list"): reader.list,
+            ("", "watch"): streamer.watch,
+            ("", "create"): writer.create,
+            ("", "update"): writer.update,
+            ("", "patch"): writer.patch,
+            ("", "delete"): writer.delete,
+            ("", "deletecollection"): writer.delete_collection,
+            ("status", "get"): reader.get,
+            ("status", "update"): parts.write_status,
+            ("status", "patch"): parts.write_status,
+            ("scale", "get"): parts.get_scale,
+            ("scale", "update"): parts.write_scale,
+            ("scale", "patch"): parts.write_scale,
+            ("binding", "create"): parts.bind,
+            ("finalize", "update"): parts.finalize,
+            ("log", "get"): logs.get,
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request that the middleware has read and allowed."""
+        target, verb = request[TARGET], request[VERB]
+        handler = self._handlers.get((target.subresource, verb))
+        if handler is None or not _fits(target, verb):
+            raise MethodNotAllowedError(
+                f"the server does not allow this method on the requested resource: {request.method} {request.path}"
+            )
+        return await handler(request, target)
+
+
+def _fits(target: Target, verb: str) -> bool:
+    """Whether the verb is meant for what the path names: objects are created in collections, changed by name."""
+    if target.subresource or verb in ("get", "list", "watch", "delete", "deletecollection"):
+        return True
+    if verb == "create":
+        return not target.name and (bool(target.namespace) or not target.kind.namespaced)
+    return bool(target.name)

@@ -1,0 +1,45 @@
+"""Which objects of a collection a request is about: label selector and field selector together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlet.api.queries import ListOptions
+from swarmlet.api.targets import Target
+from swarmlet.model import selectors
+from swarmlet.store.replica import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`name`: the only one that can match, "" where many can. `everything`: no selector was given at all."""
+
+    labels: selectors.LabelPredicate
+    fields: selectors.FieldPredicate
+    name: str
+    everything: bool
+
+    def matches(self, stored: Stored) -> bool:
+        """Whether an object is selected."""
+        if self.everything:
+            return True
+        if self.name and stored.key.name != self.name:
+            return False
+        value = stored.object
+        return self.labels(value.metadata.labels) and self.fields(value)
+
+
+def of(target: Target, options: ListOptions) -> Selection:
+    """Read the selectors of a request; raise `CallerError` for one that cannot be read."""
+    return Selection(
+        labels=selectors.parse_labels(options.label_selector),
+        fields=selectors.parse_fields(target.kind, options.field_selector),
+        name=target.name or _pinned_name(options.field_selector),
+        everything=not (options.label_selector or options.field_selector or target.name),
+    )
+
+
+def _pinned_name(field_selector: str) -> str:
+    """Return the one name that a field selector leaves, "" where it leaves many."""
+    terms = selectors.field_terms(field_selector)
+    return next((value for field, wanted, value in terms if field == "metadata.name" and wanted), "")

@@ -1,0 +1,85 @@
+"""What a request is about: its path, taken apart into kind, namespace, name and subresource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from swarmlet.api.queries import flag
+from swarmlet.api.status import MethodNotAllowedError
+from swarmlet.errors import NotFoundError
+from swarmlet.identity.access import Attributes
+from swarmlet.model import kinds
+from swarmlet.model.kinds import Kind
+from swarmlet.store.commands import Key
+
+_BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in kinds.SERVED}
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
+NO_SUCH_RESOURCE = "the server could not find the requested resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One collection (`name` ""), object or subresource of the API."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.kind.resource, self.namespace, self.name)
+
+    @property
+    def qualified(self) -> str:
+        """The object as error messages name it."""
+        return f'{self.kind.resource} "{self.name}"'
+
+
+def is_resource_path(path: str) -> bool:
+    """Whether `path` lies below a group and version, where resources are."""
+    parts = path.strip("/").split("/")
+    return (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3)
+
+
+def parse(raw_path: str) -> Target:
+    """Return what a path (still percent-encoded) names; raise `NotFoundError` for what is not served."""
+    parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+    group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    namespace = ""
+    if len(rest) >= 3 and rest[0] == "namespaces" and (group, version, rest[2]) in _BY_PLURAL:
+        namespace, rest = rest[1], rest[2:]
+    kind = _BY_PLURAL.get((group, version, rest[0]))
+    if kind is None or len(rest) > 3 or not all(rest) or (bool(namespace) and not kind.namespaced):
+        raise NotFoundError(NO_SUCH_RESOURCE)
+    name, subresource = (*rest[1:], "", "")[:2]
+    if (subresource and subresource not in kind.subresources) or (name and kind.namespaced and not namespace):
+        raise NotFoundError(NO_SUCH_RESOURCE)
+    return Target(kind, namespace, name, subresource)
+
+
+def verb_of(target: Target, method: str, query: Mapping[str, str]) -> str:
+    """Return Kubernetes' verb for a request; raise `MethodNotAllowedError` for a method that has none."""
+    verb = _VERBS.get(method)
+    if verb is None:
+        raise MethodNotAllowedError(f"the server does not allow this method on the requested resource: {method}")
+    if verb == "get" and not target.name:
+        return "watch" if flag(query, "watch") else "list"
+    if verb == "delete" and not target.name:
+        return "deletecollection"
+    return verb
+
+
+def attributes(target: Target, verb: str, path: str) -> Attributes:
+    """Return what authorization asks about."""
+    resource = f"{target.kind.plural}/{target.subresource}" if target.subresource else target.kind.plural
+    return Attributes(
+        verb=verb,
+        path=path,
+        resource=resource,
+        api_group=target.kind.group,
+        namespace=target.namespace,
+        name=target.name,
+    )

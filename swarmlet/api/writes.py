@@ -1,0 +1,205 @@
+"""create, update, patch and delete: read, compute the whole object, propose it, and say what became of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from swarmlet.api import admission, answers, bodies, deletion, documents, patches, queries, selection, status
+from swarmlet.api.deletion import Marked
+from swarmlet.api.queries import WriteOptions
+from swarmlet.api.reads import Reader
+from swarmlet.api.targets import Target
+from swarmlet.clock import Clock
+from swarmlet.errors import AlreadyExistsError, BugError, ForbiddenError, NotFoundError
+from swarmlet.model import kinds, objects
+from swarmlet.model.meta import DeleteOptions, Object
+from swarmlet.store import stamping
+from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
+from swarmlet.store.replica import Replica, Stored
+
+ATTEMPTS_MAX = 8
+"""Of a read-modify-write whose caller named no revision, while others change the same object."""
+NAME_ATTEMPTS_MAX = 4
+"""Of a create with generateName that meets a name that is taken."""
+
+Change = Callable[[Stored], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The JSON of an object after a write."""
+
+    json: bytes
+    created: bool = False
+
+    def response(self) -> web.Response:
+        return answers.json(self.json, code=201 if self.created else 200)
+
+
+class Writer:
+    """Proposes one operation for each write; nothing is half-applied."""
+
+    def __init__(self, *, replica: Replica, reader: Reader, clock: Clock, rng: random.Random) -> None:
+        self._replica = replica
+        self._reader = reader
+        self._clock = clock
+        self._rng = rng
+
+    async def create(self, request: web.Request, target: Target) -> web.Response:
+        """Answer a POST to a collection."""
+        options = queries.write_options(request.query)
+        document = await bodies.document(request)
+        value = admission.read(target.kind, document, options, request[answers.WARNINGS])
+        if target.kind.namespaced:
+            await self._check_namespace(target, value)
+        attempts = 1 if value.metadata.name else NAME_ATTEMPTS_MAX
+        for attempt in range(attempts):
+            try:
+                return (await self._create(target, value, options)).response()
+            except AlreadyExistsError:
+                if attempt == attempts - 1:
+                    raise
+        raise BugError("the loop above returns or raises")
+
+    async def update(self, request: web.Request, target: Target) -> web.Response:
+        """Answer a PUT of an object."""
+        options = queries.write_options(request.query)
+        document = await bodies.document(request)
+        value = admission.read(target.kind, document, options, request[answers.WARNINGS])
+        written = await self.change(target, lambda stored: admission.updated(target, stored.object, value), options)
+        return written.response()
+
+    async def patch(self, request: web.Request, target: Target) -> web.Response:
+        """Answer a PATCH of an object."""
+        options = queries.write_options(request.query)
+        patch = await patches.read(request, target.kind)
+        warnings = request[answers.WARNINGS]
+
+        def changed(stored: Stored) -> Object:
+            document = patch.apply(msgspec.json.decode(stored.json))
+            return admission.updated(target, stored.object, admission.read(target.kind, document, options, warnings))
+
+        return (await self.change(target, changed, options)).response()
+
+    async def delete(self, request: web.Request, target: Target) -> web.Response:
+        """Answer a DELETE of an object."""
+        options = deletion.options_of(await bodies.optional_document(request), dict(request.query))
+        for _ in range(ATTEMPTS_MAX):
+            await self._replica.linearize()
+            stored = await self._reader.find(target)
+            plan = deletion.plan(target, stored, options, self._clock.now())
+            operation = _deletion(stored, plan)
+            if queries.dry_run(options.dry_run):
+                return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
+            outcome = await self._propose(operation)
+            if outcome.verdict is Verdict.NOT_FOUND:
+                raise NotFoundError(f"{target.qualified} not found")
+            if outcome.verdict is not Verdict.CONFLICT:
+                return self._deleted(target, stored, operation, outcome)
+        raise admission.changed_meanwhile(target)
+
+    async def delete_collection(self, request: web.Request, target: Target) -> web.Response:
+        """Answer a DELETE of a collection: each selected object by itself, as one delete would."""
+        options = deletion.options_of(await bodies.optional_document(request), dict(request.query))
+        listing = queries.list_options(request.query)
+        page = await self._reader.page(target, listing, selection.of(target, listing))
+        if not queries.dry_run(options.dry_run):
+            for start in range(0, len(page.items), OPERATIONS_MAX):
+                await self._delete_all(target, page.items[start : start + OPERATIONS_MAX], options)
+        items = [stored.json for stored in page.items]
+        return answers.json(documents.object_list(target.kind, page.metadata(), items))
+
+    async def change(self, target: Target, compute: Change, options: WriteOptions) -> Written:
+        """Read, compute, propose; again where another write came between, and `compute` does not mind."""
+        for _ in range(ATTEMPTS_MAX):
+            await self._replica.linearize()
+            stored = await self._reader.find(target)
+            value = compute(stored)
+            if value == stored.object:
+                return Written(stored.json)
+            operation = _update(stored, value)
+            if options.dry_run:
+                return Written(objects.to_json(value))
+            outcome = await self._propose(operation)
+            if outcome.verdict is Verdict.NOT_FOUND:
+                raise NotFoundError(f"{target.qualified} not found")
+            if outcome.verdict is not Verdict.CONFLICT:
+                return Written(self._json(stored.key, outcome, objects.to_json(_unstamped(value))))
+        raise admission.changed_meanwhile(target)
+
+    async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
+        complete = admission.created(target, value, self._clock.now(), self._rng)
+        key = Key(target.kind.resource, target.namespace, complete.metadata.name)
+        data = objects.to_json(complete)
+        if options.dry_run:
+            await self._reader.catch_up(None)
+            taken = self._replica.view.get(key) is not None
+            outcome = Outcome(verdict=Verdict.ALREADY_EXISTS if taken else Verdict.DONE)
+        else:
+            outcome = await self._propose(Put(key, data, expected_revision=0))
+        if outcome.verdict is Verdict.ALREADY_EXISTS:
+            raise AlreadyExistsError(f'{key.resource} "{key.name}" already exists')
+        return Written(self._json(key, outcome, data), created=True)
+
+    async def _delete_all(self, target: Target, items: Sequence[Stored], options: DeleteOptions) -> None:
+        now = self._clock.now()
+        operations = [_deletion(stored, deletion.plan(target, stored, options, now)) for stored in items]
+        await self._replica.propose(operations, atomic=False)
+
+    async def _check_namespace(self, target: Target, value: Object) -> None:
+        """Raise unless the namespace exists and takes new objects."""
+        key = Key(kinds.NAMESPACE.resource, "", target.namespace)
+        if self._replica.view.get(key) is None:
+            await self._replica.linearize()
+        stored = self._replica.view.get(key)
+        if stored is None:
+            raise NotFoundError(f'namespaces "{target.namespace}" not found')
+        if objects.is_terminating(stored.object):
+            raise ForbiddenError(
+                f'{target.kind.resource} "{value.metadata.name}" is forbidden: unable to create new content in '
+                f"namespace {target.namespace} because it is being terminated"
+            )
+
+    async def _propose(self, operation: Operation) -> Outcome:
+        (outcome,) = await self._replica.propose([operation])
+        if outcome.verdict is Verdict.INVALID:
+            raise BugError(f"the store refuses what was validated: {outcome.message}")
+        return outcome
+
+    def _deleted(self, target: Target, stored: Stored, operation: Operation, outcome: Outcome) -> web.Response:
+        """Say that the object is gone, or show how it stays for now."""
+        if isinstance(operation, Put):
+            return answers.json(self._json(stored.key, outcome, operation.object))
+        kind = target.kind
+        uid = stored.object.metadata.uid
+        return answers.json(status.deleted(name=stored.key.name, group=kind.group, plural=kind.plural, uid=uid))
+
+    def _json(self, key: Key, outcome: Outcome, data: bytes) -> bytes:
+        """Return what was written as it is stored; another write may be stored already, so the view may not tell."""
+        stored = self._replica.view.get(key)
+        if stored is not None and stored.revision == outcome.revision:
+            return stored.json
+        return stamping.read(key, data).at(outcome.revision) if outcome.revision else data
+
+
+def _update(stored: Stored, value: Object) -> Operation:
+    """Return the operation that makes `value` of an object: the last one, where nothing holds it any more."""
+    uid = stored.object.metadata.uid
+    if deletion.is_released(value):
+        return Delete(stored.key, expected_revision=stored.revision, expected_uid=uid)
+    return Put(stored.key, objects.to_json(_unstamped(value)), expected_revision=stored.revision, expected_uid=uid)
+
+
+def _deletion(stored: Stored, plan: deletion.Marked | deletion.Gone) -> Operation:
+    if isinstance(plan, Marked):
+        return _update(stored, plan.value)
+    return Delete(stored.key, expected_revision=stored.revision, expected_uid=stored.object.metadata.uid)
+
+
+def _unstamped(value: Object) -> Object:
+    return objects.with_metadata(value, resource_version="")
