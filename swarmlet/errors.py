@@ -82,6 +82,12 @@ class ConfigError(CallerError):
     """A key of the configuration file, a flag or the data folder is unusable."""
 
 
+class RemovedError(CallerError):
+    """This node was removed from its cluster: its daemon stops, and its machine may join anew under a new id."""
+
+    reason = "Forbidden"
+
+
 # A peer's fault: a machine, an engine or a registry did not do its part; a later try may succeed.
 
 

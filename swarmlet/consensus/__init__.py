@@ -1,0 +1,24 @@
+"""Drives the pure core of `raft`: disk, peers, applying, proposals, linearizable reads, snapshots, membership.
+
+`node` opens one `driver.Consensus` a daemon and runs it; `api`, `controllers` and `agent` use it as
+`store.replica.Replica`.
+
+Invariants: one task takes Readys from the core, and inputs are single synchronous calls, so no await stands between
+reading and changing its state; nothing is sent that rests on what is not on disk; a disk that failed is never asked
+again; every wait ends in time, with what is known about the outcome; clock, randomness, disk and links are given.
+
+    disk = SqliteDisk(data_dir / "raft")
+    await bootstrap(disk=disk, cluster_id=..., node_id=..., address=..., operations=(), rng=rng)  # `swarmlet init`
+    consensus = await Consensus.open(node_id=..., cluster_id=..., disk=disk, peers=peers, store=Store(), clock=clock,
+                                     rng=rng, config=ConsensusConfig())
+    running = tasks.create_task(consensus.run())
+    await consensus.propose([Put(key, json)])
+    await consensus.linearize()
+    consensus.view.get(key)
+    await consensus.stop()                      # hands the lead over; `run` returns
+    disk.close()
+
+Where things live: `driver` puts it together; `engine` turns the core's wheel; `waiting` is who waits for what;
+`forwarding` finds the leader; `reads`, `snapshots`, `members` and `addresses` have a subject each; `disk` is the seam
+to `sqlite_disk`, `sqlite_log` and `snapshot_file`; `wire` is what nodes tell each other.
+"""

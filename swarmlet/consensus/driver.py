@@ -1,0 +1,399 @@
+"""`Consensus`: one machine's door to the replicated store, put together from the rooms' parts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.consensus import wire
+from swarmlet.consensus.addresses import AddressBook
+from swarmlet.consensus.disk import Contents, Disk
+from swarmlet.consensus.engine import Counters, Engine, Listeners
+from swarmlet.consensus.forwarding import Forwarder
+from swarmlet.consensus.members import Members
+from swarmlet.consensus.reads import Reads
+from swarmlet.consensus.settings import ConsensusConfig
+from swarmlet.consensus.snapshots import Snapshots
+from swarmlet.consensus.waiting import NO_LEADER, LeaderWatch
+from swarmlet.errors import (
+    ConfigError,
+    OutcomeUnknownError,
+    SwarmletError,
+    TooLargeError,
+    UnavailableError,
+)
+from swarmlet.raft.config import RaftConfig, RestoredState
+from swarmlet.raft.core import Raft
+from swarmlet.raft.messages import NO_NODE, Message, MessageKind, Role
+from swarmlet.store import commands
+from swarmlet.store.commands import Command, Operation, Outcome
+from swarmlet.store.replica import MemberStatus, ReplicaStatus, View
+from swarmlet.store.state import Store
+from swarmlet.transport.peers import Peers
+
+log = structlog.get_logger()
+
+REQUEST_ID_BYTES = 16
+
+
+class Consensus:
+    """Implements `store.replica.Replica`. Make one with `open`, serve it with `run`, end it with `stop`."""
+
+    def __init__(  # noqa: PLR0913  dependencies, by keyword
+        self,
+        *,
+        node_id: str,
+        contents: Contents,
+        disk: Disk,
+        peers: Peers,
+        store: Store,
+        clock: Clock,
+        rng: random.Random,
+        config: ConsensusConfig,
+    ) -> None:
+        self._node_id = node_id
+        self._peers = peers
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+        self._config = config
+        self._acting = False
+        self._leadership_listeners: list[Callable[[bool], None]] = []
+        self._tasks: asyncio.TaskGroup | None = None
+        self.counters = Counters()
+        self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
+        self._forwarder = Forwarder(node_id=node_id, watch=self._watch, peers=peers, clock=clock)
+        book = AddressBook(contents.snapshot.addresses, peers.set_addresses)
+        self._engine = Engine(
+            core=_core(node_id, contents, config, rng),
+            disk=disk,
+            store=store,
+            book=book,
+            counters=self.counters,
+        )
+        self._reads = Reads(ask=self._ask_read_index, rng=rng)
+        self._snapshots = Snapshots(
+            engine=self._engine,
+            disk=disk,
+            store=store,
+            book=book,
+            peers=peers,
+            config=config,
+            counters=self.counters,
+            taken=contents.snapshot.meta,
+        )
+        self._members = Members(
+            node_id=node_id,
+            engine=self._engine,
+            book=book,
+            peers=peers,
+            forwarder=self._forwarder,
+            watch=self._watch,
+            clock=clock,
+            config=config,
+        )
+        self._listeners = Listeners(
+            send=self._send,
+            read=self._reads.answered,
+            role=self._role_changed,
+            member=self._members.applied,
+            progressed=self._snapshots.consider,
+        )
+        self._book = book
+        book.append(contents.entries)
+        book.publish()
+        self._listen()
+
+    @classmethod
+    async def open(  # noqa: PLR0913  dependencies, by keyword
+        cls,
+        *,
+        node_id: str,
+        cluster_id: str,
+        disk: Disk,
+        peers: Peers,
+        store: Store,
+        clock: Clock,
+        rng: random.Random,
+        config: ConsensusConfig,
+    ) -> Consensus:
+        """Recover from disk and return the node, ready to `run`; a disk never used becomes this node's.
+
+        Raises `ConfigError` where the disk is another node's or in use, `DiskError` where it is damaged.
+        """
+        contents = await disk.load()
+        found, expected = (contents.cluster_id, contents.node_id), (cluster_id, node_id)
+        if found == ("", ""):
+            await disk.claim(cluster_id, node_id)
+        elif found != expected:
+            raise ConfigError(
+                f"the data folder belongs to node {found[1]} of cluster {found[0]}, not to node {node_id} of cluster "
+                f"{cluster_id}; is data_dir right?"
+            )
+        chunks = await disk.read_state()
+        if chunks:
+            store.restore(chunks)
+        return cls(
+            node_id=node_id, contents=contents, disk=disk, peers=peers, store=store, clock=clock, rng=rng, config=config
+        )
+
+    # Life.
+
+    async def run(self) -> None:
+        """Take part in consensus until `stop`.
+
+        Raises `DiskError` where the disk fails, `RemovedError` where this node was removed from the cluster.
+        """
+        log.info("consensus_started", node=self._node_id, applied=self.applied, last_index=self._engine.core.last_index)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._start(tasks)
+                ticking = tasks.create_task(self._tick())
+                await self._engine.run(self._listeners)
+                ticking.cancel()
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            self._end()
+        log.info("consensus_stopped", node=self._node_id)
+
+    async def stop(self) -> None:
+        """Hand the lead over where this node has it, within a bounded time, then let `run` end."""
+        if self._engine.core.role is Role.LEADER and len(self._engine.core.membership.voters) > 1:
+            try:
+                async with asyncio.timeout(self._config.transfer_seconds_max):
+                    await self.transfer_leadership()
+            except (TimeoutError, SwarmletError) as error:
+                log.warning("leadership_not_transferred", error=str(error))
+        self._engine.stop()
+
+    def _start(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._snapshots.start(tasks)
+        self._members.start(tasks)
+
+    def _end(self) -> None:
+        self._tasks = None
+        self._engine.stop()
+        self._watch.close()
+        self._reads.fail(UnavailableError("this node is stopping; ask another"))
+        self._become(acting=False)
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(self._config.tick_seconds)
+            self._engine.tick()
+            self._watch.tick()
+            self._reads.tick()
+            self._members.tick()
+            if self._watch.hopeless:
+                self._reads.fail(UnavailableError(NO_LEADER))
+
+    # Reading and writing: the `Replica` protocol.
+
+    @property
+    def view(self) -> View:
+        """The local applied state."""
+        return self._store
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this node leads now and has committed in its term."""
+        return self._acting
+
+    @property
+    def applied(self) -> int:
+        """The last index applied here."""
+        return self._engine.applied.index
+
+    async def propose(
+        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+    ) -> tuple[Outcome, ...]:
+        """Replicate the operations; return their outcomes once they are committed and applied here."""
+        command = Command(self._rng.randbytes(REQUEST_ID_BYTES), tuple(operations), atomic)
+        data = commands.encode(command)
+        if len(data) > commands.COMMAND_BYTES_MAX or len(command.operations) > commands.OPERATIONS_MAX:
+            raise TooLargeError(
+                f"a write of {len(data)} bytes and {len(command.operations)} operations is over the limit of "
+                f"{commands.COMMAND_BYTES_MAX} bytes and {commands.OPERATIONS_MAX} operations; split it"
+            )
+        deadline = self._clock.monotonic() + timeout_seconds
+        proposed = await self._forwarder.carry(
+            wire.PROPOSE,
+            data,
+            here=lambda: self._append(data, command),
+            read=lambda reply: wire.decode(reply, wire.Proposed),
+            seconds=timeout_seconds,
+        )
+        await self._catch_up(proposed.index, deadline)
+        return proposed.outcomes
+
+    async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
+        """Wait until `view` holds every write acknowledged before this call."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._watch.wait()
+                await self._engine.applied.wait(await self._reads.index())
+        except TimeoutError as error:
+            raise UnavailableError(f"no quorum confirmed the read within {timeout_seconds:g} s") from error
+
+    async def add_learner(self, node_id: str, address: str) -> None:
+        """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted."""
+        await self._members.add_learner(node_id, address)
+
+    async def remove_member(self, node_id: str) -> None:
+        """Remove a node for good; raise `ConflictError` where the rest could not reach quorum."""
+        await self._members.remove(node_id)
+
+    async def transfer_leadership(self, to: str = "") -> None:
+        """Hand the lead to `to`, or to the most up-to-date voter."""
+        await self._members.transfer(to)
+
+    def status(self) -> ReplicaStatus:
+        """Return what this node knows of the consensus now."""
+        core = self._engine.core
+        addresses, progress = self._book.current, core.progress
+        members = tuple(
+            MemberStatus(
+                node_id=node,
+                address=addresses.get(node, ""),
+                role=self._role_of(node),
+                match=progress[node].match if node in progress else None,
+            )
+            for node in sorted(core.membership.voters | core.membership.learners)
+        )
+        return ReplicaStatus(
+            node_id=self._node_id,
+            leader=core.leader,
+            term=core.term,
+            commit=core.commit,
+            applied=self.applied,
+            healthy=self._acting or core.leader not in (NO_NODE, self._node_id),
+            members=members,
+        )
+
+    def on_leadership(self, listener: Callable[[bool], None]) -> None:
+        """Call `listener(True)` when this node has become a leader that may act, `listener(False)` when it ceases."""
+        self._leadership_listeners.append(listener)
+
+    def _role_of(self, node: str) -> str:
+        core = self._engine.core
+        if node == core.leader:
+            return "leader"
+        return "voter" if node in core.membership.voters else "learner"
+
+    async def _append(self, data: bytes, command: Command) -> wire.Proposed:
+        """Append a command as leader and see it applied."""
+        index, done = self._engine.propose(data, command)
+        return wire.Proposed(index, await done)
+
+    async def _catch_up(self, index: int, deadline: float) -> None:
+        """Wait until what the leader has applied is applied here too."""
+        if index <= self.applied:
+            return
+        try:
+            async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0)):
+                await self._engine.applied.wait(index)
+        except TimeoutError as error:
+            raise OutcomeUnknownError(f"committed at index {index}, but this node is behind; read elsewhere") from error
+
+    # What peers say.
+
+    def _listen(self) -> None:
+        self._peers.on_message(wire.RAFT, self._take_messages)
+        self._peers.on_call(wire.PROPOSE, self._take_proposal)
+        self._peers.on_call(wire.SNAPSHOT, self._snapshots.receive)
+        for method, handler in self._members.handlers().items():
+            self._peers.on_call(method, handler)
+        self._peers.on_link(self._link_changed)
+
+    def _take_messages(self, sender: str, payload: bytes) -> None:
+        try:
+            messages = wire.decode_messages(payload)
+        except msgspec.MsgspecError as error:
+            log.warning("message_unreadable", peer=sender, error=str(error))
+            return
+        self._engine.step(message for message in messages if message.sender == sender)
+
+    async def _take_proposal(self, _sender: str, payload: bytes) -> bytes:
+        command = wire.decode(payload, Command)
+        try:
+            async with asyncio.timeout(self._config.forward_seconds_max):
+                return wire.encode(await self._append(payload, command))
+        except TimeoutError as error:
+            raise OutcomeUnknownError("the leader has not committed the write in time") from error
+
+    def _link_changed(self, node: str, up: bool) -> None:
+        if up:
+            return
+        self._engine.core.report_unreachable(node)
+        if node == self._engine.core.leader and self._tasks:
+            self._tasks.create_task(self._campaign(node))
+
+    async def _campaign(self, lost_leader: str) -> None:
+        """Start a pre-vote, unless one of the voters before us has won meanwhile: one at a time splits no votes."""
+        others = sorted(self._engine.core.membership.voters - {lost_leader})
+        rank = others.index(self._node_id) if self._node_id in others else len(others)
+        await self._clock.sleep(rank * self._config.campaign_stagger_seconds)
+        if self._engine.core.leader == lost_leader:
+            log.info("leader_link_lost", leader=lost_leader)
+            self._engine.core.campaign()
+            self._engine.wake()
+
+    # What the core says.
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        by_peer: dict[str, list[Message]] = {}
+        for message in messages:
+            if message.kind is MessageKind.SNAPSHOT:
+                self._snapshots.send(message)
+            else:
+                by_peer.setdefault(message.to, []).append(message)
+        for peer, group in by_peer.items():
+            self.counters.messages_sent += len(group)
+            self._peers.send(peer, wire.RAFT, wire.encode(group))
+
+    def _ask_read_index(self, context: bytes) -> None:
+        self._engine.core.read_index(context)
+        self._engine.wake()
+
+    def _role_changed(self) -> None:
+        core = self._engine.core
+        if core.leader != self._watch.leader:
+            log.info("leader_changed", leader=core.leader, term=core.term)
+            self.counters.leader_changes += 1
+            self._watch.set(core.leader)
+            self._reads.ask_again()
+        self._become(acting=core.role is Role.LEADER and self._engine.applied_term == core.term)
+
+    def _become(self, *, acting: bool) -> None:
+        if acting != self._acting:
+            self._acting = acting
+            for listener in tuple(self._leadership_listeners):
+                listener(acting)
+
+
+def _core(node_id: str, contents: Contents, config: ConsensusConfig, rng: random.Random) -> Raft:
+    restored = RestoredState(
+        hard_state=contents.hard_state,
+        snapshot=contents.snapshot.meta,
+        entries=contents.entries,
+        applied=contents.snapshot.meta.index,
+    )
+    limits = RaftConfig(
+        election_timeout_ticks=config.election_ticks,
+        heartbeat_ticks=config.heartbeat_ticks,
+        promotion_lag_entries_max=config.promote_lag_entries,
+    )
+    return Raft(node_id=node_id, config=limits, restored=restored, rng=rng)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what a user should see of a group: its first error, however deep."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,238 @@
+"""Turns the core's wheel: what it is told goes in at once, what it asks for is done in its order, one Ready at a time.
+
+Every input is one synchronous call on the event loop, so nothing stands between reading and changing the core's state.
+`run` is the only task that takes Readys. While it awaits the disk, messages are stepped and proposals accepted; all of
+them share the next Ready and thus the next durable commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from swarmlet.consensus.addresses import AddressBook
+from swarmlet.consensus.disk import Batch, Disk
+from swarmlet.consensus.settings import APPLY_BYTES_MAX, APPLY_ENTRIES_MAX
+from swarmlet.consensus.snapshot_file import Header
+from swarmlet.consensus.waiting import AppliedIndex, Proposals
+from swarmlet.errors import BugError, SwarmletError, UnavailableError
+from swarmlet.raft.core import Raft
+from swarmlet.raft.messages import (
+    Entry,
+    EntryKind,
+    HardState,
+    MembershipChange,
+    Message,
+    ReadState,
+    Ready,
+    Role,
+    SnapshotMeta,
+)
+from swarmlet.store.commands import Command, Outcome
+from swarmlet.store.state import Store
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened since the start; `node.py` shows them as metrics."""
+
+    entries_persisted: int = 0
+    disk_commits: int = 0
+    entries_applied: int = 0
+    messages_sent: int = 0
+    messages_received: int = 0
+    proposals: int = 0
+    leader_changes: int = 0
+    snapshots_taken: int = 0
+    snapshots_sent: int = 0
+    snapshots_installed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who is told what, synchronously, in the order in which it happens."""
+
+    send: Callable[[Sequence[Message]], None]
+    read: Callable[[ReadState], None]
+    role: Callable[[], None]
+    """Role, leader or term may have changed, or an entry of the current term was applied."""
+    member: Callable[[MembershipChange], None]
+    progressed: Callable[[], None]
+    """Entries were applied: it may be time for a snapshot."""
+
+
+class Engine:
+    """The driver of one node's core."""
+
+    def __init__(
+        self,
+        *,
+        core: Raft,
+        disk: Disk,
+        store: Store,
+        book: AddressBook,
+        counters: Counters,
+    ) -> None:
+        self.core = core
+        self.proposals = Proposals()
+        self.applied = AppliedIndex(core.applied)
+        self.applied_term = 0
+        self.bytes_since_snapshot = 0
+        self._disk = disk
+        self._store = store
+        self._book = book
+        self._counters = counters
+        self._arrived: dict[SnapshotMeta, Header] = {}
+        self._wake = asyncio.Event()
+        self._failure: SwarmletError | None = None
+        self._lazy: HardState | None = None
+        self._was_leader = False
+        self._stopping = False
+
+    # Inputs. Each is synchronous.
+
+    def tick(self) -> None:
+        self.core.tick()
+        self._wake.set()
+
+    def step(self, messages: Iterable[Message]) -> None:
+        """Take messages of a peer; a broken invariant ends `run` and not the link that brought them."""
+        try:
+            for message in messages:
+                self._counters.messages_received += 1
+                self.core.step(message)
+        except BugError as error:
+            self.fail(error)
+        self._wake.set()
+
+    def propose(self, data: bytes, command: Command) -> tuple[int, asyncio.Future[tuple[Outcome, ...]]]:
+        """Append an encoded command as leader; return its index and what resolves once it is applied."""
+        self._check()
+        self.proposals.check_room()
+        index = self.core.propose(data)
+        self._counters.proposals += 1
+        self._wake.set()
+        return index, self.proposals.add(index, self.core.term, command)
+
+    def propose_membership(self, change: MembershipChange) -> asyncio.Future[tuple[Outcome, ...]]:
+        """Append a membership change as leader; return what resolves once it is applied."""
+        self._check()
+        self.proposals.check_room()
+        index = self.core.propose_membership(change)
+        self._wake.set()
+        return self.proposals.add(index, self.core.term, None)
+
+    def install(self, header: Header, message: Message) -> None:
+        """Take a snapshot that arrived whole and verified."""
+        self._arrived[header.meta] = header
+        self.step((message,))
+
+    def fail(self, error: SwarmletError) -> None:
+        """Let `run` end with `error`."""
+        self._failure = self._failure or error
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look at the core again: somebody told it something."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` end after the Ready in hand."""
+        self._stopping = True
+        self._wake.set()
+
+    def _check(self) -> None:
+        if self._failure or self._stopping:
+            raise UnavailableError("this node is stopping; ask another")
+
+    # The wheel.
+
+    async def run(self, listeners: Listeners) -> None:
+        """Serve the core until `stop`; raise `DiskError` or `BugError` where going on would be wrong."""
+        try:
+            while not self._stopping:
+                await self._wake.wait()
+                self._wake.clear()
+                while self.core.has_ready() and not self._failure:
+                    await self._serve(self.core.ready(), listeners)
+                if self._failure:
+                    raise self._failure
+            if self._lazy:
+                await self._disk.persist(Batch(hard_state=self._lazy))
+        finally:
+            self._stopping = True
+            self.proposals.fail()
+
+    async def _serve(self, ready: Ready, listeners: Listeners) -> None:
+        """Do what one Ready asks for, in the order of its docstring."""
+        self._book.append(ready.entries)
+        listeners.send(ready.messages)
+        self._note_role(listeners)
+        self._lazy = ready.hard_state or self._lazy
+        if ready.must_sync or ready.entries or ready.snapshot:
+            await self._persist(ready)
+        listeners.send(ready.messages_after_persist)
+        if ready.snapshot:
+            await self._restore(ready.snapshot)
+        await self._apply(ready.committed, listeners)
+        self.core.advance(ready)
+        for read_state in ready.read_states:
+            listeners.read(read_state)
+        self._note_role(listeners)
+
+    async def _persist(self, ready: Ready) -> None:
+        snapshot = self._arrived[ready.snapshot] if ready.snapshot else None
+        batch = Batch(entries=ready.entries, hard_state=self._lazy, snapshot=snapshot)
+        self._lazy = None
+        await self._disk.persist(batch)
+        self._counters.disk_commits += 1
+        self._counters.entries_persisted += len(ready.entries)
+
+    async def _restore(self, meta: SnapshotMeta) -> None:
+        """Replace the state by the snapshot that the disk holds now."""
+        chunks = await self._disk.read_state()
+        if chunks:
+            self._store.restore(chunks)
+        self._book.restore(self._arrived[meta].addresses)
+        self._arrived = {later: header for later, header in self._arrived.items() if later.index > meta.index}
+        self.applied_term = meta.term
+        self.bytes_since_snapshot = 0
+        self._counters.snapshots_installed += 1
+        self.applied.advance(meta.index)
+
+    async def _apply(self, entries: Sequence[Entry], listeners: Listeners) -> None:
+        """Apply committed entries, a slice at a time, so that the event loop is never held up for long."""
+        in_slice = slice_bytes = 0
+        for entry in entries:
+            if in_slice >= APPLY_ENTRIES_MAX or slice_bytes >= APPLY_BYTES_MAX:
+                await asyncio.sleep(0)
+                in_slice = slice_bytes = 0
+            self._apply_entry(entry, listeners)
+            in_slice += 1
+            slice_bytes += len(entry.data)
+        if entries:
+            listeners.progressed()
+
+    def _apply_entry(self, entry: Entry, listeners: Listeners) -> None:
+        proposal = self.proposals.take(entry.index, entry.term)
+        outcomes: tuple[Outcome, ...] = ()
+        if entry.kind is EntryKind.MEMBERSHIP:
+            listeners.member(self._book.apply(entry))
+        elif proposal and proposal.command:
+            outcomes = self._store.apply(proposal.command)
+        elif entry.data:
+            outcomes = self._store.apply_entry(entry.data)
+        self.applied_term = entry.term
+        self.bytes_since_snapshot += len(entry.data)
+        self._counters.entries_applied += 1
+        self.applied.advance(entry.index)
+        if proposal and not proposal.done.done():
+            proposal.done.set_result(outcomes)
+
+    def _note_role(self, listeners: Listeners) -> None:
+        leads = self.core.role is Role.LEADER
+        if self._was_leader and not leads:
+            self.proposals.fail()
+        self._was_leader = leads
+        listeners.role()

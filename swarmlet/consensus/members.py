@@ -1,0 +1,259 @@
+"""Who belongs to consensus: joining as a learner, promotion, removal, transfer; and noticing one's own removal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.consensus import wire
+from swarmlet.consensus.addresses import AddressBook
+from swarmlet.consensus.engine import Engine
+from swarmlet.consensus.forwarding import Forwarder
+from swarmlet.consensus.settings import ConsensusConfig
+from swarmlet.consensus.waiting import LeaderWatch
+from swarmlet.consensus.wire import MemberRequest, MembershipView
+from swarmlet.errors import (
+    AlreadyExistsError,
+    BusyError,
+    ConflictError,
+    NotFoundError,
+    PeerError,
+    RemovedError,
+    UnavailableError,
+)
+from swarmlet.raft.messages import NO_NODE, ChangeKind, Membership, MembershipChange, Role
+from swarmlet.transport.peers import Peers
+
+log = structlog.get_logger()
+
+CHANGE_SECONDS_MAX = 10.0
+ASK_SECONDS_MAX = 1.0
+
+
+class Members:
+    """Changes the membership through the leader; on the leader, carries the changes out."""
+
+    def __init__(  # noqa: PLR0913  dependencies, by keyword
+        self,
+        *,
+        node_id: str,
+        engine: Engine,
+        book: AddressBook,
+        peers: Peers,
+        forwarder: Forwarder,
+        watch: LeaderWatch,
+        clock: Clock,
+        config: ConsensusConfig,
+    ) -> None:
+        self._node_id = node_id
+        self._engine = engine
+        self._book = book
+        self._peers = peers
+        self._forwarder = forwarder
+        self._watch = watch
+        self._clock = clock
+        self._config = config
+        self._leaderless_ticks = 0
+        self._asking: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    # Asked for on any node.
+
+    async def add_learner(self, node_id: str, address: str) -> None:
+        await self._carry(wire.ADD_LEARNER, MemberRequest(node_id, address), self._add)
+
+    async def remove(self, node_id: str) -> None:
+        was_member = node_id in self.applied_members()
+        try:
+            await self._carry(wire.REMOVE_MEMBER, MemberRequest(node_id), self._remove)
+        except NotFoundError:
+            if not was_member:  # else an earlier attempt of ours, whose answer was lost, has removed it
+                raise
+
+    async def transfer(self, to: str) -> None:
+        await self._carry(wire.TRANSFER, MemberRequest(to), self._transfer)
+
+    def handlers(self) -> dict[str, Callable[[str, bytes], Awaitable[bytes]]]:
+        """What peers may call."""
+        carried = {
+            wire.ADD_LEARNER: self._add,
+            wire.REMOVE_MEMBER: self._remove,
+            wire.TRANSFER: self._transfer,
+        }
+        return {method: self._handler(work) for method, work in carried.items()} | {wire.MEMBERSHIP: self._describe}
+
+    async def _carry(
+        self, method: str, request: MemberRequest, work: Callable[[MemberRequest], Awaitable[None]]
+    ) -> None:
+        await self._forwarder.carry(
+            method, wire.encode(request), here=lambda: work(request), read=lambda _: None, seconds=CHANGE_SECONDS_MAX
+        )
+
+    def _handler(self, work: Callable[[MemberRequest], Awaitable[None]]) -> Callable[[str, bytes], Awaitable[bytes]]:
+        async def handle(_sender: str, payload: bytes) -> bytes:
+            async with asyncio.timeout(CHANGE_SECONDS_MAX):
+                await work(wire.decode(payload, MemberRequest))
+            return b""
+
+        return handle
+
+    # Carried out on the leader.
+
+    async def _add(self, request: MemberRequest) -> None:
+        self._must_lead()
+        membership, node = self._engine.core.membership, request.node_id
+        if node in membership.learners and self._book.current.get(node) == request.address:
+            return  # the same request, come a second time
+        if node in membership.voters | membership.learners:
+            raise AlreadyExistsError(f"node {node} is a member of the cluster already")
+        await self._change(MembershipChange(ChangeKind.ADD_LEARNER, node, request.address.encode()))
+        log.info("learner_added", node=node, address=request.address)
+
+    async def _remove(self, request: MemberRequest) -> None:
+        self._must_lead()
+        node = request.node_id
+        membership = self._engine.core.membership
+        if node not in membership.voters | membership.learners:
+            raise NotFoundError(f"node {node} is not a member of the cluster")
+        if node in membership.voters:
+            await self._refuse_without_quorum(node, membership)
+        if node == self._node_id:
+            await self._transfer(MemberRequest(NO_NODE))
+            raise UnavailableError("the lead was handed over; the new leader removes this node")
+        await self._change(MembershipChange(ChangeKind.REMOVE, node))
+        log.info("member_removed", node=node)
+
+    async def _refuse_without_quorum(self, node: str, membership: Membership) -> None:
+        """Raise `ConflictError` where the voters that would remain could not reach a quorum."""
+        remaining = membership.voters - {node}
+        if not remaining:
+            raise ConflictError(f"node {node} is the only voter: without it the cluster would be gone")
+        needed = len(remaining) // 2 + 1
+        reachable = self._reachable() & remaining
+        if len(reachable) < needed:  # who answered may be counted anew just now: look again after a few heartbeats
+            await self._clock.sleep(2 * self._config.heartbeat_ticks * self._config.tick_seconds)
+            reachable |= self._reachable() & remaining
+        if len(reachable) < needed:
+            missing = ", ".join(sorted(remaining - reachable))
+            raise ConflictError(
+                f"removing node {node} would leave {len(remaining)} voters, of which {len(reachable)} can be reached "
+                f"and {needed} are needed; bring back or remove first: {missing}"
+            )
+
+    def _reachable(self) -> frozenset[str]:
+        return frozenset(node for node, progress in self._engine.core.progress.items() if progress.recently_active)
+
+    async def _transfer(self, request: MemberRequest) -> None:
+        self._must_lead()
+        core = self._engine.core
+        to = request.node_id or self._successor()
+        if to == self._node_id:
+            return
+        core.transfer_leadership(to)
+        self._engine.wake()
+        while core.transferee == to:
+            await self._watch.pause(self._config.tick_seconds)
+        if await self._watch.wait() != to:
+            raise UnavailableError(f"node {to} did not take the lead; it may be slow or cut off")
+        log.info("leadership_transferred", to=to)
+
+    def _successor(self) -> str:
+        """Return the voter that holds most of the log, of those that answer."""
+        core = self._engine.core
+        others = core.membership.voters - {self._node_id}
+        if not others:
+            raise ConflictError("there is no other voter that could lead")
+        progress = core.progress
+        return max(others, key=lambda node: (progress[node].recently_active, progress[node].match, node))
+
+    async def _change(self, change: MembershipChange) -> None:
+        """Propose a change; return once it is applied. Changes come one at a time: wait for the one under way."""
+        while True:
+            try:
+                await self._engine.propose_membership(change)
+            except BusyError:
+                await self._clock.sleep(self._config.tick_seconds)
+            else:
+                return
+
+    def _must_lead(self) -> None:
+        if self._engine.core.role is not Role.LEADER:
+            raise UnavailableError(f"node {self._node_id} does not lead")
+
+    # As time passes.
+
+    def tick(self) -> None:
+        core = self._engine.core
+        self._leaderless_ticks = 0 if core.leader else self._leaderless_ticks + 1
+        if core.has_committed_in_term and core.membership.learners:
+            self._promote()
+        if self._leaderless_ticks % self._config.election_ticks == 1:
+            self._ask_whether_removed()
+
+    def _promote(self) -> None:
+        """Give a learner that has caught up its vote, while voters are wanted."""
+        core = self._engine.core
+        if len(core.membership.voters) >= self._config.voters_max:
+            return
+        for node in sorted(core.membership.learners):
+            progress = core.progress[node]
+            if progress.recently_active and progress.match and core.commit - progress.match <= self._lag_max:
+                try:
+                    self._engine.propose_membership(MembershipChange(ChangeKind.PROMOTE, node))
+                except (PeerError, ConflictError):
+                    return  # another change is under way; the next tick tries again
+                log.info("learner_promoted", node=node)
+                return
+
+    @property
+    def _lag_max(self) -> int:
+        return self._config.promote_lag_entries
+
+    # Noticing that one was removed: the others do not speak to who is no member, so who hears nothing asks.
+
+    def applied(self, change: MembershipChange) -> None:
+        """Follow a membership change that was applied here."""
+        if change.kind is ChangeKind.REMOVE and change.node == self._node_id:
+            self._engine.fail(_removed(self._node_id))
+
+    def applied_members(self) -> frozenset[str]:
+        """Return who belonged to the cluster as of the last applied entry."""
+        membership = self._engine.core.snapshot_meta(self._membership_index).membership
+        return membership.voters | membership.learners
+
+    @property
+    def _membership_index(self) -> int:
+        """The applied index, or that of a snapshot that has arrived and is about to be installed."""
+        return max(self._engine.applied.index, self._engine.core.first_index - 1)
+
+    async def _describe(self, _sender: str, _payload: bytes) -> bytes:
+        return wire.encode(MembershipView(self._membership_index, self.applied_members()))
+
+    def _ask_whether_removed(self) -> None:
+        is_member = self._node_id in self.applied_members()
+        if is_member and self._tasks and (self._asking is None or self._asking.done()):
+            self._asking = self._tasks.create_task(self._ask_all())
+
+    async def _ask_all(self) -> None:
+        """Ask every peer; the membership of one that is not behind us counts, since node ids are never used twice."""
+        for peer in sorted(self._book.applied.keys() - {self._node_id}):
+            try:
+                reply = await self._peers.call(peer, wire.MEMBERSHIP, b"", timeout_seconds=ASK_SECONDS_MAX)
+            except PeerError:
+                continue
+            view = wire.decode(reply, MembershipView)
+            if view.applied >= self._membership_index and self._node_id not in view.members:
+                self._engine.fail(_removed(self._node_id))
+                return
+
+
+def _removed(node_id: str) -> RemovedError:
+    return RemovedError(
+        f"node {node_id} was removed from the cluster; to bring this machine back, empty its data folder and join anew"
+    )

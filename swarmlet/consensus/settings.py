@@ -1,0 +1,60 @@
+"""The numbers consensus runs by, each with its unit, and the limits that no configuration changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlet.errors import ConfigError
+
+SNAPSHOT_PIECE_BYTES = 256 * 1024
+"""What one call carries of a snapshot's file."""
+APPLY_ENTRIES_MAX = 128
+"""Entries applied before the event loop gets its turn."""
+APPLY_BYTES_MAX = 1024 * 1024
+"""Bytes of entries applied before the event loop gets its turn."""
+READERS_MAX = 10_000
+"""Readers that wait for their quorum round at once."""
+PROPOSALS_MAX = 10_000
+"""Proposals that wait for their entry at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusConfig:
+    """How fast consensus notices, how much it keeps, how many may vote. Tests make everything tiny."""
+
+    tick_seconds: float = 0.1
+    heartbeat_ticks: int = 2
+    election_ticks: int = 10
+    """The least time without a leader before an election; each node draws up to twice that."""
+    snapshot_entries: int = 10_000
+    snapshot_bytes: int = 16 * 1024 * 1024
+    """A snapshot is taken after so many entries or bytes of entries, whichever comes first."""
+    tail_entries: int = 1_000
+    """Entries kept behind a snapshot, so that a follower a little behind needs none."""
+    voters_max: int = 5
+    promote_lag_entries: int = 100
+    """A learner this close to the leader's commit index is caught up."""
+    campaign_stagger_seconds: float = 0.05
+    """The gap between the followers that start a pre-vote after their links to the leader closed."""
+    transfer_seconds_max: float = 3.0
+    forward_seconds_max: float = 30.0
+    """How long a leader works on what another node forwarded, whatever that node's own time limit."""
+    snapshot_call_seconds_max: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.heartbeat_ticks < self.election_ticks:
+            raise ConfigError("heartbeat_ticks must be at least 1 and less than election_ticks")
+        if self.tick_seconds <= 0 or self.snapshot_entries < 1 or self.snapshot_bytes < 1 or self.tail_entries < 0:
+            raise ConfigError("tick_seconds, snapshot_entries and snapshot_bytes must be positive")
+        if self.voters_max < 1:
+            raise ConfigError("voters_max must be at least 1")
+
+    @property
+    def election_seconds(self) -> float:
+        """The least time without a leader before an election."""
+        return self.election_ticks * self.tick_seconds
+
+    @property
+    def leader_wait_seconds(self) -> float:
+        """How long a caller waits for a leader before it is told that there is none: 1.5 times the longest draw."""
+        return 1.5 * 2 * self.election_seconds

@@ -1,0 +1,154 @@
+"""Snapshots: taken when the log has grown, sent in pieces to who is too far behind, received piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from swarmlet.consensus import wire
+from swarmlet.consensus.addresses import AddressBook
+from swarmlet.consensus.disk import Disk, SnapshotReader
+from swarmlet.consensus.engine import Counters, Engine
+from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES, ConsensusConfig
+from swarmlet.consensus.snapshot_file import Header
+from swarmlet.errors import InvalidError, PeerError
+from swarmlet.raft.messages import Message, SnapshotMeta
+from swarmlet.store.snapshot import Capture
+from swarmlet.store.state import Store
+from swarmlet.transport.peers import Peers
+
+log = structlog.get_logger()
+
+RESENDS_MAX = 3
+"""How often a piece is sent before the core is told that the receiver cannot be reached."""
+
+
+class Snapshots:
+    """One node's snapshots. At most one is taken at a time, one sent to each peer, one received."""
+
+    def __init__(  # noqa: PLR0913  dependencies, by keyword
+        self,
+        *,
+        engine: Engine,
+        disk: Disk,
+        store: Store,
+        book: AddressBook,
+        peers: Peers,
+        config: ConsensusConfig,
+        counters: Counters,
+        taken: SnapshotMeta,
+    ) -> None:
+        self._engine = engine
+        self._disk = disk
+        self._store = store
+        self._book = book
+        self._peers = peers
+        self._config = config
+        self._counters = counters
+        self._taken_index = taken.index
+        self._taking = False
+        self._sending: dict[str, int] = {}
+        self._receiving = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    # Taking.
+
+    def consider(self) -> None:
+        """Take a snapshot where the log has grown enough since the last one."""
+        grown = self._engine.applied.index - self._taken_index
+        due = grown >= self._config.snapshot_entries or self._engine.bytes_since_snapshot >= self._config.snapshot_bytes
+        replaced = (
+            self._engine.applied.index < self._engine.core.first_index - 1
+        )  # by one that is about to be installed
+        if due and grown > 0 and self._tasks and not self._taking and not replaced:
+            self._taking = True
+            self._tasks.create_task(self._take(*self._capture()))
+
+    def _capture(self) -> tuple[Header, Capture]:
+        """Freeze the applied state of this moment."""
+        index = self._engine.applied.index
+        self._taken_index = index
+        self._engine.bytes_since_snapshot = 0
+        return Header(self._engine.core.snapshot_meta(index), self._book.applied), self._store.capture()
+
+    async def _take(self, header: Header, capture: Capture) -> None:
+        """Write a captured state to disk, then trim the log to a tail behind it."""
+        index = header.meta.index
+        trim_to = max(index - self._config.tail_entries, 0)
+        try:
+            await self._disk.save_snapshot(header, capture.encode_chunks(), trim_to=trim_to)
+        finally:
+            self._taking = False
+        self._engine.core.compact(min((trim_to, *self._sending.values())))
+        self._counters.snapshots_taken += 1
+        log.info("snapshot_taken", index=index, log_kept_from=trim_to + 1)
+
+    # Sending.
+
+    def send(self, message: Message) -> None:
+        """Send the current snapshot to who needs it, in the background; the core is told how it ended."""
+        if self._tasks is None or message.to in self._sending:
+            return
+        self._sending[message.to] = 0
+        self._tasks.create_task(self._send(message))
+
+    async def _send(self, message: Message) -> None:
+        delivered = False
+        try:
+            reader = await self._disk.open_snapshot()
+            self._sending[message.to] = reader.header.meta.index
+            try:
+                await self._send_pieces(message, reader)
+            finally:
+                reader.close()
+            delivered = True
+            self._counters.snapshots_sent += 1
+            log.info("snapshot_sent", peer=message.to, index=reader.header.meta.index, size_bytes=reader.size)
+        except (PeerError, InvalidError) as error:
+            log.warning("snapshot_not_sent", peer=message.to, error=str(error))
+        finally:
+            del self._sending[message.to]
+            self._engine.core.report_snapshot(message.to, ok=delivered)
+            self._engine.wake()
+
+    async def _send_pieces(self, message: Message, reader: SnapshotReader) -> None:
+        """Send from where the receiver stands; its answers say where that is, so a broken link costs one piece."""
+        meta = reader.header.meta
+        last = Message(message.kind, message.sender, message.to, message.term, snapshot=meta)
+        offset = failures = 0
+        while True:
+            piece = await reader.read(offset, SNAPSHOT_PIECE_BYTES)
+            is_end = offset + len(piece) >= reader.size
+            payload = wire.encode(wire.SnapshotPiece(meta, offset, piece, last if is_end else None))
+            try:
+                reply = await self._peers.call(
+                    message.to, wire.SNAPSHOT, payload, timeout_seconds=self._config.snapshot_call_seconds_max
+                )
+            except PeerError:
+                failures += 1
+                if failures >= RESENDS_MAX:
+                    raise
+                continue
+            failures = 0
+            offset = wire.decode(reply, int)
+            if offset >= reader.size and is_end:
+                return
+
+    # Receiving.
+
+    async def receive(self, _sender: str, payload: bytes) -> bytes:
+        """Take one piece; with the last one, verify the whole and hand it to the core."""
+        piece = wire.decode(payload, wire.SnapshotPiece)
+        async with self._receiving:
+            if piece.meta.index <= self._engine.applied.index:
+                return wire.encode(piece.offset + len(piece.piece))  # nothing in it is news
+            held = await self._disk.receive_piece(piece.meta, piece.offset, piece.piece)
+            if piece.message and held == piece.offset + len(piece.piece):
+                header = await self._disk.accept_snapshot(piece.meta)
+                self._engine.install(header, piece.message)
+                log.info("snapshot_received", index=piece.meta.index, size_bytes=held)
+        return wire.encode(held)

@@ -1,0 +1,144 @@
+"""The real disk: a SQLite log and snapshot files in one locked folder, off the event loop.
+
+One thread writes the log, so that batches are durable in their order; another one writes and reads snapshots, which
+take long and must not hold up the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import functools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from swarmlet.consensus.disk import Batch, Contents
+from swarmlet.consensus.snapshot_file import Header, SnapshotFolder
+from swarmlet.consensus.sqlite_log import SqliteLog
+from swarmlet.errors import ConfigError, DiskError
+from swarmlet.raft.messages import SnapshotMeta
+
+DATABASE = "raft.db"
+LOCK = "lock"
+FOLDER_MODE = 0o700
+
+T = TypeVar("T")
+
+
+class SqliteDisk:
+    """The `Disk` of a daemon, in `folder`, which is made where it does not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._log = SqliteLog(folder / DATABASE)
+        self._snapshots = SnapshotFolder(folder)
+        self._log_thread = ThreadPoolExecutor(1, "raft-log")
+        self._snapshot_thread = ThreadPoolExecutor(1, "raft-snapshot")
+        self._lock: int | None = None
+        self._failure: DiskError | None = None
+
+    async def load(self) -> Contents:
+        return await self._run(self._log_thread, self._load)
+
+    async def claim(self, cluster_id: str, node_id: str) -> None:
+        await self._run(self._log_thread, self._log.claim, cluster_id, node_id)
+
+    async def persist(self, batch: Batch) -> None:
+        await self._run(self._log_thread, self._log.persist, batch)
+        if batch.snapshot:
+            await self._run(self._snapshot_thread, self._prune)
+
+    async def save_snapshot(self, header: Header, chunks: Iterable[bytes], *, trim_to: int) -> None:
+        await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)
+        save = functools.partial(self._log.save_snapshot, header, trim_to=trim_to)
+        await self._run(self._log_thread, save)
+        await self._run(self._snapshot_thread, self._prune)
+
+    async def read_state(self) -> Sequence[bytes]:
+        return await self._run(self._snapshot_thread, self._read_state)
+
+    async def open_snapshot(self) -> OpenSnapshot:
+        return await self._run(self._snapshot_thread, self._open_snapshot)
+
+    async def receive_piece(self, meta: SnapshotMeta, offset: int, piece: bytes) -> int:
+        return await self._run(self._snapshot_thread, self._snapshots.receive, meta, offset, piece)
+
+    async def accept_snapshot(self, meta: SnapshotMeta) -> Header:
+        return await self._run(self._snapshot_thread, self._snapshots.accept, meta)
+
+    def close(self) -> None:
+        self._log_thread.shutdown()
+        self._snapshot_thread.shutdown()
+        self._log.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _run(self, thread: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
+        """Do blocking work in `thread`; the first failure of the disk is every later call's answer."""
+        if self._failure:
+            raise self._failure
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
+        except DiskError as error:
+            self._failure = error
+            raise
+        except OSError as error:
+            self._failure = DiskError(f"{self._folder}: {error.strerror or error}")
+            raise self._failure from error
+
+    # In the snapshot thread, which is the only one to remove files: what is current there stays until it is opened.
+
+    def _prune(self) -> None:
+        self._snapshots.prune(self._log.snapshot.meta)
+
+    def _read_state(self) -> Sequence[bytes]:
+        meta = self._log.snapshot.meta
+        return tuple(self._snapshots.read(meta)) if meta.index else ()
+
+    def _open_snapshot(self) -> OpenSnapshot:
+        header = self._log.snapshot
+        return OpenSnapshot(header, self._snapshots.open(header.meta), self._snapshot_thread)
+
+    # In the log thread.
+
+    def _load(self) -> Contents:
+        self._lock = _lock(self._folder)
+        contents = self._log.load()
+        self._snapshots.clean(contents.snapshot.meta)
+        return contents
+
+
+class OpenSnapshot:
+    """A snapshot's file, open for sending."""
+
+    def __init__(self, header: Header, file: BinaryIO, thread: ThreadPoolExecutor) -> None:
+        self.header = header
+        self.size = os.fstat(file.fileno()).st_size
+        self._file = file
+        self._thread = thread
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        pread = functools.partial(os.pread, self._file.fileno(), limit, offset)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, pread)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _lock(folder: Path) -> int:
+    """Take the folder for this process; the kernel lets it go when the process ends, however it ends."""
+    try:
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{folder}: the data folder cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ConfigError(f"{folder}: another swarmlet daemon uses this data folder; stop it first") from error
+    return lock
