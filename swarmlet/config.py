@@ -25,6 +25,7 @@ DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
 DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 CONSENSUS_FOLDER = "raft"
 PORT = 7600
+DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
 FILE_BYTES_MAX = 1024 * 1024
 NODE_NAME_LENGTH_MAX = 63
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
@@ -222,7 +223,7 @@ class Config:
 
     data_dir: Annotated[Path, _path] = DEFAULT_DATA_DIR
     node_name: Annotated[str, node_name] = ""
-    listen: Annotated[str, _address(PORT)] = f"0.0.0.0:{PORT}"
+    listen: Annotated[str, _address(PORT)] = DEFAULT_LISTEN
     advertise: Annotated[str, _address(0)] = ""
     status_listen: Annotated[str, _address(PORT + 1)] = "127.0.0.1:7601"
     socket: Annotated[Path, _socket_path] = DEFAULT_SOCKET

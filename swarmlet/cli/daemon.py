@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,8 @@ def _read_token(token: str, file: Path | None) -> str:
 def _tell_founded(founded: Founded) -> None:
     state = founded.state
     print(f'Cluster {state.cluster_id} is made; this machine is its node "{state.name}" at {state.advertise}.')
+    if state.advertise.startswith(("127.", "[::1]", "localhost")):
+        print("No other machine reaches that address: for a cluster of several, begin anew with --advertise.")
     print("\nTo add a machine, run there:\n")
     print(f"    swarmlet join {state.advertise} --token {founded.token}\n")
     print(f"The token is good until {founded.token_expires:%Y-%m-%d %H:%M} UTC; `swarmlet token create` makes another.")
@@ -141,13 +144,23 @@ def _tell_joined(state: NodeState) -> None:
 def _start(config: Config, path: Path | None, *, wanted: bool) -> None:
     """Start the daemon: as the systemd service where it is installed and would read the same state, else right here."""
     if not wanted:
-        print("Start the daemon with `swarmlet run`, with the same --config and --data-dir.")
+        print(f"Start the daemon with `{_run_command(config, path)}`.")
     elif _service_fits(config, path):
         print(f"Starting {UNIT}; `journalctl -fu swarmlet` shows its log.")
         _systemctl("enable", "--now", UNIT)
     else:
         print("The daemon runs in this terminal; Ctrl-C stops it, containers keep running.", flush=True)
         _run_daemon(config)
+
+
+def _run_command(config: Config, path: Path | None) -> str:
+    from swarmlet.config import DEFAULT_DATA_DIR, DEFAULT_LISTEN
+
+    words = ["swarmlet", "run"]
+    words += ["--config", str(path)] if path else []
+    words += ["--data-dir", str(config.data_dir)] if config.data_dir != DEFAULT_DATA_DIR else []
+    words += ["--listen", config.listen] if config.listen != DEFAULT_LISTEN else []
+    return shlex.join(words)
 
 
 def _service_fits(config: Config, path: Path | None) -> bool:

@@ -103,6 +103,25 @@ def test_init_prints_a_join_command_whose_token_is_in_the_log(tmp_path: Path) ->
     assert f"tokens.internal.swarmlet.io/{token.token_id}" in first_operations(tmp_path / "state")
 
 
+def test_init_says_how_to_start_the_daemon(tmp_path: Path) -> None:
+    file = config_file(tmp_path, data_dir="/elsewhere")
+    result = swarmlet("init", "--config", str(file), "--data-dir", str(tmp_path / "state"), "--no-start")
+    line = f"`swarmlet run --config {file} --data-dir {tmp_path / 'state'} --listen 127.0.0.1:7699`"
+    assert line in result.stdout
+
+
+def test_on_a_machine_of_defaults_the_daemon_is_started_without_options() -> None:
+    assert daemon._run_command(Config(node_name="a"), None) == "swarmlet run"
+
+
+def test_init_warns_where_no_other_machine_could_join(tmp_path: Path) -> None:
+    file = str(config_file(tmp_path))
+    result = swarmlet("init", "--config", file, "--no-start")
+    other = swarmlet("init", "--config", file, "--data-dir", str(tmp_path / "b"), "--advertise", "h1", "--no-start")
+    assert "--advertise" in result.stdout
+    assert "--advertise" not in other.stdout
+
+
 def test_init_begins_the_log_with_identity_namespaces_and_the_first_node(tmp_path: Path) -> None:
     swarmlet("init", "--config", str(config_file(tmp_path)), "--no-start")
     keys = [key for key in first_operations(tmp_path / "state") if not key.startswith("tokens")]
