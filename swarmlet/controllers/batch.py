@@ -23,24 +23,26 @@ class Ticket:
 
 
 class Batch:
-    """Reconciliations that go into one command."""
+    """Reconciliations that go into one command; once it `is_full`, one was refused for want of room."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self._members: list[tuple[Ticket, Reconciliation]] = []
         self._keys: set[Key] = set()
         self._bytes = 0
+        self.is_full = False
 
     def add(self, ticket: Ticket, reconciliation: Reconciliation) -> bool:
         """Take a reconciliation in; False where it has no room, or changes what another one here changes."""
         operations = reconciliation.operations
         keys = {operation.key for operation in operations}
         size = sum(_size(operation) for operation in operations)
-        if self._members and (
-            len(self.operations) + len(operations) > OPERATIONS_MAX or not self._keys.isdisjoint(keys)
-        ):
+        if not self._keys.isdisjoint(keys):
             return False
-        if self._members and self._bytes + size > BATCH_BYTES_MAX:
+        if self._members and (
+            len(self.operations) + len(operations) > OPERATIONS_MAX or self._bytes + size > BATCH_BYTES_MAX
+        ):
+            self.is_full = True
             return False
         self.operations += operations
         self._members.append((ticket, reconciliation))

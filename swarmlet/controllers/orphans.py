@@ -21,10 +21,11 @@ class Orphans:
 
     def of(self, view: View, namespace: str) -> Sequence[Stored]:
         """Return those of one namespace, by name."""
-        self._catch_up(view)
+        self.catch_up(view)
         return [stored for key in sorted(self._keys.get(namespace, ())) if (stored := view.get(key))]
 
-    def _catch_up(self, view: View) -> None:
+    def catch_up(self, view: View) -> None:
+        """Take in what changed since the last call; called often, it never has to read everything."""
         if not 0 <= self._revision <= view.revision:
             self._rebuild(view)
         elif self._revision < view.revision:

@@ -123,8 +123,8 @@ class Reign:
         batch = Batch()
         now = self._clock.now()
         for number, ticket in enumerate(tickets, 1):
-            reconciliation = self._reconcile(ticket, now)
-            if reconciliation is not None and not batch.add(ticket, reconciliation):
+            reconciliation = None if batch.is_full else self._reconcile(ticket, now)
+            if batch.is_full or (reconciliation is not None and not batch.add(ticket, reconciliation)):
                 self._queue.add(ticket)
             if number % TICKETS_PER_TURN == 0:
                 await asyncio.sleep(0)

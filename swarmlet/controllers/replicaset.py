@@ -47,7 +47,10 @@ class ReplicaSets:
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the ReplicaSet itself, or those that a Pod belongs to or could belong to."""
-        return [change.key] if change.key.resource == REPLICA_SETS else _of_pod(change, view)
+        if change.key.resource == REPLICA_SETS:
+            return [change.key]
+        self._orphans.catch_up(view)
+        return _of_pod(change, view)
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return every ReplicaSet."""

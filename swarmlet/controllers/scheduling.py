@@ -22,7 +22,7 @@ from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler import placement
 from swarmlet.scheduler.cluster import Cluster
-from swarmlet.scheduler.demand import demand_of
+from swarmlet.scheduler.demand import Demand, demand_of
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -32,7 +32,7 @@ PENDING = Key(PODS, "", "")
 """The one key: all Pods that wait."""
 SCHEDULED = "PodScheduled"
 SCHEDULER_NAMES = ("", "default-scheduler")
-WRITES_PER_STEP = 500
+PODS_PER_STEP = 500
 RETELL = timedelta(seconds=10)
 """A Pod's reason to wait is not written again sooner, however often its numbers change."""
 BEGINNING = datetime.fromtimestamp(0, UTC)
@@ -47,9 +47,11 @@ class Scheduling:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._cluster = Cluster()
+        self._demands: dict[str, Demand] = {}
 
-    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the one key where the change makes a Pod wait, or makes room."""
+        self._cluster.catch_up(view)
         matters = _node_matters(change) if change.key.resource == NODES else _pod_matters(change)
         return (PENDING,) if matters else ()
 
@@ -59,16 +61,23 @@ class Scheduling:
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
         """Return the bindings of the Pods that wait, and the reasons of those that go on waiting."""
-        waiting = {stored.key: stored for stored in view.pods_on("") if _is_ours(cast("Pod", stored.object))}
+        waiting = {
+            stored.object.metadata.uid: stored for stored in view.pods_on("") if _is_ours(cast("Pod", stored.object))
+        }
+        self._demands = {
+            uid: self._demands.get(uid) or demand_of(cast("Pod", stored.object)) for uid, stored in waiting.items()
+        }
         if not waiting:
             return NOTHING
         self._cluster.catch_up(view)
-        in_turn = sorted(waiting.values(), key=_age)
-        requests = [(stored.key, demand_of(cast("Pod", stored.object))) for stored in in_turn]
+        in_turn = sorted(waiting.items(), key=_age)
+        requests = [(stored.key, self._demands[uid]) for uid, stored in in_turn]
+        by_key = {stored.key: stored for stored in waiting.values()}
+        answers = placement.place(requests, self._cluster.nodes, self._rng, placements_max=PODS_PER_STEP)
         work = _Work(now)
-        for each in placement.place(requests, self._cluster.nodes, self._rng):
-            work.take(waiting[each.pod], each)
-        return work.finish()
+        for each in answers:
+            work.take(by_key[each.pod], each)
+        return work.finish(more=len(answers) < len(requests))
 
 
 class _Work:
@@ -81,7 +90,7 @@ class _Work:
 
     def take(self, stored: Stored, placed: placement.Placement) -> None:
         """Bind a Pod, or say why not."""
-        if self._writes >= WRITES_PER_STEP:
+        if self._writes >= PODS_PER_STEP:
             self._wait = 0.0
         elif placed.node:
             self._bind(stored, placed.node)
@@ -119,9 +128,9 @@ class _Work:
         self._writes += 1
         self._events.append(events.Note(pod, events.WARNING, "FailedScheduling", refusal))
 
-    def finish(self) -> Reconciliation:
-        """Return it all."""
-        return Reconciliation(self._drafts.operations(), tuple(self._events), self._wait)
+    def finish(self, *, more: bool) -> Reconciliation:
+        """Return it all; with `more` Pods that got no answer yet, to be called again at once."""
+        return Reconciliation(self._drafts.operations(), tuple(self._events), 0.0 if more else self._wait)
 
 
 def _with_condition(pod: Pod, condition: Condition, now: datetime) -> object:
@@ -133,7 +142,8 @@ def _is_ours(pod: Pod) -> bool:
     return pods.is_active(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
 
 
-def _age(stored: Stored) -> tuple[datetime, Key]:
+def _age(waiting: tuple[str, Stored]) -> tuple[datetime, Key]:
+    _, stored = waiting
     return stored.object.metadata.creation_timestamp or BEGINNING, stored.key
 
 

@@ -77,7 +77,12 @@ class Cluster:
         self._revision = -1
 
     def catch_up(self, view: View) -> None:
-        """Take in what changed since the last call; where the store has forgotten that, read everything."""
+        """Take in what changed since the last call; where the store has forgotten that, read everything.
+
+        Called often, it never needs to: the store remembers some thousand changes.
+        """
+        if self._revision == view.revision:
+            return
         if not 0 <= self._revision <= view.revision:
             self._rebuild(view)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,13 +26,30 @@ class Placement:
     refusal: str = ""
 
 
-def place(requests: Sequence[tuple[Key, Demand]], nodes: Mapping[str, NodeInfo], rng: random.Random) -> list[Placement]:
-    """Return a placement for each Pod; `nodes` stays as it is. `rng` decides between nodes that are equally good."""
+def place(
+    requests: Sequence[tuple[Key, Demand]],
+    nodes: Mapping[str, NodeInfo],
+    rng: random.Random,
+    *,
+    placements_max: int = sys.maxsize,
+) -> list[Placement]:
+    """Return a placement for each Pod; `nodes` stays as it is. `rng` decides between nodes that are equally good.
+
+    After `placements_max` placements the rest get no answer: ask again once these are written.
+    """
     ballot = _Ballot(nodes, rng)
     groups: dict[Demand, list[Key]] = {}
     for key, demand in requests:
         groups.setdefault(demand, []).append(key)
-    return [placement for demand, keys in groups.items() for placement in ballot.place(demand, keys)]
+    answers: list[Placement] = []
+    placed = 0
+    for demand, keys in groups.items():
+        if placed >= placements_max:
+            break
+        found = ballot.place(demand, keys, placements_max - placed)
+        placed += sum(1 for each in found if each.node)
+        answers += found
+    return answers
 
 
 class _Ballot:
@@ -44,18 +62,18 @@ class _Ballot:
         rng.shuffle(order)
         self._lot = {name: number for number, name in enumerate(order)}
 
-    def place(self, demand: Demand, keys: Sequence[Key]) -> list[Placement]:
+    def place(self, demand: Demand, keys: Sequence[Key], placements_max: int) -> list[Placement]:
         scorer = scores.Scorer(demand)
         candidates = self._candidates(demand, scorer)
         placed: list[Placement] = []
-        for key in keys:
+        for key in keys[:placements_max]:
             if not candidates:
                 break
             name = candidates[0][-1]
             self._own(name).add(demand)
             self._renew(candidates, demand, scorer, name)
             placed.append(Placement(key, name))
-        left = keys[len(placed) :]
+        left = keys[len(placed) :] if not candidates else ()
         refusal = explain.refusal(demand, self._nodes.values()) if left else ""
         return placed + [Placement(key, "", refusal) for key in left]
 

@@ -20,7 +20,7 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key
 from swarmlet.store.replica import Change, View
 from tests.controllers.virtual_time import VirtualClock
-from tests.controllers.world import FakeReplica, World, new_deployment
+from tests.controllers.world import FakeReplica, World, new_deployment, new_template
 
 
 @pytest.fixture
@@ -36,6 +36,33 @@ async def test_a_hundred_pods_take_a_few_commands_from_apply_to_bound(world: Wor
     assert len(world.pods()) == 100
     assert "" not in world.spread()
     assert len(world.replica.commands) - before <= 6
+
+
+@pytest.mark.slow
+async def test_more_pods_than_one_step_takes_are_all_placed(world: World) -> None:
+    await world.respec_nodes(pods="1000", cpu="64")
+    await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1200))
+    await world.create(kinds.DEPLOYMENT, new_deployment("api", replicas=600))
+    await world.pass_time(10)
+    assert len(world.serving()) == 1800
+
+
+@pytest.mark.slow
+async def test_hundreds_that_fit_nowhere_do_not_keep_out_one_that_does(world: World) -> None:
+    await world.create(kinds.DEPLOYMENT, new_deployment("big", replicas=600, template=_picky()))
+    await world.pass_time(5)
+    before = len(world.replica.commands)
+    await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+    await world.pass_time(5)
+    assert len(world.serving()) == 1
+    await world.pass_time(30)
+    assert len(world.commands_since(before)) < 12
+    refusals = {pod.status.conditions[0].message for pod in world.pods(app="big")}
+    assert refusals == {"0/3 nodes are available: 3 do not match the node selector (disk=ssd)."}
+
+
+def _picky():
+    return new_template("big", node_selector={"disk": "ssd"})
 
 
 async def test_many_deployments_at_once_share_commands(world: World) -> None:

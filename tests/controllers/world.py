@@ -184,6 +184,14 @@ class World:
             lambda it: msgspec.structs.replace(it, spec=msgspec.structs.replace(it.spec, **changes)),
         )
 
+    async def respec_nodes(self, **allocatable: str) -> None:
+        def offer(node: Node) -> Node:
+            status = msgspec.structs.replace(node.status, allocatable=node.status.allocatable | allocatable)
+            return msgspec.structs.replace(node, status=status)
+
+        for name in self.agents:
+            await self.change(kinds.NODE, name, offer)
+
     async def set_image(self, name: str, image: str) -> None:
         await self.respec(name, template=new_template(name, image))
 

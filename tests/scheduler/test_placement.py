@@ -104,6 +104,12 @@ def test_placing_leaves_the_nodes_it_is_given_as_they_are(nodes: list[list[str]]
     assert all(not node.used and not node.owners and not node.ports for node in infos.values())
 
 
+def test_over_the_limit_of_a_round_pods_get_no_answer_rather_than_a_refusal() -> None:
+    requests = requests_of([["cpu=1m", "owner=a"]] * 5 + [["cpu=64"]] + [["cpu=2m", "owner=b"]] * 5)
+    first = placement.place(requests, nodes_of([["cpu=4"]]), random.Random(1), placements_max=7)
+    assert [bool(each.node) for each in first] == [True] * 5 + [False] + [True] * 2
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["pods", "remove", "node", "unnode"]), st.integers(0, 5)), max_size=30)
 
 
