@@ -34,7 +34,7 @@ class Leadership:
     def __init__(self, state: State) -> None:
         self._state = state
         self._log = state.log
-        self._progress = {node: Progress(state.config, self._log.last_index + 1) for node in state.peers}
+        self._progress = {node: Progress(state.config, self._log.last_index + 1) for node in sorted(state.peers)}
         self._reads = ReadQueue(state.config.max_pending_reads)
         self.transferee: NodeId = NO_NODE
         self.append(b"")  # commits what earlier terms left behind (Raft §5.4.2)
@@ -83,7 +83,7 @@ class Leadership:
     def _meet_members(self) -> None:
         """Begin with those who are new, forget those who left, and count the quorum anew."""
         peers = self._state.peers
-        for node in peers - self._progress.keys():
+        for node in sorted(peers - self._progress.keys()):
             self._progress[node] = Progress(self._state.config, self._log.last_index, recently_active=True)
         for node in self._progress.keys() - peers:
             del self._progress[node]
