@@ -34,29 +34,28 @@ def spec_hash(container: pod_model.Container) -> str:
 
 
 def record(container: pod_model.Container, pod: pod_model.Pod, *, is_init: bool) -> Record:
-    """Return the record of a container as the Pod's stored status tells it."""
-    statuses = pod.status.init_container_statuses if is_init else pod.status.container_statuses
-    told = next((each for each in statuses if each.name == container.name), None)
+    """Return the record of a container as the Pod's stored status tells it, without the container itself."""
     found = Record(spec=container, spec_hash=spec_hash(container), is_init=is_init)
+    told = _told(container.name, pod.status)
     if told is not None:
         found.attempt = told.restart_count
         found.image_id = told.image_id
-        found.terminated = told.state.terminated or _lost(told)
-        found.last_terminated = told.last_state.terminated
-        if told.state.waiting is not None and found.last_terminated is not None:  # it waits to be started again
+        found.terminated, found.last_terminated = told.state.terminated, told.last_state.terminated
+        if told.state.waiting is not None:  # to be started again
             found.terminated, found.last_terminated = found.last_terminated, None
-        if found.terminated is not None:
-            found.move(Life.EXITED)
     return found
 
 
-def adopt(records: Sequence[Record], containers: Sequence[runtime.Container]) -> Adopted:
+def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], status: pod_model.PodStatus) -> Adopted:
     """Give each record the containers that are its own; the youngest attempt counts."""
     stray = {each.id for each in containers}
     for each in records:
         mine = [container for container in containers if container.name == each.name and container.started_at]
         mine.sort(key=lambda container: (container.attempt, container.state is State.RUNNING), reverse=True)
-        stray -= _adopt_record(each, mine)
+        if mine:
+            stray -= _adopt_record(each, mine)
+        else:
+            _do_without(each, _told(each.name, status))
     sandboxes = [each for each in containers if each.name == runtime.SANDBOX]
     sandbox = next((each for each in sandboxes if each.state is State.RUNNING), None)
     last = max((each.attempt for each in sandboxes), default=-1)
@@ -71,31 +70,36 @@ def take_as_done(init: Record) -> None:
 
 
 def _adopt_record(each: Record, mine: Sequence[runtime.Container]) -> set[str]:
-    if not mine:
-        return set()
     current, *older = mine
     each.attempt = max(each.attempt, current.attempt)
     each.image_id = current.image_id or each.image_id
     each.crashes.failures = each.attempt
-    each.life = Life.WAITING
     if current.state is State.RUNNING:
         each.begin(current)
     else:
         assert current.started_at is not None, "containers that never started are sorted out before"
+        if each.terminated is not None and not each.terminated.container_id.endswith(current.id):
+            each.last_terminated = each.terminated
         each.end(current, current.finished_at or current.started_at)
         each.move(Life.EXITED)
     each.previous = next((container for container in older if container.state is State.EXITED), None)
     return {current.id} | ({each.previous.id} if each.previous else set())
 
 
-def _lost(told: pod_model.ContainerStatus) -> pod_model.ContainerStateTerminated | None:
-    """What ran when the daemon stopped and is found no more."""
-    if told.state.running is None:
-        return None
-    return pod_model.ContainerStateTerminated(
-        exit_code=container_life.KILLED_EXIT_CODE,
-        reason=container_life.LOST_REASON,
-        message="The container could not be located when the daemon started",
-        started_at=told.state.running.started_at,
-        container_id=told.container_id,
-    )
+def _do_without(each: Record, told: pod_model.ContainerStatus | None) -> None:
+    """Nothing is found of the container: go by the status; what ran by it was killed."""
+    if told is not None and told.state.running is not None:
+        each.terminated = pod_model.ContainerStateTerminated(
+            exit_code=container_life.KILLED_EXIT_CODE,
+            reason=container_life.LOST_REASON,
+            message="The container could not be located when the daemon started",
+            started_at=told.state.running.started_at,
+            container_id=told.container_id,
+        )
+    if each.terminated is not None:
+        each.move(Life.EXITED)
+
+
+def _told(name: str, status: pod_model.PodStatus) -> pod_model.ContainerStatus | None:
+    statuses = (*status.init_container_statuses, *status.container_statuses)
+    return next((each for each in statuses if each.name == name), None)

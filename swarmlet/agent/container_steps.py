@@ -108,12 +108,15 @@ def restarts(record: Record, policy: str) -> bool:
     return policy in ("", "Always") or (policy == "OnFailure" and failed)
 
 
-def decide(record: Record, pod: Pod, now: datetime) -> Iterator[Instruction]:
-    """Start a container that has ended again, at once or later, or leave it for good."""
-    assert record.terminated is not None
-    if not record.replacing and not restarts(record, pod.spec.restart_policy):
+def settle(record: Record, policy: str) -> None:
+    """Leave a container that has ended for good where its Pod's restartPolicy says so."""
+    if record.life is Life.EXITED and not record.replacing and not restarts(record, policy):
         record.move(Life.DONE)
-        return
+
+
+def restart(record: Record, pod: Pod, now: datetime) -> Iterator[Instruction]:
+    """Start a container that has ended again: at once, or later where it ends too often."""
+    assert record.terminated is not None
     delay = timedelta(0) if record.replacing else record.crashes.fail()
     retry_at = (record.terminated.finished_at or now) + delay
     if retry_at <= now:

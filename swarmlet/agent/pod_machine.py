@@ -251,6 +251,8 @@ class PodMachine:
     def _advance(self, now: datetime) -> Iterator[Instruction]:
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
+        for record in self._records():
+            container_steps.settle(record, self.pod.spec.restart_policy)
         if self.is_ending:
             yield from self._advance_ending()
         elif pod_status.is_terminal(self.pod) or self._phase() in pod_status.TERMINAL_PHASES:
@@ -281,7 +283,7 @@ class PodMachine:
 
     def _drive(self, record: Record, now: datetime) -> Iterator[Instruction]:
         if record.life is Life.EXITED:
-            yield from container_steps.decide(record, self.pod, now)
+            yield from container_steps.restart(record, self.pod, now)
         elif record.life is Life.WAITING or (record.life is Life.BACK_OFF and _due_at(record.retry_at, now)):
             yield container_steps.fetch(record)
 
@@ -338,7 +340,7 @@ class PodMachine:
     # Small questions
 
     def _adopt(self, containers: Sequence[runtime.Container]) -> None:
-        adopted = adoption.adopt(self._records(), containers)
+        adopted = adoption.adopt(self._records(), containers, self.pod.status)
         self._stray |= adopted.stray
         self._sandbox = adopted.sandbox
         self._sandbox_step = Step.READY if adopted.sandbox else Step.ABSENT
