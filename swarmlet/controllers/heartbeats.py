@@ -52,11 +52,10 @@ class Heartbeats:
 
     def begin(self, tell: Callable[[str], None]) -> None:
         """Begin a reign with nothing heard; `tell` is called with the name of a node that is worth a look."""
-        self._pulses.clear()
         self._tell = tell
 
     def end(self) -> None:
-        """End the reign."""
+        """End the reign, and forget what was heard in it."""
         self._tell = None
         self._pulses.clear()
 

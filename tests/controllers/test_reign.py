@@ -17,6 +17,7 @@ from swarmlet.controllers.reign import Reign
 from swarmlet.model import events, kinds, objects
 from swarmlet.model.core import ConfigMap
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.pod import Container, Pod, PodSpec, ResourceRequirements
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key
 from swarmlet.store.replica import Change, View
 from tests.controllers.virtual_time import VirtualClock
@@ -104,6 +105,36 @@ async def test_losing_the_quorum_delays_and_loses_nothing(world: World) -> None:
     world.replica.quorum = True
     await world.pass_time(15)
     assert len(world.serving()) == 10
+
+
+async def test_events_that_could_not_be_written_are_written_later(world: World) -> None:
+    await world.create(kinds.DEPLOYMENT, new_deployment(replicas=2))
+    await world.pass_time(0.02)
+    world.replica.quorum = False
+    await world.pass_time(5)
+    assert world.events("SuccessfulCreate") == []
+    world.replica.quorum = True
+    await world.pass_time(5)
+    assert len(world.events("SuccessfulCreate")) == 2
+
+
+async def test_a_pending_pod_is_not_told_again_with_every_change_of_numbers(world: World) -> None:
+    await world.create(
+        kinds.POD, Pod(metadata=ObjectMeta(name="big", namespace="default"), spec=_asking("memory", "1Ti"))
+    )
+    await world.pass_time(1)
+    told = world.stored(kinds.POD, "big").revision
+    for number in range(1, 6):
+        await world.respec_nodes(memory=f"{number}Gi")
+        await world.pass_time(1)
+    assert world.stored(kinds.POD, "big").revision == told
+    await world.pass_time(10)
+    (condition,) = world.stored(kinds.POD, "big").object.status.conditions
+    assert condition.message == "0/3 nodes are available: 3 lack memory (need 1Ti, best has 5Gi free)."
+
+
+def _asking(name: str, amount: str) -> PodSpec:
+    return PodSpec(containers=(Container(name="main", resources=ResourceRequirements(requests={name: amount})),))
 
 
 async def test_after_a_snapshot_everything_is_looked_at_anew(world: World) -> None:

@@ -99,13 +99,17 @@ class HollowAgent:
             await asyncio.sleep(START_SECONDS)
             if not self.alive:
                 continue
-            operations = [each for pod in self._replica.view.pods_on(self.name) if (each := _serve(pod))]
-            if operations:
-                await self._replica.propose(operations, atomic=False)
+            try:
+                await self._serve_all()
+            except UnavailableError:
+                woken.set()
 
     async def wake(self) -> None:
         """Come back to life."""
         self.alive = True
+        await self._serve_all()
+
+    async def _serve_all(self) -> None:
         operations = [each for pod in self._replica.view.pods_on(self.name) if (each := _serve(pod))]
         if operations:
             await self._replica.propose(operations, atomic=False)

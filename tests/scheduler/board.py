@@ -2,7 +2,9 @@
 
 node NAME [cpu=4] [memory=8Gi] [pods=110] [label.K=V] [taint=K=V:EFFECT] [cordoned] [unready]
 pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID]
-remove NAME                 a Pod
+remove NAME...              takes Pods away
+finish NAME...              lets Pods' containers end for good
+unnode NAME...              takes nodes away
 place                       places what waits, binds it, and prints the nodes' loads and the refusals
 nodes                       prints what each node has free
 """
@@ -16,7 +18,7 @@ from collections.abc import Iterable
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Node, NodeSpec, NodeStatus, Taint
 from swarmlet.model.meta import Condition, ObjectMeta, OwnerReference
-from swarmlet.model.pod import Container, ContainerPort, Pod, PodSpec, ResourceRequirements, Toleration
+from swarmlet.model.pod import Container, ContainerPort, Pod, PodSpec, PodStatus, ResourceRequirements, Toleration
 from swarmlet.scheduler import explain, placement
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import demand_of
@@ -68,6 +70,13 @@ class Board:
 
     def do_remove(self, words: list[str]) -> list[str]:
         return self._delete(Key("pods", "default", name) for name in words)
+
+    def do_finish(self, words: list[str]) -> list[str]:
+        for name in words:
+            pod = self.store.get(Key("pods", "default", name)).object
+            bare = objects.with_metadata(pod, resource_version="")
+            self.put(kinds.POD, Pod(metadata=bare.metadata, spec=bare.spec, status=PodStatus(phase="Succeeded")))
+        return []
 
     def do_unnode(self, words: list[str]) -> list[str]:
         return self._delete(Key("nodes", "", name) for name in words)
