@@ -20,6 +20,7 @@ from swarmlet.errors import (
     BusyError,
     ConflictError,
     NotFoundError,
+    OutcomeUnknownError,
     PeerError,
     RemovedError,
     UnavailableError,
@@ -97,8 +98,11 @@ class Members:
 
     def _handler(self, work: Callable[[MemberRequest], Awaitable[None]]) -> Callable[[str, bytes], Awaitable[bytes]]:
         async def handle(_sender: str, payload: bytes) -> bytes:
-            async with asyncio.timeout(CHANGE_SECONDS_MAX):
-                await work(wire.decode(payload, MemberRequest))
+            try:
+                async with asyncio.timeout(CHANGE_SECONDS_MAX):
+                    await work(wire.decode(payload, MemberRequest))
+            except TimeoutError as error:
+                raise OutcomeUnknownError("the leader has not committed the change in time") from error
             return b""
 
         return handle

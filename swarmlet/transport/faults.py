@@ -1,0 +1,19 @@
+"""How an error of one daemon becomes the same error at another: by the name of its class, and its message."""
+
+from __future__ import annotations
+
+from swarmlet import errors
+from swarmlet.errors import OutcomeUnknownError, SwarmletError
+
+
+def name_of(error: SwarmletError) -> str:
+    """Return what travels in the place of the class."""
+    return type(error).__name__
+
+
+def restored(name: str, message: str) -> SwarmletError:
+    """Return the error that a peer raised; one of a class unknown here is an outcome unknown."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, SwarmletError):
+        return kind(message)
+    return OutcomeUnknownError(f"{name}: {message}")

@@ -1,0 +1,370 @@
+"""`TlsPeers`: all of a daemon's links, kept up, and what is sent, called and answered over them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from swarmlet.errors import (
+    BusyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    SwarmletError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from swarmlet.identity.authority import NodeIdentity
+from swarmlet.transport import faults, upgrade
+from swarmlet.transport.frames import Call, Fault, Frame, Reply, Send
+from swarmlet.transport.link import Link
+from swarmlet.transport.peers import CallHandler, MessageHandler
+
+log = structlog.get_logger()
+
+CONNECT_SECONDS_MAX = 3.0
+RETRY_SECONDS_MIN = 0.05
+RETRY_SECONDS_MAX = 2.0
+SERVED_CALLS_MAX = 4_096
+"""Calls of all peers that are being answered at once."""
+
+Identify = Callable[[ssl.SSLObject], NodeIdentity]
+"""Return whose verified certificate the other side showed; raise `UnauthorizedError` where it is no node's."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened since the start; `node.py` shows them as metrics."""
+
+    messages_sent: int = 0
+    messages_dropped: int = 0
+    calls_sent: int = 0
+    calls_served: int = 0
+    links_opened: int = 0
+    links_closed: int = 0
+
+
+@dataclass(slots=True)
+class Destination:
+    """Another daemon: where it listens, our link to it, and the task that keeps that link up."""
+
+    address: str
+    link: Link | None = None
+    keeping: asyncio.Task[None] | None = None
+
+
+class TlsPeers:
+    """Implements `peers.Peers` over TLS. `handle_upgrade` takes the other daemons' links, `run` keeps ours up."""
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        cluster_id: str,
+        client_context: ssl.SSLContext,
+        identify: Identify,
+        rng: random.Random,
+    ) -> None:
+        self.counters = Counters()
+        self._node_id = node_id
+        self._cluster_id = cluster_id
+        self._client_context = client_context
+        self._identify = identify
+        self._rng = rng
+        self._destinations: dict[str, Destination] = {}
+        self._incoming: dict[str, Link] = {}
+        self._retry_now: dict[str, asyncio.Event] = {}
+        self._message_handlers: dict[str, MessageHandler] = {}
+        self._call_handlers: dict[str, CallHandler] = {}
+        self._link_listeners: list[Callable[[str, bool], None]] = []
+        self._calls: dict[int, tuple[Link, asyncio.Future[bytes]]] = {}
+        self._last_call = 0
+        self._serving = 0
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # Life.
+
+    async def run(self) -> None:
+        """Keep a link to every known address, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                for node in self._destinations:
+                    self._keep(node)
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            self._link_listeners.clear()
+            for link in self.links():
+                link.close()
+
+    def links(self) -> list[Link]:
+        """Return all open links, both directions."""
+        outgoing = (destination.link for destination in self._destinations.values())
+        return [link for link in (*outgoing, *self._incoming.values()) if link]
+
+    def is_connected(self, node: str) -> bool:
+        """Whether a message to `node` would be sent now."""
+        destination = self._destinations.get(node)
+        return destination is not None and destination.link is not None
+
+    def set_addresses(self, addresses: Mapping[str, str]) -> None:
+        """Tell where each other node listens: node id -> "host:port". Links to nodes that are gone are closed."""
+        wanted = {node: address for node, address in addresses.items() if node != self._node_id}
+        for node in self._destinations.keys() - wanted.keys():
+            self._forget(node)
+        for node, address in wanted.items():
+            known = self._destinations.get(node)
+            if known is None:
+                self._destinations[node] = Destination(address)
+                self._keep(node)
+            elif known.address != address:
+                known.address = address
+                if known.link:
+                    known.link.close()
+
+    def _forget(self, node: str) -> None:
+        destination = self._destinations.pop(node)
+        self._retry_now.pop(node, None)
+        if destination.keeping:
+            destination.keeping.cancel()
+        for link in (destination.link, self._incoming.get(node)):
+            if link:
+                link.close()
+
+    # Sending and calling.
+
+    def send(self, to: str, channel: str, payload: bytes) -> None:
+        """Send without waiting; dropped (and counted) when the link is down or its bounded queue is full."""
+        destination = self._destinations.get(to)
+        link = destination.link if destination else None
+        if link and link.send(Send(channel, payload)):
+            self.counters.messages_sent += 1
+        else:
+            self.counters.messages_dropped += 1
+
+    async def call(self, to: str, method: str, payload: bytes, *, timeout_seconds: float) -> bytes:
+        """Call a peer and return its reply; a call to ourselves is answered here."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                if to == self._node_id:
+                    return await self._answer(self._node_id, method, payload)
+                return await self._ask(to, method, payload)
+        except TimeoutError as error:
+            raise OutcomeUnknownError(f"node {to} did not answer {method} within {timeout_seconds:g} s") from error
+
+    async def _ask(self, to: str, method: str, payload: bytes) -> bytes:
+        destination = self._destinations.get(to)
+        link = destination.link if destination else None
+        if link is None:
+            raise UnavailableError(f"no link to node {to}" + (f" at {destination.address}" if destination else ""))
+        self._last_call += 1
+        number = self._last_call
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._calls[number] = (link, reply)
+        try:
+            if not link.send(Call(number, method, payload)):
+                raise UnavailableError(f"the link to node {to} is full; try again in a moment")
+            self.counters.calls_sent += 1
+            return await reply
+        finally:
+            del self._calls[number]
+
+    # Listening.
+
+    def on_message(self, channel: str, handler: MessageHandler) -> None:
+        """Receive what peers `send` on `channel`."""
+        self._message_handlers[channel] = handler
+
+    def on_call(self, method: str, handler: CallHandler) -> None:
+        """Answer what peers `call` as `method`."""
+        self._call_handlers[method] = handler
+
+    def on_link(self, listener: Callable[[str, bool], None]) -> None:
+        """Call `listener(node id, up)`: up when we can send to it, not up when a link of either direction closes."""
+        self._link_listeners.append(listener)
+
+    def _receive(self, link: Link, frame: Frame) -> None:
+        match frame:
+            case Send():
+                handler = self._message_handlers.get(frame.channel)
+                if handler:
+                    handler(link.peer, frame.payload)
+            case Call():
+                self._serve(link, frame)
+            case Reply() | Fault():
+                self._settle(link, frame)
+
+    def _settle(self, link: Link, frame: Reply | Fault) -> None:
+        """Give an answer to who waits for it, if somebody still does."""
+        asked, reply = self._calls.get(frame.number, (None, None))
+        if reply is None or reply.done() or asked is not link:
+            return
+        if isinstance(frame, Reply):
+            reply.set_result(frame.payload)
+        else:
+            reply.set_exception(faults.restored(frame.error, frame.message))
+
+    def _serve(self, link: Link, call: Call) -> None:
+        if self._tasks is None or self._serving >= SERVED_CALLS_MAX:
+            busy = BusyError(f"node {self._node_id} answers {self._serving} calls already; try again in a moment")
+            link.send(Fault(call.number, faults.name_of(busy), str(busy)))
+            return
+        self._serving += 1
+        self._tasks.create_task(self._serve_call(link, call))
+
+    async def _serve_call(self, link: Link, call: Call) -> None:
+        self.counters.calls_served += 1
+        try:
+            reply: Frame = Reply(call.number, await self._answer(link.peer, call.method, call.payload))
+        except SwarmletError as error:
+            reply = Fault(call.number, faults.name_of(error), str(error))
+        except Exception:
+            log.exception("call_failed", peer=link.peer, method=call.method)
+            message = f"node {self._node_id} failed at {call.method}; its log says why"
+            reply = Fault(call.number, OutcomeUnknownError.__name__, message)
+        finally:
+            self._serving -= 1
+        if not link.send(reply):
+            log.warning("reply_dropped", peer=link.peer, method=call.method)
+
+    async def _answer(self, sender: str, method: str, payload: bytes) -> bytes:
+        handler = self._call_handlers.get(method)
+        if handler is None:
+            raise NotFoundError(f"node {self._node_id} answers no call {method!r}; do all nodes run one version?")
+        return await handler(sender, payload)
+
+    # Links that others open.
+
+    async def handle_upgrade(self, request: web.Request) -> web.StreamResponse:
+        """Take a peer's link: the aiohttp handler of GET `upgrade.PATH`. It lasts as long as the link."""
+        if self._tasks is None:
+            return web.Response(status=503, text="this daemon is not ready for its peers")
+        if not upgrade.is_upgrade(request):
+            return web.Response(
+                status=426, text=f"peers speak {upgrade.PROTOCOL}", headers={"Upgrade": upgrade.PROTOCOL}
+            )
+        try:
+            peer = self._certified_sender(request)
+        except UnauthorizedError as error:
+            log.warning("peer_refused", remote=request.remote, error=str(error))
+            return web.Response(status=403, text=str(error))
+        link = Link(peer, dialled=False, receive=self._receive, closed=self._link_closed)
+        replaced = self._incoming.pop(peer, None)
+        self._incoming[peer] = link
+        if replaced:
+            replaced.close()
+        self._hurry(peer)
+        return await upgrade.accept(request, link)
+
+    def _certified_sender(self, request: web.Request) -> str:
+        """Return the node id of the one who asks; raise `UnauthorizedError` where it is no node of this cluster."""
+        connection = request.transport.get_extra_info("ssl_object") if request.transport else None
+        if connection is None:
+            raise UnauthorizedError("peers come over TLS")
+        identity = self._identify(connection)
+        certified = (identity.cluster_id, identity.node_id)
+        upgrade.check_request(request, cluster_id=self._cluster_id, certified=certified)
+        return identity.node_id
+
+    # Links that we open.
+
+    def _keep(self, node: str) -> None:
+        if self._tasks is not None:
+            self._retry_now[node] = asyncio.Event()
+            self._destinations[node].keeping = self._tasks.create_task(self._keep_up(node))
+
+    def _hurry(self, node: str) -> None:
+        """The node is there: it dialled us. Dial it now if we were waiting to."""
+        if node in self._retry_now:
+            self._retry_now[node].set()
+
+    async def _keep_up(self, node: str) -> None:
+        """Dial `node`, and dial it again whenever the link has ended, ever more patiently while that fails."""
+        pause, problem = RETRY_SECONDS_MIN, ""
+        while True:
+            try:
+                link = await self._dial(node)
+            except (OSError, SwarmletError, TimeoutError) as error:
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
+                if str(error) != problem:
+                    problem = str(error)
+                    log.warning("peer_unreachable", peer=node, address=self._destinations[node].address, error=problem)
+            else:
+                pause, problem = RETRY_SECONDS_MIN, ""
+                self._link_opened(node, link)
+                await link.ended.wait()
+            await self._pause(node, pause * self._rng.uniform(0.5, 1.0))
+
+    async def _pause(self, node: str, seconds: float) -> None:
+        """Wait before the next attempt, unless the node shows that it is there."""
+        self._retry_now[node].clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._retry_now[node].wait()
+        except TimeoutError:
+            return
+
+    async def _dial(self, node: str) -> Link:
+        host, _, port = self._destinations[node].address.rpartition(":")
+        link = Link(node, dialled=True, receive=self._receive, closed=self._link_closed)
+        dialling = upgrade.Dialling(
+            cluster_id=self._cluster_id,
+            node_id=self._node_id,
+            host=self._destinations[node].address,
+            check=lambda connection: self._check_dialled(connection, node),
+            link=link,
+        )
+        async with asyncio.timeout(CONNECT_SECONDS_MAX):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: dialling, host.strip("[]"), int(port), ssl=self._client_context
+            )
+            try:
+                await dialling.granted
+            except BaseException:
+                transport.abort()
+                raise
+        return link
+
+    def _check_dialled(self, connection: ssl.SSLObject, node: str) -> None:
+        identity = self._identify(connection)
+        if (identity.cluster_id, identity.node_id) != (self._cluster_id, node):
+            raise UnauthorizedError(
+                f"called node {node} of cluster {self._cluster_id}, but node {identity.node_id} of cluster "
+                f"{identity.cluster_id} answers there"
+            )
+
+    # Up and down.
+
+    def _link_opened(self, node: str, link: Link) -> None:
+        destination = self._destinations[node]
+        if not link.is_open:
+            return
+        destination.link = link
+        self.counters.links_opened += 1
+        log.info("link_opened", peer=node, address=destination.address)
+        for listener in tuple(self._link_listeners):
+            listener(node, True)
+
+    def _link_closed(self, link: Link) -> None:
+        """Fail the calls under way, and tell the listeners, unless a newer link has taken this one's place."""
+        for calling, reply in self._calls.values():
+            if calling is link and not reply.done():
+                reply.set_exception(OutcomeUnknownError(f"the link to node {link.peer} broke before it answered"))
+        destination = self._destinations.get(link.peer)
+        was_outgoing = destination is not None and destination.link is link
+        was_incoming = self._incoming.get(link.peer) is link
+        if destination and was_outgoing:
+            destination.link = None
+        if was_incoming:
+            del self._incoming[link.peer]
+        if was_outgoing or was_incoming:
+            self.counters.links_closed += 1
+            log.info("link_closed", peer=link.peer, dialled=link.dialled)
+            for listener in tuple(self._link_listeners):
+                listener(link.peer, False)
