@@ -24,7 +24,7 @@ class Life(enum.Enum):
 TRANSITIONS: dict[Life, frozenset[Life]] = {
     Life.WAITING: frozenset({Life.FETCHING, Life.RUNNING, Life.EXITED, Life.DONE}),  # the last three: adopted
     Life.FETCHING: frozenset({Life.STARTING, Life.BACK_OFF, Life.WAITING, Life.DONE}),
-    Life.STARTING: frozenset({Life.RUNNING, Life.BACK_OFF, Life.WAITING}),
+    Life.STARTING: frozenset({Life.RUNNING, Life.BACK_OFF}),
     Life.RUNNING: frozenset({Life.STOPPING, Life.EXITED}),
     Life.STOPPING: frozenset({Life.EXITED}),
     Life.EXITED: frozenset({Life.FETCHING, Life.BACK_OFF, Life.DONE}),

@@ -178,8 +178,9 @@ class PodMachine:
             case stimuli.ImageFailed(name, reason, message):
                 if (record := self._expect(name)).life is Life.FETCHING:
                     yield from container_steps.image_failed(record, reason, message, now)
-            case stimuli.ImageVanished(name):
-                self._expect(name).move(Life.WAITING)
+            case stimuli.ImageVanished(name, message):
+                record = self._expect(name)
+                record.back_off("ErrImagePull", message, now + record.starts.fail())
             case stimuli.Started(name, container):
                 yield from self._started(self._expect(name), container, now)
             case stimuli.StartFailed(name, reason, message):

@@ -53,7 +53,12 @@ class PodWorker:
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
         """Tell the machine what happened, and begin what it wants done."""
-        for instruction in self.machine.handle(stimulus, self._tools.clock.now()):
+        try:
+            instructions = self.machine.handle(stimulus, self._tools.clock.now())
+        except Exception:  # a bug that one Pod brings out must not take the others with it
+            log.exception("pod_machine_failed", pod=str(self.key), stimulus=type(stimulus).__name__)
+            return
+        for instruction in instructions:
             match instruction:
                 case stimuli.Tell(type_, reason, message, field_path):
                     self._tools.record(events.Note(self.machine.pod, type_, reason, message, field_path))
@@ -67,6 +72,8 @@ class PodWorker:
         try:
             outcome = await self._outcome(instruction)
         except SwarmletError as error:
+            if isinstance(error, runtime.ImageMissingError) and isinstance(instruction, stimuli.StartContainer):
+                self._tools.images.forget(instruction.container.image)
             outcome = failure(instruction, error)
         except Exception as error:
             log.exception("instruction_failed", pod=str(self.key), instruction=type(instruction).__name__)
@@ -159,7 +166,7 @@ def failure(instruction: stimuli.Instruction, error: Exception) -> stimuli.Stimu
             return stimuli.ImageFailed(container.name, "ErrImageNeverPull" if never else "ErrImagePull", message)
         case stimuli.StartContainer(container):
             if isinstance(error, runtime.ImageMissingError):
-                return stimuli.ImageVanished(container.name)
+                return stimuli.ImageVanished(container.name, message)
             return stimuli.StartFailed(container.name, start_failure_reason(error), message)
         case stimuli.StopContainer(container_id):
             return stimuli.StopFailed(container_id, message)

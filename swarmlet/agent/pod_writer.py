@@ -72,7 +72,11 @@ class PodWriter:
         batch: list[tuple[PodWorker, Operation]] = []
         for worker in workers:
             del self._pending[worker.uid]
-            operation = self._operation(worker)
+            try:
+                operation = self._operation(worker)
+            except Exception:  # a bug that one Pod brings out must not take the others with it
+                log.exception("pod_status_failed", pod=str(worker.key))
+                continue
             if operation is not None:
                 batch.append((worker, operation))
         if not batch:

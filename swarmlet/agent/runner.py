@@ -325,7 +325,7 @@ class Agent:
             raise NotFoundError(f'pod "{name}" is not on node {self._node.name}')
         names = [each.name for each in (*worker.machine.pod.spec.init_containers, *worker.machine.pod.spec.containers)]
         if not container and len(worker.machine.pod.spec.containers) > 1:
-            raise InvalidError(f"a container name must be specified for pod {name}, choose one of: {names}")
+            raise InvalidError(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
         wanted = container or worker.machine.pod.spec.containers[0].name
         if wanted not in names:
             raise InvalidError(f"container {wanted} is not valid for pod {name}")

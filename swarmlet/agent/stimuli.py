@@ -71,6 +71,7 @@ class ImageVanished:
     """It was there when asked for, and not when the container was created."""
 
     name: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
