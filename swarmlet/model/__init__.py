@@ -2,7 +2,7 @@
 
 Every room uses it; it uses only `errors`. Invariants:
 
-- Structs are immutable and shared: a change is a new value (`msgspec.structs.replace`), and dicts inside are not touched.
+- Structs are immutable and shared: a change is a new value (`msgspec.structs.replace`); dicts inside are not touched.
 - What a user sent goes through `decode`, then `defaults`, then `validation`; what the store holds has been through all.
 - A field of Kubernetes that swarmlet does not have is reported by `decode`, never silently dropped.
 - Nothing here knows the time or draws a number: `now` and `rng` are arguments.

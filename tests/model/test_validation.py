@@ -335,6 +335,12 @@ def test_little_of_a_pod_may_change(path, value, where):
     assert (where in found) if where else found == {}
 
 
+def test_no_toleration_of_a_pod_may_go():
+    old = merged(POD, "spec.tolerations", [{"key": "a", "operator": "Exists"}, {"key": "b", "operator": "Exists"}])
+    new = merged(old, "spec.tolerations", old["spec"]["tolerations"][:1])
+    assert "spec.tolerations" in update_problems(kinds.POD, old, new)
+
+
 @pytest.mark.parametrize("field", ["name", "namespace", "uid"])
 def test_an_objects_identity_may_not_change(field):
     assert f"metadata.{field}" in update_problems(kinds.POD, POD, merged(POD, f"metadata.{field}", "other"))

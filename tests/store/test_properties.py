@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from swarmlet.model import kinds
 from swarmlet.store import commands
 from swarmlet.store.commands import Command, Delete, Key, Put
 from swarmlet.store.state import Store
+
+pytestmark = pytest.mark.slow  # hundreds of histories each
 
 RESOURCES = ("pods", "configmaps", "nodes")
 

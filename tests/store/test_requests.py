@@ -31,3 +31,18 @@ def test_a_restored_memory_forgets_as_the_original_would(monkeypatch):
     for each in (original, restored):
         each.remember(b"b", (DONE,) * 3)
     assert restored.items() == original.items() == [(b"b", (DONE,) * 3)]
+
+
+def test_after_a_large_command_is_forgotten_there_is_room_again(monkeypatch):
+    monkeypatch.setattr(requests, "OUTCOMES_MAX", 5)
+    recent = requests.RecentRequests()
+    recent.remember(b"large", (DONE,) * 5)
+    for name in (b"a", b"b", b"c", b"d", b"e"):
+        recent.remember(name, (DONE,))
+    assert [name for name, _ in recent.items()] == [b"a", b"b", b"c", b"d", b"e"]
+
+
+def test_a_request_without_an_id_is_not_remembered():
+    recent = requests.RecentRequests()
+    recent.remember(b"", (DONE,))
+    assert recent.items() == []
