@@ -37,7 +37,7 @@ def read(kind: Kind, document: Mapping[str, Any], options: WriteOptions, warning
     """
     decoded = decode.decode(kind, document)
     if options.field_validation == "Strict":
-        dataclasses.replace(decoded, unsupported_fields=()).raise_if_lossy()
+        decoded.raise_if_unknown()
     if options.field_validation == "Ignore":
         decoded = dataclasses.replace(decoded, unknown_fields=())
     warnings += decoded.warnings()

@@ -37,14 +37,14 @@ class Decoded:
         unsupported = (f"{path}: not supported by swarmlet yet; ignored" for path in self.unsupported_fields)
         return (*unknown, *unsupported)
 
-    def raise_if_lossy(self) -> None:
-        """Raise `CallerError` in Kubernetes' words where a field was left out: `fieldValidation=Strict`."""
-        problems = [f'unknown field "{path}"' for path in self.unknown_fields]
-        problems += [f'field "{path}" is not supported by swarmlet yet' for path in self.unsupported_fields]
-        if problems:
+    def raise_if_unknown(self) -> None:
+        """Raise `CallerError` in Kubernetes' words where there are unknown fields: `fieldValidation=Strict`."""
+        if self.unknown_fields:
             kind, version = self.object.kind, self.object.api_version.rpartition("/")[2]
-            prefix = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: '
-            raise CallerError(prefix + ", ".join(problems))
+            problems = ", ".join(f'unknown field "{path}"' for path in self.unknown_fields)
+            raise CallerError(
+                f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {problems}'
+            )
 
 
 def decode(kind: Kind, document: Any) -> Decoded:
