@@ -18,6 +18,6 @@ sent before what it rests on is on disk.
             apply(ready.committed), serve(ready.read_states)
             raft.advance(ready)
 
-Where things live: `core` the API; `election` terms, votes and roles; `leadership` what a leader does, with the `progress`
-of each follower and `reads`; `following` what a follower does; `log`, `membership`, `quorum` the ground under them.
+Where things live: `core` the API; `election` terms, votes and roles; `leadership` what a leader does, with `reads` and
+the `progress` of each follower; `following` what a follower does; `log`, `membership`, `quorum` the ground under them.
 """

@@ -228,10 +228,10 @@ class Raft:
             self._transfer(self._election.leadership, to)
 
     def _retire_if_over(self) -> None:
-        """Step down once the change that took our vote is committed, telling the others first (dissertation §4.2.2)."""
+        """Step down once the change that took our vote is committed (dissertation §4.2.2)."""
         leadership = self._election.leadership
         if leadership and leadership.is_over:
-            leadership.flush()
+            leadership.retire()
             self._election.follow(self._state.term, NO_NODE)
 
     # What is to be done.

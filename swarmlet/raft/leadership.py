@@ -192,9 +192,17 @@ class Leadership:
         return bool(self.transferee)
 
     def _hand_over_if_caught_up(self) -> None:
-        state, to = self._state, self.transferee
-        if to and self._progress[to].match == self._log.last_index:
-            state.send(Message(MessageKind.TIMEOUT_NOW, state.node_id, to, state.term))
+        if self.transferee and self._progress[self.transferee].match == self._log.last_index:
+            self._let_stand(self.transferee)
+
+    def retire(self) -> None:
+        """Tell all what is committed, our leaving included, and let the voter that holds most stand at once."""
+        self.flush()
+        self._let_stand(max(sorted(self._state.membership.voters), key=self._match))
+
+    def _let_stand(self, voter: NodeId) -> None:
+        state = self._state
+        state.send(Message(MessageKind.TIMEOUT_NOW, state.node_id, voter, state.term))
 
     # What is sent.
 

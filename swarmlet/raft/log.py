@@ -104,15 +104,18 @@ class Log:
         return self._totals[position - 1] if position else self._base_total
 
     def last_of_term(self, index: int, term: int) -> tuple[int, int]:
-        """Return (index, term) of the last entry up to `index` whose term is at most `term`.
+        """Return (index, term) of the last entry up to `index` whose term is at most `term`; below the log, (index, 0).
 
         Two logs can agree at no later place, given that one holds `term` at `index`: a whole term of conflicts costs
         one message instead of one an entry (Raft §5.3, at its end). Terms never fall along a log, so it is bisected.
         """
         stop = min(index, self.last_index) - self.base_index
         position = bisect.bisect_right(self._entries, term, 0, max(stop, 0), key=lambda entry: entry.term)
-        found = self._entries[position - 1].term if position else self.base_term
-        return self.base_index + position, found
+        if position:
+            return self.base_index + position, self._entries[position - 1].term
+        if stop < 0 or self.base_term > term:
+            return min(index, self.base_index - 1), 0
+        return self.base_index, self.base_term
 
     # How it grows, and is cut.
 

@@ -98,18 +98,17 @@ class Progress:
     def wants(self, last_index: int, commit: int) -> bool:
         """Whether an append should go out now."""
         if self.state is ProgressState.REPLICATE:
-            unsent = self.next <= last_index and not self.window.is_full
-            return unsent or self.nudged or self.commit_sent < commit
+            has_news = self.next <= last_index or self.commit_sent < commit
+            return self.nudged or (has_news and not self.window.is_full)
         return self.state is ProgressState.PROBE and not self.probe_is_out
 
     def sent(self, last_index: int, size_bytes: int, commit: int) -> None:
         """Take note of an append that ends at `last_index`; of no bytes, where it bears no entry."""
         self.nudged = False
+        self.commit_sent = commit
         if self.state is ProgressState.PROBE:
             self.probe_is_out = True
-            return
-        self.commit_sent = commit
-        if size_bytes:
+        elif size_bytes:
             self.next = last_index + 1
             self.window.add(last_index, size_bytes)
 
@@ -145,12 +144,14 @@ class Progress:
 
     def probe(self) -> None:
         self._enter(ProgressState.PROBE, self.match + 1)
+        self.commit_sent = 0
 
     def replicate(self) -> None:
         self._enter(ProgressState.REPLICATE, self.match + 1)
 
     def await_snapshot(self, index: int) -> None:
         self._enter(ProgressState.SNAPSHOT, index + 1)
+        self.commit_sent = 0
         self.snapshot_index = index
 
     def snapshot_ended(self, *, ok: bool) -> None:
@@ -170,5 +171,5 @@ class Progress:
         self.state = state
         self.next = next_index
         self.probe_is_out = self.nudged = False
-        self.commit_sent = self.snapshot_index = 0
+        self.snapshot_index = 0
         self.window.clear()

@@ -1,8 +1,8 @@
 """Scenarios: text files of commands, each followed by what came of it.
 
 A file holds scenarios, each under a line `=== Name`. A line that begins with `>` is a command, the lines up to the next
-command, comment (`#`) or empty line are its expected output. `pytest tests/raft --regenerate-scenarios` writes the output
-anew, to be read as a diff. Commands are the `do_*` methods of `Interpreter`; every step runs `validate()`.
+command, comment (`#`) or empty line are its expected output. `pytest tests/raft --regenerate-scenarios` writes the
+output anew, to be read as a diff. Commands are the `do_*` methods of `Interpreter`; every step runs `validate()`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def parse(path: Path) -> list[Scenario]:
 def regenerate(path: Path) -> None:
     lines: list[str] = []
     for scenario in parse(path):
-        outputs = dict((id(command), output) for command, output in scenario.run())
+        outputs = {id(command): output for command, output in scenario.run()}
         lines.append(f"=== {scenario.name}")
         for part in scenario.parts:
             lines += [part] if isinstance(part, str) else [part.line, *outputs[id(part)]]
@@ -295,7 +295,8 @@ class Interpreter:
         snapshot = None
         if "snapshot" in fields:
             index, term = map(int, fields["snapshot"].split("/"))
-            snapshot = SnapshotMeta(index, term, Membership(frozenset(wording.names(fields["voters"]))))
+            voters, learners = (wording.names(fields.get(who, "")) for who in ("voters", "learners"))
+            snapshot = SnapshotMeta(index, term, Membership(frozenset(voters), frozenset(learners)))
         member = self._network.members[node]
         member.core.step(
             Message(

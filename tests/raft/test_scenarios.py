@@ -24,9 +24,7 @@ def _regenerate(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.parametrize(("path", "case"), CASES)
-def test_scenario_sees_what_it_expects(
-    path: Path, case: scenario.Scenario, request: pytest.FixtureRequest
-) -> None:
+def test_scenario_sees_what_it_expects(path: Path, case: scenario.Scenario, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--regenerate-scenarios", default=False):
         pytest.skip("the files were written anew; read the diff")
     for command, seen in case.run():
