@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ PAGE_SIZE = 500
 PAGES_MAX = 10_000
 
 TABLE = f"{JSON};as=Table;v=v1;g=meta.k8s.io,{JSON}"
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
@@ -144,7 +145,7 @@ class Client:
         self,
         resource: Resource,
         name: str,
-        patch: Document,
+        patch: Document | Sequence[Document],
         *,
         namespace: str = "",
         subresource: str = "",

@@ -161,6 +161,7 @@ class Connection:
                 data=request.content(),
                 headers={"Accept": request.accept, "Content-Type": request.content_type},
                 timeout=limits,
+                server_hostname=self.endpoint.tls_server_name or None,
             )
         except aiohttp.ClientConnectorError as error:  # nothing was sent
             raise _RefusedError(self._unreachable(url, error), None) from error

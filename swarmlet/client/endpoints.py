@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from swarmlet.config import PORT
+from swarmlet.config import DEFAULT_SOCKET, PORT
 from swarmlet.errors import ConfigError
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -28,12 +28,46 @@ class Endpoint:
     socket: Path | None = None
     tls: ssl.SSLContext | None = None
     token: str = ""
+    tls_server_name: str = ""
     namespace: str = ""
 
     @property
     def name(self) -> str:
         """What to call it in a message."""
         return str(self.socket) if self.socket else ", ".join(self.urls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a person said about where the API is; nothing, as a rule."""
+
+    socket: Path | None = None
+    servers: tuple[str, ...] = ()
+    kubeconfig: Path | None = None
+    token: str = ""
+    authority: Path | None = None
+
+
+def choose(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint: what was said, else `SWARMLET_SOCKET`, else this machine's daemon, else `KUBECONFIG`."""
+    if choice.socket:
+        return local(choice.socket)
+    kubeconfig = choice.kubeconfig or _kubeconfig(environment)
+    if choice.servers or choice.kubeconfig or choice.token:
+        return remote(servers=choice.servers, kubeconfig=kubeconfig, token=choice.token, authority=choice.authority)
+    if named := environment.get("SWARMLET_SOCKET"):
+        return local(Path(named))
+    if kubeconfig and not os.path.lexists(DEFAULT_SOCKET) and environment.get("KUBECONFIG"):
+        return remote(kubeconfig=kubeconfig)
+    return local(DEFAULT_SOCKET)
+
+
+def _kubeconfig(environment: Mapping[str, str]) -> Path | None:
+    """Return the first file of `KUBECONFIG`, else kubectl's default file where it exists."""
+    if named := environment.get("KUBECONFIG", "").split(os.pathsep)[0]:
+        return Path(named)
+    default = Path(environment.get("HOME") or "/nonexistent") / ".kube" / "config"
+    return default if default.exists() else None
 
 
 def local(socket: Path) -> Endpoint:
@@ -48,7 +82,7 @@ def remote(
 
     Args:
         servers: addresses or URLs ("h1", "h1:7600", "https://h1:7600"), tried in turn.
-        kubeconfig: a file that `swarmlet kubeconfig` or kubectl wrote; None: `servers` must be given.
+        kubeconfig: a file that `swarmlet kubeconfig` wrote, or kubectl; None: `servers` must be given.
         token: a bearer token that goes before the file's credentials.
         authority: the PEM file of the CA that vouches for the servers.
 
@@ -58,11 +92,12 @@ def remote(
     cluster, user, context = _context(kubeconfig) if kubeconfig else ({}, {}, {})
     urls = tuple(_url(server) for server in servers) or ((str(cluster["server"]),) if cluster.get("server") else ())
     if not urls:
-        raise ConfigError(f"{kubeconfig}: no server in the current context; name one with --server")
+        raise ConfigError("no server is known: name one with --server, or a file that tells with --kubeconfig")
     return Endpoint(
         urls=tuple(url.rstrip("/") for url in urls),
         tls=_tls_context(cluster, {} if token else user, authority, kubeconfig),
         token=token or str(user.get("token") or ""),
+        tls_server_name=str(cluster.get("tls-server-name") or ""),
         namespace=str(context.get("namespace") or ""),
     )
 

@@ -1,0 +1,75 @@
+"""`swarmlet apply`: make the cluster as the manifests say, and watch it come about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli.session import Session, connected
+from swarmlet.errors import PeerError, SwarmletError
+
+if TYPE_CHECKING:
+    from swarmlet.cli.applying import Applied, Applier
+    from swarmlet.manifests.documents import Manifest
+
+DRY_RUN = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+VALIDATION = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command("apply", cls=parsing.Command)(apply)
+
+
+@connected
+async def apply(
+    session: Session,
+    filename: options.Files = None,
+    recursive: options.Recursive = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until what was applied is ready.")] = False,
+    within: options.Timeout = "5m",
+    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
+    validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
+) -> None:
+    """Create or change objects as manifests say: `apply -f web.yaml`, `apply -f folder/ -R`, `apply -f -`."""
+    from swarmlet.cli import files, waiting
+    from swarmlet.cli.applying import Applier
+    from swarmlet.manifests import documents
+
+    if dry_run not in DRY_RUN:
+        raise exits.UsageError(f"--dry-run={dry_run}: unknown; allowed: {', '.join(DRY_RUN)}")
+    if validate not in VALIDATION:
+        raise exits.UsageError(f"--validate={validate}: unknown; allowed: strict, warn, ignore")
+    seconds = spans.seconds(within, "--timeout")
+    manifests = files.manifests(filename, recursive=recursive)
+    catalogue = await session.catalogue()
+    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    applier = Applier(session, catalogue, dry_run=dry_run, validation=VALIDATION[validate])
+    applied = await _apply_all(applier, documents.in_apply_order(manifests), DRY_RUN[dry_run])
+    if wait and dry_run == "none":
+        await waiting.until_ready(session, catalogue, applied, seconds)
+
+
+async def _apply_all(applier: Applier, manifests: list[Manifest], suffix: str) -> list[Applied]:
+    """Apply each, going on past what is refused; raise the first refusal in the end."""
+    applied: list[Applied] = []
+    refused: list[tuple[Manifest, SwarmletError]] = []
+    for manifest in manifests:
+        try:
+            done = await applier.apply(manifest)
+        except PeerError:  # the others would fare no better
+            raise
+        except SwarmletError as error:
+            refused.append((manifest, error))
+            continue
+        applied.append(done)
+        print(f"{done} {done.verb}{suffix}", flush=True)
+    for position, (manifest, refusal) in enumerate(refused):
+        refusal.args = (f"{manifest.place}: {refusal}",)
+        if position:
+            exits.say(f"error: {refusal}")
+    if refused:
+        raise refused[0][1]
+    return applied

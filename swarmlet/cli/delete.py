@@ -1,0 +1,169 @@
+"""`swarmlet delete`: ask for deletion, and wait until what was deleted is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli.session import Session, connected
+from swarmlet.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from swarmlet.client.discovery import Resource
+
+PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
+UNLIMITED_SECONDS = 7 * 24 * 3600.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command("delete", cls=parsing.Command)(delete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+@connected
+async def delete(
+    session: Session,
+    what: options.WhatIfAny = None,
+    filename: options.Files = None,
+    recursive: options.Recursive = False,
+    selector: options.Labels = "",
+    all_: Annotated[bool, typer.Option("--all", help="All objects of the type.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until they are gone (the default).")] = True,
+    within: options.Timeout = "0s",
+    grace_period: Annotated[
+        int, typer.Option("--grace-period", min=-1, help="Seconds a Pod has to end; -1: its own.")
+    ] = -1,
+    force: Annotated[bool, typer.Option("--force", help="Forget a Pod at once, whether it ended or not.")] = False,
+    cascade: Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")] = "background",
+    ignore_not_found: options.IgnoreNotFound = False,
+) -> None:
+    """Delete objects: `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`."""
+    if cascade not in PROPAGATION:
+        raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
+    seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS
+    if filename:
+        targets = await _of_files(session, filename, recursive=recursive)
+    else:
+        targets = await _of_words(session, what or [], selector, every=all_)
+    if not targets:
+        exits.say("No resources found")
+    body: dict[str, Any] = {"propagationPolicy": PROPAGATION[cascade]}
+    if force or grace_period >= 0:
+        body["gracePeriodSeconds"] = max(grace_period, 0)
+    deleted = await _delete_all(session, targets, body, ignore_missing=ignore_not_found or bool(selector) or all_)
+    if wait:
+        await _until_gone(session, deleted, seconds)
+
+
+async def _of_files(session: Session, names: Sequence[str], *, recursive: bool) -> list[_Target]:
+    from swarmlet.cli import files
+    from swarmlet.manifests import documents
+
+    manifests = files.manifests(names, recursive=recursive)
+    catalogue = await session.catalogue()
+    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    targets = []
+    for manifest in documents.in_delete_order(manifests):
+        if resource := catalogue.of_kind(manifest.api_version, manifest.kind):
+            namespace = (manifest.namespace or session.namespace) if resource.namespaced else ""
+            targets.append(_Target(resource, namespace, manifest.name))
+    return targets
+
+
+async def _of_words(session: Session, words: Sequence[str], labels: str, *, every: bool) -> list[_Target]:
+    from swarmlet.cli import selection
+    from swarmlet.client.client import Scope
+
+    selected = selection.select(words, await session.catalogue())
+    if selected.named:
+        if labels or every:
+            raise exits.UsageError("a name excludes --all and -l")
+        return [_target(each.resource, session.namespace, each.name) for each in selected.named]
+    if not labels and not every:
+        raise exits.UsageError("name what to delete, or select it with -l, or say --all")
+    targets: list[_Target] = []
+    for resource in selected.kinds:
+        listed = await session.api.list(resource, Scope(namespace=session.namespace, labels=labels))
+        names = [item["metadata"]["name"] for item in listed.get("items") or ()]
+        targets += [_target(resource, session.namespace, name) for name in names]
+    return targets
+
+
+def _target(resource: Resource, namespace: str, name: str) -> _Target:
+    return _Target(resource, namespace if resource.namespaced else "", name)
+
+
+async def _delete_all(
+    session: Session, targets: Sequence[_Target], body: dict[str, Any], *, ignore_missing: bool
+) -> list[_Target]:
+    """Ask for each deletion; raise the first `NotFoundError` when all were asked for."""
+    deleted: list[_Target] = []
+    missing: list[NotFoundError] = []
+    for target in targets:
+        try:
+            answer = await session.api.delete(
+                target.resource, target.name, namespace=target.namespace, options={**body, "kind": "DeleteOptions"}
+            )
+        except NotFoundError as error:
+            missing += [] if ignore_missing else [error]
+            continue
+        where = f" from {target.namespace} namespace" if target.namespace else ""
+        how = " force" if body.get("gracePeriodSeconds") == 0 else ""
+        print(f'{target.resource.full_name} "{target.name}"{how} deleted{where}', flush=True)
+        deleted.append(_Target(target.resource, target.namespace, target.name, _uid(answer)))
+    for each in missing[1:]:
+        exits.say(f"error: {each}")
+    if missing:
+        raise missing[0]
+    return deleted
+
+
+def _uid(answer: dict[str, Any]) -> str:
+    """Return the uid of what was deleted: of the object itself, or told by the Status."""
+    source = answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")
+    return str((source or {}).get("uid") or "")
+
+
+async def _until_gone(session: Session, targets: Sequence[_Target], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            for target in targets:
+                await _gone(session, target)
+    except TimeoutError:
+        raise exits.TimedOutError(f"not gone within {seconds:g} s; `swarmlet get` shows what is left") from None
+
+
+async def _gone(session: Session, target: _Target) -> None:
+    """Return when the object is gone, or another one has its name."""
+    from contextlib import aclosing
+
+    from swarmlet.client.client import Scope
+    from swarmlet.client.watching import DELETED, Watch
+
+    watch = Watch(
+        session.api, target.resource, Scope(namespace=target.namespace, fields=f"metadata.name={target.name}")
+    )
+    listed = await watch.start()
+    if not any(_is_it(item, target) for item in listed.get("items") or ()):
+        return
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type == DELETED or not _is_it(event.object, target):
+                return
+
+
+def _is_it(item: dict[str, Any], target: _Target) -> bool:
+    return not target.uid or item["metadata"].get("uid") == target.uid

@@ -1,0 +1,85 @@
+"""`swarmlet describe`: one object in words, and what happened to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from swarmlet.cli import descriptions, exits, options, parsing, tables
+from swarmlet.cli import events as event_lines
+from swarmlet.cli.session import Session, connected
+
+if TYPE_CHECKING:
+    from swarmlet.client.discovery import Resource
+
+EVENTS_HEADER = ("Type", "Reason", "Age", "From", "Message")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command("describe", cls=parsing.Command)(describe)
+
+
+@connected
+async def describe(
+    session: Session,
+    what: options.What,
+    selector: options.Labels = "",
+    all_namespaces: options.AllNamespaces = False,
+) -> None:
+    """Tell all about objects: `describe pod web-1`, `describe deployment/web`, `describe nodes`."""
+    from swarmlet.cli import selection
+    from swarmlet.client.client import Scope
+
+    selected = selection.select(what, await session.catalogue())
+    scope = Scope(namespace="" if all_namespaces else session.namespace, labels=selector)
+    found: list[tuple[Resource, dict[str, Any]]] = []
+    for reference in selected.named:
+        whole = await session.api.get(reference.resource, reference.name, namespace=session.namespace)
+        found.append((reference.resource, whole))
+    for resource in selected.kinds:
+        listed = await session.api.list(resource, scope)
+        found += [(resource, {"kind": resource.kind, **item}) for item in listed.get("items") or ()]
+    if not found:
+        exits.say(f"No resources found in {scope.namespace} namespace." if scope.namespace else "No resources found")
+        return
+    print(descriptions.joined([await _lines(session, item) for _, item in found]))
+
+
+async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
+    description = descriptions.describe(item)
+    if item.get("kind") == "Node":
+        description += await _pods_of_node(session, item["metadata"]["name"])
+    lines = descriptions.rendered(description)
+    return lines if item.get("kind") == "Event" else lines + await _events(session, item)
+
+
+async def _pods_of_node(session: Session, name: str) -> descriptions.Description:
+    from swarmlet.client.client import Scope
+
+    pods = (await session.catalogue()).find("pods")
+    listed = await session.api.list(pods, Scope(fields=f"spec.nodeName={name}"))
+    names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in listed.get("items") or ()]
+    return [("Pods", names or descriptions.NONE)]
+
+
+async def _events(session: Session, item: dict[str, Any]) -> list[str]:
+    """Return the lines of an object's events, oldest first."""
+    from swarmlet.client.client import Scope
+
+    metadata = item["metadata"]
+    fields = f"involvedObject.kind={item['kind']},involvedObject.name={metadata['name']}"
+    if metadata.get("namespace") and metadata.get("uid"):
+        fields += f",involvedObject.uid={metadata['uid']}"
+    scope = Scope(namespace=metadata.get("namespace") or "", fields=fields)
+    listed = await session.api.list((await session.catalogue()).find("events"), scope)
+    found = sorted(listed.get("items") or (), key=event_lines.last_seen)
+    if not found:
+        return [f"Events:  {descriptions.NONE}"]
+    now = session.clock.now()
+    rows = []
+    for event in found:
+        when, type_, reason, _, message = event_lines.row(event, now)
+        rows.append((type_, reason, when, (event.get("source") or {}).get("component") or "", message))
+    return ["Events:", *(f"  {line}" for line in tables.Columns().lines(EVENTS_HEADER, rows))]

@@ -1,0 +1,66 @@
+"""Manifests from what `-f` names: files, folders, stdin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from swarmlet.cli.exits import UsageError
+from swarmlet.errors import CallerError
+from swarmlet.manifests import documents
+from swarmlet.manifests.documents import Manifest
+from swarmlet.manifests.reading import TEXT_BYTES_MAX
+
+STDIN = "-"
+SUFFIXES = (".yaml", ".yml", ".json")
+FILES_MAX = 10_000
+
+
+def manifests(names: Sequence[str] | None, *, recursive: bool) -> list[Manifest]:
+    """Return all manifests of the files, folders (their files in alphabetical order) and stdin that are named."""
+    if not names:
+        raise UsageError("name what to read with -f: a file, a folder, or - for stdin")
+    found = documents.parse(_texts(names, recursive=recursive))
+    if not found:
+        raise CallerError(f"{', '.join(names)}: no objects in there")
+    return found
+
+
+def _texts(names: Sequence[str], *, recursive: bool) -> Iterator[tuple[str, str]]:
+    if list(names).count(STDIN) > 1:
+        raise UsageError("-f -: stdin can be read once")
+    for name in names:
+        if name == STDIN:
+            yield "<stdin>", _decoded("<stdin>", sys.stdin.buffer.read(TEXT_BYTES_MAX + 1))
+            continue
+        for path in _files(Path(name), recursive=recursive):
+            yield str(path), _decoded(str(path), _read(path))
+
+
+def _files(path: Path, *, recursive: bool) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    entries = path.rglob("*") if recursive else path.glob("*")
+    files = sorted(entry for entry in entries if entry.suffix in SUFFIXES and entry.is_file())
+    if not files:
+        deeper = "" if recursive else "; -R looks into its folders too"
+        raise CallerError(f"{path}: no {', '.join(SUFFIXES)} file in this folder{deeper}")
+    if len(files) > FILES_MAX:
+        raise CallerError(f"{path}: over {FILES_MAX} files")
+    return files
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(TEXT_BYTES_MAX + 1)
+    except OSError as error:
+        raise CallerError(f"{path}: {error.strerror or error}") from error
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CallerError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None

@@ -1,0 +1,28 @@
+"""Options and arguments that several commands share, so that they are spelled and explained alike."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+What = Annotated[
+    list[str], typer.Argument(metavar="TYPE[/NAME] [NAME...]", help="As in `pods`, `deploy,rs`, `pod web-1`, `all`.")
+]
+WhatIfAny = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TYPE[/NAME] [NAME...]", help="As in `pods`, `deploy,rs`, `pod web-1`."),
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
+Labels = Annotated[str, typer.Option("--selector", "-l", help="Only with these labels, as in `app=web,tier!=db`.")]
+Fields = Annotated[str, typer.Option("--field-selector", help="Only with these fields, as in `status.phase=Running`.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="wide, json, yaml or name.")]
+NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Without the line of column names.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on printing what changes.")]
+IgnoreNotFound = Annotated[bool, typer.Option("--ignore-not-found", help="What is not there is no error.")]
+Files = Annotated[
+    list[str] | None,
+    typer.Option("--filename", "-f", help="A file, a folder, or - for stdin; may be repeated."),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Folders inside folders too.")]
+Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, as in 90s or 5m.")]

@@ -1,0 +1,77 @@
+"""A Deployment's versions, read off its ReplicaSets.
+
+Source: kubectl pkg/polymorphichelpers (history.go, rollback.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from swarmlet.cli import descriptions, tables
+from swarmlet.cli.selection import Reference
+from swarmlet.errors import NotFoundError
+
+REVISION = "deployment.kubernetes.io/revision"
+CHANGE_CAUSE = "kubernetes.io/change-cause"
+HASH_LABEL = "pod-template-hash"
+
+Document = dict[str, Any]
+
+
+def owned(replica_sets: Iterable[Document], owner: Mapping[str, Any]) -> list[Document]:
+    """Return those of an owner that have a revision, oldest first."""
+    uid = owner["metadata"]["uid"]
+    mine = [
+        each
+        for each in replica_sets
+        if any(reference.get("uid") == uid for reference in each["metadata"].get("ownerReferences") or ())
+    ]
+    return sorted((each for each in mine if number(each)), key=number)
+
+
+def number(replica_set: Mapping[str, Any]) -> int:
+    """Return the revision; 0 for none."""
+    text = (replica_set["metadata"].get("annotations") or {}).get(REVISION, "")
+    return int(text) if text.isdigit() else 0
+
+
+def pick(known: Sequence[Document], revision: int) -> Document:
+    """Return the one with a revision; raise `NotFoundError` naming those there are."""
+    for each in known:
+        if number(each) == revision:
+            return each
+    there = ", ".join(str(number(each)) for each in known) or "none"
+    raise NotFoundError(f"no revision {revision}; there are: {there}")
+
+
+def before_last(known: Sequence[Document], deployment: Reference) -> Document:
+    """Return the revision before the newest."""
+    if len(known) < 2:
+        raise NotFoundError(f"{deployment}: no revision to go back to")
+    return known[-2]
+
+
+def template_of(replica_set: Mapping[str, Any]) -> Document:
+    """Return the Pods' template as the Deployment had it."""
+    return comparable(replica_set["spec"]["template"])
+
+
+def comparable(template: Mapping[str, Any]) -> Document:
+    """Return a template without what the controller adds."""
+    metadata = dict(template.get("metadata") or {})
+    metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH_LABEL}
+    return {**template, "metadata": metadata}
+
+
+def listing(deployment: Reference, known: Sequence[Document]) -> list[str]:
+    """Return what `rollout history` prints."""
+    rows = [
+        (str(number(each)), (each["metadata"].get("annotations") or {}).get(CHANGE_CAUSE) or "<none>") for each in known
+    ]
+    return [str(deployment), *tables.Columns().lines(("REVISION", "CHANGE-CAUSE"), rows)]
+
+
+def template_lines(replica_set: Document) -> list[str]:
+    """Return what `rollout history --revision` prints."""
+    return descriptions.rendered(descriptions.template(replica_set["spec"]["template"]))

@@ -1,0 +1,59 @@
+"""What TYPE, TYPE/NAME and NAME on a command line refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swarmlet.cli.exits import UsageError
+from swarmlet.client.discovery import Catalogue, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One named object."""
+
+    resource: Resource
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.full_name}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Either whole kinds, or objects by name."""
+
+    kinds: tuple[Resource, ...] = ()
+    named: tuple[Reference, ...] = ()
+
+
+def select(words: Sequence[str], catalogue: Catalogue) -> Selection:
+    """Return what the words of a command refer to.
+
+    "pods", "deploy,rs" and "all" are whole kinds; "pod web-1 web-2" and "deploy/web pod/web-1" are objects.
+    Raises `UsageError` where they mean nothing together.
+    """
+    if not words:
+        raise UsageError("name a type, as in `pods`, or an object, as in `deployment/web`")
+    if any("/" in word for word in words):
+        return Selection(named=tuple(_reference(word, catalogue) for word in words))
+    kinds = tuple(catalogue.find_all(words[0]))
+    if len(words) == 1:
+        return Selection(kinds=kinds)
+    return Selection(named=tuple(Reference(kind, name) for kind in kinds for name in words[1:]))
+
+
+def one(words: Sequence[str], catalogue: Catalogue) -> Reference:
+    """Return the one object that the words refer to."""
+    named = select(words, catalogue).named
+    if len(named) != 1:
+        raise UsageError(f"name one object, as in `deployment/web`; found: {' '.join(words)}")
+    return named[0]
+
+
+def _reference(word: str, catalogue: Catalogue) -> Reference:
+    kind, slash, name = word.partition("/")
+    if not slash or not kind or not name or "/" in name:
+        raise UsageError(f"{word}: every object is named TYPE/NAME when one is")
+    return Reference(catalogue.find(kind), name)

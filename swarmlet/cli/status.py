@@ -1,0 +1,71 @@
+"""`swarmlet status`: the cluster at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from swarmlet.api.durations import human
+from swarmlet.cli import documents, options, parsing, tables, terminal
+from swarmlet.cli.session import Session, connected
+
+HEADER = ("NODE", "ROLE", "STATUS", "ADDRESS")
+VOTING = ("leader", "voter")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command("status", cls=parsing.Command)(status)
+
+
+@connected
+async def status(session: Session, output: options.Output = "") -> None:
+    """Show the machines, who leads, whether writes are accepted, and the Pods by phase."""
+    documents.check_form(output, ("", *documents.WHOLE))
+    report = await session.api.raw("/status")
+    print(documents.in_form(output, report) if output else "\n".join(lines(report)))
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """Return what `status` prints of a daemon's report."""
+    nodes = report.get("nodes") or []
+    fields = [
+        ("Cluster:", report.get("cluster_id", "")),
+        ("Quorum:", quorum(report)),
+        ("Pods:", _pods(report.get("pods") or {})),
+        ("Answered by:", f"{report.get('node_name', '')}, {report.get('version', '')}, up {_uptime(report)}"),
+    ]
+    rows = [_row(node) for node in sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))]
+    head = tables.Columns().lines(("", ""), fields, headers=False)
+    return [*head, "", *tables.Columns(terminal.style).lines(HEADER, rows)]
+
+
+def quorum(report: Mapping[str, Any]) -> str:
+    """Say in words whether writes are accepted, and how many machines may be lost."""
+    voters = [node for node in report.get("nodes") or () if node.get("role") in VOTING]
+    if not report.get("healthy"):
+        return f"lost: writes are refused until {len(voters) // 2 + 1} of {len(voters)} voters are in touch"
+    leader = report.get("leader_name") or report.get("leader") or "nobody"
+    ready = sum(1 for node in voters if node.get("ready"))
+    spare = ready - (len(voters) // 2 + 1)
+    loss = "no voter may be lost" if spare < 1 else f"{spare} may be lost" if spare > 1 else "one may be lost"
+    return f"healthy: {leader} leads {_count(len(voters), 'voter')}, {loss}"
+
+
+def _row(node: Mapping[str, Any]) -> Sequence[str]:
+    ready = "Ready" if node.get("ready") else "NotReady"
+    return (node.get("name") or node.get("node_id") or "", node.get("role") or "", ready, node.get("address") or "")
+
+
+def _pods(phases: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {phase.lower()}" for phase, count in phases.items()) or "none"
+
+
+def _uptime(report: Mapping[str, Any]) -> str:
+    return human(int(report.get("uptime_seconds") or 0))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

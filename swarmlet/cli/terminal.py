@@ -1,0 +1,36 @@
+"""Colour, and where it may be used: on a terminal whose owner did not say NO_COLOR."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+GOOD = {"Running", "Ready", "Active", "True", "Completed", "Succeeded", "Normal", "healthy", "yes"}
+WAITING = {"Pending", "ContainerCreating", "PodInitializing", "Terminating", "Unknown", "Warning"}
+STATUS_COLUMNS = {"STATUS", "TYPE"}
+
+_RESET = "\x1b[0m"
+_GREEN, _YELLOW, _RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
+
+
+def is_coloured(stream: TextIO | None = None) -> bool:
+    """Return whether colour may be printed there; stdout, if not said otherwise."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return (stream or sys.stdout).isatty()
+
+
+def style(column: str, cell: str) -> str:
+    """Paint the cell of a column that says how something is."""
+    return paint(cell) if column in STATUS_COLUMNS and is_coloured() else cell
+
+
+def paint(text: str) -> str:
+    """Paint a word of state: green, yellow where it waits, red where something is wrong."""
+    word = text.strip()
+    if word in GOOD:
+        return f"{_GREEN}{text}{_RESET}"
+    if word in WAITING or word.startswith(("Init:", "Ready,")):
+        return f"{_YELLOW}{text}{_RESET}"
+    return f"{_RED}{text}{_RESET}" if word else text
