@@ -27,7 +27,7 @@ def json(body: bytes, *, code: int = 200, headers: Mapping[str, str] | None = No
 
 def warning_header(text: str) -> str:
     """Return the value of one `Warning` header (RFC 7234 §5.5): plain ASCII, quotes escaped, bounded."""
-    plain = " ".join(text.split()).encode("ascii", "replace").decode()
+    plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in " ".join(text.split()))
     if len(plain) > WARNING_LENGTH_MAX:
         plain = plain[: WARNING_LENGTH_MAX - 3] + "..."
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')

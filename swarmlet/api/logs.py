@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, NotFoundError, SwarmletError
 from swarmlet.model.pod import Pod
 from swarmlet.model.pods import container_names
+from swarmlet.runtime.runtime import LogOptions
 
 BYTES_MAX = 2**40
 LINES_MAX = 10**9
@@ -27,27 +27,15 @@ PASSED_ON = "X-Swarmlet-Passed-On"
 """Set on a request that one daemon makes for another: it is answered here or not at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogOptions:
-    """core/v1 PodLogOptions. `since` is a moment; `tail_lines` and `limit_bytes` None: all."""
-
-    container: str
-    follow: bool = False
-    previous: bool = False
-    timestamps: bool = False
-    since: datetime | None = None
-    tail_lines: int | None = None
-    limit_bytes: int | None = None
-
-
 class PodStreams(Protocol):
     """What the agent shows of the Pods on this node."""
 
-    def logs(self, pod: Pod, options: LogOptions) -> AsyncIterator[bytes]:
+    def logs(
+        self, namespace: str, name: str, container: str, options: LogOptions, *, previous: bool = False
+    ) -> AsyncIterator[bytes]:
         """Yield a container's log, stdout and stderr as they came; with `follow` until the container ends.
 
-        Raises, before the first chunk, `NotFoundError` for a container that has not run (or, with `previous`, has
-        not been restarted), `EngineError` where the engine fails.
+        Raises, before the first chunk, `NotFoundError` or `InvalidError` in the words that kubectl shows.
         """
 
 
@@ -77,21 +65,20 @@ class LogApi:
         stored = await self._reader.find(target)
         pod = stored.object
         assert isinstance(pod, Pod), "the path names a Pod"
-        options = self._options(request, pod)
+        container = _container(pod, request.query.get("container", ""))
+        options = self._options(request.query)
+        previous = queries.flag(request.query, "previous")
         if not pod.spec.node_name:
             raise CallerError(f'pod "{pod.metadata.name}" is not on a node yet: it has no log')
         if pod.spec.node_name == self._node_name or PASSED_ON in request.headers:
-            chunks = self._streams.logs(pod, options)
+            chunks = self._streams.logs(target.namespace, target.name, container, options, previous=previous)
         else:
             chunks = self._door.stream(pod.spec.node_name, request.rel_url.raw_path_qs)
         return await _answer(request, chunks)
 
-    def _options(self, request: web.Request, pod: Pod) -> LogOptions:
-        query = request.query
+    def _options(self, query: Mapping[str, str]) -> LogOptions:
         return LogOptions(
-            container=_container(pod, query.get("container", "")),
             follow=queries.flag(query, "follow"),
-            previous=queries.flag(query, "previous"),
             timestamps=queries.flag(query, "timestamps"),
             since=self._since(query.get("sinceTime", ""), queries.number(query, "sinceSeconds", maximum=SECONDS_MAX)),
             tail_lines=queries.number(query, "tailLines", maximum=LINES_MAX, clamp=True),

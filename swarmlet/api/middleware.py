@@ -21,6 +21,7 @@ from swarmlet.clock import Clock
 from swarmlet.errors import (
     BusyError,
     CallerError,
+    InvalidError,
     NotFoundError,
     OutcomeUnknownError,
     SwarmletError,
@@ -179,7 +180,10 @@ def failure(request: web.Request, error: SwarmletError) -> web.Response:
     if code >= 500:
         log.warning("request_refused", method=request.method, path=request.path, reason=error.reason, error=str(error))
     target = request.get(TARGET)
-    names = {"name": target.name, "group": target.kind.group, "plural": target.kind.plural} if target else {}
+    names: dict[str, str] = {}
+    if target:
+        what = target.kind.kind if isinstance(error, InvalidError) else target.kind.plural
+        names = {"name": target.name, "group": target.kind.group, "kind": what}
     return answers.json(status.failure(error, **names), code=code, headers=status.headers_of(error))
 
 

@@ -12,8 +12,6 @@ from swarmlet.api.bodies import Document
 from swarmlet.api.status import UnsupportedMediaTypeError
 from swarmlet.errors import CallerError
 from swarmlet.model import patch as model_patch
-from swarmlet.model import schema
-from swarmlet.model.kinds import Kind
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -39,8 +37,8 @@ class Patch:
         return model_patch.strategic_merge(document, self.body, self.definition)
 
 
-async def read(request: web.Request, kind: Kind) -> Patch:
-    """Return the patch in a request's body; raise where it is of a kind that is not served."""
+async def read(request: web.Request, definition: str) -> Patch:
+    """Return the patch in a request's body; raise where it is of a type that is not served."""
     content_type = request.content_type
     if content_type not in TYPES:
         raise UnsupportedMediaTypeError(_unsupported(content_type))
@@ -48,7 +46,7 @@ async def read(request: web.Request, kind: Kind) -> Patch:
     wanted = list if content_type == JSON_PATCH else dict
     if not isinstance(body, wanted):
         raise CallerError(f"a body of type {content_type} is {'a list' if wanted is list else 'an object'}")
-    return Patch(content_type, body, schema.definition_of_kind(kind))
+    return Patch(content_type, body, definition)
 
 
 def _unsupported(content_type: str) -> str:

@@ -66,14 +66,17 @@ def headers_of(error: SwarmletError) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.reason in _RETRIED else {}
 
 
-def failure(error: SwarmletError, *, name: str = "", group: str = "", plural: str = "") -> bytes:
-    """Return the JSON of the Status for `error`; the names say what the request was about."""
-    return msgspec.json.encode(failure_document(error, name=name, group=group, plural=plural))
+def failure(error: SwarmletError, *, name: str = "", group: str = "", kind: str = "") -> bytes:
+    """Return the JSON of the Status for `error`; the names say what the request was about.
+
+    `kind` is the plural of a resource, or for `InvalidError` the kind, as in Kubernetes.
+    """
+    return msgspec.json.encode(failure_document(error, name=name, group=group, kind=kind))
 
 
-def failure_document(error: SwarmletError, *, name: str = "", group: str = "", plural: str = "") -> dict[str, Any]:
+def failure_document(error: SwarmletError, *, name: str = "", group: str = "", kind: str = "") -> dict[str, Any]:
     """Return the Status for `error` as a document."""
-    details: dict[str, Any] = _names(name, group, plural)
+    details: dict[str, Any] = _names(name, group, kind)
     if isinstance(error, InvalidError) and error.causes:
         details["causes"] = [
             {"reason": "FieldValueInvalid", "message": message, "field": field} for field, message in error.causes
@@ -91,7 +94,7 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", p
     return document | ({"details": details} if details else {}) | {"code": code_of(error)}
 
 
-def deleted(*, name: str, group: str, plural: str, uid: str) -> bytes:
+def deleted(*, name: str, group: str, kind: str, uid: str) -> bytes:
     """Return the JSON of the Status that answers a delete which took effect at once."""
     return msgspec.json.encode(
         {
@@ -99,11 +102,11 @@ def deleted(*, name: str, group: str, plural: str, uid: str) -> bytes:
             "apiVersion": "v1",
             "metadata": {},
             "status": "Success",
-            "details": _names(name, group, plural) | {"uid": uid},
+            "details": _names(name, group, kind) | {"uid": uid},
         }
     )
 
 
-def _names(name: str, group: str, plural: str) -> dict[str, Any]:
-    named = {"name": name, "group": group, "kind": plural}
+def _names(name: str, group: str, kind: str) -> dict[str, Any]:
+    named = {"name": name, "group": group, "kind": kind}
     return {key: value for key, value in named.items() if value}

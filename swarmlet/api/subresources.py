@@ -15,12 +15,14 @@ from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import conditions, decode, objects, selectors
+from swarmlet.model import conditions, decode, objects, schema, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import Condition, Object, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.store.replica import Stored
+
+SCALE = Scale()
 
 
 class _BindingTarget(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ class Subresources:
         """Answer a PUT or PATCH of `/status`: only the status changes."""
         options = queries.write_options(request.query)
         warnings = request[answers.WARNINGS]
-        change = await _edit(request, target)
+        change = await _edit(request, schema.definition_of_kind(target.kind))
 
         def changed(stored: Stored) -> Object:
             document = change(msgspec.json.decode(stored.json))
@@ -64,7 +66,7 @@ class Subresources:
     async def write_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT or PATCH of `/scale`: only the number of replicas changes."""
         options = queries.write_options(request.query)
-        change = await _edit(request, target)
+        change = await _edit(request, schema.definition_of(SCALE.api_version, SCALE.kind))
 
         def changed(stored: Stored) -> Object:
             document = change(objects.to_document(_scale(stored.object)))
@@ -122,10 +124,10 @@ class Subresources:
         return msgspec.structs.replace(pod, spec=spec, status=status)
 
 
-async def _edit(request: web.Request, target: Target) -> Callable[[Document], Document]:
+async def _edit(request: web.Request, definition: str) -> Callable[[Document], Document]:
     """Return what a PUT or PATCH makes of a document."""
     if request.method == "PATCH":
-        return (await patches.read(request, target.kind)).apply
+        return (await patches.read(request, definition)).apply
     document = await bodies.document(request)
     return lambda _old: document
 

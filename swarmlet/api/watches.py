@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from swarmlet.store.replica import Change, View
 
@@ -56,11 +56,13 @@ class Hub:
 
     def __init__(self, view: View) -> None:
         self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
-        self._unsubscribe = view.subscribe(self._dispatch)
+        self._unsubscribe: Callable[[], None] | None = view.subscribe(self._dispatch)
 
     def open(self, resource: str, namespace: str = "", name: str = "") -> Feed:
         """Return a feed of the changes applied from now on, of a namespace or all (""), of one name or all ("")."""
         feed = Feed(namespace, name)
+        if self._unsubscribe is None:
+            feed.end("closed")
         self._feeds[resource].add(feed)
         return feed
 
@@ -69,8 +71,10 @@ class Hub:
         self._feeds[resource].discard(feed)
 
     def close(self) -> None:
-        """End every feed: the server stops."""
-        self._unsubscribe()
+        """End every feed, and each that is opened from now on: the server stops."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
         self._end_all("closed")
 
     def count(self) -> int:

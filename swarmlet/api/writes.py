@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from aiohttp import web
 
 from swarmlet.api import admission, answers, bodies, deletion, documents, patches, queries, selection, status
 from swarmlet.api.deletion import Marked
+from swarmlet.api.middleware import TARGET
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
 from swarmlet.errors import AlreadyExistsError, BugError, ForbiddenError, NotFoundError
-from swarmlet.model import kinds, objects
+from swarmlet.model import kinds, objects, schema
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.store import stamping
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
@@ -55,6 +57,7 @@ class Writer:
         options = queries.write_options(request.query)
         document = await bodies.document(request)
         value = admission.read(target.kind, document, options, request[answers.WARNINGS])
+        request[TARGET] = dataclasses.replace(target, name=value.metadata.name)  # what an error is about
         if target.kind.namespaced:
             await self._check_namespace(target, value)
         attempts = 1 if value.metadata.name else NAME_ATTEMPTS_MAX
@@ -77,7 +80,7 @@ class Writer:
     async def patch(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PATCH of an object."""
         options = queries.write_options(request.query)
-        patch = await patches.read(request, target.kind)
+        patch = await patches.read(request, schema.definition_of_kind(target.kind))
         warnings = request[answers.WARNINGS]
 
         def changed(stored: Stored) -> Object:
@@ -177,7 +180,7 @@ class Writer:
             return answers.json(self._json(stored.key, outcome, operation.object))
         kind = target.kind
         uid = stored.object.metadata.uid
-        return answers.json(status.deleted(name=stored.key.name, group=kind.group, plural=kind.plural, uid=uid))
+        return answers.json(status.deleted(name=stored.key.name, group=kind.group, kind=kind.plural, uid=uid))
 
     def _json(self, key: Key, outcome: Outcome, data: bytes) -> bytes:
         """Return what was written as it is stored; another write may be stored already, so the view may not tell."""

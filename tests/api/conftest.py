@@ -13,7 +13,6 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.logs import LogOptions
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.errors import UnavailableError
 from swarmlet.identity.users import LOCAL_ADMIN, User
@@ -21,6 +20,7 @@ from swarmlet.model import kinds, objects
 from swarmlet.model.core import Lease, LeaseSpec, Namespace
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
+from swarmlet.runtime.runtime import LogOptions
 from swarmlet.store.commands import Command, Key, Operation, Outcome, Put
 from swarmlet.store.replica import MemberStatus, ReplicaStatus, Stored
 from swarmlet.store.state import Store
@@ -111,11 +111,13 @@ class FakePods:
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = [b"one\n", b"two\n"]
-        self.asked: list[LogOptions] = []
+        self.asked: list[tuple[str, LogOptions, bool]] = []
         self.passed_on: list[tuple[str, str]] = []
 
-    async def logs(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
-        self.asked.append(options)
+    async def logs(
+        self, namespace: str, name: str, container: str, options: LogOptions, *, previous: bool = False
+    ) -> AsyncIterator[bytes]:
+        self.asked.append((container, options, previous))
         for chunk in self.chunks:
             yield chunk
 
@@ -164,9 +166,7 @@ def pods() -> FakePods:
 
 
 @pytest.fixture
-def server(
-    replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods
-) -> ApiServer:
+def server(replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods) -> ApiServer:
     return ApiServer(
         replica=replica,
         authenticator=authenticator,

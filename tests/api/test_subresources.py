@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import START, Api, FakePods
+from tests.api.documents import DEPLOYMENTS, JSON_PATCH, MERGE, NAMESPACES, PODS, deployment, pod
+
+WEB = f"{DEPLOYMENTS}/web"
+
+
+@pytest.fixture
+async def web(api: Api) -> dict:
+    return (await api.read("POST", DEPLOYMENTS, json=deployment()))[1]
+
+
+async def test_scale_is_read(api: Api, web: dict) -> None:
+    _, scale = await api.read("GET", f"{WEB}/scale")
+    assert (scale["apiVersion"], scale["kind"], scale["spec"]) == ("autoscaling/v1", "Scale", {"replicas": 3})
+    assert scale["status"] == {"replicas": 0, "selector": "app=web"}
+    assert scale["metadata"]["resourceVersion"] == web["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "patch"),
+    [(MERGE, {"spec": {"replicas": 0}}), (JSON_PATCH, [{"op": "add", "path": "/spec/replicas", "value": 0}])],
+)
+async def test_scale_is_patched_down_to_nothing(api: Api, web: dict, headers: dict, patch: object) -> None:
+    code, scale = await api.read("PATCH", f"{WEB}/scale", json=patch, headers=headers)
+    assert (code, scale["kind"]) == (200, "Scale")
+    _, found = await api.read("GET", WEB)
+    assert (found["spec"]["replicas"], found["metadata"]["generation"]) == (0, 2)
+
+
+async def test_scale_is_put_on_the_condition_of_its_revision(api: Api, web: dict) -> None:
+    _, scale = await api.read("GET", f"{WEB}/scale")
+    assert (await api.read("PUT", f"{WEB}/scale", json=scale | {"spec": {"replicas": 7}}))[0] == 200
+    assert (await api.read("PUT", f"{WEB}/scale", json=scale | {"spec": {"replicas": 8}}))[0] == 409
+    assert (await api.read("GET", WEB))[1]["spec"]["replicas"] == 7
+
+
+async def test_scale_below_nothing_is_invalid(api: Api, web: dict) -> None:
+    code, status = await api.read("PATCH", f"{WEB}/scale", json={"spec": {"replicas": -1}}, headers=MERGE)
+    assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.replicas")
+
+
+async def test_status_changes_and_the_rest_stays(api: Api, web: dict) -> None:
+    patch = {"status": {"readyReplicas": 2}, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "y"}}}
+    code, patched = await api.read("PATCH", f"{WEB}/status", json=patch, headers=MERGE)
+    assert (code, patched["status"]) == (200, {"readyReplicas": 2})
+    assert patched["spec"] == web["spec"]
+    assert patched["metadata"]["labels"] == web["metadata"]["labels"]
+    assert patched["metadata"]["generation"] == 1
+
+
+async def test_a_pod_is_bound_once(api: Api) -> None:
+    await api.read("POST", PODS, json=pod())
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p1"}, "target": {"name": "node-a"}}
+    assert (await api.read("POST", f"{PODS}/p1/binding", json=binding))[0] == 201
+    _, found = await api.read("GET", f"{PODS}/p1")
+    assert found["spec"]["nodeName"] == "node-a"
+    assert found["status"]["conditions"][0]["type"] == "PodScheduled"
+    code, status = await api.read("POST", f"{PODS}/p1/binding", json=binding)
+    assert code == 409
+    assert 'already assigned to node "node-a"' in status["message"]
+
+
+async def test_a_namespace_that_ends_goes_with_its_last_finalizer(api: Api) -> None:
+    await api.read("POST", NAMESPACES, json={"metadata": {"name": "t1"}})
+    _, ending = await api.read("DELETE", f"{NAMESPACES}/t1")
+    ending["spec"]["finalizers"] = []
+    assert (await api.read("PUT", f"{NAMESPACES}/t1/finalize", json=ending))[0] == 200
+    assert (await api.read("GET", f"{NAMESPACES}/t1"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", WEB),
+        ("PUT", DEPLOYMENTS),
+        ("PATCH", DEPLOYMENTS),
+        ("DELETE", f"{WEB}/scale"),
+        ("PUT", f"{PODS}/p1/log"),
+        ("GET", f"{PODS}/p1/binding"),
+        ("POST", "/api/v1/pods"),
+    ],
+)
+async def test_a_method_that_a_path_has_not_is_405(api: Api, web: dict, method: str, path: str) -> None:
+    code, status = await api.read(method, path)
+    assert (code, status["reason"]) == (405, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("path", [f"{WEB}/nothing", f"{PODS}/p1/scale", "/apis/apps/v2/deployments", "/api/v1/pods/p1"])
+async def test_a_path_that_is_not_served_is_404(api: Api, path: str) -> None:
+    assert (await api.read("GET", path))[0] == 404
+
+
+async def test_a_log_of_this_nodes_pod_comes_from_its_agent(api: Api, pods: FakePods) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    async with api.get(f"{PODS}/p1/log?tailLines=2&timestamps=true&sinceTime=2026-01-02T03:04:05Z") as response:
+        assert response.content_type == "text/plain"
+        assert await response.text() == "one\ntwo\n"
+    ((container, options, previous),) = pods.asked
+    assert (container, previous) == ("main", False)
+    assert (options.tail_lines, options.timestamps, options.since, options.follow) == (2, True, START, False)
+
+
+async def test_a_log_of_another_nodes_pod_is_fetched_there(api: Api, pods: FakePods) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-b"))
+    path = f"{PODS}/p1/log?container=main&follow=true"
+    async with api.get(path) as response:
+        assert await response.text() == "from node-b\n"
+    assert pods.passed_on == [("node-b", path)]
+
+
+async def test_an_empty_log_is_an_empty_answer(api: Api, pods: FakePods) -> None:
+    pods.chunks = []
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    async with api.get(f"{PODS}/p1/log") as response:
+        assert (response.status, await response.read()) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("container=nope", "container nope is not valid for pod p1"),
+        ("sinceTime=yesterday", "sinceTime"),
+        ("sinceTime=2026-01-02T03:04:05Z&sinceSeconds=1", "at most one"),
+        ("tailLines=-1", "tailLines"),
+    ],
+)
+async def test_a_log_option_that_makes_no_sense_is_400(api: Api, query: str, words: str) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    code, status = await api.read("GET", f"{PODS}/p1/log?{query}")
+    assert code == 400
+    assert words in status["message"]
+
+
+async def test_a_pod_on_no_node_has_no_log(api: Api) -> None:
+    await api.read("POST", PODS, json=pod())
+    assert (await api.read("GET", f"{PODS}/p1/log"))[0] == 400

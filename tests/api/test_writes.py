@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import pytest
+
+from swarmlet.api import deletion
+from swarmlet.model import kinds, objects
+from swarmlet.store.commands import Key
+from tests.api.conftest import Api, DirectReplica
+from tests.api.documents import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    JSON_PATCH,
+    MERGE,
+    NAMESPACES,
+    PODS,
+    STRATEGIC,
+    config_map,
+    deployment,
+    pod,
+)
+
+WEB = f"{DEPLOYMENTS}/web"
+
+
+@pytest.fixture
+async def web(api: Api) -> dict:
+    code, created = await api.read("POST", DEPLOYMENTS, json=deployment())
+    assert code == 201
+    return created
+
+
+async def test_create_stamps_what_is_the_servers(web: dict) -> None:
+    metadata = web["metadata"]
+    assert metadata["namespace"] == "default"
+    assert metadata["generation"] == 1
+    assert metadata["creationTimestamp"] == "2026-01-02T03:04:05Z"
+    assert len(metadata["uid"]) == 36
+    assert metadata["resourceVersion"].isdigit()
+    assert web["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert web["status"] == {}
+
+
+async def test_create_answers_what_a_get_answers(api: Api, web: dict) -> None:
+    assert (await api.read("GET", WEB))[1] == web
+
+
+async def test_a_status_that_a_user_makes_up_is_dropped(api: Api) -> None:
+    _, created = await api.read("POST", DEPLOYMENTS, json=deployment() | {"status": {"readyReplicas": 9}})
+    assert created["status"] == {}
+
+
+async def test_a_new_pod_is_pending_with_its_class_of_service(api: Api) -> None:
+    _, created = await api.read("POST", PODS, json=pod())
+    assert created["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
+
+
+async def test_create_twice_is_already_exists(api: Api, web: dict) -> None:
+    code, status = await api.read("POST", DEPLOYMENTS, json=deployment())
+    assert (code, status["reason"]) == (409, "AlreadyExists")
+    assert status["message"] == 'deployments.apps "web" already exists'
+
+
+async def test_yaml_is_as_good_as_json_and_its_dates_are_text(api: Api) -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dated}\ndata:\n  when: 2026-01-01\n"
+    code, created = await api.read("POST", CONFIG_MAPS, data=text, headers={"Content-Type": "application/yaml"})
+    assert (code, created["data"]) == (201, {"when": "2026-01-01"})
+
+
+async def test_generate_name_makes_a_name_that_is_free(api: Api) -> None:
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "conf-"}}
+    made = [(await api.read("POST", CONFIG_MAPS, json=document))[1]["metadata"]["name"] for _ in range(3)]
+    assert len(set(made)) == 3
+    assert all(name.startswith("conf-") and len(name) == 10 for name in made)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"metadata": {}}, 422, "name or generateName is required"),
+        ({"metadata": {"name": "Bad_Name"}}, 422, "metadata.name"),
+        ({"metadata": {"name": "x", "namespace": "other"}}, 400, "does not match the namespace"),
+        ({"metadata": {"name": "x", "resourceVersion": "4"}}, 400, "resourceVersion"),
+        ({"data": {"a": 1}}, 400, "data.a"),
+        ({"kind": "Secret"}, 400, "does not match the expected kind"),
+    ],
+)
+async def test_a_bad_object_is_refused_by_field(api: Api, change: dict, code: int, words: str) -> None:
+    got, status = await api.read("POST", CONFIG_MAPS, json=config_map() | change)
+    assert got == code
+    assert words in status["message"]
+
+
+async def test_an_invalid_value_names_kind_object_and_causes(api: Api) -> None:
+    code, status = await api.read("POST", DEPLOYMENTS, json=deployment(replicas=-1))
+    assert (code, status["reason"]) == (422, "Invalid")
+    assert (status["details"]["kind"], status["details"]["name"]) == ("Deployment", "web")
+    assert status["details"]["causes"][0]["field"] == "spec.replicas"
+
+
+async def test_a_namespace_must_exist(api: Api) -> None:
+    code, status = await api.read("POST", CONFIG_MAPS.replace("default", "nowhere"), json=config_map())
+    assert (code, status["message"]) == (404, 'namespaces "nowhere" not found')
+
+
+async def test_a_namespace_that_ends_takes_nothing_new(api: Api) -> None:
+    await api.read("DELETE", f"{NAMESPACES}/other")
+    await api.read("POST", NAMESPACES, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "t1"}})
+    _, ending = await api.read("DELETE", f"{NAMESPACES}/t1")
+    assert ending["status"]["phase"] == "Terminating"
+    code, status = await api.read("POST", CONFIG_MAPS.replace("default", "t1"), json=config_map())
+    assert code == 403
+    assert "because it is being terminated" in status["message"]
+
+
+async def test_an_unknown_field_is_an_error_when_strict_a_warning_else(api: Api) -> None:
+    document = deployment()
+    document["spec"]["replicsa"] = 2
+    code, status = await api.read("POST", f"{DEPLOYMENTS}?fieldValidation=Strict", json=document)
+    assert code == 400
+    assert 'strict decoding error: unknown field "spec.replicsa"' in status["message"]
+    async with api.post(f"{DEPLOYMENTS}?dryRun=All", json=document) as response:
+        assert response.headers["Warning"] == '299 - "unknown field \\"spec.replicsa\\""'
+    async with api.post(f"{DEPLOYMENTS}?dryRun=All&fieldValidation=Ignore", json=document) as response:
+        assert "Warning" not in response.headers
+
+
+@pytest.mark.parametrize("validation", ["Strict", "Warn", "Ignore"])
+async def test_a_field_not_honoured_is_always_a_warning(api: Api, validation: str) -> None:
+    document = deployment()
+    document["spec"]["template"]["spec"]["affinity"] = {"nodeAffinity": {}}
+    async with api.post(f"{DEPLOYMENTS}?fieldValidation={validation}", json=document) as response:
+        assert response.status == 201
+        assert "spec.template.spec.affinity: not supported" in response.headers["Warning"]
+
+
+async def test_dry_run_answers_and_changes_nothing(api: Api, replica: DirectReplica, web: dict) -> None:
+    before = replica.store.revision
+    code, _ = await api.read("POST", f"{DEPLOYMENTS}?dryRun=All", json=deployment("other"))
+    _, patched = await api.read("PATCH", f"{WEB}?dryRun=All", json={"spec": {"replicas": 9}}, headers=MERGE)
+    gone, _ = await api.read("DELETE", f"{WEB}?dryRun=All")
+    assert (code, gone, patched["spec"]["replicas"]) == (201, 200, 9)
+    assert patched["metadata"]["resourceVersion"] == web["metadata"]["resourceVersion"]
+    assert replica.store.revision == before
+
+
+async def test_dry_run_of_a_name_that_is_taken_is_already_exists(api: Api, web: dict) -> None:
+    assert (await api.read("POST", f"{DEPLOYMENTS}?dryRun=All", json=deployment()))[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("headers", "patch"),
+    [
+        (MERGE, {"spec": {"replicas": 5}}),
+        (STRATEGIC, {"spec": {"replicas": 5}}),
+        (JSON_PATCH, [{"op": "replace", "path": "/spec/replicas", "value": 5}]),
+    ],
+)
+async def test_each_patch_changes_the_spec_and_the_generation(
+    api: Api, web: dict, headers: dict, patch: object
+) -> None:
+    code, patched = await api.read("PATCH", WEB, json=patch, headers=headers)
+    assert (code, patched["spec"]["replicas"], patched["metadata"]["generation"]) == (200, 5, 2)
+
+
+async def test_a_strategic_patch_merges_containers_by_name(api: Api, web: dict) -> None:
+    containers = [{"name": "main", "image": "web:2"}, {"name": "side", "image": "side:1"}]
+    patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+    _, patched = await api.read("PATCH", WEB, json=patch, headers=STRATEGIC)
+    found = {each["name"]: each for each in patched["spec"]["template"]["spec"]["containers"]}
+    assert found["main"]["image"] == "web:2"
+    assert found["main"]["env"] == [{"name": "A", "value": "1"}]
+    assert found["side"]["image"] == "side:1"
+
+
+async def test_metadata_alone_does_not_count_as_a_generation(api: Api, web: dict) -> None:
+    _, patched = await api.read("PATCH", WEB, json={"metadata": {"labels": {"x": "y"}}}, headers=MERGE)
+    assert patched["metadata"]["generation"] == 1
+    assert patched["metadata"]["labels"] == {"app": "web", "x": "y"}
+
+
+async def test_a_write_that_changes_nothing_keeps_the_revision(api: Api, replica: DirectReplica, web: dict) -> None:
+    before = replica.store.revision
+    _, patched = await api.read("PATCH", WEB, json={"spec": {"replicas": 3}}, headers=MERGE)
+    _, put = await api.read("PUT", WEB, json=web)
+    assert patched == put == web
+    assert replica.store.revision == before
+
+
+async def test_what_is_the_servers_cannot_be_changed(api: Api, web: dict) -> None:
+    forged = {
+        "creationTimestamp": "2020-01-01T00:00:00Z",
+        "generation": 77,
+        "deletionTimestamp": "2020-01-01T00:00:00Z",
+    }
+    _, patched = await api.read("PATCH", WEB, json={"metadata": forged, "status": {"replicas": 4}}, headers=MERGE)
+    assert patched == web
+
+
+async def test_put_of_an_older_revision_is_a_conflict(api: Api, web: dict) -> None:
+    await api.read("PATCH", WEB, json={"spec": {"replicas": 5}}, headers=MERGE)
+    code, status = await api.read("PUT", WEB, json=web)
+    assert (code, status["reason"]) == (409, "Conflict")
+    assert "the object has been modified; please apply your changes" in status["message"]
+
+
+async def test_put_without_a_revision_replaces_whatever_there_is(api: Api, web: dict) -> None:
+    code, put = await api.read("PUT", WEB, json=deployment(replicas=8))
+    assert (code, put["spec"]["replicas"], put["metadata"]["uid"]) == (200, 8, web["metadata"]["uid"])
+
+
+async def test_a_patch_survives_a_write_that_comes_between(api: Api, replica: DirectReplica, web: dict) -> None:
+    def meddle() -> None:
+        replica.before_propose = lambda: None
+        stored = replica.store.get(Key("deployments.apps", "default", "web"))
+        assert stored is not None
+        replica.put(kinds.DEPLOYMENT, objects.with_metadata(stored.object, labels={"meddled": "yes"}))
+
+    replica.before_propose = meddle
+    code, patched = await api.read("PATCH", WEB, json={"spec": {"replicas": 6}}, headers=MERGE)
+    assert (code, patched["spec"]["replicas"], patched["metadata"]["labels"]) == (200, 6, {"meddled": "yes"})
+
+
+async def test_a_patch_that_names_a_revision_does_not_retry(api: Api, replica: DirectReplica, web: dict) -> None:
+    patch = {"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 6}}
+    assert (await api.read("PATCH", WEB, json=patch, headers=MERGE))[0] == 409
+
+
+async def test_a_wrong_uid_is_a_conflict(api: Api, web: dict) -> None:
+    code, _ = await api.read("PATCH", WEB, json={"metadata": {"uid": "other"}}, headers=MERGE)
+    assert code == 409
+
+
+async def test_a_patch_may_not_rename(api: Api, web: dict) -> None:
+    assert (await api.read("PATCH", WEB, json={"metadata": {"name": "x"}}, headers=MERGE))[0] == 400
+
+
+async def test_server_side_apply_says_that_it_is_not_there_yet(api: Api) -> None:
+    code, status = await api.read("PATCH", WEB, data=b"{}", headers={"Content-Type": "application/apply-patch+yaml"})
+    assert (code, status["reason"]) == (415, "UnsupportedMediaType")
+    assert "server-side apply is not supported yet" in status["message"]
+
+
+async def test_protobuf_says_what_to_send_instead(api: Api) -> None:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    code, status = await api.read("POST", CONFIG_MAPS, data=b"k8s\0", headers=headers)
+    assert code == 415
+    assert "send application/json" in status["message"]
+
+
+async def test_delete_answers_with_the_uid_of_what_is_gone(api: Api, web: dict) -> None:
+    code, status = await api.read("DELETE", WEB, json={"propagationPolicy": "Background"})
+    assert (code, status["status"], status["details"]["uid"]) == (200, "Success", web["metadata"]["uid"])
+    assert (await api.read("GET", WEB))[0] == 404
+
+
+async def test_a_foreground_delete_marks_and_waits_for_the_collector(api: Api, web: dict) -> None:
+    _, marked = await api.read("DELETE", WEB, json={"propagationPolicy": "Foreground"})
+    assert marked["metadata"]["finalizers"] == [deletion.FOREGROUND]
+    assert marked["metadata"]["deletionTimestamp"] == "2026-01-02T03:04:05Z"
+    _, again = await api.read("DELETE", WEB)
+    assert again["metadata"] == marked["metadata"]
+
+
+async def test_the_last_finalizer_gone_the_object_goes(api: Api, web: dict) -> None:
+    await api.read("PATCH", WEB, json={"metadata": {"finalizers": ["example.com/hold"]}}, headers=MERGE)
+    await api.read("DELETE", WEB)
+    assert (await api.read("GET", WEB))[0] == 200
+    await api.read("PATCH", WEB, json={"metadata": {"finalizers": None}}, headers=MERGE)
+    assert (await api.read("GET", WEB))[0] == 404
+
+
+async def test_a_pod_on_a_node_gets_its_grace_and_its_agent_ends_it(api: Api) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    _, marked = await api.read("DELETE", f"{PODS}/p1")
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert marked["metadata"]["deletionTimestamp"] == "2026-01-02T03:04:35Z"
+    _, sooner = await api.read("DELETE", f"{PODS}/p1?gracePeriodSeconds=5")
+    assert sooner["metadata"]["deletionGracePeriodSeconds"] == 5
+    _, ended = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 0})
+    assert ended["kind"] == "Status"
+    assert (await api.read("GET", f"{PODS}/p1"))[0] == 404
+
+
+async def test_a_pod_on_no_node_goes_at_once(api: Api) -> None:
+    await api.read("POST", PODS, json=pod())
+    _, status = await api.read("DELETE", f"{PODS}/p1")
+    assert status["kind"] == "Status"
+
+
+@pytest.mark.parametrize("preconditions", [{"uid": "other"}, {"resourceVersion": "1"}])
+async def test_a_delete_whose_precondition_fails_is_a_conflict(api: Api, web: dict, preconditions: dict) -> None:
+    code, status = await api.read("DELETE", WEB, json={"preconditions": preconditions})
+    assert code == 409
+    assert "Precondition failed" in status["message"]
+
+
+async def test_a_namespace_that_must_be_may_not_be_deleted(api: Api) -> None:
+    assert (await api.read("DELETE", f"{NAMESPACES}/default"))[0] == 403
+
+
+async def test_a_collection_is_deleted_by_selector(api: Api) -> None:
+    for name in ("a", "b", "c"):
+        await api.read("POST", PODS, json=pod(name, keep="yes" if name == "c" else "no"))
+    _, deleted = await api.read("DELETE", f"{PODS}?labelSelector=keep%3Dno")
+    assert [item["metadata"]["name"] for item in deleted["items"]] == ["a", "b"]
+    _, left = await api.read("GET", PODS)
+    assert [item["metadata"]["name"] for item in left["items"]] == ["c"]
+
+
+async def test_without_quorum_a_write_is_503(api: Api, replica: DirectReplica, web: dict) -> None:
+    replica.has_quorum = False
+    for method, path, body in (("POST", DEPLOYMENTS, deployment("x")), ("PUT", WEB, web), ("DELETE", WEB, None)):
+        async with api.request(method, path, json=body) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+
+
+async def test_a_body_over_the_limit_is_413(api: Api) -> None:
+    code, status = await api.read("POST", CONFIG_MAPS, json=config_map(text="x" * (3 * 1024 * 1024)))
+    assert (code, status["reason"]) == (413, "RequestEntityTooLarge")
