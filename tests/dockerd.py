@@ -20,6 +20,8 @@ from tools.lab.image import build_image
 NEEDED = ("dockerd", "containerd", "unshare", "ip", "busybox")
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 40
+BROKEN_RUNTIME = "broken"
+"""Registered, and able to run nothing."""
 IMAGE = "busybox:lab"
 OTHER_IMAGE = "busybox:lab2"
 
@@ -64,6 +66,7 @@ class Dockerd:
             "--host", self.host,
             "--storage-driver", driver,
             "--live-restore",
+            "--add-runtime", f"{BROKEN_RUNTIME}=/bin/false",
             "--log-level", "warn",
         ]  # fmt: skip
         if shutil.which("crun"):

@@ -48,7 +48,7 @@ class SendHeartbeat(Protocol):
 
 
 class Agent:
-    """One for a daemon. `memory_dir` lies on a tmpfs and holds Secrets and memory volumes."""
+    """One for a daemon. `memory_dir` holds Secrets and memory volumes, and lies on a tmpfs."""
 
     def __init__(  # noqa: PLR0913  the composition root names each once
         self,
@@ -59,7 +59,7 @@ class Agent:
         clock: Clock,
         rng: random.Random,
         data_dir: Path,
-        memory_dir: Path,
+        memory_dir: Path | None = None,
         config: Config,
         send_heartbeat: SendHeartbeat,
     ) -> None:
@@ -72,7 +72,7 @@ class Agent:
         self._send_heartbeat = send_heartbeat
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._images = images.Images(runtime, clock)
-        self._volumes = volumes.Volumes(disk=data_dir / "pods", memory=memory_dir)
+        self._volumes = volumes.Volumes(disk=data_dir / "pods", memory=memory_dir or volumes.memory_dir(node.node_id))
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
         self._workers: dict[str, PodWorker] = {}

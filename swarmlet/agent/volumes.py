@@ -35,6 +35,11 @@ class VolumeError(SwarmletError):
     retryable = True
 
 
+def memory_dir(node_id: str) -> Path:
+    """Return the folder on tmpfs where a node's Secrets and memory volumes lie; any user may have one there."""
+    return Path("/dev/shm") / f"swarmlet-{node_id}"  # noqa: S108  named by the node and closed to others
+
+
 def sources_of(pod: pod_model.Pod) -> set[Key]:
     """Return the ConfigMaps and Secrets that the Pod's volumes show."""
     namespace = pod.metadata.namespace
@@ -86,7 +91,7 @@ class Volumes:
         if volume.host_path is not None:
             _check_host_path(place, volume.host_path.type)
             return
-        place.parent.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
         place.parent.mkdir(mode=PRIVATE_MODE, exist_ok=True)
         if not place.is_dir():
             place.mkdir()

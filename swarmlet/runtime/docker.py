@@ -17,7 +17,7 @@ from aiodocker.exceptions import DockerError
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import docker_documents, log_stream, runtime, sandbox_image
-from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
+from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 FAST_ENGINE_RUNTIME = "crun"
@@ -31,8 +31,9 @@ EXEC_OUTPUT_BYTES_MAX = 16 * 1024
 EVENT_BYTES_MAX = 256 * 1024
 MESSAGE_CHARACTERS_MAX = 500
 CHANGES = ("die", "destroy")
-SPEC_ERRORS = (400, 404, 409)
-"""Answers by which the Engine refuses what was asked, rather than fails at it."""
+NOT_FOUND = 404
+CONFLICT = 409
+UNREACHABLE = 900  # aiodocker's own
 
 MakeDocument = Callable[[ContainerSpec, Mapping[str, str], str], dict[str, Any]]
 
@@ -130,28 +131,14 @@ class DockerRuntime:
             return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
 
     async def image_id(self, image: str) -> str:
-        try:
-            async with asyncio.timeout(CALL_SECONDS_MAX):
-                return str((await self._docker.images.inspect(image))["Id"])
-        except DockerError as error:
-            if error.status == 404:
-                raise runtime.ImageMissingError(_shortened(error)) from error
-            raise EngineError(_shortened(error)) from error
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            raise EngineError(f"the Docker Engine at {self.host} does not answer: {error or 'timeout'}") from error
+        async with self._call(image, missing=runtime.ImageMissingError):
+            return str((await self._docker.images.inspect(image))["Id"])
 
     async def pull(self, image: str, progress: runtime.Progress) -> str:
-        try:
-            async with asyncio.timeout(PULL_SECONDS_MAX):
-                lines = aiter(self._docker.images.pull(image, stream=True))
-                while (line := await asyncio.wait_for(anext(lines, None), PULL_SILENCE_SECONDS_MAX)) is not None:
-                    progress(" ".join(str(line[key]) for key in ("id", "status", "progress") if line.get(key)))
-        except DockerError as error:
-            raise runtime.PullError(_shortened(error)) from error
-        except TimeoutError as error:
-            raise runtime.PullError(f"no progress of the pull of {image} in time") from error
-        except (OSError, aiohttp.ClientError, ValueError) as error:
-            raise runtime.PullError(f"the Docker Engine at {self.host} does not answer: {error}") from error
+        async with self._call(image, runtime.PullError, missing=runtime.PullError, seconds=PULL_SECONDS_MAX):
+            lines = aiter(self._docker.images.pull(image, stream=True))
+            while (line := await self._next_line(image, lines)) is not None:
+                progress(" ".join(str(line[key]) for key in ("id", "status", "progress") if line.get(key)))
         return await self.image_id(image)
 
     async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncIterator[bytes]:
@@ -199,7 +186,7 @@ class DockerRuntime:
         chosen, name = self._engine_runtime or "", docker_documents.container_name(spec)
         try:
             container = await self._create_and_start(make(spec, self._owner, chosen), name)
-        except runtime.StartError as error:
+        except StartError as error:
             if not chosen or self._proven or self._engine_runtime_wanted != ENGINE_RUNTIME_AUTO:
                 raise
             container = await self._create_and_start(make(spec, self._owner, ""), name)
@@ -212,7 +199,7 @@ class DockerRuntime:
         async with self._starts:
             container_id = await self._create(document, name)
             try:
-                async with self._call(name, runtime.StartError, seconds=START_SECONDS_MAX):
+                async with self._call(name, StartError, missing=StartError, seconds=START_SECONDS_MAX):
                     await self._docker.containers.container(container_id).start()
             except BaseException:
                 with contextlib.suppress(EngineError):
@@ -221,21 +208,21 @@ class DockerRuntime:
         return await self.inspect(container_id)
 
     async def _create(self, document: Mapping[str, Any], name: str) -> str:
-        for last in (False, True):
+        missing = runtime.ImageMissingError
+        async with self._call(name, runtime.CreateError, missing=missing, seconds=START_SECONDS_MAX):
             try:
-                async with asyncio.timeout(START_SECONDS_MAX):
-                    return str((await self._docker.containers.create(dict(document), name=name)).id)
+                return str((await self._docker.containers.create(dict(document), name=name)).id)
             except DockerError as error:
-                if error.status == 409 and "already in use" in error.message and not last:
-                    await self.remove(name)  # a create of ours whose answer was lost
-                    continue
-                if error.status == 404 and "image" in error.message.lower():
-                    raise runtime.ImageMissingError(_shortened(error)) from error
-                kind = runtime.CreateError if error.status in SPEC_ERRORS else EngineError
-                raise kind(_shortened(error)) from error
-            except (TimeoutError, OSError, aiohttp.ClientError) as error:
-                raise EngineError(f"the Docker Engine at {self.host} does not answer: {error or 'timeout'}") from error
-        raise AssertionError("unreachable: the last try returns or raises")
+                if error.status != CONFLICT or "already in use" not in error.message:
+                    raise
+            await self.remove(name)  # a create of ours whose answer was lost
+            return str((await self._docker.containers.create(dict(document), name=name)).id)
+
+    async def _next_line(self, image: str, lines: AsyncIterator[dict[str, Any]]) -> dict[str, Any] | None:
+        try:
+            return await asyncio.wait_for(anext(lines, None), PULL_SILENCE_SECONDS_MAX)
+        except TimeoutError:
+            raise runtime.PullError(f"no progress of {image} in {PULL_SILENCE_SECONDS_MAX:g} s") from None
 
     def _choose_engine_runtime(self, registered: Mapping[str, Any]) -> str:
         wanted = self._engine_runtime_wanted
@@ -281,18 +268,24 @@ class DockerRuntime:
 
     @contextlib.asynccontextmanager
     async def _call(
-        self, what: str, kind: type[EngineError] = EngineError, *, seconds: float = CALL_SECONDS_MAX
+        self,
+        what: str,
+        failure: type[EngineError] = EngineError,
+        *,
+        missing: type[EngineError] = ContainerGoneError,
+        seconds: float = CALL_SECONDS_MAX,
     ) -> AsyncIterator[None]:
-        """Bound a call in time and turn what goes wrong into an error of our tree."""
+        """Bound a call in time; raise what goes wrong as one of our errors, `missing` where the Engine has no such."""
         try:
             async with asyncio.timeout(seconds):
                 yield
         except DockerError as error:
-            kind = ContainerGoneError if error.status == 404 and kind is EngineError else kind
-            raise kind(_shortened(error)) from error
+            if error.status == UNREACHABLE:
+                raise EngineError(f"the Docker Engine at {self.host} cannot be reached: {_shortened(error)}") from error
+            raise (missing if error.status == NOT_FOUND else failure)(_shortened(error)) from error
         except TimeoutError as error:
             raise EngineError(f"{what}: no answer of the Docker Engine at {self.host} in {seconds:g} s") from error
-        except (OSError, aiohttp.ClientError) as error:
+        except (OSError, aiohttp.ClientError, ValueError) as error:
             raise EngineError(f"{what}: the Docker Engine at {self.host} does not answer: {error}") from error
 
     @contextlib.asynccontextmanager

@@ -14,7 +14,6 @@ import os
 import platform
 import signal
 import sys
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,16 +77,15 @@ class ProcessRuntime:
         return [folder.container() for folder in self._all().values()]
 
     async def start_sandbox(self, spec: ContainerSpec) -> Container:
-        folder = self._create(spec, {})
+        folder = await self._create(spec, {})
         folder.hold_sandbox(self._clock.now())
         return folder.container()
 
     async def start(self, spec: ContainerSpec) -> Container:
-        argv = [*spec.command, *spec.args]
         if not spec.command:
             raise runtime.CreateError("the process runtime has no images: give spec.containers[].command")
         async with self._starts:
-            folder = self._create(spec, {"argv": argv})
+            folder = await self._create(spec, {"argv": [*spec.command, *spec.args]})
             try:
                 await self._run_shim(folder)
             except BaseException:
@@ -198,10 +196,12 @@ class ProcessRuntime:
             raise ContainerGoneError(f"no such container: {container_id}")
         return folder
 
-    def _create(self, spec: ContainerSpec, process: dict[str, Any]) -> Folder:
+    async def _create(self, spec: ContainerSpec, process: dict[str, Any]) -> Folder:
         folders = self._all()
         assert self._addresses is not None
-        container_id = uuid.uuid4().hex  # a name for a folder; nothing depends on it
+        container_id = f"{spec.pod.uid}.{spec.name}.{spec.attempt}"
+        if container_id in folders:  # a start of ours that was not heard of
+            await self.remove(container_id)
         path = self._folder / container_id
         address = "" if spec.network.host_network else self._addresses.of(spec.pod.uid)
         env = self._environment(spec, path / "root", address)
