@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import structlog
@@ -55,6 +56,7 @@ class Consensus:
         clock: Clock,
         rng: random.Random,
         config: ConsensusConfig,
+        seed_addresses: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._node_id = node_id
         self._peers = peers
@@ -68,7 +70,7 @@ class Consensus:
         self.counters = Counters()
         self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
         self._forwarder = Forwarder(node_id=node_id, watch=self._watch, peers=peers, clock=clock)
-        book = AddressBook(contents.snapshot.addresses, peers.set_addresses)
+        book = AddressBook(contents.snapshot.addresses or seed_addresses, peers.set_addresses)
         self._engine = Engine(
             core=_core(node_id, contents, config, rng),
             disk=disk,
@@ -121,9 +123,11 @@ class Consensus:
         clock: Clock,
         rng: random.Random,
         config: ConsensusConfig,
+        seed_addresses: Mapping[str, str] = MappingProxyType({}),
     ) -> Consensus:
         """Recover from disk and return the node, ready to `run`; a disk never used becomes this node's.
 
+        `seed_addresses`, node id -> "host:port", is where a node that joins reaches the others before the log tells it.
         Raises `ConfigError` where the disk is another node's or in use, `DiskError` where it is damaged.
         """
         contents = await disk.load()
@@ -139,7 +143,15 @@ class Consensus:
         if chunks:
             store.restore(chunks)
         return cls(
-            node_id=node_id, contents=contents, disk=disk, peers=peers, store=store, clock=clock, rng=rng, config=config
+            node_id=node_id,
+            contents=contents,
+            disk=disk,
+            peers=peers,
+            store=store,
+            clock=clock,
+            rng=rng,
+            config=config,
+            seed_addresses=seed_addresses,
         )
 
     # Life.
@@ -176,6 +188,9 @@ class Consensus:
         self._tasks = tasks
         self._snapshots.start(tasks)
         self._members.start(tasks)
+        if self._engine.core.membership.voters == {self._node_id}:
+            self._engine.core.campaign()  # nobody else could lead: no timeout to wait for
+            self._engine.wake()
 
     def _end(self) -> None:
         self._tasks = None

@@ -11,7 +11,7 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -28,15 +28,22 @@ FOLDER_MODE = 0o700
 T = TypeVar("T")
 
 
-class SqliteDisk:
-    """The `Disk` of a daemon, in `folder`, which is made where it does not exist."""
+def _thread(name: str) -> Executor:
+    return ThreadPoolExecutor(1, name)
 
-    def __init__(self, folder: Path) -> None:
+
+class SqliteDisk:
+    """The `Disk` of a daemon, in `folder`, which is made where it does not exist.
+
+    `new_thread` makes an executor that does one thing at a time; on virtual time, one that does it at once.
+    """
+
+    def __init__(self, folder: Path, *, new_thread: Callable[[str], Executor] = _thread) -> None:
         self._folder = folder
         self._log = SqliteLog(folder / DATABASE)
         self._snapshots = SnapshotFolder(folder)
-        self._log_thread = ThreadPoolExecutor(1, "raft-log")
-        self._snapshot_thread = ThreadPoolExecutor(1, "raft-snapshot")
+        self._log_thread = new_thread("raft-log")
+        self._snapshot_thread = new_thread("raft-snapshot")
         self._lock: int | None = None
         self._failure: DiskError | None = None
 
@@ -77,7 +84,7 @@ class SqliteDisk:
             os.close(self._lock)
             self._lock = None
 
-    async def _run(self, thread: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
+    async def _run(self, thread: Executor, work: Callable[..., T], *arguments: object) -> T:
         """Do blocking work in `thread`; the first failure of the disk is every later call's answer."""
         if self._failure:
             raise self._failure
@@ -115,7 +122,7 @@ class SqliteDisk:
 class OpenSnapshot:
     """A snapshot's file, open for sending."""
 
-    def __init__(self, header: Header, file: BinaryIO, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, header: Header, file: BinaryIO, thread: Executor) -> None:
         self.header = header
         self.size = os.fstat(file.fileno()).st_size
         self._file = file

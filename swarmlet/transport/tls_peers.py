@@ -91,17 +91,17 @@ class TlsPeers:
 
     async def run(self) -> None:
         """Keep a link to every known address, until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                for node in self._destinations:
-                    self._keep(node)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for node in self._destinations:
+                self._keep(node)
+            try:
                 await asyncio.Event().wait()
-        finally:
-            self._tasks = None
-            self._link_listeners.clear()
-            for link in self.links():
-                link.close()
+            finally:
+                self._tasks = None
+                self._link_listeners.clear()
+                for link in self.links():
+                    link.close()
 
     def links(self) -> list[Link]:
         """Return all open links, both directions."""

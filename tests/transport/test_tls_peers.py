@@ -1,0 +1,233 @@
+"""Daemons that speak over real TLS sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from swarmlet.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnauthorizedError, UnavailableError
+from swarmlet.identity.authority import Authority
+from swarmlet.transport import link
+from tests.transport.daemons import CLUSTER, Daemon, node_id, running
+
+N1, N2 = node_id(1), node_id(2)
+
+
+@pytest.fixture
+def ca() -> Authority:
+    return Authority.create(CLUSTER, datetime.now(UTC))
+
+
+@pytest.fixture
+def pair(tmp_path: Path, ca: Authority) -> tuple[Daemon, Daemon]:
+    return Daemon(tmp_path, 1, ca), Daemon(tmp_path, 2, ca)
+
+
+async def echo(sender: str, payload: bytes) -> bytes:
+    return sender.encode() + b":" + payload
+
+
+async def forever(_sender: str, _payload: bytes) -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+async def test_a_call_is_answered_with_the_sender_known(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    b.peers.on_call("echo", echo)
+    async with running(a, b):
+        assert await a.peers.call(N2, "echo", b"hello", timeout_seconds=5) == f"{N1}:hello".encode()
+
+
+async def test_messages_arrive_in_order(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    got: list[bytes] = []
+    done = asyncio.Event()
+
+    def take(_sender: str, payload: bytes) -> None:
+        got.append(payload)
+        if len(got) == 500:
+            done.set()
+
+    b.peers.on_message("raft", take)
+    async with running(a, b):
+        for number in range(500):
+            a.peers.send(N2, "raft", str(number).encode())
+        await asyncio.wait_for(done.wait(), 5)
+    assert got == [str(number).encode() for number in range(500)]
+
+
+async def test_megabytes_pass_in_both_directions(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    b.peers.on_call("echo", echo)
+    payload = bytes(range(256)) * 4 * 4096
+    async with running(a, b):
+        assert (await a.peers.call(N2, "echo", payload, timeout_seconds=10))[-len(payload) :] == payload
+
+
+async def test_a_call_to_oneself_is_answered_without_a_link(pair: tuple[Daemon, Daemon]) -> None:
+    a, _ = pair
+    a.peers.on_call("echo", echo)
+    assert await a.peers.call(N1, "echo", b"x", timeout_seconds=1) == f"{N1}:x".encode()
+
+
+async def test_an_error_of_the_handler_is_raised_at_the_caller(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+
+    async def refuse(_sender: str, _payload: bytes) -> bytes:
+        raise ConflictError("two of three voters are down")
+
+    b.peers.on_call("remove", refuse)
+    async with running(a, b):
+        with pytest.raises(ConflictError, match="two of three voters are down"):
+            await a.peers.call(N2, "remove", b"", timeout_seconds=5)
+
+
+async def test_a_bug_in_the_handler_is_an_unknown_outcome_and_the_link_stays(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+
+    async def fail(_sender: str, _payload: bytes) -> bytes:
+        raise ZeroDivisionError
+
+    b.peers.on_call("fail", fail)
+    b.peers.on_call("echo", echo)
+    async with running(a, b):
+        with pytest.raises(OutcomeUnknownError, match="failed at fail"):
+            await a.peers.call(N2, "fail", b"", timeout_seconds=5)
+        assert await a.peers.call(N2, "echo", b"", timeout_seconds=5)
+
+
+async def test_a_method_nobody_answers_is_said_so(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    async with running(a, b):
+        with pytest.raises(NotFoundError, match="answers no call 'nonsense'"):
+            await a.peers.call(N2, "nonsense", b"", timeout_seconds=5)
+
+
+async def test_a_call_without_a_link_was_surely_not_delivered(pair: tuple[Daemon, Daemon]) -> None:
+    a, _ = pair
+    with pytest.raises(UnavailableError, match="no link"):
+        await a.peers.call(N2, "echo", b"", timeout_seconds=1)
+
+
+async def test_a_call_whose_time_runs_out_has_an_unknown_outcome(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    b.peers.on_call("forever", forever)
+    async with running(a, b):
+        with pytest.raises(OutcomeUnknownError, match="did not answer forever"):
+            await a.peers.call(N2, "forever", b"", timeout_seconds=0.05)
+
+
+async def test_a_link_that_breaks_ends_its_calls_and_is_told(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    b.peers.on_call("forever", forever)
+    async with running(a, b):
+        call = asyncio.create_task(a.peers.call(N2, "forever", b"", timeout_seconds=30))
+        await asyncio.sleep(0)
+        await b.stop()
+        with pytest.raises((OutcomeUnknownError, UnavailableError)):
+            await call
+        await a.until(N2, up=False)
+        assert not a.peers.is_connected(N2)
+
+
+async def test_a_daemon_that_comes_back_is_linked_again_in_both_directions(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    async with running(a, b):
+        await b.stop()
+        await a.until(N2, up=False)
+        a.events.clear()
+        b.peers = b.new_peers()
+        b.peers.on_call("echo", echo)
+        b.peers.set_addresses({N1: a.address})
+        await b.start()
+        await a.until(N2, up=True)
+        assert await a.peers.call(N2, "echo", b"again", timeout_seconds=5)
+
+
+async def test_a_node_taken_off_the_addresses_is_cut_off(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    async with running(a, b):
+        a.peers.set_addresses({N1: a.address})
+        await b.until(N1, up=False)
+        assert not a.peers.is_connected(N2)
+
+
+async def test_a_silent_link_is_closed(pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = pair
+    monkeypatch.setattr(link, "PING_SECONDS", 0.02)
+    monkeypatch.setattr(link, "SILENCE_SECONDS_MAX", 0.1)
+    async with running(a, b):
+        monkeypatch.setattr(link.Link, "data_received", lambda self, data: None)
+        a.events.clear()
+        await a.until(N2, up=False)
+
+
+async def test_a_live_link_is_kept_open_by_pings(pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = pair
+    monkeypatch.setattr(link, "PING_SECONDS", 0.02)
+    monkeypatch.setattr(link, "SILENCE_SECONDS_MAX", 0.1)
+    b.peers.on_call("forever", forever)
+    async with running(a, b):
+        with pytest.raises(OutcomeUnknownError, match="did not answer"):
+            await a.peers.call(N2, "forever", b"", timeout_seconds=0.2)
+        assert a.peers.is_connected(N2)
+
+
+# Who is let in.
+
+
+async def refused(dialler: Daemon, listener: Daemon) -> BaseException:
+    """Dial once; return why no link came about."""
+    await listener.start()
+    dialler.peers.set_addresses({listener.node_id: listener.address})
+    try:
+        with pytest.raises((OSError, UnauthorizedError, UnavailableError)) as caught:
+            await dialler.peers._dial(listener.node_id)
+        return caught.value
+    finally:
+        await listener.stop()
+
+
+async def test_a_node_of_another_cluster_is_refused(tmp_path: Path, ca: Authority) -> None:
+    stranger = Daemon(tmp_path, 1, ca, cluster_id="badbadbadbadbad0")
+    error = await refused(stranger, Daemon(tmp_path, 2, ca))
+    assert "of cluster badbadbadbadbad0" in str(error)
+
+
+async def test_the_listener_refuses_a_node_of_another_cluster_by_itself(tmp_path: Path, ca: Authority) -> None:
+    stranger, listener = Daemon(tmp_path, 1, ca, cluster_id="badbadbadbadbad0"), Daemon(tmp_path, 2, ca)
+    stranger.peers._check_dialled = lambda connection, node: None  # it would take anybody
+    assert f"this is cluster {CLUSTER}" in str(await refused(stranger, listener))
+
+
+async def test_a_node_that_claims_another_id_is_refused(tmp_path: Path, ca: Authority) -> None:
+    liar = Daemon(tmp_path, 1, ca)
+    liar.peers._node_id = node_id(3)
+    assert f"the certificate is node {N1}'s" in str(await refused(liar, Daemon(tmp_path, 2, ca)))
+
+
+async def test_a_caller_without_certificate_is_refused(tmp_path: Path, ca: Authority) -> None:
+    nobody = Daemon(tmp_path, 1, ca)
+    nobody.peers._client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    nobody.peers._client_context.check_hostname = False
+    nobody.peers._client_context.load_verify_locations(cadata=ca.certificate_pem)
+    assert isinstance(await refused(nobody, Daemon(tmp_path, 2, ca)), UnauthorizedError)
+
+
+async def test_a_certificate_of_another_authority_is_refused(tmp_path: Path, ca: Authority) -> None:
+    foreign = Daemon(tmp_path, 1, Authority.create(CLUSTER, datetime.now(UTC)))
+    assert isinstance(await refused(foreign, Daemon(tmp_path, 2, ca)), ssl.SSLError)
+
+
+async def test_a_node_that_answers_at_anothers_address_is_refused(tmp_path: Path, ca: Authority) -> None:
+    a, b = Daemon(tmp_path, 1, ca), Daemon(tmp_path, 2, ca)
+    await b.start()
+    a.peers.set_addresses({node_id(3): b.address})
+    with pytest.raises(UnauthorizedError, match=f"but node {N2}"):
+        await a.peers._dial(node_id(3))
+    await b.stop()
