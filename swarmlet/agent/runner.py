@@ -274,10 +274,16 @@ class Agent:
             if container.id not in found:
                 worker.feed(stimuli.Observed(dataclasses.replace(container, state=runtime.State.REMOVED)))
         strangers = [each for each in containers if each.pod.uid not in self._workers]
-        if strangers:
-            await self._replica.linearize()
-            bound = {stored.object.metadata.uid for stored in self._replica.view.pods_on(self._node.name)}
-            self._remove_orphans([each for each in strangers if each.pod.uid not in bound])
+        if strangers:  # asking the cluster may take long, and news of the others must not wait for it
+            assert self._tools is not None
+            self._tools.spawn(self._until_done(functools.partial(self._judge, strangers)))
+        return True
+
+    async def _judge(self, strangers: Sequence[runtime.Container]) -> bool:
+        """Remove those containers whose Pods are not bound to this node, by the cluster's own word."""
+        await self._replica.linearize()
+        bound = {stored.object.metadata.uid for stored in self._replica.view.pods_on(self._node.name)}
+        self._remove_orphans([each for each in strangers if each.pod.uid not in bound])
         return True
 
     def _observe(self, container: runtime.Container) -> None:

@@ -361,6 +361,22 @@ async def test_what_was_missed_while_the_engine_was_away_is_found_out(home: Home
         await home.until(lambda: home.restarts(key) == 1)
 
 
+async def test_strangers_do_not_keep_news_from_a_node_that_is_cut_off(home: Home, engine: Engine) -> None:
+    key = home.bind()
+    stranger = ContainerSpec(pod=PodIdentity("u", "n", "p"), name="main", image=IMAGE)
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        home.replica.cut = True
+        await home.runtime.start(stranger)
+        for watcher in engine.watchers:
+            watcher.put_nowait(None)
+        await home.pause(5)
+        engine.kill(home.status(key).container_statuses[0].container_id.removeprefix("fake://"))
+        await home.until(lambda: any(each.attempt == 1 for each in engine.running()), 5)
+        home.replica.cut = False
+        await home.until(lambda: [each.pod.name for each in engine.running()] == ["web"])
+
+
 # The node
 
 
