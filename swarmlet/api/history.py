@@ -64,16 +64,24 @@ def list_at(view: View, resource: str, namespace: str, revision: int) -> Sequenc
     return [objects[key] for key in sorted(objects)]
 
 
-def page_at(view: View, resource: str, namespace: str, continuation: Continuation) -> Sequence[Stored]:
-    """Return the rest of a list in pages; raise `ExpiredError` in the words that clients know."""
+def paged(view: View, resource: str, namespace: str, continuation: Continuation) -> Sequence[Stored]:
+    """Return the list that is read in pages, all of it; raise `ExpiredError` in the words that clients know."""
     if continuation.revision > view.revision:
         raise CallerError("continue: the token is from the future of this cluster; start the list without it")
     try:
-        objects = list_at(view, resource, namespace, continuation.revision)
+        return list_at(view, resource, namespace, continuation.revision)
     except ExpiredError as error:
         raise ExpiredError(
             "The provided continue parameter is too old to display a consistent list result. "
             "You can start a new list without the continue parameter."
         ) from error
-    position = (continuation.namespace, continuation.name)
-    return objects[bisect.bisect_right(objects, position, key=lambda each: (each.key.namespace, each.key.name)) :]
+
+
+def rest(objects: Sequence[Stored], continuation: Continuation) -> Sequence[Stored]:
+    """Return the part of a sorted list that the pages so far have not shown."""
+    return objects[bisect.bisect_right(objects, (continuation.namespace, continuation.name), key=position) :]
+
+
+def position(stored: Stored) -> tuple[str, str]:
+    """Return what lists are sorted by."""
+    return stored.key.namespace, stored.key.name

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from swarmlet.api import answers, bodies, status, targets
 from swarmlet.clock import Clock
 from swarmlet.errors import (
+    BugError,
     BusyError,
     CallerError,
     InvalidError,
@@ -35,6 +36,8 @@ REQUESTS_MAX = 512
 """Answered at once by one daemon; more get 429. Watches and followed logs count apart."""
 LONG_REQUESTS_MAX = 4_096
 REQUEST_SECONDS_MAX = 60.0
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""Told in metrics; a client may make up any other, and labels are for ever."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,7 +79,7 @@ class Observer:
         """Carry out one request (an aiohttp middleware)."""
         started = self._clock.monotonic()
         response = await handler(request)
-        verb = request.get(VERB, request.method.lower())
+        verb = request.get(VERB) or (request.method.lower() if request.method in METHODS else "other")
         target = request.get(TARGET)
         self._requests.labels(verb, target.kind.resource if target else "", response.status).inc()
         if not is_long(request):
@@ -92,6 +95,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[answers.WARNINGS] = warnings
     try:
         response = await handler(request)
+    except BugError as error:
+        log.exception("request_failed", method=request.method, path=request.path)
+        response = failure(request, error)
     except SwarmletError as error:
         response = failure(request, error)
     except web.HTTPException as error:

@@ -76,9 +76,12 @@ class Reader:
 
     async def page(self, target: Target, options: ListOptions, chosen: selection.Selection) -> Page:
         """Return the objects that a list asks for; with `limit`, the first of them and where to go on."""
-        objects, revision = await self._moment(target, options)
-        if leases.concerns(target.kind.resource, target.namespace) and not options.continue_token:
-            objects = [*objects, *await self._node_leases()]
+        continuation = Continuation.decode(options.continue_token) if options.continue_token else None
+        objects, revision = await self._moment(target, options, continuation)
+        if leases.concerns(target.kind.resource, target.namespace):
+            objects = await self._with_node_leases(objects)
+        if continuation:
+            objects = history.rest(objects, continuation)
         if not chosen.everything:
             objects = [stored for stored in objects if chosen.matches(stored)]
         if not options.limit or len(objects) <= options.limit:
@@ -108,13 +111,20 @@ class Reader:
     async def _node_leases(self) -> Sequence[Stored]:
         return [leases.as_stored(lease) for lease in await self._lease_source.leases()]
 
-    async def _moment(self, target: Target, options: ListOptions) -> tuple[Sequence[Stored], int]:
+    async def _with_node_leases(self, objects: Sequence[Stored]) -> Sequence[Stored]:
+        """Return the stored leases and the virtual ones, in order; a stored one of the same name goes before."""
+        taken = {stored.key for stored in objects}
+        virtual = (lease for lease in await self._node_leases() if lease.key not in taken)
+        return sorted([*objects, *virtual], key=history.position)
+
+    async def _moment(
+        self, target: Target, options: ListOptions, continuation: Continuation | None
+    ) -> tuple[Sequence[Stored], int]:
         """Return the collection and the revision at which it was so."""
         view, resource, namespace = self._replica.view, target.kind.resource, target.namespace
-        if options.continue_token:
-            continuation = Continuation.decode(options.continue_token)
+        if continuation:
             await self.catch_up(continuation.revision)
-            return history.page_at(view, resource, namespace, continuation), continuation.revision
+            return history.paged(view, resource, namespace, continuation), continuation.revision
         await self.catch_up(options.resource_version)
         if options.resource_version_match == "Exact" and options.resource_version is not None:
             try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,13 +22,16 @@ from swarmlet.errors import AlreadyExistsError, BugError, ForbiddenError, NotFou
 from swarmlet.model import kinds, objects, schema
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.store import stamping
-from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
+from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
 ATTEMPTS_MAX = 8
 """Of a read-modify-write whose caller named no revision, while others change the same object."""
 NAME_ATTEMPTS_MAX = 4
 """Of a create with generateName that meets a name that is taken."""
+
+BATCH_BYTES_MAX = COMMAND_BYTES_MAX // 4 * 3
+"""Of objects that one command of a deletecollection rewrites; marking adds little to each."""
 
 Change = Callable[[Stored], Object]
 
@@ -92,19 +96,7 @@ class Writer:
     async def delete(self, request: web.Request, target: Target) -> web.Response:
         """Answer a DELETE of an object."""
         options = deletion.options_of(await bodies.optional_document(request), dict(request.query))
-        for _ in range(ATTEMPTS_MAX):
-            await self._replica.linearize()
-            stored = await self._reader.find(target)
-            plan = deletion.plan(target, stored, options, self._clock.now())
-            operation = _deletion(stored, plan)
-            if queries.dry_run(options.dry_run):
-                return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
-            outcome = await self._propose(operation)
-            if outcome.verdict is Verdict.NOT_FOUND:
-                raise NotFoundError(f"{target.qualified} not found")
-            if outcome.verdict is not Verdict.CONFLICT:
-                return self._deleted(target, stored, operation, outcome)
-        raise admission.changed_meanwhile(target)
+        return await self._delete(target, options)
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.Response:
         """Answer a DELETE of a collection: each selected object by itself, as one delete would."""
@@ -112,8 +104,8 @@ class Writer:
         listing = queries.list_options(request.query)
         page = await self._reader.page(target, listing, selection.of(target, listing))
         if not queries.dry_run(options.dry_run):
-            for start in range(0, len(page.items), OPERATIONS_MAX):
-                await self._delete_all(target, page.items[start : start + OPERATIONS_MAX], options)
+            for batch in _batches(page.items):
+                await self._delete_batch(target, batch, options)
         items = [stored.json for stored in page.items]
         return answers.json(documents.object_list(target.kind, page.metadata(), items))
 
@@ -149,10 +141,33 @@ class Writer:
             raise AlreadyExistsError(f'{key.resource} "{key.name}" already exists')
         return Written(self._json(key, outcome, data), created=True)
 
-    async def _delete_all(self, target: Target, items: Sequence[Stored], options: DeleteOptions) -> None:
+    async def _delete(self, target: Target, options: DeleteOptions) -> web.Response:
+        for _ in range(ATTEMPTS_MAX):
+            await self._replica.linearize()
+            stored = await self._reader.find(target)
+            operation = _deletion(stored, deletion.plan(target, stored, options, self._clock.now()))
+            if queries.dry_run(options.dry_run):
+                return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
+            outcome = await self._propose(operation)
+            if outcome.verdict is Verdict.NOT_FOUND:
+                raise NotFoundError(f"{target.qualified} not found")
+            if outcome.verdict is not Verdict.CONFLICT:
+                return self._deleted(target, stored, operation, outcome)
+        raise admission.changed_meanwhile(target)
+
+    async def _delete_batch(self, target: Target, items: Sequence[Stored], options: DeleteOptions) -> None:
+        """Delete many with one proposal; what others changed meanwhile one by one, what is gone already not at all."""
         now = self._clock.now()
-        operations = [_deletion(stored, deletion.plan(target, stored, options, now)) for stored in items]
-        await self._replica.propose(operations, atomic=False)
+        targets = [Target(target.kind, stored.key.namespace, stored.key.name) for stored in items]
+        operations = [
+            _deletion(stored, deletion.plan(each, stored, options, now))
+            for each, stored in zip(targets, items, strict=True)
+        ]
+        outcomes = await self._replica.propose(operations, atomic=False)
+        for each, outcome in zip(targets, outcomes, strict=True):
+            if outcome.verdict is Verdict.CONFLICT:
+                with contextlib.suppress(NotFoundError):
+                    await self._delete(each, options)
 
     async def _check_namespace(self, target: Target, value: Object) -> None:
         """Raise unless the namespace exists and takes new objects."""
@@ -188,6 +203,20 @@ class Writer:
         if stored is not None and stored.revision == outcome.revision:
             return stored.json
         return stamping.read(key, data).at(outcome.revision) if outcome.revision else data
+
+
+def _batches(items: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
+    """Cut a list into parts that each make one command."""
+    batch: list[Stored] = []
+    size = 0
+    for stored in items:
+        if len(batch) == OPERATIONS_MAX or size + len(stored.json) > BATCH_BYTES_MAX:
+            yield batch
+            batch, size = [], 0
+        batch.append(stored)
+        size += len(stored.json)
+    if batch:
+        yield batch
 
 
 def _update(stored: Stored, value: Object) -> Operation:

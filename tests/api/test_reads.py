@@ -181,3 +181,16 @@ async def test_pods_of_a_node_are_found_by_field(api: Api) -> None:
     await api.read("POST", PODS, json=pod("b"))
     _, listed = await api.read("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a,status.phase!%3DFailed")
     assert names_of(listed) == ["a"]
+
+
+async def test_virtual_leases_are_paged_in_order(api: Api) -> None:
+    leases = "/apis/coordination.k8s.io/v1"
+    for namespace, name in (("other", "z"), ("default", "a")):
+        document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}}
+        await api.read("POST", f"{leases}/namespaces/{namespace}/leases", json=document)
+    seen, token = [], ""
+    for _ in range(3):
+        _, page = await api.read("GET", f"{leases}/leases", params={"limit": "1", "continue": token})
+        seen += names_of(page)
+        token = page["metadata"].get("continue", "")
+    assert (seen, token) == (["a", "node-a", "z"], "")

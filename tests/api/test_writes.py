@@ -317,3 +317,18 @@ async def test_without_quorum_a_write_is_503(api: Api, replica: DirectReplica, w
 async def test_a_body_over_the_limit_is_413(api: Api) -> None:
     code, status = await api.read("POST", CONFIG_MAPS, json=config_map(text="x" * (3 * 1024 * 1024)))
     assert (code, status["reason"]) == (413, "RequestEntityTooLarge")
+
+
+async def test_what_changes_while_its_collection_is_deleted_is_deleted_too(api: Api, replica: DirectReplica) -> None:
+    for name in ("a", "b"):
+        await api.read("POST", CONFIG_MAPS, json=config_map(name))
+
+    def meddle() -> None:
+        replica.before_propose = lambda: None
+        stored = replica.store.get(Key("configmaps", "default", "a"))
+        assert stored is not None
+        replica.put(kinds.CONFIG_MAP, objects.with_metadata(stored.object, labels={"meddled": "yes"}))
+
+    replica.before_propose = meddle
+    await api.read("DELETE", CONFIG_MAPS)
+    assert (await api.read("GET", CONFIG_MAPS))[1]["items"] == []
