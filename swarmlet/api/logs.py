@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -107,6 +107,9 @@ async def _answer(request: web.Request, chunks: AsyncIterator[bytes]) -> web.Str
     except (ConnectionError, SwarmletError):
         if request.transport is not None:
             request.transport.abort()
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()  # a reader that is gone must not leave its log open
     return response
 
 

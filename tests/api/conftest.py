@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -112,14 +113,21 @@ class FakePods:
     def __init__(self) -> None:
         self.chunks: list[bytes] = [b"one\n", b"two\n"]
         self.asked: list[tuple[str, LogOptions, bool]] = []
+        self.goes_on = False
+        self.closed = asyncio.Event()
         self.passed_on: list[tuple[str, str]] = []
 
     async def logs(
         self, namespace: str, name: str, container: str, options: LogOptions, *, previous: bool = False
     ) -> AsyncIterator[bytes]:
         self.asked.append((container, options, previous))
-        for chunk in self.chunks:
-            yield chunk
+        try:
+            for chunk in self.chunks:
+                yield chunk
+            while options.follow and self.goes_on:
+                await asyncio.Event().wait()
+        finally:
+            self.closed.set()
 
     async def stream(self, node_name: str, path: str) -> AsyncIterator[bytes]:
         self.passed_on.append((node_name, path))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.api.conftest import START, Api, FakePods
@@ -138,3 +140,13 @@ async def test_a_log_option_that_makes_no_sense_is_400(api: Api, query: str, wor
 async def test_a_pod_on_no_node_has_no_log(api: Api) -> None:
     await api.read("POST", PODS, json=pod())
     assert (await api.read("GET", f"{PODS}/p1/log"))[0] == 400
+
+
+async def test_a_reader_of_a_log_that_goes_away_closes_it(api: Api, pods: FakePods) -> None:
+    pods.goes_on = True
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    async with api.get(f"{PODS}/p1/log?follow=true") as response:
+        assert await response.content.readline() == b"one\n"
+        assert not pods.closed.is_set()
+    async with asyncio.timeout(5):
+        await pods.closed.wait()
