@@ -88,7 +88,8 @@ class Applier:
             content_type=content_type,
             options=self._options,
         )
-        return "unchanged" if _is_same(current, after) else "configured"
+        same = _says_the_same(current, after) if self._options.dry_run else _is_same(current, after)
+        return "unchanged" if same else "configured"
 
 
 def _patch(current: Document, document: Document) -> tuple[Document, str, Any]:
@@ -104,3 +105,12 @@ def _patch(current: Document, document: Document) -> tuple[Document, str, Any]:
 
 def _is_same(before: Document, after: Document) -> bool:
     return bool(before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"))
+
+
+def _says_the_same(before: Document, after: Document) -> bool:
+    """Compare what a dry run would have made: it is never stored, and so has no revision of its own."""
+    stamps = ("resourceVersion", "generation", "managedFields")
+    bare = [
+        {**each, "metadata": {k: v for k, v in each["metadata"].items() if k not in stamps}} for each in (before, after)
+    ]
+    return bare[0] == bare[1]

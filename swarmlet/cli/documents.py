@@ -12,6 +12,8 @@ from swarmlet.cli.exits import UsageError
 
 TABLES = ("", "wide")
 WHOLE = ("json", "yaml")
+_STRING_TAG = "tag:yaml.org,2002:str"
+
 FORMS = (*TABLES, *WHOLE, "name")
 
 
@@ -20,8 +22,14 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    style = "|" if "\n" in text else None if _is_plain(dumper, text) else '"'
+    return dumper.represent_scalar(_STRING_TAG, text, style=style)
+
+
+def _is_plain(dumper: yaml.SafeDumper, text: str) -> bool:
+    """Return whether unquoted text would be read back as text."""
+    tag = dumper.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # PyYAML has no types
+    return bool(tag == _STRING_TAG)
 
 
 _Dumper.add_representer(str, _text)

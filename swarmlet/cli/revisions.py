@@ -69,6 +69,8 @@ def listing(deployment: Reference, known: Sequence[Document]) -> list[str]:
     rows = [
         (str(number(each)), (each["metadata"].get("annotations") or {}).get(CHANGE_CAUSE) or "<none>") for each in known
     ]
+    if not rows:
+        return [str(deployment), "No rollout history found."]
     return [str(deployment), *tables.Columns().lines(("REVISION", "CHANGE-CAUSE"), rows)]
 
 

@@ -74,7 +74,10 @@ def _json(source: str, text: str) -> list[tuple[int, Any]] | None:
             value, end = decoder.raw_decode(text, position)
         except (json.JSONDecodeError, RecursionError):
             return None
-        found.append((text.count("\n", 0, position) + 1, value))
+        line = text.count("\n", 0, position) + 1
+        if _is_deep(value):
+            raise ManifestError(f"{source}:{line}: nested deeper than {DEPTH_MAX} levels")
+        found.append((line, value))
         position = end
 
 
@@ -85,6 +88,21 @@ def _unique(source: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ManifestError(f'{source}: the key "{twice}" stands twice in one object; keep one')
     return result
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 # YAML.

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from swarmlet import cli, errors
+from swarmlet.cli import exits, spans
+
+PROGRAM = [sys.executable, "-c", "from swarmlet.cli import main; main()"]
+
+
+def failing(error: BaseException) -> Callable[[], object]:
+    def command() -> object:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CallerError("no"), 1),
+        (exits.UsageError("no"), 2),
+        (errors.NotFoundError("no"), 3),
+        (errors.ConflictError("no"), 4),
+        (errors.AlreadyExistsError("no"), 4),
+        (errors.UnavailableError("no"), 5),
+        (errors.BusyError("no"), 5),
+        (errors.OutcomeUnknownError("no"), 6),
+        (exits.TimedOutError("no"), 6),
+        (ExceptionGroup("several", [errors.NotFoundError("no")]), 3),
+    ],
+)
+def test_each_error_has_its_exit_code_and_one_line(
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exits.guarded(failing(error)) == code
+    assert capsys.readouterr() == ("", "error: no\n")
+
+
+def test_a_bug_is_one_line_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.guarded(failing(KeyError("x\ny"))) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: KeyError: ")
+    assert "SWARMLET_TRACEBACK=1" in line
+
+
+def test_a_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMLET_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        exits.guarded(failing(KeyError("x")))
+
+
+def test_ctrl_c_exits_130_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.guarded(failing(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("line", ["bogus", "get --bogus", "scale web", "rollout", "completion tcsh", "apply"])
+def test_a_command_line_that_cannot_be_read_exits_2_with_one_line(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMLET_SOCKET", "/nonexistent/api.sock")
+    assert cli.run(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_without_a_command_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("init", "join", "apply", "rollout", "kubeconfig", "node"))
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    shell = subprocess.Popen(
+        ["sh", "-c", '"$@" 2>&1 >&3 | cat >&2; true', "sh", *PROGRAM, "completion", "bash"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=(),
+        preexec_fn=_closed_pipe_as_3,
+    )
+    _, err = shell.communicate(timeout=10)
+    assert err == b""
+
+
+def _closed_pipe_as_3() -> None:
+    reading, writing = os.pipe()
+    os.dup2(writing, 3)
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("7d", 604800), ("12", 12), ("0s", 0)],
+)
+def test_spans_are_spelled_as_kubectl_spells_them(text: str, seconds: float) -> None:
+    assert spans.seconds(text, "--timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 m", "-5s", "5x", "s"])
+def test_what_is_no_span_is_refused_by_the_name_of_its_flag(text: str) -> None:
+    with pytest.raises(exits.UsageError, match="--timeout: found"):
+        spans.seconds(text, "--timeout")
