@@ -47,7 +47,7 @@ def in_form(output: str, document: Mapping[str, Any]) -> str:
     if output == "json":
         return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
     text: str = yaml.dump(shown, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=1_000_000)
-    return text.rstrip("\n")
+    return text.removesuffix("\n")
 
 
 def as_list(objects: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -62,8 +62,7 @@ def guarded(command: Callable[[], object]) -> int:
         code = _code(command())
         sys.stdout.flush()
     except (Exit, SystemExit) as exit_:
-        given = exit_.exit_code if isinstance(exit_, Exit) else exit_.code
-        code = given if isinstance(given, int) else FAILED
+        code = _given(exit_)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
@@ -74,6 +73,13 @@ def guarded(command: Callable[[], object]) -> int:
     except Exception as error:  # noqa: BLE001  the top of the command line: its user gets a line, not a traceback
         code = _failed(first(error))
     return code
+
+
+def _given(exit_: Exit | SystemExit) -> int:
+    if isinstance(exit_.__context__, BrokenPipeError):  # typer caught it, and made it an exit
+        return NOBODY_READS
+    code = exit_.exit_code if isinstance(exit_, Exit) else exit_.code
+    return code if isinstance(code, int) else FAILED
 
 
 def first(error: Exception) -> Exception:
@@ -97,9 +103,8 @@ def _failed(error: Exception) -> int:
 def _usage(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     hint = f"; see `{context.command_path} --help`" if context else ""
-    lines = error.format_message().strip().splitlines()
-    message = lines[0].rstrip(".") if len(lines) == 1 else "a command is missing"
-    say(f"error: {message}{hint}")
+    message = error.format_message().strip().rstrip(".")
+    say(message if "\n" in message else f"error: {message}{hint}")  # several lines are the help of a group
     return error.exit_code
 
 

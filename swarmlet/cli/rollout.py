@@ -21,7 +21,7 @@ UNLIMITED_SECONDS = 7 * 24 * 3600.0
 
 def register(app: typer.Typer) -> None:
     """Add the group to the root app."""
-    group = typer.Typer(name="rollout", help="Follow, restart and undo rollouts.", no_args_is_help=True)
+    group = typer.Typer(name="rollout", help="Follow, restart and undo rollouts.")
     for name, command in (("status", status), ("history", history), ("undo", undo), ("restart", restart)):
         group.command(name, cls=parsing.Command)(command)
     app.add_typer(group)

