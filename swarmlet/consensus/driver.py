@@ -347,18 +347,10 @@ class Consensus:
         if up:
             return
         self._engine.core.report_unreachable(node)
-        if node == self._engine.core.leader and self._tasks:
-            self._tasks.create_task(self._campaign(node))
-
-    async def _campaign(self, lost_leader: str) -> None:
-        """Start a pre-vote, unless one of the voters before us has won meanwhile: one at a time splits no votes."""
-        others = sorted(self._engine.core.membership.voters - {lost_leader})
-        rank = others.index(self._node_id) if self._node_id in others else len(others)
-        await self._clock.sleep(rank * self._config.campaign_stagger_seconds)
-        if self._engine.core.leader == lost_leader:
-            log.info("leader_link_lost", leader=lost_leader)
+        if node == self._engine.core.leader:
+            log.info("leader_link_lost", leader=node)
             self._engine.core.campaign()
-            self._engine.wake()
+        self._engine.wake()
 
     # What the core says.
 

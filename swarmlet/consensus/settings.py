@@ -34,8 +34,6 @@ class ConsensusConfig:
     voters_max: int = 5
     promote_lag_entries: int = 100
     """A learner this close to the leader's commit index is caught up."""
-    campaign_stagger_seconds: float = 0.05
-    """The gap between the followers that start a pre-vote after their links to the leader closed."""
     transfer_seconds_max: float = 3.0
     forward_seconds_max: float = 30.0
     """How long a leader works on what another node forwarded, whatever that node's own time limit."""

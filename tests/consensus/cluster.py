@@ -28,7 +28,7 @@ class Network:
     def __init__(self) -> None:
         self.peers: dict[str, FakePeers] = {}
         self.parted: set[frozenset[str]] = set()
-        self.lose: Callable[[str, str, str], bool] = lambda sender, to, what: False
+        self.lose: Callable[[str, str, str, bytes], bool] = lambda sender, to, what, payload: False
 
     def reaches(self, sender: str, to: str) -> bool:
         return to in self.peers and sender in self.peers and frozenset((sender, to)) not in self.parted
@@ -91,7 +91,7 @@ class FakePeers:
                 reply.set_exception(OutcomeUnknownError("the link broke"))
 
     def send(self, to: str, channel: str, payload: bytes) -> None:
-        if to in self.addresses and not self.network.lose(self.node, to, channel):
+        if to in self.addresses and not self.network.lose(self.node, to, channel, payload):
             asyncio.get_running_loop().call_later(LATENCY_SECONDS, self._deliver, to, channel, payload)
 
     def _deliver(self, to: str, channel: str, payload: bytes) -> None:
@@ -116,7 +116,7 @@ class FakePeers:
 
     async def _serve(self, to: str, method: str, payload: bytes, reply: asyncio.Future[bytes]) -> None:
         await asyncio.sleep(LATENCY_SECONDS)
-        if self.network.lose(self.node, to, method) or not self.network.reaches(self.node, to):
+        if self.network.lose(self.node, to, method, payload) or not self.network.reaches(self.node, to):
             return
         try:
             answer = await self.network.peers[to].calls[method](self.node, payload)
@@ -127,7 +127,7 @@ class FakePeers:
                 reply.exception()
             return
         await asyncio.sleep(LATENCY_SECONDS)
-        lost = self.network.lose(to, self.node, method) or not self.network.reaches(to, self.node)
+        lost = self.network.lose(to, self.node, method, answer) or not self.network.reaches(to, self.node)
         if not lost and not reply.done():
             reply.set_result(answer)
 

@@ -245,6 +245,13 @@ async def test_only_the_daemon_may_read_its_files(disk: SqliteDisk, tmp_path: Pa
     assert set(modes.values()) == {0o600}
 
 
+async def test_every_commit_is_synced(disk: SqliteDisk) -> None:
+    database = disk._log._db
+    assert database
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: the write-ahead log is synced each time
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 async def test_batches_are_durable_in_their_order(disk: SqliteDisk, tmp_path: Path) -> None:
     await asyncio.gather(*(disk.persist(Batch(entries=entries(index, index))) for index in range(1, 100)))
     disk.close()

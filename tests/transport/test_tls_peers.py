@@ -12,6 +12,7 @@ import pytest
 from swarmlet.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnauthorizedError, UnavailableError
 from swarmlet.identity.authority import Authority
 from swarmlet.transport import link
+from swarmlet.transport.frames import Reply, Send
 from tests.transport.daemons import CLUSTER, Daemon, node_id, running
 
 N1, N2 = node_id(1), node_id(2)
@@ -112,6 +113,30 @@ async def test_a_call_without_a_link_was_surely_not_delivered(pair: tuple[Daemon
     a, _ = pair
     with pytest.raises(UnavailableError, match="no link"):
         await a.peers.call(N2, "echo", b"", timeout_seconds=1)
+
+
+async def test_an_answer_counts_only_from_who_was_asked(
+    pair: tuple[Daemon, Daemon], tmp_path: Path, ca: Authority
+) -> None:
+    a, b = pair
+    forger = Daemon(tmp_path, 3, ca)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(_sender: str, _payload: bytes) -> bytes:
+        asked.set()
+        await go_on.wait()
+        return b"true"
+
+    a.peers.on_message("seen", lambda _sender, _payload: go_on.set())
+    b.peers.on_call("late", answer_late)
+    async with running(a, b, forger):
+        call = asyncio.create_task(a.peers.call(N2, "late", b"", timeout_seconds=5))
+        await asked.wait()
+        to_a = forger.peers._destinations[N1].link
+        assert to_a
+        to_a.send(Reply(a.peers._last_call, b"forged"))
+        to_a.send(Send("seen", b""))
+        assert await call == b"true"
 
 
 async def test_a_call_whose_time_runs_out_has_an_unknown_outcome(pair: tuple[Daemon, Daemon]) -> None:
