@@ -15,7 +15,7 @@ from .network import Disk, Member, Network, born
 
 FOUNDERS = ("n1", "n2", "n3")
 EVERYBODY = ("n1", "n2", "n3", "n4", "n5")
-STEPS = 6_000
+STEPS = 5_000
 SMALL = RaftConfig(
     election_timeout_ticks=6,
     heartbeat_ticks=2,
@@ -94,6 +94,7 @@ class Campaign:
             (1, self._transfer),
             (1, self._unreachable),
             (1, self._campaign),
+            (1, self._partition),
         ]
         weights = [weight for weight, _ in actions]
         for step in range(steps):
@@ -173,10 +174,17 @@ class Campaign:
     def _campaign(self, member: Member) -> None:
         member.core.campaign()
 
+    def _partition(self, member: Member) -> None:
+        if self.network.cuts:
+            self.network.cuts.clear()
+        else:
+            self.network.isolate(member.node_id)
+
     # After the faults.
 
     def heal(self) -> Member:
         """Restart all and let time pass; return the leader that must come of it."""
+        self.network.cuts.clear()
         for member in self.network.members.values():
             if not member.is_up:
                 member.start()
