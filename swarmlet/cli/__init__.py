@@ -14,8 +14,9 @@ Invariants:
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from swarmlet.cli import exits
@@ -24,6 +25,22 @@ if TYPE_CHECKING:
     import typer
 
 NAME = "swarmlet"
+GROUPS: Mapping[str, Sequence[str]] = {
+    "swarmlet.cli.daemon": ("init", "join", "run"),
+    "swarmlet.cli.cluster": ("leave", "kubeconfig", "token", "node"),
+    "swarmlet.cli.status": ("status",),
+    "swarmlet.cli.apply": ("apply",),
+    "swarmlet.cli.get": ("get",),
+    "swarmlet.cli.describe": ("describe",),
+    "swarmlet.cli.delete": ("delete",),
+    "swarmlet.cli.scale": ("scale",),
+    "swarmlet.cli.logs": ("logs",),
+    "swarmlet.cli.events": ("events",),
+    "swarmlet.cli.rollout": ("rollout",),
+    "swarmlet.cli.version": ("version",),
+    "swarmlet.cli.completion": ("completion",),
+}
+"""Which module has which commands, in the order that help lists them: only the one that is asked for is imported."""
 
 
 def main() -> None:
@@ -39,29 +56,13 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str]) -> object:
     from typer.main import get_command
 
-    command = get_command(build())
+    command = get_command(build(arguments[0] if arguments else ""))
     return command.main(list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
 
 
-def build() -> typer.Typer:
-    """Return the root app with all commands, in the order that help lists them."""
+def build(command: str = "") -> typer.Typer:
+    """Return the root app: with the group of one command, or with all where the name is not known."""
     import typer
-
-    from swarmlet.cli import (
-        apply,
-        cluster,
-        completion,
-        daemon,
-        delete,
-        describe,
-        events,
-        get,
-        logs,
-        rollout,
-        scale,
-        status,
-        version,
-    )
 
     app = typer.Typer(
         name=NAME,
@@ -71,7 +72,11 @@ def build() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    groups = (daemon, cluster, status, apply, get, describe, delete, scale, logs, events, rollout, version, completion)
-    for group in groups:
-        group.register(app)
+
+    @app.callback()
+    def root() -> None:
+        """Keep a single command a command: typer would make it the whole program."""
+
+    for module in [each for each, names in GROUPS.items() if command in names] or GROUPS:
+        importlib.import_module(module).register(app)
     return app

@@ -104,7 +104,8 @@ def _usage(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     hint = f"; see `{context.command_path} --help`" if context else ""
     message = error.format_message().strip().rstrip(".")
-    say(message if "\n" in message else f"error: {message}{hint}")  # several lines are the help of a group
+    if message:  # without one, the help of a group was printed
+        say(f"error: {message}{hint}")
     return error.exit_code
 
 

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import typer
+from typer.main import get_command
 
 from swarmlet import cli, errors
 from swarmlet.cli import exits, spans
@@ -99,3 +102,27 @@ def test_spans_are_spelled_as_kubectl_spells_them(text: str, seconds: float) -> 
 def test_what_is_no_span_is_refused_by_the_name_of_its_flag(text: str) -> None:
     with pytest.raises(exits.UsageError, match="--timeout: found"):
         spans.seconds(text, "--timeout")
+
+
+def test_every_command_is_found_by_the_module_that_has_it() -> None:
+    for module, commands in cli.GROUPS.items():
+        for command in commands:
+            alone = {each.name for each in (*_commands(cli.build(command)),)}
+            assert alone == set(commands), module
+
+
+def _commands(app: typer.Typer) -> list[Any]:
+    return list(get_command(app).commands.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["get pods", "version --client", "status"])
+def test_a_command_imports_nothing_heavy_that_it_does_not_need(command: str) -> None:
+    heavy = ("cryptography", "aiodocker", "prometheus_client", "rich", "aiohttp.web", "structlog", "kubernetes")
+    script = (
+        "import sys; from swarmlet import cli; cli.run(sys.argv[1:]); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    argv = [sys.executable, "-c", script, *command.split(), "--socket", "/nonexistent/api.sock"]
+    printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == "[]"
