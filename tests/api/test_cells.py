@@ -86,6 +86,7 @@ READY = [{"type": "Ready", "status": "True"}]
         (made({"phase": "Failed", "containerStatuses": [ended(7)]}), "ExitCode:7", 0),
         (made({"phase": "Failed", "containerStatuses": [ended(137, signal=9)]}), "Signal:9", 0),
         (made({"phase": "Failed", "reason": "Evicted"}), "Evicted", 0),
+        (made({"phase": "Failed", "containerStatuses": [ended(1, "Error") | {"ready": True}]}), "Error", 0),
         (
             made({"phase": "Running", "conditions": READY, "containerStatuses": [ended(0, "Completed"), running()]}, 2),
             "Running",

@@ -63,6 +63,8 @@ async def test_pages_show_the_moment_of_the_first_one(api: Api, maps: list[str])
     assert first["metadata"]["remainingItemCount"] == 3
     await api.read("DELETE", f"{CONFIG_MAPS}/m2")
     await api.read("POST", CONFIG_MAPS, json=config_map("m25"))
+    await api.read("DELETE", f"{CONFIG_MAPS}/m25")
+    await api.read("POST", CONFIG_MAPS, json=config_map("m2", again="yes"))
     await api.read(
         "PATCH",
         f"{CONFIG_MAPS}/m4",
@@ -75,6 +77,7 @@ async def test_pages_show_the_moment_of_the_first_one(api: Api, maps: list[str])
     assert {page["metadata"]["resourceVersion"] for page in (first, second, third)} == {
         first["metadata"]["resourceVersion"]
     }
+    assert "data" not in second["items"][0]
     assert "data" not in third["items"][0]
     assert "continue" not in third["metadata"]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from swarmlet.api.logs import PASSED_ON
 from tests.api.conftest import START, Api, FakePods
 from tests.api.documents import DEPLOYMENTS, JSON_PATCH, MERGE, NAMESPACES, PODS, deployment, pod
 
@@ -93,7 +94,8 @@ async def test_a_method_that_a_path_has_not_is_405(api: Api, web: dict, method: 
 
 @pytest.mark.parametrize("path", [f"{WEB}/nothing", f"{PODS}/p1/scale", "/apis/apps/v2/deployments", "/api/v1/pods/p1"])
 async def test_a_path_that_is_not_served_is_404(api: Api, path: str) -> None:
-    assert (await api.read("GET", path))[0] == 404
+    code, status = await api.read("GET", path)
+    assert (code, status["message"]) == (404, "the server could not find the requested resource")
 
 
 async def test_a_log_of_this_nodes_pod_comes_from_its_agent(api: Api, pods: FakePods) -> None:
@@ -112,6 +114,13 @@ async def test_a_log_of_another_nodes_pod_is_fetched_there(api: Api, pods: FakeP
     async with api.get(path) as response:
         assert await response.text() == "from node-b\n"
     assert pods.passed_on == [("node-b", path)]
+
+
+async def test_a_log_that_was_passed_on_once_is_not_passed_on_again(api: Api, pods: FakePods) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-b"))
+    async with api.get(f"{PODS}/p1/log", headers={PASSED_ON: "1"}) as response:
+        assert await response.text() == "one\ntwo\n"
+    assert pods.passed_on == []
 
 
 async def test_an_empty_log_is_an_empty_answer(api: Api, pods: FakePods) -> None:

@@ -108,6 +108,14 @@ async def test_a_watch_of_a_namespace_is_told_of_no_other(api: Api) -> None:
         assert told(await following()) == ("ADDED", "here")
 
 
+async def test_a_watch_of_a_namespace_resumes_with_no_other(api: Api) -> None:
+    start = (await create(api, "a"))["metadata"]["resourceVersion"]
+    await api.read("POST", CONFIG_MAPS.replace("default", "other"), json=config_map("elsewhere"))
+    await create(api, "here")
+    async with watching(api, f"{CONFIG_MAPS}?watch=true&resourceVersion={start}") as following:
+        assert told(await following()) == ("ADDED", "here")
+
+
 async def test_table_events_are_rows_and_name_the_columns_once(api: Api) -> None:
     await api.read("POST", PODS, json=pod("p1"))
     async with watching(api, f"{PODS}?watch=true", headers=TABLE) as following:

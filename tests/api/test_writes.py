@@ -66,6 +66,13 @@ async def test_yaml_is_as_good_as_json_and_its_dates_are_text(api: Api) -> None:
     assert (code, created["data"]) == (201, {"when": "2026-01-01"})
 
 
+async def test_yaml_that_multiplies_itself_is_refused(api: Api) -> None:
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: &a text, b: *a}\n"
+    code, status = await api.read("POST", CONFIG_MAPS, data=body, headers={"Content-Type": "application/yaml"})
+    assert code == 400
+    assert "aliases" in status["message"]
+
+
 async def test_generate_name_makes_a_name_that_is_free(api: Api) -> None:
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "conf-"}}
     made = [(await api.read("POST", CONFIG_MAPS, json=document))[1]["metadata"]["name"] for _ in range(3)]
@@ -186,6 +193,13 @@ async def test_a_write_that_changes_nothing_keeps_the_revision(api: Api, replica
     assert replica.store.revision == before
 
 
+async def test_a_write_that_changes_nothing_is_not_proposed(api: Api, replica: DirectReplica, web: dict) -> None:
+    proposed = []
+    replica.before_propose = lambda: proposed.append(1)
+    await api.read("PATCH", WEB, json={"spec": {"replicas": 3}}, headers=MERGE)
+    assert proposed == []
+
+
 async def test_what_is_the_servers_cannot_be_changed(api: Api, web: dict) -> None:
     forged = {
         "creationTimestamp": "2020-01-01T00:00:00Z",
@@ -276,6 +290,8 @@ async def test_a_pod_on_a_node_gets_its_grace_and_its_agent_ends_it(api: Api) ->
     assert marked["metadata"]["deletionTimestamp"] == "2026-01-02T03:04:35Z"
     _, sooner = await api.read("DELETE", f"{PODS}/p1?gracePeriodSeconds=5")
     assert sooner["metadata"]["deletionGracePeriodSeconds"] == 5
+    _, longer = await api.read("DELETE", f"{PODS}/p1?gracePeriodSeconds=60")
+    assert longer["metadata"] == sooner["metadata"]
     _, ended = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 0})
     assert ended["kind"] == "Status"
     assert (await api.read("GET", f"{PODS}/p1"))[0] == 404
@@ -283,6 +299,13 @@ async def test_a_pod_on_a_node_gets_its_grace_and_its_agent_ends_it(api: Api) ->
 
 async def test_a_pod_on_no_node_goes_at_once(api: Api) -> None:
     await api.read("POST", PODS, json=pod())
+    _, status = await api.read("DELETE", f"{PODS}/p1")
+    assert status["kind"] == "Status"
+
+
+async def test_a_pod_that_has_ended_goes_at_once(api: Api) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    await api.read("PATCH", f"{PODS}/p1/status", json={"status": {"phase": "Succeeded"}}, headers=MERGE)
     _, status = await api.read("DELETE", f"{PODS}/p1")
     assert status["kind"] == "Status"
 
