@@ -33,7 +33,10 @@ async def apply(
     dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
 ) -> None:
-    """Create or change objects as manifests say: `apply -f web.yaml`, `apply -f folder/ -R`, `apply -f -`."""
+    """Create or change objects as manifests say.
+
+    `apply -f web.yaml`, `apply -f folder/ -R`, `apply --wait -f -`
+    """
     from swarmlet.cli import files, waiting
     from swarmlet.cli.applying import Applier
     from swarmlet.manifests import documents

@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="Which shell the script is for.")]) -> None:
-    """Print a completion script: `source <(swarmlet completion bash)`."""
+    """Print a completion script.
+
+    `source <(swarmlet completion bash)`
+    """
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # its own use too
 
     print(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell.value))

@@ -50,7 +50,10 @@ async def delete(
     cascade: Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")] = "background",
     ignore_not_found: options.IgnoreNotFound = False,
 ) -> None:
-    """Delete objects: `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`."""
+    """Delete objects, and wait until they are gone.
+
+    `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`
+    """
     if cascade not in PROPAGATION:
         raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
     seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS

@@ -28,7 +28,10 @@ async def describe(
     selector: options.Labels = "",
     all_namespaces: options.AllNamespaces = False,
 ) -> None:
-    """Tell all about objects: `describe pod web-1`, `describe deployment/web`, `describe nodes`."""
+    """Tell all about objects, and what happened to them.
+
+    `describe pod web-1`, `describe deployment/web`, `describe nodes`
+    """
     from swarmlet.cli import selection
     from swarmlet.client.client import Scope
 

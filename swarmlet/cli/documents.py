@@ -6,33 +6,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from swarmlet.cli.exits import UsageError
 
 TABLES = ("", "wide")
 WHOLE = ("json", "yaml")
-_STRING_TAG = "tag:yaml.org,2002:str"
-
 FORMS = (*TABLES, *WHOLE, "name")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes YAML as the Kubernetes tools do."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None if _is_plain(dumper, text) else '"'
-    return dumper.represent_scalar(_STRING_TAG, text, style=style)
-
-
-def _is_plain(dumper: yaml.SafeDumper, text: str) -> bool:
-    """Return whether unquoted text would be read back as text."""
-    tag = dumper.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # PyYAML has no types
-    return bool(tag == _STRING_TAG)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def check_form(output: str, allowed: Sequence[str] = FORMS) -> None:
@@ -46,8 +24,9 @@ def in_form(output: str, document: Mapping[str, Any]) -> str:
     shown = _without_managed_fields(document)
     if output == "json":
         return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
-    text: str = yaml.dump(shown, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=1_000_000)
-    return text.removesuffix("\n")
+    from swarmlet.cli import yaml_text
+
+    return yaml_text.written(shown)
 
 
 def as_list(objects: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -31,7 +31,10 @@ async def events(
     output: options.Output = "",
     no_headers: options.NoHeaders = False,
 ) -> None:
-    """Tell what happened: `events`, `events --for pod/web-1`, `events --types=Warning -w`."""
+    """Tell what happened, oldest first.
+
+    `events`, `events --for pod/web-1`, `events --types=Warning -w`
+    """
     from contextlib import aclosing
 
     from swarmlet.cli import selection

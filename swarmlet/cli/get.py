@@ -57,7 +57,10 @@ async def get(
     show_labels: Annotated[bool, typer.Option("--show-labels", help="With a column of labels.")] = False,
     ignore_not_found: options.IgnoreNotFound = False,
 ) -> None:
-    """Show objects: `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`."""
+    """Show objects: as a table, whole, or as they change.
+
+    `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`
+    """
     from swarmlet.cli import selection
     from swarmlet.client.client import Scope
 

@@ -53,7 +53,10 @@ async def logs(
     prefix: Annotated[bool, typer.Option("--prefix", help="Begin each line with its Pod and container.")] = False,
     selector: options.Labels = "",
 ) -> None:
-    """Print a container's log: `logs web-1`, `logs deployment/web -f`, `logs -l app=web --tail=20`."""
+    """Print what containers print.
+
+    `logs web-1`, `logs deployment/web -f`, `logs -l app=web --tail=20`
+    """
     words = list(what or [])
     if len(words) > 1 and "/" not in words[1] and not container:
         container = words.pop()

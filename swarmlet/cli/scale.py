@@ -25,7 +25,10 @@ async def scale(
         int | None, typer.Option("--current-replicas", min=0, help="Only if there are so many now.")
     ] = None,
 ) -> None:
-    """Set the number of Pods: `scale deployment/web --replicas=5`."""
+    """Set how many Pods there shall be.
+
+    `scale deployment/web --replicas=5`
+    """
     from swarmlet.cli import selection
 
     selected = selection.select(what, await session.catalogue())

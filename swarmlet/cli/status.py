@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 @connected
 async def status(session: Session, output: options.Output = "") -> None:
-    """Show the machines, who leads, whether writes are accepted, and the Pods by phase."""
+    """Show the cluster at a glance: machines, leader, quorum, Pods by phase."""
     documents.check_form(output, ("", *documents.WHOLE))
     report = await session.api.raw("/status")
     print(documents.in_form(output, report) if output else "\n".join(lines(report)))

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from swarmlet.config import DEFAULT_SOCKET, PORT
 from swarmlet.errors import ConfigError
 
@@ -121,6 +119,8 @@ def _context(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    import yaml  # noqa: PLC0415  the local socket, which most commands use, needs none
+
     try:
         with path.open("rb") as stream:
             document = yaml.safe_load(stream.read(FILE_BYTES_MAX))

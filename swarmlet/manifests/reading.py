@@ -18,7 +18,7 @@ import yaml
 from swarmlet.errors import CallerError, TooLargeError
 
 TEXT_BYTES_MAX = 32 * 1024 * 1024
-VALUES_MAX = 1_000_000
+VALUES_MAX = 250_000
 DEPTH_MAX = 100
 
 _MERGE = "<<"
