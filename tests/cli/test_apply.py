@@ -140,3 +140,10 @@ def test_all_examples_are_taken_by_the_api_without_a_warning(cluster: Cluster) -
     printed = cluster.ok("apply", "-f", str(EXAMPLES)).splitlines()
     assert "deployment.apps/web created" in printed
     assert all(line.endswith(" created") for line in printed)
+
+
+def test_what_is_already_so_is_not_sent(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(cluster, "a.yaml", objects.WEB)
+    cluster.ok("apply", "-f", path)
+    monkeypatch.delattr("swarmlet.client.client.Client.patch")
+    assert cluster.ok("apply", "-f", path) == "deployment.apps/web unchanged\n"

@@ -96,3 +96,16 @@ def test_a_merge_patch_serves_kinds_without_a_schema() -> None:
 
 def test_an_annotation_that_cannot_be_read_is_as_none() -> None:
     assert last_applied.last_applied({"metadata": {"annotations": {last_applied.ANNOTATION: "{"}}}) is None
+
+
+def test_the_patch_says_in_which_order_items_stand() -> None:
+    current = last_applied.annotated(deployment([{"name": "a"}]))
+    made = last_applied.strategic_patch(current, deployment([{"name": "b"}, {"name": "a"}]))
+    assert made["spec"]["template"]["spec"]["$setElementOrder/containers"] == [{"name": "b"}, {"name": "a"}]
+
+
+def test_what_was_filled_in_beside_the_old_strategy_goes_with_it() -> None:
+    current = last_applied.annotated(deployment([{"name": "a"}]))
+    current["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}}
+    after = applied(current, deployment([{"name": "a"}], strategy={"type": "Recreate"}))
+    assert after["spec"]["strategy"] == {"type": "Recreate"}
