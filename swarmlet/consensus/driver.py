@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-import msgspec
 import structlog
 
 from swarmlet.clock import Clock
@@ -16,10 +15,12 @@ from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.disk import Contents, Disk
 from swarmlet.consensus.engine import Counters, Engine, Listeners
 from swarmlet.consensus.forwarding import Forwarder
+from swarmlet.consensus.mailbox import Mailbox
 from swarmlet.consensus.members import Members
 from swarmlet.consensus.reads import Reads
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.snapshots import Snapshots
+from swarmlet.consensus.standing import Standing
 from swarmlet.consensus.waiting import NO_LEADER, LeaderWatch
 from swarmlet.errors import (
     ConfigError,
@@ -30,10 +31,10 @@ from swarmlet.errors import (
 )
 from swarmlet.raft.config import RaftConfig, RestoredState
 from swarmlet.raft.core import Raft
-from swarmlet.raft.messages import NO_NODE, Message, MessageKind, Role
+from swarmlet.raft.messages import Role
 from swarmlet.store import commands
 from swarmlet.store.commands import Command, Operation, Outcome
-from swarmlet.store.replica import MemberStatus, ReplicaStatus, View
+from swarmlet.store.replica import ReplicaStatus, View
 from swarmlet.store.state import Store
 from swarmlet.transport.peers import Peers
 
@@ -59,14 +60,10 @@ class Consensus:
         seed_addresses: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._node_id = node_id
-        self._peers = peers
         self._store = store
         self._clock = clock
         self._rng = rng
         self._config = config
-        self._acting = False
-        self._leadership_listeners: list[Callable[[bool], None]] = []
-        self._tasks: asyncio.TaskGroup | None = None
         self.counters = Counters()
         self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
         self._forwarder = Forwarder(node_id=node_id, watch=self._watch, peers=peers, clock=clock)
@@ -99,17 +96,27 @@ class Consensus:
             clock=clock,
             config=config,
         )
+        self._standing = Standing(
+            node_id=node_id,
+            engine=self._engine,
+            book=book,
+            watch=self._watch,
+            reads=self._reads,
+            counters=self.counters,
+        )
+        mailbox = Mailbox(engine=self._engine, snapshots=self._snapshots, peers=peers, counters=self.counters)
         self._listeners = Listeners(
-            send=self._send,
+            send=mailbox.send,
             read=self._reads.answered,
-            role=self._role_changed,
+            role=self._standing.look,
             member=self._members.applied,
             progressed=self._snapshots.consider,
         )
-        self._book = book
         book.append(contents.entries)
         book.publish()
-        self._listen()
+        peers.on_call(wire.PROPOSE, self._take_proposal)
+        for method, handler in self._members.handlers().items():
+            peers.on_call(method, handler)
 
     @classmethod
     async def open(  # noqa: PLR0913  dependencies, by keyword
@@ -165,13 +172,14 @@ class Consensus:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks)
-                ticking = tasks.create_task(self._tick())
                 await self._engine.run(self._listeners)
-                ticking.cancel()
+                raise _Stopped  # ends what is under way in the background
         except BaseExceptionGroup as group:
-            raise _first(group) from group
+            if not isinstance(error := _first(group), _Stopped):
+                raise error from group
         finally:
-            self._end()
+            self._engine.stop()
+            self._standing.end()
         log.info("consensus_stopped", node=self._node_id)
 
     async def stop(self) -> None:
@@ -185,19 +193,12 @@ class Consensus:
         self._engine.stop()
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
-        self._tasks = tasks
         self._snapshots.start(tasks)
         self._members.start(tasks)
+        tasks.create_task(self._tick())
         if self._engine.core.membership.voters == {self._node_id}:
             self._engine.core.campaign()  # nobody else could lead: no timeout to wait for
             self._engine.wake()
-
-    def _end(self) -> None:
-        self._tasks = None
-        self._engine.stop()
-        self._watch.close()
-        self._reads.fail(UnavailableError("this node is stopping; ask another"))
-        self._become(acting=False)
 
     async def _tick(self) -> None:
         while True:
@@ -219,7 +220,7 @@ class Consensus:
     @property
     def is_leader(self) -> bool:
         """Whether this node leads now and has committed in its term."""
-        return self._acting
+        return self._standing.acts
 
     @property
     def applied(self) -> int:
@@ -271,36 +272,11 @@ class Consensus:
 
     def status(self) -> ReplicaStatus:
         """Return what this node knows of the consensus now."""
-        core = self._engine.core
-        addresses, progress = self._book.current, core.progress
-        members = tuple(
-            MemberStatus(
-                node_id=node,
-                address=addresses.get(node, ""),
-                role=self._role_of(node),
-                match=progress[node].match if node in progress else None,
-            )
-            for node in sorted(core.membership.voters | core.membership.learners)
-        )
-        return ReplicaStatus(
-            node_id=self._node_id,
-            leader=core.leader,
-            term=core.term,
-            commit=core.commit,
-            applied=self.applied,
-            healthy=self._acting or core.leader not in (NO_NODE, self._node_id),
-            members=members,
-        )
+        return self._standing.status()
 
     def on_leadership(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(True)` when this node has become a leader that may act, `listener(False)` when it ceases."""
-        self._leadership_listeners.append(listener)
-
-    def _role_of(self, node: str) -> str:
-        core = self._engine.core
-        if node == core.leader:
-            return "leader"
-        return "voter" if node in core.membership.voters else "learner"
+        self._standing.listen(listener)
 
     async def _append(self, data: bytes, command: Command) -> wire.Proposed:
         """Append a command as leader and see it applied."""
@@ -317,24 +293,6 @@ class Consensus:
         except TimeoutError as error:
             raise OutcomeUnknownError(f"committed at index {index}, but this node is behind; read elsewhere") from error
 
-    # What peers say.
-
-    def _listen(self) -> None:
-        self._peers.on_message(wire.RAFT, self._take_messages)
-        self._peers.on_call(wire.PROPOSE, self._take_proposal)
-        self._peers.on_call(wire.SNAPSHOT, self._snapshots.receive)
-        for method, handler in self._members.handlers().items():
-            self._peers.on_call(method, handler)
-        self._peers.on_link(self._link_changed)
-
-    def _take_messages(self, sender: str, payload: bytes) -> None:
-        try:
-            messages = wire.decode_messages(payload)
-        except msgspec.MsgspecError as error:
-            log.warning("message_unreadable", peer=sender, error=str(error))
-            return
-        self._engine.step(message for message in messages if message.sender == sender)
-
     async def _take_proposal(self, _sender: str, payload: bytes) -> bytes:
         command = wire.decode(payload, Command)
         try:
@@ -343,46 +301,13 @@ class Consensus:
         except TimeoutError as error:
             raise OutcomeUnknownError("the leader has not committed the write in time") from error
 
-    def _link_changed(self, node: str, up: bool) -> None:
-        if up:
-            return
-        self._engine.core.report_unreachable(node)
-        if node == self._engine.core.leader:
-            log.info("leader_link_lost", leader=node)
-            self._engine.core.campaign()
-        self._engine.wake()
-
-    # What the core says.
-
-    def _send(self, messages: Sequence[Message]) -> None:
-        by_peer: dict[str, list[Message]] = {}
-        for message in messages:
-            if message.kind is MessageKind.SNAPSHOT:
-                self._snapshots.send(message)
-            else:
-                by_peer.setdefault(message.to, []).append(message)
-        for peer, group in by_peer.items():
-            self.counters.messages_sent += len(group)
-            self._peers.send(peer, wire.RAFT, wire.encode(group))
-
     def _ask_read_index(self, context: bytes) -> None:
         self._engine.core.read_index(context)
         self._engine.wake()
 
-    def _role_changed(self) -> None:
-        core = self._engine.core
-        if core.leader != self._watch.leader:
-            log.info("leader_changed", leader=core.leader, term=core.term)
-            self.counters.leader_changes += 1
-            self._watch.set(core.leader)
-            self._reads.ask_again()
-        self._become(acting=core.role is Role.LEADER and self._engine.applied_term == core.term)
 
-    def _become(self, *, acting: bool) -> None:
-        if acting != self._acting:
-            self._acting = acting
-            for listener in tuple(self._leadership_listeners):
-                listener(acting)
+class _Stopped(Exception):  # noqa: N818  not an error: how `run` leaves its task group
+    """`stop` was asked for."""
 
 
 def _core(node_id: str, contents: Contents, config: ConsensusConfig, rng: random.Random) -> Raft:

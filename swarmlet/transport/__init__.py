@@ -17,5 +17,5 @@ Invariants: nobody is listened to before both certificates, the cluster id and t
     reply = await peers.call("n2", "ping", b"", timeout_seconds=1.0)
 
 Where things live: `frames` the bytes of a link, `link` one connection, `upgrade` how an HTTP request becomes a link,
-`faults` how an error travels, `tls_peers` all of a daemon's links.
+`dialler` keeps one up, `faults` how an error travels, `tls_peers` all of a daemon's links.
 """

@@ -19,22 +19,16 @@ from swarmlet.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from swarmlet.identity.authority import NodeIdentity
 from swarmlet.transport import faults, upgrade
+from swarmlet.transport.dialler import Credentials, Dialler, Identify
 from swarmlet.transport.frames import Call, Fault, Frame, Reply, Send
 from swarmlet.transport.link import Link
 from swarmlet.transport.peers import CallHandler, MessageHandler
 
 log = structlog.get_logger()
 
-CONNECT_SECONDS_MAX = 3.0
-RETRY_SECONDS_MIN = 0.05
-RETRY_SECONDS_MAX = 2.0
 SERVED_CALLS_MAX = 4_096
 """Calls of all peers that are being answered at once."""
-
-Identify = Callable[[ssl.SSLObject], NodeIdentity]
-"""Return whose verified certificate the other side showed; raise `UnauthorizedError` where it is no node's."""
 
 
 @dataclass(slots=True)
@@ -47,15 +41,6 @@ class Counters:
     calls_served: int = 0
     links_opened: int = 0
     links_closed: int = 0
-
-
-@dataclass(slots=True)
-class Destination:
-    """Another daemon: where it listens, our link to it, and the task that keeps that link up."""
-
-    address: str
-    link: Link | None = None
-    keeping: asyncio.Task[None] | None = None
 
 
 class TlsPeers:
@@ -72,13 +57,13 @@ class TlsPeers:
     ) -> None:
         self.counters = Counters()
         self._node_id = node_id
-        self._cluster_id = cluster_id
-        self._client_context = client_context
-        self._identify = identify
+        self._credentials = Credentials(
+            node_id=node_id, cluster_id=cluster_id, context=client_context, identify=identify
+        )
         self._rng = rng
-        self._destinations: dict[str, Destination] = {}
+        self._diallers: dict[str, Dialler] = {}
+        self._dialling: dict[str, asyncio.Task[None]] = {}
         self._incoming: dict[str, Link] = {}
-        self._retry_now: dict[str, asyncio.Event] = {}
         self._message_handlers: dict[str, MessageHandler] = {}
         self._call_handlers: dict[str, CallHandler] = {}
         self._link_listeners: list[Callable[[str, bool], None]] = []
@@ -93,8 +78,8 @@ class TlsPeers:
         """Keep a link to every known address, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            for node in self._destinations:
-                self._keep(node)
+            for dialler in self._diallers.values():
+                self._dialling[dialler.node] = tasks.create_task(dialler.run())
             try:
                 await asyncio.Event().wait()
             finally:
@@ -105,44 +90,56 @@ class TlsPeers:
 
     def links(self) -> list[Link]:
         """Return all open links, both directions."""
-        outgoing = (destination.link for destination in self._destinations.values())
+        outgoing = (dialler.link for dialler in self._diallers.values())
         return [link for link in (*outgoing, *self._incoming.values()) if link]
 
     def is_connected(self, node: str) -> bool:
         """Whether a message to `node` would be sent now."""
-        destination = self._destinations.get(node)
-        return destination is not None and destination.link is not None
+        return self._link_to(node) is not None
+
+    def _link_to(self, node: str) -> Link | None:
+        dialler = self._diallers.get(node)
+        return dialler.link if dialler else None
 
     def set_addresses(self, addresses: Mapping[str, str]) -> None:
         """Tell where each other node listens: node id -> "host:port". Links to nodes that are gone are closed."""
         wanted = {node: address for node, address in addresses.items() if node != self._node_id}
-        for node in self._destinations.keys() - wanted.keys():
+        for node in self._diallers.keys() - wanted.keys():
             self._forget(node)
         for node, address in wanted.items():
-            known = self._destinations.get(node)
-            if known is None:
-                self._destinations[node] = Destination(address)
-                self._keep(node)
-            elif known.address != address:
-                known.address = address
-                if known.link:
-                    known.link.close()
+            if node in self._diallers:
+                self._diallers[node].move(address)
+            else:
+                self._meet(node, address)
+
+    def _meet(self, node: str, address: str) -> None:
+        dialler = self._diallers[node] = Dialler(
+            node=node,
+            address=address,
+            credentials=self._credentials,
+            rng=self._rng,
+            new_link=lambda peer: self._new_link(peer, dialled=True),
+            opened=self._link_opened,
+        )
+        if self._tasks is not None:
+            self._dialling[node] = self._tasks.create_task(dialler.run())
 
     def _forget(self, node: str) -> None:
-        destination = self._destinations.pop(node)
-        self._retry_now.pop(node, None)
-        if destination.keeping:
-            destination.keeping.cancel()
-        for link in (destination.link, self._incoming.get(node)):
+        dialler, dialling = self._diallers.pop(node), self._dialling.pop(node, None)
+        if dialling:
+            dialling.cancel()
+        for link in (dialler.link, self._incoming.get(node)):
             if link:
                 link.close()
+
+    def _new_link(self, peer: str, *, dialled: bool) -> Link:
+        return Link(peer, dialled=dialled, receive=self._receive, closed=self._link_closed)
 
     # Sending and calling.
 
     def send(self, to: str, channel: str, payload: bytes) -> None:
         """Send without waiting; dropped (and counted) when the link is down or its bounded queue is full."""
-        destination = self._destinations.get(to)
-        link = destination.link if destination else None
+        link = self._link_to(to)
         if link and link.send(Send(channel, payload)):
             self.counters.messages_sent += 1
         else:
@@ -159,10 +156,10 @@ class TlsPeers:
             raise OutcomeUnknownError(f"node {to} did not answer {method} within {timeout_seconds:g} s") from error
 
     async def _ask(self, to: str, method: str, payload: bytes) -> bytes:
-        destination = self._destinations.get(to)
-        link = destination.link if destination else None
+        link = self._link_to(to)
         if link is None:
-            raise UnavailableError(f"no link to node {to}" + (f" at {destination.address}" if destination else ""))
+            known = self._diallers.get(to)
+            raise UnavailableError(f"no link to node {to}" + (f" at {known.address}" if known else ""))
         self._last_call += 1
         number = self._last_call
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -254,12 +251,13 @@ class TlsPeers:
         except UnauthorizedError as error:
             log.warning("peer_refused", remote=request.remote, error=str(error))
             return web.Response(status=403, text=str(error))
-        link = Link(peer, dialled=False, receive=self._receive, closed=self._link_closed)
+        link = self._new_link(peer, dialled=False)
         replaced = self._incoming.pop(peer, None)
         self._incoming[peer] = link
         if replaced:
             replaced.close()
-        self._hurry(peer)
+        if peer in self._diallers:
+            self._diallers[peer].hurry()
         return await upgrade.accept(request, link)
 
     def _certified_sender(self, request: web.Request) -> str:
@@ -267,87 +265,16 @@ class TlsPeers:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         if connection is None:
             raise UnauthorizedError("peers come over TLS")
-        identity = self._identify(connection)
+        identity = self._credentials.identify(connection)
         certified = (identity.cluster_id, identity.node_id)
-        upgrade.check_request(request, cluster_id=self._cluster_id, certified=certified)
+        upgrade.check_request(request, cluster_id=self._credentials.cluster_id, certified=certified)
         return identity.node_id
-
-    # Links that we open.
-
-    def _keep(self, node: str) -> None:
-        if self._tasks is not None:
-            self._retry_now[node] = asyncio.Event()
-            self._destinations[node].keeping = self._tasks.create_task(self._keep_up(node))
-
-    def _hurry(self, node: str) -> None:
-        """The node is there: it dialled us. Dial it now if we were waiting to."""
-        if node in self._retry_now:
-            self._retry_now[node].set()
-
-    async def _keep_up(self, node: str) -> None:
-        """Dial `node`, and dial it again whenever the link has ended, ever more patiently while that fails."""
-        pause, problem = RETRY_SECONDS_MIN, ""
-        while True:
-            try:
-                link = await self._dial(node)
-            except (OSError, SwarmletError, TimeoutError) as error:
-                pause = min(2 * pause, RETRY_SECONDS_MAX)
-                if str(error) != problem:
-                    problem = str(error)
-                    log.warning("peer_unreachable", peer=node, address=self._destinations[node].address, error=problem)
-            else:
-                pause, problem = RETRY_SECONDS_MIN, ""
-                self._link_opened(node, link)
-                await link.ended.wait()
-            await self._pause(node, pause * self._rng.uniform(0.5, 1.0))
-
-    async def _pause(self, node: str, seconds: float) -> None:
-        """Wait before the next attempt, unless the node shows that it is there."""
-        self._retry_now[node].clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._retry_now[node].wait()
-        except TimeoutError:
-            return
-
-    async def _dial(self, node: str) -> Link:
-        host, _, port = self._destinations[node].address.rpartition(":")
-        link = Link(node, dialled=True, receive=self._receive, closed=self._link_closed)
-        dialling = upgrade.Dialling(
-            cluster_id=self._cluster_id,
-            node_id=self._node_id,
-            host=self._destinations[node].address,
-            check=lambda connection: self._check_dialled(connection, node),
-            link=link,
-        )
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: dialling, host.strip("[]"), int(port), ssl=self._client_context
-            )
-            try:
-                await dialling.granted
-            except BaseException:
-                transport.abort()
-                raise
-        return link
-
-    def _check_dialled(self, connection: ssl.SSLObject, node: str) -> None:
-        identity = self._identify(connection)
-        if (identity.cluster_id, identity.node_id) != (self._cluster_id, node):
-            raise UnauthorizedError(
-                f"called node {node} of cluster {self._cluster_id}, but node {identity.node_id} of cluster "
-                f"{identity.cluster_id} answers there"
-            )
 
     # Up and down.
 
-    def _link_opened(self, node: str, link: Link) -> None:
-        destination = self._destinations[node]
-        if not link.is_open:
-            return
-        destination.link = link
+    def _link_opened(self, node: str) -> None:
         self.counters.links_opened += 1
-        log.info("link_opened", peer=node, address=destination.address)
+        log.info("link_opened", peer=node, address=self._diallers[node].address)
         for listener in tuple(self._link_listeners):
             listener(node, True)
 
@@ -356,11 +283,11 @@ class TlsPeers:
         for calling, reply in self._calls.values():
             if calling is link and not reply.done():
                 reply.set_exception(OutcomeUnknownError(f"the link to node {link.peer} broke before it answered"))
-        destination = self._destinations.get(link.peer)
-        was_outgoing = destination is not None and destination.link is link
+        dialler = self._diallers.get(link.peer)
+        was_outgoing = dialler is not None and dialler.link is link
         was_incoming = self._incoming.get(link.peer) is link
-        if destination and was_outgoing:
-            destination.link = None
+        if dialler and was_outgoing:
+            dialler.link = None
         if was_incoming:
             del self._incoming[link.peer]
         if was_outgoing or was_incoming:

@@ -39,7 +39,7 @@ class Dialling(asyncio.Protocol):
             f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n"
             f"{CLUSTER_HEADER}: {cluster_id}\r\n{NODE_HEADER}: {node_id}\r\n\r\n"
         ).encode()
-        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.granted: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -63,7 +63,7 @@ class Dialling(asyncio.Protocol):
         self._transport.set_protocol(self._link)
         self._link.connection_made(self._transport)
         if not self.granted.done():
-            self.granted.set_result(None)
+            self.granted.set_result(self._link)
         if rest:
             self._link.data_received(rest)
 

@@ -30,6 +30,9 @@ class Network:
         self.parted: set[frozenset[str]] = set()
         self.lose: Callable[[str, str, str, bytes], bool] = lambda sender, to, what, payload: False
 
+        self.edit: Callable[[str, str, bytes], bytes] = lambda sender, to, payload: payload
+        """What becomes of the payload of a message on its way."""
+
     def reaches(self, sender: str, to: str) -> bool:
         return to in self.peers and sender in self.peers and frozenset((sender, to)) not in self.parted
 
@@ -96,7 +99,7 @@ class FakePeers:
 
     def _deliver(self, to: str, channel: str, payload: bytes) -> None:
         if self.network.reaches(self.node, to):
-            self.network.peers[to].messages[channel](self.node, payload)
+            self.network.peers[to].messages[channel](self.node, self.network.edit(self.node, to, payload))
 
     async def call(self, to: str, method: str, payload: bytes, *, timeout_seconds: float) -> bytes:
         if to not in self.addresses or not self.network.reaches(self.node, to):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import random
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from swarmlet.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnauthorizedError, UnavailableError
-from swarmlet.identity.authority import Authority
+from swarmlet.identity import tls
+from swarmlet.identity.authority import Authority, NodeIdentity
 from swarmlet.transport import link
+from swarmlet.transport.dialler import Dialler
 from swarmlet.transport.frames import Reply, Send
 from tests.transport.daemons import CLUSTER, Daemon, node_id, running
 
 N1, N2 = node_id(1), node_id(2)
+OTHER_CLUSTER = "badbadbadbadbad0"
 
 
 @pytest.fixture
@@ -132,7 +137,7 @@ async def test_an_answer_counts_only_from_who_was_asked(
     async with running(a, b, forger):
         call = asyncio.create_task(a.peers.call(N2, "late", b"", timeout_seconds=5))
         await asked.wait()
-        to_a = forger.peers._destinations[N1].link
+        to_a = forger.peers._link_to(N1)
         assert to_a
         to_a.send(Reply(a.peers._last_call, b"forged"))
         to_a.send(Send("seen", b""))
@@ -206,53 +211,70 @@ async def test_a_live_link_is_kept_open_by_pings(pair: tuple[Daemon, Daemon], mo
 # Who is let in.
 
 
-async def refused(dialler: Daemon, listener: Daemon) -> BaseException:
-    """Dial once; return why no link came about."""
+async def refused(listener: Daemon, dialler: Daemon, **lies: object) -> BaseException:
+    """Dial once, with some credentials replaced; return why no link came about."""
     await listener.start()
-    dialler.peers.set_addresses({listener.node_id: listener.address})
+    dialling = Dialler(
+        node=listener.node_id,
+        address=listener.address,
+        credentials=dataclasses.replace(dialler.peers._credentials, **lies),
+        rng=random.Random(1),
+        new_link=lambda peer: dialler.peers._new_link(peer, dialled=True),
+        opened=lambda peer: None,
+    )
     try:
         with pytest.raises((OSError, UnauthorizedError, UnavailableError)) as caught:
-            await dialler.peers._dial(listener.node_id)
+            await dialling.dial()
+        assert not listener.peers.links()
         return caught.value
     finally:
         await listener.stop()
 
 
 async def test_a_node_of_another_cluster_is_refused(tmp_path: Path, ca: Authority) -> None:
-    stranger = Daemon(tmp_path, 1, ca, cluster_id="badbadbadbadbad0")
-    error = await refused(stranger, Daemon(tmp_path, 2, ca))
-    assert "of cluster badbadbadbadbad0" in str(error)
+    stranger = Daemon(tmp_path, 1, ca, cluster_id=OTHER_CLUSTER)
+    assert f"of cluster {OTHER_CLUSTER}" in str(await refused(Daemon(tmp_path, 2, ca), stranger))
 
 
 async def test_the_listener_refuses_a_node_of_another_cluster_by_itself(tmp_path: Path, ca: Authority) -> None:
-    stranger, listener = Daemon(tmp_path, 1, ca, cluster_id="badbadbadbadbad0"), Daemon(tmp_path, 2, ca)
-    stranger.peers._check_dialled = lambda connection, node: None  # it would take anybody
-    assert f"this is cluster {CLUSTER}" in str(await refused(stranger, listener))
+    stranger, listener = Daemon(tmp_path, 1, ca, cluster_id=OTHER_CLUSTER), Daemon(tmp_path, 2, ca)
+    gullible = NodeIdentity(cluster_id=OTHER_CLUSTER, node_id=N2, name="whoever")
+    error = await refused(listener, stranger, identify=lambda connection: gullible)
+    assert f"this is cluster {CLUSTER}" in str(error)
 
 
 async def test_a_node_that_claims_another_id_is_refused(tmp_path: Path, ca: Authority) -> None:
-    liar = Daemon(tmp_path, 1, ca)
-    liar.peers._node_id = node_id(3)
-    assert f"the certificate is node {N1}'s" in str(await refused(liar, Daemon(tmp_path, 2, ca)))
+    error = await refused(Daemon(tmp_path, 2, ca), Daemon(tmp_path, 1, ca), node_id=node_id(3))
+    assert f"the certificate is node {N1}'s" in str(error)
 
 
 async def test_a_caller_without_certificate_is_refused(tmp_path: Path, ca: Authority) -> None:
-    nobody = Daemon(tmp_path, 1, ca)
-    nobody.peers._client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    nobody.peers._client_context.check_hostname = False
-    nobody.peers._client_context.load_verify_locations(cadata=ca.certificate_pem)
-    assert isinstance(await refused(nobody, Daemon(tmp_path, 2, ca)), UnauthorizedError)
+    anonymous = tls.client_context(ca.certificate_pem)
+    error = await refused(Daemon(tmp_path, 2, ca), Daemon(tmp_path, 1, ca), context=anonymous)
+    assert isinstance(error, UnauthorizedError)
 
 
 async def test_a_certificate_of_another_authority_is_refused(tmp_path: Path, ca: Authority) -> None:
     foreign = Daemon(tmp_path, 1, Authority.create(CLUSTER, datetime.now(UTC)))
-    assert isinstance(await refused(foreign, Daemon(tmp_path, 2, ca)), ssl.SSLError)
+    assert isinstance(await refused(Daemon(tmp_path, 2, ca), foreign), ssl.SSLError)
 
 
 async def test_a_node_that_answers_at_anothers_address_is_refused(tmp_path: Path, ca: Authority) -> None:
-    a, b = Daemon(tmp_path, 1, ca), Daemon(tmp_path, 2, ca)
-    await b.start()
-    a.peers.set_addresses({node_id(3): b.address})
+    listener, dialler = Daemon(tmp_path, 2, ca), Daemon(tmp_path, 1, ca)
+    await listener.start()
+    dialler.peers.set_addresses({node_id(3): listener.address})
     with pytest.raises(UnauthorizedError, match=f"but node {N2}"):
-        await a.peers._dial(node_id(3))
-    await b.stop()
+        await dialler.peers._diallers[node_id(3)].dial()
+    await listener.stop()
+
+
+async def test_a_node_that_moves_is_dialled_where_it_is(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+    async with running(a, b):
+        await b.stop()
+        b._port = 0
+        b.peers = b.new_peers()
+        await b.start()
+        a.events.clear()
+        a.peers.set_addresses({N2: b.address})
+        await a.until(N2, up=True)
