@@ -21,6 +21,7 @@ from swarmlet.consensus.reads import Reads
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.snapshots import Snapshots
 from swarmlet.consensus.standing import Standing
+from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.consensus.waiting import NO_LEADER, LeaderWatch
 from swarmlet.errors import (
     ConfigError,
@@ -46,65 +47,30 @@ REQUEST_ID_BYTES = 16
 class Consensus:
     """Implements `store.replica.Replica`. Make one with `open`, serve it with `run`, end it with `stop`."""
 
-    def __init__(  # noqa: PLR0913  dependencies, by keyword
-        self,
-        *,
-        node_id: str,
-        contents: Contents,
-        disk: Disk,
-        peers: Peers,
-        store: Store,
-        clock: Clock,
-        rng: random.Random,
-        config: ConsensusConfig,
-        seed_addresses: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        self._node_id = node_id
-        self._store = store
-        self._clock = clock
-        self._rng = rng
-        self._config = config
+    def __init__(self, given: Surroundings, contents: Contents, seed_addresses: Mapping[str, str]) -> None:
+        config, peers = given.config, given.peers
         self.counters = Counters()
+        self._given = given
         self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
-        self._forwarder = Forwarder(node_id=node_id, watch=self._watch, peers=peers, clock=clock)
+        self._forwarder = Forwarder(node_id=given.node_id, watch=self._watch, peers=peers, clock=given.clock)
         book = AddressBook(contents.snapshot.addresses or seed_addresses, peers.set_addresses)
-        self._engine = Engine(
-            core=_core(node_id, contents, config, rng),
-            disk=disk,
-            store=store,
-            book=book,
-            counters=self.counters,
+        engine = self._engine = Engine(
+            core=_core(given, contents), disk=given.disk, store=given.store, book=book, counters=self.counters
         )
-        self._reads = Reads(ask=self._ask_read_index, rng=rng)
+        self._reads = Reads(ask=self._ask_read_index, rng=given.rng)
         self._snapshots = Snapshots(
-            engine=self._engine,
-            disk=disk,
-            store=store,
-            book=book,
-            peers=peers,
-            config=config,
-            counters=self.counters,
-            taken=contents.snapshot.meta,
+            given, engine=engine, book=book, counters=self.counters, taken_index=contents.snapshot.meta.index
         )
-        self._members = Members(
-            node_id=node_id,
-            engine=self._engine,
-            book=book,
-            peers=peers,
-            forwarder=self._forwarder,
-            watch=self._watch,
-            clock=clock,
-            config=config,
-        )
+        self._members = Members(given, engine=engine, book=book, forwarder=self._forwarder, watch=self._watch)
         self._standing = Standing(
-            node_id=node_id,
-            engine=self._engine,
+            node_id=given.node_id,
+            engine=engine,
             book=book,
             watch=self._watch,
             reads=self._reads,
             counters=self.counters,
         )
-        mailbox = Mailbox(engine=self._engine, snapshots=self._snapshots, peers=peers, counters=self.counters)
+        mailbox = Mailbox(engine=engine, snapshots=self._snapshots, peers=peers, counters=self.counters)
         self._listeners = Listeners(
             send=mailbox.send,
             read=self._reads.answered,
@@ -149,17 +115,8 @@ class Consensus:
         chunks = await disk.read_state()
         if chunks:
             store.restore(chunks)
-        return cls(
-            node_id=node_id,
-            contents=contents,
-            disk=disk,
-            peers=peers,
-            store=store,
-            clock=clock,
-            rng=rng,
-            config=config,
-            seed_addresses=seed_addresses,
-        )
+        given = Surroundings(node_id=node_id, disk=disk, peers=peers, store=store, clock=clock, rng=rng, config=config)
+        return cls(given, contents, seed_addresses)
 
     # Life.
 
@@ -168,7 +125,9 @@ class Consensus:
 
         Raises `DiskError` where the disk fails, `RemovedError` where this node was removed from the cluster.
         """
-        log.info("consensus_started", node=self._node_id, applied=self.applied, last_index=self._engine.core.last_index)
+        log.info(
+            "consensus_started", node=self._given.node_id, applied=self.applied, last_index=self._engine.core.last_index
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._start(tasks)
@@ -180,13 +139,13 @@ class Consensus:
         finally:
             self._engine.stop()
             self._standing.end()
-        log.info("consensus_stopped", node=self._node_id)
+        log.info("consensus_stopped", node=self._given.node_id)
 
     async def stop(self) -> None:
         """Hand the lead over where this node has it, within a bounded time, then let `run` end."""
         if self._engine.core.role is Role.LEADER and len(self._engine.core.membership.voters) > 1:
             try:
-                async with asyncio.timeout(self._config.transfer_seconds_max):
+                async with asyncio.timeout(self._given.config.transfer_seconds_max):
                     await self.transfer_leadership()
             except (TimeoutError, SwarmletError) as error:
                 log.warning("leadership_not_transferred", error=str(error))
@@ -196,13 +155,13 @@ class Consensus:
         self._snapshots.start(tasks)
         self._members.start(tasks)
         tasks.create_task(self._tick())
-        if self._engine.core.membership.voters == {self._node_id}:
+        if self._engine.core.membership.voters == {self._given.node_id}:
             self._engine.core.campaign()  # nobody else could lead: no timeout to wait for
             self._engine.wake()
 
     async def _tick(self) -> None:
         while True:
-            await self._clock.sleep(self._config.tick_seconds)
+            await self._given.clock.sleep(self._given.config.tick_seconds)
             self._engine.tick()
             self._watch.tick()
             self._reads.tick()
@@ -215,7 +174,7 @@ class Consensus:
     @property
     def view(self) -> View:
         """The local applied state."""
-        return self._store
+        return self._given.store
 
     @property
     def is_leader(self) -> bool:
@@ -231,14 +190,14 @@ class Consensus:
         self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
     ) -> tuple[Outcome, ...]:
         """Replicate the operations; return their outcomes once they are committed and applied here."""
-        command = Command(self._rng.randbytes(REQUEST_ID_BYTES), tuple(operations), atomic)
+        command = Command(self._given.rng.randbytes(REQUEST_ID_BYTES), tuple(operations), atomic)
         data = commands.encode(command)
         if len(data) > commands.COMMAND_BYTES_MAX or len(command.operations) > commands.OPERATIONS_MAX:
             raise TooLargeError(
                 f"a write of {len(data)} bytes and {len(command.operations)} operations is over the limit of "
                 f"{commands.COMMAND_BYTES_MAX} bytes and {commands.OPERATIONS_MAX} operations; split it"
             )
-        deadline = self._clock.monotonic() + timeout_seconds
+        deadline = self._given.clock.monotonic() + timeout_seconds
         proposed = await self._forwarder.carry(
             wire.PROPOSE,
             data,
@@ -288,7 +247,7 @@ class Consensus:
         if index <= self.applied:
             return
         try:
-            async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0)):
+            async with asyncio.timeout(max(deadline - self._given.clock.monotonic(), 0)):
                 await self._engine.applied.wait(index)
         except TimeoutError as error:
             raise OutcomeUnknownError(f"committed at index {index}, but this node is behind; read elsewhere") from error
@@ -296,7 +255,7 @@ class Consensus:
     async def _take_proposal(self, _sender: str, payload: bytes) -> bytes:
         command = wire.decode(payload, Command)
         try:
-            async with asyncio.timeout(self._config.forward_seconds_max):
+            async with asyncio.timeout(self._given.config.forward_seconds_max):
                 return wire.encode(await self._append(payload, command))
         except TimeoutError as error:
             raise OutcomeUnknownError("the leader has not committed the write in time") from error
@@ -310,7 +269,7 @@ class _Stopped(Exception):  # noqa: N818  not an error: how `run` leaves its tas
     """`stop` was asked for."""
 
 
-def _core(node_id: str, contents: Contents, config: ConsensusConfig, rng: random.Random) -> Raft:
+def _core(given: Surroundings, contents: Contents) -> Raft:
     restored = RestoredState(
         hard_state=contents.hard_state,
         snapshot=contents.snapshot.meta,
@@ -318,11 +277,11 @@ def _core(node_id: str, contents: Contents, config: ConsensusConfig, rng: random
         applied=contents.snapshot.meta.index,
     )
     limits = RaftConfig(
-        election_timeout_ticks=config.election_ticks,
-        heartbeat_ticks=config.heartbeat_ticks,
-        promotion_lag_entries_max=config.promote_lag_entries,
+        election_timeout_ticks=given.config.election_ticks,
+        heartbeat_ticks=given.config.heartbeat_ticks,
+        promotion_lag_entries_max=given.config.promote_lag_entries,
     )
-    return Raft(node_id=node_id, config=limits, restored=restored, rng=rng)
+    return Raft(node_id=given.node_id, config=limits, restored=restored, rng=given.rng)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

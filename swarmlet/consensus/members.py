@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from swarmlet.clock import Clock
 from swarmlet.consensus import wire
 from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.engine import Engine
 from swarmlet.consensus.forwarding import Forwarder
-from swarmlet.consensus.settings import ConsensusConfig
+from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.consensus.waiting import LeaderWatch
 from swarmlet.consensus.wire import MemberRequest, MembershipView
 from swarmlet.errors import (
@@ -26,7 +25,6 @@ from swarmlet.errors import (
     UnavailableError,
 )
 from swarmlet.raft.messages import NO_NODE, ChangeKind, Membership, MembershipChange, Role
-from swarmlet.transport.peers import Peers
 
 log = structlog.get_logger()
 
@@ -37,26 +35,17 @@ ASK_SECONDS_MAX = 1.0
 class Members:
     """Changes the membership through the leader; on the leader, carries the changes out."""
 
-    def __init__(  # noqa: PLR0913  dependencies, by keyword
-        self,
-        *,
-        node_id: str,
-        engine: Engine,
-        book: AddressBook,
-        peers: Peers,
-        forwarder: Forwarder,
-        watch: LeaderWatch,
-        clock: Clock,
-        config: ConsensusConfig,
+    def __init__(
+        self, given: Surroundings, *, engine: Engine, book: AddressBook, forwarder: Forwarder, watch: LeaderWatch
     ) -> None:
-        self._node_id = node_id
+        self._node_id = given.node_id
         self._engine = engine
         self._book = book
-        self._peers = peers
+        self._peers = given.peers
         self._forwarder = forwarder
         self._watch = watch
-        self._clock = clock
-        self._config = config
+        self._clock = given.clock
+        self._config = given.config
         self._leaderless_ticks = 0
         self._asking: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None

@@ -8,15 +8,14 @@ import structlog
 
 from swarmlet.consensus import wire
 from swarmlet.consensus.addresses import AddressBook
-from swarmlet.consensus.disk import Disk, SnapshotReader
+from swarmlet.consensus.disk import SnapshotReader
 from swarmlet.consensus.engine import Counters, Engine
-from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES, ConsensusConfig
+from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES
 from swarmlet.consensus.snapshot_file import Header
+from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.errors import InvalidError, PeerError
-from swarmlet.raft.messages import Message, SnapshotMeta
+from swarmlet.raft.messages import Message
 from swarmlet.store.snapshot import Capture
-from swarmlet.store.state import Store
-from swarmlet.transport.peers import Peers
 
 log = structlog.get_logger()
 
@@ -27,26 +26,17 @@ RESENDS_MAX = 3
 class Snapshots:
     """One node's snapshots. At most one is taken at a time, one sent to each peer, one received."""
 
-    def __init__(  # noqa: PLR0913  dependencies, by keyword
-        self,
-        *,
-        engine: Engine,
-        disk: Disk,
-        store: Store,
-        book: AddressBook,
-        peers: Peers,
-        config: ConsensusConfig,
-        counters: Counters,
-        taken: SnapshotMeta,
+    def __init__(
+        self, given: Surroundings, *, engine: Engine, book: AddressBook, counters: Counters, taken_index: int
     ) -> None:
         self._engine = engine
-        self._disk = disk
-        self._store = store
+        self._disk = given.disk
+        self._store = given.store
         self._book = book
-        self._peers = peers
-        self._config = config
+        self._peers = given.peers
+        self._config = given.config
         self._counters = counters
-        self._taken_index = taken.index
+        self._taken_index = taken_index
         self._taking = False
         self._sending: dict[str, int] = {}
         self._receiving = asyncio.Lock()

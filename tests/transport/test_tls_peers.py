@@ -14,7 +14,7 @@ import pytest
 from swarmlet.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnauthorizedError, UnavailableError
 from swarmlet.identity import tls
 from swarmlet.identity.authority import Authority, NodeIdentity
-from swarmlet.transport import link
+from swarmlet.transport import dialler, link
 from swarmlet.transport.dialler import Dialler
 from swarmlet.transport.frames import Reply, Send
 from tests.transport.daemons import CLUSTER, Daemon, node_id, running
@@ -179,6 +179,22 @@ async def test_a_daemon_that_comes_back_is_linked_again_in_both_directions(pair:
         assert await a.peers.call(N2, "echo", b"again", timeout_seconds=5)
 
 
+async def test_a_daemon_that_dials_us_is_dialled_back_without_waiting(
+    pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair
+    async with running(a, b):
+        monkeypatch.setattr(dialler, "RETRY_SECONDS_MIN", 60)
+        monkeypatch.setattr(dialler, "RETRY_SECONDS_MAX", 60)
+        await b.stop()
+        await a.until(N2, up=False)
+        a.events.clear()
+        b.peers = b.new_peers()
+        b.peers.set_addresses({N1: a.address})
+        await b.start()
+        await a.until(N2, up=True)
+
+
 async def test_a_node_taken_off_the_addresses_is_cut_off(pair: tuple[Daemon, Daemon]) -> None:
     a, b = pair
     async with running(a, b):
@@ -211,15 +227,15 @@ async def test_a_live_link_is_kept_open_by_pings(pair: tuple[Daemon, Daemon], mo
 # Who is let in.
 
 
-async def refused(listener: Daemon, dialler: Daemon, **lies: object) -> BaseException:
+async def refused(listener: Daemon, caller: Daemon, **lies: object) -> BaseException:
     """Dial once, with some credentials replaced; return why no link came about."""
     await listener.start()
     dialling = Dialler(
         node=listener.node_id,
         address=listener.address,
-        credentials=dataclasses.replace(dialler.peers._credentials, **lies),
+        credentials=dataclasses.replace(caller.peers._credentials, **lies),
         rng=random.Random(1),
-        new_link=lambda peer: dialler.peers._new_link(peer, dialled=True),
+        new_link=lambda peer: caller.peers._new_link(peer, dialled=True),
         opened=lambda peer: None,
     )
     try:
@@ -260,11 +276,11 @@ async def test_a_certificate_of_another_authority_is_refused(tmp_path: Path, ca:
 
 
 async def test_a_node_that_answers_at_anothers_address_is_refused(tmp_path: Path, ca: Authority) -> None:
-    listener, dialler = Daemon(tmp_path, 2, ca), Daemon(tmp_path, 1, ca)
+    listener, caller = Daemon(tmp_path, 2, ca), Daemon(tmp_path, 1, ca)
     await listener.start()
-    dialler.peers.set_addresses({node_id(3): listener.address})
+    caller.peers.set_addresses({node_id(3): listener.address})
     with pytest.raises(UnauthorizedError, match=f"but node {N2}"):
-        await dialler.peers._diallers[node_id(3)].dial()
+        await caller.peers._diallers[node_id(3)].dial()
     await listener.stop()
 
 
