@@ -183,9 +183,9 @@ async def test_a_daemon_that_dials_us_is_dialled_back_without_waiting(
     pair: tuple[Daemon, Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = pair
+    monkeypatch.setattr(dialler, "RETRY_SECONDS_MIN", 60)
+    monkeypatch.setattr(dialler, "RETRY_SECONDS_MAX", 60)
     async with running(a, b):
-        monkeypatch.setattr(dialler, "RETRY_SECONDS_MIN", 60)
-        monkeypatch.setattr(dialler, "RETRY_SECONDS_MAX", 60)
         await b.stop()
         await a.until(N2, up=False)
         a.events.clear()
