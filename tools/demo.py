@@ -228,7 +228,7 @@ class Demo:
 
     def kill_leader(self) -> None:
         """SIGKILL the leader's daemon; the cluster answers, and heals."""
-        name = wait_for(lambda: self.living().status().get("leader"), 15, "a leader")
+        name = wait_for(lambda: self.living().status().get("leader_name"), 15, "a leader")
         leader = next(daemon for daemon in self.daemons if daemon.name == name)
         step(f"The leader, {name}, is killed with SIGKILL")
         start = time.monotonic()

@@ -128,7 +128,7 @@ class Cluster:
 
         def find() -> Daemon | None:
             for daemon in self:
-                if daemon.running and (name := daemon.status().get("leader")) and self[name].running:
+                if daemon.running and (name := daemon.status().get("leader_name")) and self[name].running:
                     return self[name]
             return None
 
