@@ -78,6 +78,9 @@ def _mount_all(folder: str) -> None:
     mount("/sys/fs/cgroup", kept, flags=MS_BIND | MS_REC)
     mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount(kept, "/sys/fs/cgroup", flags=MS_MOVE)
+    # crun refuses a machine that has both versions of cgroups mounted.
+    if os.path.ismount("/sys/fs/cgroup/unified"):
+        call("umount2", b"/sys/fs/cgroup/unified", ctypes.c_int(0))
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs("/run/lock", exist_ok=True)
