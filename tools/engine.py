@@ -1,4 +1,4 @@
-"""The few calls that the lab and the demo make of a Docker Engine, with the standard library."""
+"""The few calls that the lab and the demo make of a Docker Engine or a daemon, with the standard library."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def docker_host() -> str:
     return os.environ.get("DOCKER_HOST") or DEFAULT_HOST
 
 
-class Engine:
-    """One Docker Engine, at "unix://PATH" or "tcp://HOST:PORT"."""
+class Door:
+    """A plain HTTP server, at "unix://PATH" or "tcp://HOST:PORT"."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.host = host
+        self._timeout_seconds = timeout_seconds
 
     def call(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -44,6 +45,16 @@ class Engine:
         if status >= http.client.BAD_REQUEST:
             raise OSError(f"{method} {path}: {status} {answer.decode(errors='replace').strip()}")
         return json.loads(answer) if answer.strip() else None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        where = urlsplit(self.host)
+        if where.scheme == "unix":
+            return _UnixConnection(where.path, self._timeout_seconds)
+        return http.client.HTTPConnection(where.hostname or "localhost", where.port, timeout=self._timeout_seconds)
+
+
+class Engine(Door):
+    """One Docker Engine."""
 
     def answers(self) -> bool:
         """Return whether an Engine is there."""
@@ -68,16 +79,10 @@ class Engine:
         if status != http.client.OK or b"error" in answer:
             raise OSError(f"the image did not load: {answer.decode(errors='replace')}")
 
-    def _connect(self) -> http.client.HTTPConnection:
-        where = urlsplit(self.host)
-        if where.scheme == "unix":
-            return _UnixConnection(where.path)
-        return http.client.HTTPConnection(where.hostname or "localhost", where.port, timeout=TIMEOUT_SECONDS)
-
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
 
     def connect(self) -> None:

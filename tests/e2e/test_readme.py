@@ -65,8 +65,8 @@ def hand_over(machine: Machine, line: str, env: dict[str, str]) -> None:
 
     def ready() -> bool:
         assert process.alive, f"{machine.name}# {line}\n{log(machine)}"
-        url = "http://127.0.0.1:7601/readyz"
-        return machine.run("busybox", "wget", "-q", "-O", "-", url, check=False).returncode == 0
+        probe = "import urllib.request as r; r.urlopen('http://127.0.0.1:7601/readyz', timeout=2)"
+        return machine.run(sys.executable, "-c", probe, check=False).returncode == 0
 
     wait_until(ready, 60, f"{machine.name}# {line}", step_seconds=0.2)
 

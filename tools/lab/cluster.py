@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tools.engine import Door
 from tools.lab.lab import Lab
 from tools.lab.machine import Machine
-from tools.lab.processes import Process, wait_until
+from tools.lab.processes import LabError, Process, wait_until
 
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
@@ -74,12 +75,22 @@ class Daemon:
         done = self.machine.run(str(BIN / "swarmlet"), *arguments, check=check, seconds=seconds, env=env)
         return done.stdout if check else done.stdout + done.stderr
 
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of the daemon's log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
     def status(self) -> dict[str, Any]:
-        """Return what `GET /status` answers on the loopback listener; {} where nobody answers."""
-        done = self.machine.run(
-            "busybox", "wget", "-q", "-T", "2", "-O", "-", "http://127.0.0.1:7601/status", check=False
-        )
-        return json.loads(done.stdout) if done.returncode == 0 and done.stdout else {}
+        """Return what `GET /status` answers on the administrator's socket; {} where nobody answers."""
+        try:
+            return dict(self.door(timeout_seconds=2).json("GET", "/status"))
+        except OSError:
+            return {}
+
+    def door(self, *, timeout_seconds: float = 30) -> Door:
+        """Return the administrator's socket, which the box sees too: a way in that no network fault closes."""
+        return Door(f"unix://{self.data_dir / 'swarmlet.sock'}", timeout_seconds=timeout_seconds)
 
 
 class Cluster:
@@ -109,19 +120,27 @@ class Cluster:
 
     def wait_ready(self, count: int, seconds: float = 60) -> None:
         """Wait until `count` nodes are ready and vote."""
-        wait_until(
-            lambda: self._ready_voters() >= count, seconds, f"{count} ready voters; {self.describe()}", step_seconds=0.1
-        )
+        self._wait(lambda: self._ready_voters() >= count, seconds, f"{count} ready voters")
 
     def _ready_voters(self) -> int:
-        for daemon in self:
-            if daemon.running and (nodes := daemon.status().get("nodes")):
-                return sum(1 for node in nodes if node["ready"] and node["role"] in ("leader", "voter"))
-        return 0
+        """Count the ready voters that all running daemons agree on; 0 while one of them does not answer."""
+        statuses = [daemon.status() for daemon in self if daemon.running]
+        if not statuses or not all(status.get("healthy") for status in statuses):
+            return 0
+        return min(
+            sum(1 for node in status["nodes"] if node["ready"] and node["role"] in ("leader", "voter"))
+            for status in statuses
+        )
+
+    def _wait(self, condition: Callable[[], T], seconds: float, what: str) -> T:
+        try:
+            return wait_until(condition, seconds, what, step_seconds=0.1)
+        except LabError as error:
+            raise LabError(f"{error}\n{self.describe()}") from None
 
     def describe(self) -> str:
         """Return what a person needs to see why something did not come about."""
-        return "; ".join(f"{daemon.name}: {daemon.log}" for daemon in self)
+        return "\n".join(f"--- {daemon.name}\n{daemon.tail()}" for daemon in self)
 
     def leader(self, seconds: float = 15) -> Daemon:
         """Return the daemon that leads, once a running one says so."""
@@ -166,7 +185,7 @@ class Cluster:
             pods = self.running(selector)
             return pods if len(pods) == count else None
 
-        return wait_until(look, seconds, f"{count} running Pods of {selector}; {self.describe()}", step_seconds=0.2)
+        return self._wait(look, seconds, f"{count} running Pods of {selector}")
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
