@@ -32,7 +32,11 @@ def test_a_join_token_is_one_word_for_a_double_click() -> None:
     assert len(str(join_token())) == 84
 
 
-@pytest.mark.parametrize("text", ["", "swarmlet_join_1_abc", f"{join_token()}"[:-1], f"{join_token()}a", "SWMTKN-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "swarmlet_join_1_abc", f"{join_token()}"[:-1], f"{join_token()}a", "SWMTKN-1"],
+    ids=["empty", "short", "one digit less", "one digit more", "foreign"],
+)
 def test_what_is_no_join_token_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(InvalidError) as caught:
         JoinToken.parse(text)

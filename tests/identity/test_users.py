@@ -90,7 +90,11 @@ def test_a_bearer_token_ceases_when_it_expires() -> None:
         authenticator(api_token(), FixedClock(NOW + timedelta(hours=2))).authenticate(None, BEARER)
 
 
-@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer x", BEARER[:-1], "Bearer " + "x" * 10_000])
+@pytest.mark.parametrize(
+    "header",
+    ["Basic YTpi", "Bearer", "Bearer x", BEARER[:-1], "Bearer " + "x" * 10_000],
+    ids=["another scheme", "no token", "short", "one digit less", "very long"],
+)
 def test_a_wrong_authorization_is_refused_and_not_taken_for_anonymous(header: str) -> None:
     with pytest.raises(UnauthorizedError):
         authenticator(api_token()).authenticate(None, header)
