@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,9 @@ from tests.controllers.virtual_time import VirtualClock, VirtualLoop
 from tests.fakes.runtime import Engine, FakeRuntime
 
 
-class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return VirtualLoop()
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return VirtualPolicy()
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on virtual time, unless there is a real Engine."""
+    return {"real": asyncio.new_event_loop} if item.get_closest_marker("docker") else {"virtual": VirtualLoop}
 
 
 @pytest.fixture

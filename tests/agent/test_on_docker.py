@@ -23,11 +23,6 @@ HOLD = Container(name="main", image=IMAGE, command=("hold",))
 
 
 @pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return asyncio.DefaultEventLoopPolicy()
-
-
-@pytest.fixture
 async def docker_home(dockerd: Dockerd, tmp_path: Path) -> AsyncIterator[Home]:
     clock = SystemClock()
     runtime = DockerRuntime(cluster_id="agent-tests", node_id=tmp_path.name, clock=clock, host=dockerd.host)
