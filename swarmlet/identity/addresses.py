@@ -8,12 +8,15 @@ import socket
 from swarmlet.config import Config, join_address, split_address
 from swarmlet.errors import ConfigError
 
+LOOPBACK = "127.0.0.1"
+
 
 def advertised(config: Config, peer: str = "") -> str:
     """Return "host:port" under which other machines reach this daemon.
 
     The configured one; else that of `listen` where it is a single address; else the address from which this machine
-    would reach `peer` (or, without one, the rest of the world). Nothing is sent to find out.
+    would reach `peer` (or, without one, the rest of the world), else what its own name resolves to. Nothing is
+    sent to find out.
     """
     if config.advertise:
         return config.advertise
@@ -47,7 +50,17 @@ def _source_towards(peer: str) -> str:
             probe.connect(target)
             return str(probe.getsockname()[0])
     except OSError:
-        return "127.0.0.1"
+        return _address_of_host_name()
+
+
+def _address_of_host_name() -> str:
+    """Return what this machine's own name resolves to: all there is to go by where no route leads out."""
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return LOOPBACK
+    addresses = [str(target[0]) for _, _, _, _, target in found]
+    return next((each for each in addresses if not ipaddress.ip_address(each).is_loopback), LOOPBACK)
 
 
 def _is_wildcard(host: str) -> bool:

@@ -127,6 +127,10 @@ def test_the_leaders_machine_may_be_lost_too(cluster: Cluster, spread: str) -> N
         return len([pod for pod in cluster.running(spread) if pod["spec"]["nodeName"] != lost.name]) == 10
 
     eventually(replaced, 30, "ten Pods run on the machines that are left")
+    lost.machine.power_on()
+    lost.start()
+    cluster.wait_ready(3)
+    eventually(lambda: len(cluster.pods(spread)) == 10, 30, "the replaced Pods are gone from the API")
 
 
 def test_a_minority_refuses_writes_with_503_and_recovers_when_healed(cluster: Cluster) -> None:
