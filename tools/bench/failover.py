@@ -23,8 +23,8 @@ async def _round(cluster: Cluster) -> float:
     victim, survivor = cluster.leader(), cluster.followers()[0]
     async with client.api(cluster.kubeconfig, survivor.machine.address) as session:
         await _write(session)
-        victim.kill()
         start = time.monotonic()
+        victim.kill()
         while not await _write(session) and time.monotonic() - start < SECONDS_MAX:
             await asyncio.sleep(0.01)
         seconds = time.monotonic() - start

@@ -25,14 +25,12 @@ class Footprint:
 async def measure(cluster: Cluster) -> dict[str, Footprint]:
     """Return the footprint idle, and with `PODS` running Pods."""
     idle = await _footprint(cluster)
-    path = "/apis/apps/v1/namespaces/default/deployments"
     async with client.api(cluster.kubeconfig, cluster.leader().machine.address) as session:
-        async with session.post(path, json=startup.deployment("weight", PODS)) as answer:
+        async with session.post(startup.DEPLOYMENTS, json=startup.deployment("weight", PODS)) as answer:
             answer.raise_for_status()
         await asyncio.to_thread(cluster.wait_running, "app=weight", PODS, 180)
         loaded = await _footprint(cluster)
-        async with session.delete(f"{path}/weight") as answer:
-            answer.raise_for_status()
+        await startup.remove(session, "weight")
     return {"idle": idle, f"{PODS} Pods": loaded}
 
 

@@ -14,6 +14,7 @@ from tools.lab.cluster import Cluster
 
 SIZES = (10, 50, 100)
 BARE_CONCURRENCIES = (1, 2, 4)
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 IMAGE = "busybox:lab"
 READY_SECONDS_MAX = 180
 
@@ -47,15 +48,19 @@ async def apply_to_ready(cluster: Cluster, size: int) -> float:
     name = f"start-{size}"
     async with client.api(cluster.kubeconfig, cluster.leader().machine.address) as session:
         start = time.monotonic()
-        path = "/apis/apps/v1/namespaces/default/deployments"
-        async with session.post(path, json=deployment(name, size)) as answer:
+        async with session.post(DEPLOYMENTS, json=deployment(name, size)) as answer:
             answer.raise_for_status()
-        await _watch(session, f"{path}?watch=true&fieldSelector=metadata.name={name}", lambda d: _ready(d, size))
+        await _watch(session, f"{DEPLOYMENTS}?watch=true&fieldSelector=metadata.name={name}", lambda d: _ready(d, size))
         seconds = time.monotonic() - start
-        async with session.delete(f"{path}/{name}") as answer:
-            answer.raise_for_status()
-        await _until(lambda: _gone(session, name), READY_SECONDS_MAX)
+        await remove(session, name)
     return seconds
+
+
+async def remove(session: aiohttp.ClientSession, name: str) -> None:
+    """Delete a Deployment, and wait until its Pods are gone."""
+    async with session.delete(f"{DEPLOYMENTS}/{name}") as answer:
+        answer.raise_for_status()
+    await _until(lambda: _gone(session, name), READY_SECONDS_MAX)
 
 
 def _ready(document: dict[str, dict[str, int]], size: int) -> bool:
