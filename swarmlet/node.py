@@ -12,32 +12,29 @@ import dataclasses
 import os
 import random
 import signal
-import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-import msgspec
 import structlog
 from aiohttp import web
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from swarmlet.agent import own_node
 from swarmlet.agent.runner import Agent
-from swarmlet.api import app, cluster, doors, reports
+from swarmlet.api import app, cluster, doors, reports, serving
 from swarmlet.api.membership import Membership
 from swarmlet.clock import Clock, SystemClock
 from swarmlet.config import Config, split_address
 from swarmlet.consensus.driver import Consensus
+from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.reporting import Reporting
 from swarmlet.controllers.runner import Controllers
-from swarmlet.errors import ConfigError, PeerError, RemovedError, SwarmletError, UnavailableError
+from swarmlet.errors import PeerError, RemovedError, SwarmletError
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
-from swarmlet.model.core import Lease
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime
 from swarmlet.store.replica import Replica
@@ -45,17 +42,11 @@ from swarmlet.store.state import Store
 from swarmlet.telemetry import logs, metrics
 from swarmlet.telemetry.supervision import Supervisor
 from swarmlet.transport import upgrade
-from swarmlet.transport.peers import Peers
 from swarmlet.transport.tls_peers import TlsPeers
 
-HEARTBEAT = "heartbeat"
-LEASES = "leases"
-CALL_SECONDS_MAX = 2.0
 GOODBYE_SECONDS_MAX = 2.0
 STOP_SECONDS_MAX = 10.0
 CLEAN_UP_SECONDS_MAX = 60.0
-SOCKET_MODE = 0o600
-BACKLOG = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +113,7 @@ class _Node:
             await runtime.close()
 
     async def _serve(self, supervisor: Supervisor, consensus: Consensus, runtime: Runtime) -> None:
-        report = _Reporting(consensus, self._peers, self._heartbeats, self._state.name)
+        report = Reporting(consensus, self._peers, self._heartbeats, self._state.name)
         agent = self._agent(consensus, runtime, report)
         controllers = Controllers(
             replica=consensus,
@@ -133,9 +124,9 @@ class _Node:
             host=self._state.name,
         )
         server = self._server(consensus, agent, report)
-        self._registry.register(_ConsensusMetrics(consensus))
+        self._registry.register(ConsensusMetrics(consensus))
         links = asyncio.create_task(self._peers.run(), name="peers")
-        async with _listening(self._config, self._files, server):
+        async with serving.listening(self._config, self._files, server):
             log.info("daemon_started", node=self._state.name, address=self._state.advertise)
             supervisor.ready(f"node {self._state.name}")
             try:
@@ -214,7 +205,7 @@ class _Node:
             seed_addresses={peer.node_id: peer.address for peer in self._state.peers},
         )
 
-    def _agent(self, replica: Replica, runtime: Runtime, report: _Reporting) -> Agent:
+    def _agent(self, replica: Replica, runtime: Runtime, report: Reporting) -> Agent:
         host, port = split_address(self._state.advertise)
         return Agent(
             node=own_node.NodeIdentity(name=self._state.name, node_id=self._state.node_id, address=host, port=port),
@@ -227,7 +218,7 @@ class _Node:
             send_heartbeat=report.send,
         )
 
-    def _server(self, replica: Replica, agent: Agent, report: _Reporting) -> app.ApiServer:
+    def _server(self, replica: Replica, agent: Agent, report: Reporting) -> app.ApiServer:
         membership = Membership(
             replica=replica,
             clock=self._clock,
@@ -275,104 +266,6 @@ class _Node:
         self.stopping.set()
 
 
-# Heartbeats and leases: they go to the leader and never enter the log.
-
-
-class _Heartbeat(msgspec.Struct, frozen=True, array_like=True):
-    node_name: str
-    ready: bool
-    message: str
-    stop_grace_seconds: float
-
-
-class _Reporting:
-    """Carries this node's heartbeats to the leader, and asks the leader what it has heard: the API's `LeaseSource`."""
-
-    def __init__(self, replica: Replica, peers: Peers, heartbeats: Heartbeats, node_name: str) -> None:
-        self._replica = replica
-        self._peers = peers
-        self._heartbeats = heartbeats
-        self._node_name = node_name
-        peers.on_call(HEARTBEAT, self._take_heartbeat)
-        peers.on_call(LEASES, self._take_question)
-
-    async def send(self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0) -> None:
-        """Tell the leader how this node is; raise `UnavailableError` where none is known or reached."""
-        beat = _Heartbeat(self._node_name, ready, message, stop_grace_seconds)
-        await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
-
-    async def leases(self) -> Sequence[Lease]:
-        """Return what the leader has heard of each node."""
-        return msgspec.msgpack.decode(await self._ask_leader(LEASES, b""), type=list[Lease])
-
-    async def _ask_leader(self, method: str, payload: bytes) -> bytes:
-        status = self._replica.status()
-        if not status.leader:
-            raise UnavailableError("no leader is known; try again")
-        return await self._peers.call(status.leader, method, payload, timeout_seconds=CALL_SECONDS_MAX)
-
-    async def _take_heartbeat(self, _sender: str, payload: bytes) -> bytes:
-        beat = msgspec.msgpack.decode(payload, type=_Heartbeat)
-        self._heartbeats.beat(
-            beat.node_name, ready=beat.ready, message=beat.message, stop_grace_seconds=beat.stop_grace_seconds
-        )
-        return b""
-
-    async def _take_question(self, _sender: str, _payload: bytes) -> bytes:
-        if not self._heartbeats.listening:
-            raise UnavailableError("this node does not lead any more; try again")
-        return msgspec.msgpack.encode(self._heartbeats.leases())
-
-
-# Doors.
-
-
-@contextlib.asynccontextmanager
-async def _listening(config: Config, files: NodeFiles, server: app.ApiServer) -> AsyncIterator[None]:
-    """Open the daemon's three doors: the TLS port, the administrator's socket, the plain status listener."""
-    api, status = server.runner(), web.AppRunner(reports.build_status_app(server.reports), access_log=None)
-    try:
-        await api.setup()
-        await status.setup()
-        host, port = split_address(config.listen)
-        with _named("listen", config.listen):
-            await web.TCPSite(api, host, port, ssl_context=tls.server_context(files), backlog=BACKLOG).start()
-        with _named("socket", str(config.socket)):
-            await web.SockSite(api, _admin_socket(config)).start()
-        host, port = split_address(config.status_listen)
-        with _named("status_listen", config.status_listen):
-            await web.TCPSite(status, host, port).start()
-        yield
-    finally:
-        await api.cleanup()
-        await status.cleanup()
-        config.socket.unlink(missing_ok=True)
-
-
-def _admin_socket(config: Config) -> socket.socket:
-    """Return the local administrator's socket: nobody else may open it, not even before it is closed to them."""
-    config.socket.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    config.socket.unlink(missing_ok=True)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777 & ~SOCKET_MODE)
-    try:
-        door.bind(str(config.socket))
-    finally:
-        os.umask(before)
-    return door
-
-
-@contextlib.contextmanager
-def _named(key: str, address: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(
-            f"{key}: cannot listen on {address} ({os.strerror(error.errno) if error.errno else error}); "
-            f"stop what has it, or set another with `{key}` in the configuration"
-        ) from error
-
-
 # Tasks.
 
 
@@ -387,30 +280,3 @@ async def _ended(*tasks: asyncio.Task[Any]) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, SwarmletError):
             log.error("task_failed_while_stopping", error=repr(result))
-
-
-class _ConsensusMetrics(Collector):
-    """Consensus' own counters in Prometheus' form."""
-
-    def __init__(self, consensus: Consensus) -> None:
-        self._consensus = consensus
-
-    def collect(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
-        """Return the counters, and where the log stands."""
-        counters = dataclasses.asdict(self._consensus.counters)
-        status = self._consensus.status()
-        gauges = {"term": status.term, "commit_index": status.commit, "applied_index": status.applied}
-        gauges["is_leader"] = int(self._consensus.is_leader)
-        return [
-            *(_counter(name, value) for name, value in counters.items()),
-            *(_gauge(name, value) for name, value in gauges.items()),
-        ]
-
-
-def _counter(name: str, value: float) -> CounterMetricFamily:
-    words = name.replace("_", " ").capitalize()
-    return CounterMetricFamily(f"swarmlet_consensus_{name}", f"{words} since the daemon started.", value=value)
-
-
-def _gauge(name: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"swarmlet_consensus_{name}", f"{name.replace('_', ' ').capitalize()}.", value=value)

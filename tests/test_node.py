@@ -1,0 +1,126 @@
+"""One whole daemon in this process: real files, real TLS, real sockets on loopback, plain processes as containers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from swarmlet import node
+from swarmlet.cli import founding
+from swarmlet.clock import SystemClock
+from swarmlet.config import Config
+from swarmlet.errors import ConfigError
+from swarmlet.identity import tls
+from swarmlet.identity.state import NodeFiles
+
+pytestmark = pytest.mark.slow
+READY_SECONDS_MAX = 20
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    data_dir = tmp_path / "data"
+    return Config(
+        data_dir=data_dir,
+        node_name="alpha",
+        listen=f"127.0.0.1:{free_port()}",
+        status_listen=f"127.0.0.1:{free_port()}",
+        socket=data_dir / "swarmlet.sock",
+        runtime="process",
+    )
+
+
+async def found(config: Config) -> None:
+    await founding.found(config, clock=SystemClock(), rng=random.Random(1))
+
+
+@pytest.fixture
+async def daemon(config: Config) -> AsyncIterator[asyncio.Task[None]]:
+    await found(config)
+    task = asyncio.create_task(node.run(config))
+    async with asyncio.timeout(READY_SECONDS_MAX):
+        while not await says_ready(config) and not task.done():  # noqa: ASYNC110  another process would be asked so
+            await asyncio.sleep(0.05)
+    yield task
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def says_ready(config: Config) -> bool:
+    try:
+        status = await local(config, "/status")
+    except (aiohttp.ClientError, OSError):
+        return False
+    return bool(status["healthy"] and [each for each in status["nodes"] if each["ready"]])
+
+
+async def local(config: Config, path: str) -> dict[str, object]:
+    connector = aiohttp.UnixConnector(str(config.socket))
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(f"http://localhost{path}") as answer:
+        return dict(await answer.json(content_type=None))
+
+
+async def test_a_cluster_of_one_leads_itself_and_is_ready(config: Config, daemon: asyncio.Task[None]) -> None:
+    status = await local(config, "/status")
+    assert status["leader_name"] == "alpha"
+    assert [(each["name"], each["role"]) for each in status["nodes"]] == [("alpha", "leader")]
+
+
+async def test_only_its_owner_may_open_the_administrators_socket(config: Config, daemon: asyncio.Task[None]) -> None:
+    assert stat.S_IMODE(config.socket.stat().st_mode) == 0o600
+
+
+async def test_the_status_listener_shows_health_and_metrics_and_no_objects(
+    config: Config, daemon: asyncio.Task[None]
+) -> None:
+    async with aiohttp.ClientSession(f"http://{config.status_listen}") as session:
+        async with session.get("/readyz") as answer:
+            assert (answer.status, await answer.text()) == (200, "ok")
+        async with session.get("/metrics") as answer:
+            assert "swarmlet_consensus_is_leader 1.0" in await answer.text()
+        async with session.get("/api/v1/secrets") as answer:
+            assert answer.status == 404
+
+
+async def test_the_tls_port_refuses_who_shows_no_credential(config: Config, daemon: asyncio.Task[None]) -> None:
+    context = tls.client_context(NodeFiles(config.data_dir).authority_pem())
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+        session.get(f"https://{config.listen}/api/v1/pods") as answer,
+    ):
+        assert answer.status in (401, 403)
+        assert (await answer.json())["kind"] == "Status"
+
+
+async def test_the_leases_are_what_the_leader_hears(config: Config, daemon: asyncio.Task[None]) -> None:
+    leases = await local(config, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+    assert [each["spec"]["holderIdentity"] for each in leases["items"]] == ["alpha"]
+
+
+async def test_a_machine_that_is_no_member_is_told_so(config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"swarmlet (init|join)"):
+        await node.run(config)
+
+
+async def test_an_address_that_is_taken_is_named_with_its_key(config: Config) -> None:
+    await found(config)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = replace(config, status_listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(ConfigError, match="status_listen: cannot listen on"):
+            await node.run(busy)
