@@ -24,6 +24,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.store.replica import Change
 from tests.api.conftest import DirectReplica, FakeAuthenticator, FakeLeases, FakePods
 
 BIN = Path(sys.executable).parent
@@ -47,6 +48,7 @@ class Cluster:
 
     folder: Path
     capture: pytest.CaptureFixture[str]
+    _patch: pytest.MonkeyPatch
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     replica: DirectReplica = field(default_factory=DirectReplica)
     pods: FakePods = field(default_factory=FakePods)
@@ -89,9 +91,20 @@ class Cluster:
 
         return asyncio.run_coroutine_threadsafe(done(), self.loop).result(10)
 
-    def later(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Do something to the store while a command is running."""
-        self.loop.call_soon_threadsafe(self.loop.call_later, seconds, action)
+    def once_watched(self, *resources: str, do: Callable[[], Any]) -> None:
+        """Do something to the store as soon as a command watches all of `resources`."""
+        store = self.replica.store
+        changes_since = store.changes_since
+        unwatched = set(resources)
+
+        def watched(resource: str, revision: int) -> Iterator[Change]:
+            unwatched.discard(resource)
+            if not unwatched:
+                self._patch.setattr(store, "changes_since", changes_since)
+                self.loop.call_soon(do)
+            return changes_since(resource, revision)
+
+        self._patch.setattr(store, "changes_since", watched)
 
     async def serve(self, started: threading.Event) -> None:
         clock = SystemClock()
@@ -121,7 +134,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    made = Cluster(tmp_path, capsys)
+    made = Cluster(tmp_path, capsys, monkeypatch)
     monkeypatch.setenv("SWARMLET_SOCKET", str(made.socket))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     started = threading.Event()

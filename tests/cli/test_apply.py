@@ -117,7 +117,7 @@ def test_unknown_fields_may_be_warnings(cluster: Cluster) -> None:
 
 def test_waiting_tells_how_far_it_is_and_ends_when_all_is_ready(cluster: Cluster) -> None:
     path = write(cluster, "web.yaml", objects.WEB)
-    cluster.later(0.3, lambda: objects.finish_rollout(cluster.replica))
+    cluster.once_watched("deployments.apps", "pods", do=lambda: objects.finish_rollout(cluster.replica))
     assert cluster.ok("apply", "--wait", "-f", path).splitlines() == [
         "deployment.apps/web created",
         "deployment.apps/web: 0 of 2 ready",

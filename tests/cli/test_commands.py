@@ -33,7 +33,7 @@ def pods(cluster: Cluster) -> None:
 
 def test_delete_waits_until_the_object_is_gone(cluster: Cluster, pods: None) -> None:
     pod = Key(kinds.POD.resource, "default", "web-1")
-    cluster.later(0.3, lambda: cluster.replica.apply([Delete(pod)]))
+    cluster.once_watched("pods", do=lambda: cluster.replica.apply([Delete(pod)]))
     assert cluster.ok("delete", "pod", "web-1") == 'pod "web-1" deleted from default namespace\n'
     assert cluster.run("get", "pod", "web-1").code == 3
 
@@ -84,7 +84,7 @@ def test_scale_with_a_precondition_that_does_not_hold_exits_4(cluster: Cluster, 
 
 
 def test_rollout_status_ends_with_kubectls_sentence(cluster: Cluster, web: str) -> None:
-    cluster.later(0.3, lambda: objects.finish_rollout(cluster.replica))
+    cluster.once_watched("deployments.apps", do=lambda: objects.finish_rollout(cluster.replica))
     assert cluster.ok("rollout", "status", "deployment/web").splitlines() == [
         "Waiting for deployment spec update to be observed...",
         'deployment "web" successfully rolled out',

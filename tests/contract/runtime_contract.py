@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ class RuntimeContract:
         line = await self.log(rt, container, timestamps=True)
         assert line.endswith(b" one\n")
         assert line.startswith(container.started_at.strftime("%Y-").encode())
-        assert await self.log(rt, container, since=container.finished_at) == b""
+        written = datetime.fromisoformat(line.split()[0].decode())
+        assert await self.log(rt, container, since=written + timedelta(milliseconds=1)) == b""
 
     async def test_a_followed_log_ends_with_the_container(self, rt: runtime.Runtime) -> None:
         container = await rt.start(shell("echo one; sleep 0.3; echo two"))
