@@ -9,6 +9,7 @@ from tests.dockerd import dockerd
 __all__ = ["dockerd"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests on Docker on one worker: one Engine serves them all."""
     for item in items:

@@ -14,6 +14,7 @@ from tools.lab.cluster import Cluster
 NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the end-to-end tests on one worker: they measure times, and share the lab."""
     for item in items:

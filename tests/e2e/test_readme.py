@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -60,13 +61,16 @@ def test_every_line_of_the_tour_works_as_it_stands(machines: Lab) -> None:
 
 
 def hand_over(machine: Machine, line: str, env: dict[str, str]) -> None:
-    """Start a line that becomes the daemon, and wait until the daemon says that it is ready."""
+    """Start a line that becomes the daemon, and wait until the daemon says that all nodes are ready."""
     process = machine.spawn(["sh", "-c", f"exec {line}"], log=machine.folder / "daemon.log", env=env)
 
     def ready() -> bool:
         assert process.alive, f"{machine.name}# {line}\n{log(machine)}"
-        probe = "import urllib.request as r; r.urlopen('http://127.0.0.1:7601/readyz', timeout=2)"
-        return machine.run(sys.executable, "-c", probe, check=False).returncode == 0
+        probe = (
+            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:7601/status', timeout=2).read().decode())"
+        )
+        done = machine.run(sys.executable, "-c", probe, check=False)
+        return done.returncode == 0 and all(node["ready"] for node in json.loads(done.stdout)["nodes"])
 
     wait_until(ready, 60, f"{machine.name}# {line}", step_seconds=0.2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import fcntl
 import ipaddress
 import os
 import shutil
@@ -67,6 +68,7 @@ class Lab:
     def up(self) -> None:
         """Make the switch and boot all machines at once; what a killed run left under this name goes first."""
         _check_tools()
+        self._claim()
         self.down()
         self.folder.mkdir(parents=True)
         hosts = ["127.0.0.1 localhost", *(f"{machine.address} {machine.name}" for machine in self)]
@@ -79,6 +81,14 @@ class Lab:
         self._switch.up()
         with concurrent.futures.ThreadPoolExecutor(len(self.machines)) as pool:
             list(pool.map(lambda machine: machine.power_on(docker=self._docker), self))
+
+    def _claim(self) -> None:
+        """Make sure that nobody else runs a lab of this name: one would end the other as a leftover."""
+        self._lock = open(f"{self.folder}.lock", "w", encoding="ascii")  # noqa: SIM115  held until this process ends
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LabError(f"a lab named {self.name} is in use by another process") from error
 
     # Network faults
 

@@ -66,7 +66,7 @@ class Machine:
         if self._init is None:
             return
         self._switch.pull_cable(self.name)
-        victims = self.processes()
+        victims = self.processes() if self.on else []
         self._init.kill()
         for victim in victims:
             processes.wait_until(lambda victim=victim: not victim.alive, 20, f"{self.name}: {victim} is gone")
