@@ -25,7 +25,8 @@ demo: setup ## Three daemons on this machine, a Deployment, a killed container, 
 	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
 
 test: setup engine check ## Everything that must pass, real Docker included
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --ignore tests/e2e
+	$(BIN)/python -m pytest tests/e2e
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

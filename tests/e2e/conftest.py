@@ -14,12 +14,10 @@ from tools.lab.cluster import Cluster
 NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the end-to-end tests on one worker: they measure times, and share the lab."""
+    """Mark what is here; `make test` runs it after all else, on its own: it measures times, and shares one lab."""
     for item in items:
         if "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.slow)
 

@@ -55,6 +55,8 @@ class Lab:
         return iter(self.machines.values())
 
     def __enter__(self) -> Self:
+        _check_tools()
+        self._claim()
         try:
             self.up()
         except BaseException:
@@ -67,8 +69,6 @@ class Lab:
 
     def up(self) -> None:
         """Make the switch and boot all machines at once; what a killed run left under this name goes first."""
-        _check_tools()
-        self._claim()
         self.down()
         self.folder.mkdir(parents=True)
         hosts = ["127.0.0.1 localhost", *(f"{machine.address} {machine.name}" for machine in self)]
