@@ -20,6 +20,7 @@ from aiohttp import web
 
 from swarmlet.agent import own_node
 from swarmlet.agent.runner import Agent
+from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, reports, serving
 from swarmlet.api.membership import Membership
 from swarmlet.clock import Clock, SystemClock
@@ -186,6 +187,9 @@ class _Node:
             for container in await runtime.list():
                 await runtime.stop(container.id, grace_seconds=0)
                 await runtime.remove(container.id)
+            volumes = Volumes.of_node(self._config.data_dir, self._state.node_id)
+            await asyncio.to_thread(volumes.remove_all)
+            await asyncio.to_thread(choice.forget, self._config.data_dir)
         self._files.retire()
         log.info("membership_ended", node=self._state.name)
 

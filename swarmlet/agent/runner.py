@@ -72,7 +72,9 @@ class Agent:
         self._send_heartbeat = send_heartbeat
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._images = images.Images(runtime, clock)
-        self._volumes = volumes.Volumes(disk=data_dir / "pods", memory=memory_dir or volumes.memory_dir(node.node_id))
+        self._volumes = volumes.Volumes(
+            disk=data_dir / volumes.DISK_FOLDER, memory=memory_dir or volumes.memory_dir(node.node_id)
+        )
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
         self._workers: dict[str, PodWorker] = {}

@@ -20,6 +20,7 @@ from swarmlet.model import pod as pod_model
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import Key
 
+DISK_FOLDER = "pods"
 FOLDER_MODE = 0o777
 PRIVATE_MODE = 0o700
 FILE_MODE_DEFAULT = 0o644
@@ -59,6 +60,11 @@ class Volumes:
         self._disk = disk
         self._memory = memory
 
+    @classmethod
+    def of_node(cls, data_dir: Path, node_id: str) -> Volumes:
+        """Return the volumes of a node, where its agent keeps them."""
+        return cls(disk=data_dir / DISK_FOLDER, memory=memory_dir(node_id))
+
     def sources(self, pod: pod_model.Pod) -> dict[str, str]:
         """Return where each volume of the Pod lies on this machine."""
         return {volume.name: str(self._place(pod, volume)) for volume in pod.spec.volumes}
@@ -75,6 +81,11 @@ class Volumes:
         """Remove what is left of a Pod's volumes."""
         for root in (self._disk, self._memory):
             shutil.rmtree(root / pod_uid, ignore_errors=True)
+
+    def remove_all(self) -> None:
+        """Remove the volumes of all Pods, and the folders that held them: this machine runs none any more."""
+        for root in (self._disk, self._memory):
+            shutil.rmtree(root, ignore_errors=True)
 
     def pod_uids(self) -> set[str]:
         """Return the uids of the Pods that have folders here."""

@@ -21,10 +21,26 @@ class AddressBook:
 
     An added node is reachable as soon as its entry is appended; a removed one until its entry is applied. An entry that
     is truncated takes its address with it.
+
+    Args:
+        node_id: whose book this is.
+        applied: the addresses as of the snapshot that the log begins with.
+        seeds: the members that admitted this node. Until it has read of its own admission, the log may know only
+            members that are gone since, and nobody to learn the rest from.
+        publish: tells the peer links.
     """
 
-    def __init__(self, applied: Mapping[str, str], publish: Callable[[Mapping[str, str]], None]) -> None:
+    def __init__(
+        self,
+        node_id: str,
+        *,
+        applied: Mapping[str, str],
+        seeds: Mapping[str, str],
+        publish: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        self._node_id = node_id
         self._applied = dict(applied)
+        self._seeds = dict(seeds)
         self._appended: dict[int, MembershipChange] = {}
         self._publish = publish
 
@@ -36,7 +52,8 @@ class AddressBook:
     @property
     def current(self) -> dict[str, str]:
         added = (change for change in self._appended.values() if change.kind is ChangeKind.ADD_LEARNER)
-        return self._applied | {change.node: change.context.decode() for change in added}
+        seeds = {} if self._node_id in self._applied else self._seeds
+        return seeds | self._applied | {change.node: change.context.decode() for change in added}
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Follow what is written to the log, conflicts cut off included."""

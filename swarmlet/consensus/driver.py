@@ -53,7 +53,12 @@ class Consensus:
         self._given = given
         self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
         self._forwarder = Forwarder(node_id=given.node_id, watch=self._watch, peers=peers, clock=given.clock)
-        book = AddressBook(contents.snapshot.addresses or seed_addresses, peers.set_addresses)
+        book = AddressBook(
+            given.node_id,
+            applied=contents.snapshot.addresses,
+            seeds=seed_addresses,
+            publish=peers.set_addresses,
+        )
         engine = self._engine = Engine(
             core=_core(given, contents), disk=given.disk, store=given.store, book=book, counters=self.counters
         )

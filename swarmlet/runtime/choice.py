@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import structlog
@@ -42,6 +43,12 @@ async def choose(config: Config, *, cluster_id: str, node_id: str, clock: Clock)
     await docker.close()
     folder = config.data_dir / CONTAINERS_FOLDER
     return ProcessRuntime(cluster_id=cluster_id, node_id=node_id, clock=clock, folder=folder)
+
+
+def forget(data_dir: Path) -> None:
+    """Remove what the choice and the plain processes have left in a data folder: this machine runs no Pods any more."""
+    (data_dir / CHOICE_FILE).unlink(missing_ok=True)
+    shutil.rmtree(data_dir / CONTAINERS_FOLDER, ignore_errors=True)
 
 
 async def _found(docker: DockerRuntime) -> str:

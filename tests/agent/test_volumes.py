@@ -157,6 +157,14 @@ def test_removing_a_pods_volumes_leaves_the_machines_own(place: Place, tmp_path:
     assert own.is_dir()
 
 
+def test_a_machine_that_has_left_keeps_no_volume_and_no_secret(place: Place, tmp_path: Path) -> None:
+    place.objects[SECRET] = Secret(data={"key": "aHVzaA=="})
+    place.make(empty_dir=EmptyDirVolumeSource())
+    place.make(secret=SecretVolumeSource(secret_name="s"))
+    place.volumes.remove_all()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_strangers_cannot_look_into_a_pods_folder(place: Place) -> None:
     path = place.make(empty_dir=EmptyDirVolumeSource())
     assert os.stat(path.parent).st_mode & 0o077 == 0  # noqa: PTH116

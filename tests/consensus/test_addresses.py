@@ -26,7 +26,7 @@ def told() -> list[dict[str, str]]:
 
 @pytest.fixture
 def book(told: list[dict[str, str]]) -> AddressBook:
-    return AddressBook(N1, lambda addresses: told.append(dict(addresses)))
+    return AddressBook("n1", applied=N1, seeds={}, publish=lambda addresses: told.append(dict(addresses)))
 
 
 def test_an_added_node_is_reachable_as_soon_as_its_entry_is_in_the_log(book, told) -> None:
@@ -59,3 +59,14 @@ def test_a_snapshot_replaces_everything(book, told) -> None:
     book.append([ADD])
     book.restore({"n3": "h3:1"})
     assert told[-1] == book.current == {"n3": "h3:1"}
+
+
+def test_who_has_joined_keeps_to_those_that_admitted_it_until_it_reads_of_its_own_admission() -> None:
+    """The snapshot it is sent may be as old as the cluster, and know only a founder that has left long ago."""
+    told: list[dict[str, str]] = []
+    seeds = {"n2": "h2:1"}
+    book = AddressBook("n9", applied={}, seeds=seeds, publish=lambda addresses: told.append(dict(addresses)))
+    book.restore(N1)
+    assert told[-1] == N1 | seeds
+    book.apply(change(7, ChangeKind.ADD_LEARNER, "n9", "h9:1"))
+    assert told[-1] == N1 | {"n9": "h9:1"}

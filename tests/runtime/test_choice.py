@@ -44,3 +44,9 @@ async def test_what_the_configuration_names_is_taken(tmp_path: Path) -> None:
 async def test_what_was_chosen_once_is_kept(tmp_path: Path, dockerd: Dockerd) -> None:
     assert isinstance(await chosen(tmp_path, "auto", dockerd.host), DockerRuntime)
     assert isinstance(await chosen(tmp_path, "auto", NOWHERE), DockerRuntime)
+
+
+async def test_a_machine_that_has_left_chooses_anew(tmp_path: Path) -> None:
+    await chosen(tmp_path, "auto", NOWHERE)
+    choice.forget(tmp_path)
+    assert list(tmp_path.iterdir()) == []
