@@ -32,7 +32,7 @@ from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.reporting import Reporting
 from swarmlet.controllers.runner import Controllers
-from swarmlet.errors import PeerError, RemovedError, SwarmletError
+from swarmlet.errors import EngineError, PeerError, RemovedError, SwarmletError
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
@@ -183,13 +183,16 @@ class _Node:
 
     async def _forget(self, runtime: Runtime) -> None:
         """End what this machine still runs, and forget the membership: the cluster has removed it."""
-        async with asyncio.timeout(CLEAN_UP_SECONDS_MAX):
-            for container in await runtime.list():
-                await runtime.stop(container.id, grace_seconds=0)
-                await runtime.remove(container.id)
-            volumes = Volumes.of_node(self._config.data_dir, self._state.node_id)
-            await asyncio.to_thread(volumes.remove_all)
-            await asyncio.to_thread(choice.forget, self._config.data_dir)
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS_MAX):
+                for container in await runtime.list():
+                    await runtime.stop(container.id, grace_seconds=0)
+                    await runtime.remove(container.id)
+        except (TimeoutError, EngineError) as error:
+            log.warning("containers_left_behind", error=str(error) or "timed out")  # told, not a reason to stay
+        volumes = Volumes.of_node(self._config.data_dir, self._state.node_id)
+        await asyncio.to_thread(volumes.remove_all)
+        await asyncio.to_thread(choice.forget, self._config.data_dir)
         self._files.retire()
         log.info("membership_ended", node=self._state.name)
 

@@ -248,5 +248,5 @@ class Members:
 
 def _removed(node_id: str) -> RemovedError:
     return RemovedError(
-        f"node {node_id} was removed from the cluster; to bring this machine back, empty its data folder and join anew"
+        f"node {node_id} was removed from the cluster; to bring this machine back, `swarmlet join` anew"
     )
