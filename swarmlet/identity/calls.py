@@ -101,6 +101,7 @@ def _reason(error: Exception) -> str:
     system = getattr(error, "os_error", error)
     if isinstance(system, TimeoutError):
         return "no answer in time"
-    if isinstance(system, OSError) and not isinstance(system, ssl.SSLError) and (system.errno or 0) > 0:
-        return os.strerror(system.errno)  # asyncio's own text hides it: "Connect call failed"
+    number = system.errno if isinstance(system, OSError) and not isinstance(system, ssl.SSLError) else None
+    if number is not None and number > 0:
+        return os.strerror(number)  # asyncio's own text hides it: "Connect call failed"
     return (str(system) or type(system).__name__).splitlines()[0]
