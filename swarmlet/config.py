@@ -205,10 +205,15 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLifecycle:
-    """A node is not ready after so long without a heartbeat; its Pods are replaced so long after that."""
+    """A node is not ready after so long without a heartbeat; its Pods are replaced so long after that.
+
+    A node whose daemon answers but whose Engine does not is given more time: most often it comes back, its Pods with
+    it.
+    """
 
     not_ready_seconds: Annotated[float, _seconds(1, 86_400)] = 5.0
     evict_after_seconds: Annotated[float, _seconds(0, 86_400)] = 5.0
+    evict_unwell_after_seconds: Annotated[float, _seconds(0, 86_400)] = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

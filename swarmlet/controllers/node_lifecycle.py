@@ -1,8 +1,9 @@
 """Node lifecycle: whether each node is well, and what becomes of its Pods when it is not.
 
 A node that is silent for `not_ready_seconds`, or says it is unwell, is marked and gets a taint that keeps new Pods
-away; `evict_after_seconds` later it gets one that evicts: Pods that do not tolerate it are marked for deletion, so
-that others replace them. The node's own agent finishes them when it returns.
+away; `evict_after_seconds` later (`evict_unwell_after_seconds` for one that is only unwell) it gets one that evicts:
+Pods that do not tolerate it are marked for deletion, so that others replace them. The node's own agent finishes them
+when it returns.
 Source: kubernetes pkg/controller/nodelifecycle and tainteviction.
 """
 
@@ -15,6 +16,7 @@ from typing import ClassVar, cast
 
 import msgspec
 
+from swarmlet.config import NodeLifecycle as Limits
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.heartbeats import Heartbeats, Pulse
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
@@ -51,18 +53,18 @@ class Health:
     look_again_seconds: float | None = None
 
 
-def judge(pulse: Pulse, now: float, not_ready_seconds: float, evict_after_seconds: float) -> Health | None:
+def judge(pulse: Pulse, now: float, limits: Limits) -> Health | None:
     """Return how a node is by its pulse; None while a new leader still waits for its first heartbeat.
 
-    A node that is silent, and one that says it is unwell, lose their Pods after the same time. A daemon that stops on
-    purpose gets the grace it asked for instead.
+    A node that says it is unwell keeps its Pods longer than one that is silent: its Engine may be back in a moment. A
+    daemon that stops on purpose gets the grace it asked for instead.
     """
     silence = now - pulse.last_seen
-    patience = not_ready_seconds + evict_after_seconds
+    patience = limits.not_ready_seconds + limits.evict_after_seconds
     if pulse.grace_seconds > 0 and silence <= pulse.grace_seconds:
         message = f"the daemon stopped on purpose; it is waited for {pulse.grace_seconds:g} s"
         return Health("False", "DaemonStopping", message, taints.NOT_READY, False, pulse.grace_seconds - silence)
-    if silence > not_ready_seconds:
+    if silence > limits.not_ready_seconds:
         evicts = silence >= patience
         wait = None if evicts else patience - silence
         return Health(
@@ -70,10 +72,11 @@ def judge(pulse: Pulse, now: float, not_ready_seconds: float, evict_after_second
         )
     if not pulse.heard:
         return None
-    until_silent = not_ready_seconds - silence
+    until_silent = limits.not_ready_seconds - silence
     if pulse.unready_since is None:
         return Health("True", "NodeReady", "the node is ready to run Pods", look_again_seconds=until_silent)
     unwell = now - pulse.unready_since
+    patience = limits.evict_unwell_after_seconds
     message = pulse.message or "the node says it is not ready"
     wait = min(until_silent, max(0.0, patience - unwell)) if unwell < patience else until_silent
     return Health("False", "NodeNotReady", message, taints.NOT_READY, unwell >= patience, wait)
@@ -85,10 +88,9 @@ class NodeLifecycle:
     name: ClassVar[str] = "node-lifecycle"
     watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS})
 
-    def __init__(self, heartbeats: Heartbeats, not_ready_seconds: float, evict_after_seconds: float) -> None:
+    def __init__(self, heartbeats: Heartbeats, limits: Limits) -> None:
         self._heartbeats = heartbeats
-        self._not_ready_seconds = not_ready_seconds
-        self._evict_after_seconds = evict_after_seconds
+        self._limits = limits
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the Node, or the unwell Node to which a Pod was just bound."""
@@ -112,9 +114,9 @@ class NodeLifecycle:
             return NOTHING
         pulse = self._heartbeats.pulse(key.name)
         monotonic = self._heartbeats.monotonic()
-        health = judge(pulse, monotonic, self._not_ready_seconds, self._evict_after_seconds)
+        health = judge(pulse, monotonic, self._limits)
         if health is None:
-            wait = self._not_ready_seconds - (monotonic - pulse.last_seen)
+            wait = self._limits.not_ready_seconds - (monotonic - pulse.last_seen)
             return Reconciliation(requeue_after_seconds=max(wait, 0.0) + MARGIN_SECONDS)
         return _Step(view, stored, health, now).take()
 
@@ -147,7 +149,13 @@ class _Step:
         """Return the Node with its health told in the condition Ready and in its taints."""
         health, node = self._health, self._node
         before = conditions.get(node.status.conditions, READY)
-        condition = Condition(type=READY, status=health.status, reason=health.reason, message=health.message)
+        condition = Condition(
+            type=READY,
+            status=health.status,
+            reason=health.reason,
+            message=health.message,
+            last_heartbeat_time=clock_time(self._now),
+        )
         told = conditions.put(node.status.conditions, condition, self._now)
         if before is None or before.status != health.status:
             self._note_turn(health)

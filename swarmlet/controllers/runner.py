@@ -75,7 +75,7 @@ class Controllers:
             Deployments(self._rng),
             ReplicaSets(self._rng),
             Scheduling(self._rng),
-            NodeLifecycle(self._heartbeats, self._config.not_ready_seconds, self._config.evict_after_seconds),
+            NodeLifecycle(self._heartbeats, self._config),
             PodGarbage(),
             Garbage(),
             EventExpiry(),

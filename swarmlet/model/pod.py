@@ -90,10 +90,9 @@ class KeyToPath(ApiStruct, frozen=True, kw_only=True):
 
 
 class EmptyDirVolumeSource(ApiStruct, frozen=True, kw_only=True):
-    """`medium` is "" (disk) or "Memory" (tmpfs); `size_limit` is a quantity."""
+    """`medium` is "" (disk) or "Memory" (tmpfs)."""
 
     medium: str = ""
-    size_limit: str | None = None
 
 
 class HostPathVolumeSource(ApiStruct, frozen=True, kw_only=True):

@@ -67,7 +67,10 @@ async def test_a_node_that_says_it_is_unwell_is_marked_at_once_and_evicted_in_ti
     await world.pass_time(2)
     condition = conditions.get(world.node("n1").status.conditions, "Ready")
     assert (condition.status, condition.message) == ("False", "the Engine is down")
+    assert condition.last_heartbeat_time is not None
     assert taints_of(world.node("n1")) == {("not-ready", "NoSchedule")}
+    await world.pass_time(55)
+    assert world.spread()["n1"] == 2
     await world.pass_time(10)
     assert world.spread() == {"n2": 3, "n3": 3}
 
@@ -170,17 +173,17 @@ async def test_pods_bound_to_a_node_as_it_is_evicted_go_too(world: World) -> Non
         (Pulse(last_seen=98, heard=True), "True", False),
         (Pulse(last_seen=94, heard=True), "Unknown", False),
         (Pulse(last_seen=90, heard=True), "Unknown", True),
-        (Pulse(last_seen=99, heard=True, unready_since=91), "False", False),
-        (Pulse(last_seen=99, heard=True, unready_since=90), "False", True),
+        (Pulse(last_seen=99, heard=True, unready_since=41), "False", False),
+        (Pulse(last_seen=99, heard=True, unready_since=40), "False", True),
         (Pulse(last_seen=50, heard=True, grace_seconds=60), "False", False),
         (Pulse(last_seen=50, heard=True, grace_seconds=40), "Unknown", True),
         (Pulse(last_seen=94), "Unknown", False),
     ],
 )
 def test_health_is_judged_by_the_pulse(pulse: Pulse, status: str, evicts: bool) -> None:
-    health = judge(pulse, 100.0, NodeLifecycle().not_ready_seconds, NodeLifecycle().evict_after_seconds)
+    health = judge(pulse, 100.0, NodeLifecycle())
     assert (health.status, health.evicts) == (status, evicts)
 
 
 def test_a_node_not_heard_yet_is_not_judged() -> None:
-    assert judge(Pulse(last_seen=98), 100.0, 5, 5) is None
+    assert judge(Pulse(last_seen=98), 100.0, NodeLifecycle()) is None

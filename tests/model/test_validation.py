@@ -216,12 +216,6 @@ POD_RULES = [
         "Unsupported",
     ),
     ("spec.volumes.0", {"name": "v", "emptyDir": {"medium": "x"}}, "spec.volumes[0].emptyDir.medium", "Unsupported"),
-    (
-        "spec.volumes.0",
-        {"name": "v", "emptyDir": {"sizeLimit": "-1"}},
-        "spec.volumes[0].emptyDir.sizeLimit",
-        "Forbidden",
-    ),
     ("spec.restartPolicy", "x", "spec.restartPolicy", "Unsupported value"),
     ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds", "greater than or equal to 0"),
     ("spec.nodeSelector", {"a": "b c"}, "spec.nodeSelector", "a valid label must be"),

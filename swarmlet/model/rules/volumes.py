@@ -62,9 +62,6 @@ def _source(volume: pod.Volume, place: Place) -> None:
 def _empty_dir(source: pod.EmptyDirVolumeSource, place: Place) -> None:
     if source.medium not in MEDIA:
         place.field("medium").unsupported(source.medium, MEDIA)
-    limit = place.field("sizeLimit")
-    if source.size_limit is not None and (container.amount_of(source.size_limit, limit) or 0) < 0:
-        limit.forbidden("SizeLimit field must be a valid resource quantity")
 
 
 def _host_path(source: pod.HostPathVolumeSource, place: Place) -> None:
