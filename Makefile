@@ -14,6 +14,7 @@ setup: $(VENV)/.installed ## Make the virtual environment with the pinned depend
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "swarmlet needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@sh tools/install-venv.sh $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
