@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import structlog
 
@@ -121,11 +122,24 @@ class Membership:
                 f'node "{name}" is ready: run `swarmlet leave` on it, or remove it with --force and stop its daemon'
             )
         if self.is_member(node_id):
-            await self._replica.remove_member(node_id)
+            await self._remove_member(node_id)
         if node:
             await self._replica.propose([Delete(node_key(name), expected_uid=node.metadata.uid)])
         log.info("node_removed", node=name, node_id=node_id, forced=force)
         return False
+
+    async def _remove_member(self, node_id: str) -> None:
+        try:
+            await self._replica.remove_member(node_id)
+        except errors.ConflictError as error:
+            raise errors.ConflictError(self._in_names(str(error))) from error
+
+    def _in_names(self, text: str) -> str:
+        """Say names where consensus, which knows none, says node ids."""
+        for stored in self._replica.view.list(kinds.NODE.resource):
+            node_id = registration.node_id_of(cast("Node", stored.object))
+            text = text.replace(node_id, f'"{stored.key.name}"') if node_id else text
+        return text
 
     async def leave(self) -> None:
         """Have another member remove this node; raise `ConflictError` where it is the last or quorum would break."""
