@@ -40,6 +40,8 @@ class Dialling(asyncio.Protocol):
             f"{CLUSTER_HEADER}: {cluster_id}\r\n{NODE_HEADER}: {node_id}\r\n\r\n"
         ).encode()
         self.granted: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+        # A connection that fails while it is made is told to who makes it; nobody waits for this any more then.
+        self.granted.add_done_callback(lambda granted: granted.cancelled() or granted.exception())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
