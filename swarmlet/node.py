@@ -1,6 +1,6 @@
 """The composition root: one daemon, put together from all rooms. The only file that knows everybody.
 
-What lives as long as the daemon is in `Node`; `run` starts it, waits for the end, and ends it in the order that the
+What lives as long as the daemon is in `_Node`; `run` starts it, waits for the end, and ends it in the order that the
 rooms need: say goodbye, hand the lead over, close the links, close the doors.
 """
 

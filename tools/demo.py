@@ -23,6 +23,7 @@ from rich.console import Console
 
 from tools.engine import Engine, docker_host
 from tools.lab import image
+from tools.lab.cluster import is_ready
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".demo"
@@ -275,12 +276,6 @@ class Demo:
         console.print(f"  export SWARMLET_SOCKET={first.folder / 'swarmlet.sock'}")
         console.print(f"  {BIN / 'swarmlet'} get pods,nodes -o wide")
         console.print(f"  {BIN / 'swarmlet'} delete -f {MANIFEST.relative_to(ROOT)}   # then end it: kill {pids}")
-
-
-def is_ready(pod: dict[str, Any]) -> bool:
-    """Return whether a Pod's Ready condition is True."""
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def kill_container(container_id: str) -> None:

@@ -14,11 +14,11 @@ import swarmlet
 from swarmlet.config import Reserved
 from swarmlet.model import core, names, quantity
 from swarmlet.model.base import clock_time
+from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.runtime import runtime
 
 PODS_MAX = 110
-NODE_ID_LABEL = "swarmlet.io/node-id"
 OPERATING_SYSTEM = "linux"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 

@@ -20,12 +20,12 @@ from swarmlet import __version__
 from swarmlet.api import answers
 from swarmlet.clock import Clock
 from swarmlet.model import conditions, kinds
+from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Pod
 from swarmlet.store.replica import MemberStatus, Replica
 from swarmlet.telemetry import metrics
 
-NODE_ID_LABEL = "swarmlet.io/node-id"
 SPARE = "spare"
 
 Check = Callable[[], bool]
