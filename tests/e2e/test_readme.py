@@ -61,7 +61,7 @@ def test_every_line_of_the_tour_works_as_it_stands(machines: Lab) -> None:
 
 
 def hand_over(machine: Machine, line: str, env: dict[str, str]) -> None:
-    """Start a line that becomes the daemon, and wait until the daemon says that all nodes are ready."""
+    """Start a line that becomes the daemon, and wait until the daemon says that its node is ready."""
     process = machine.spawn(["sh", "-c", f"exec {line}"], log=machine.folder / "daemon.log", env=env)
 
     def ready() -> bool:
@@ -70,7 +70,11 @@ def hand_over(machine: Machine, line: str, env: dict[str, str]) -> None:
             "import urllib.request as r; print(r.urlopen('http://127.0.0.1:7601/status', timeout=2).read().decode())"
         )
         done = machine.run(sys.executable, "-c", probe, check=False)
-        return done.returncode == 0 and all(node["ready"] for node in json.loads(done.stdout)["nodes"])
+        if done.returncode:
+            return False
+        # A daemon that has not caught up yet knows of no node: its own must be among those that are ready.
+        ready_names = {node["name"] for node in json.loads(done.stdout)["nodes"] if node["ready"]}
+        return machine.name in ready_names
 
     wait_until(ready, 60, f"{machine.name}# {line}", step_seconds=0.2)
 
