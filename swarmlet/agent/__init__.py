@@ -1,6 +1,6 @@
 """Makes this node run the Pods that are bound to it, and tells the cluster what became of them.
 
-`node.py` builds one `runner.Agent` a daemon and runs it; the API asks it for logs. It reads the local replica, drives a
+`daemon.py` builds one `runner.Agent` a daemon and runs it; the API asks it for logs. It reads the local replica, drives a
 `runtime.Runtime`, and writes Pod statuses, Events and its own Node.
 
 Invariants:

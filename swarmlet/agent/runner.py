@@ -11,14 +11,14 @@ import dataclasses
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Protocol, cast
 
 import structlog
 
-from swarmlet.agent import event_writer, images, own_node, pod_writer, stimuli, volumes
+from swarmlet.agent import event_writer, images, own_node, pod_writer, stimuli
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
+from swarmlet.agent.volumes import Volumes, sources_of
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
@@ -48,22 +48,23 @@ class SendHeartbeat(Protocol):
 
 
 class Agent:
-    """One for a daemon. `memory_dir` holds Secrets and memory volumes, and lies on a tmpfs."""
+    """One for a daemon. `machine` is what the kernel calls its machine; `volumes` are where the machine keeps them."""
 
     def __init__(  # noqa: PLR0913  the composition root names each once
         self,
         *,
         node: own_node.NodeIdentity,
+        machine: own_node.Machine,
         replica: Replica,
         runtime: runtime.Runtime,
         clock: Clock,
         rng: random.Random,
-        data_dir: Path,
-        memory_dir: Path | None = None,
+        volumes: Volumes,
         config: Config,
         send_heartbeat: SendHeartbeat,
     ) -> None:
         self._node = node
+        self._machine = machine
         self._replica = replica
         self._runtime = runtime
         self._clock = clock
@@ -72,9 +73,7 @@ class Agent:
         self._send_heartbeat = send_heartbeat
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._images = images.Images(runtime, clock)
-        self._volumes = volumes.Volumes(
-            disk=data_dir / volumes.DISK_FOLDER, memory=memory_dir or volumes.memory_dir(node.node_id)
-        )
+        self._volumes = volumes
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
         self._workers: dict[str, PodWorker] = {}
@@ -140,9 +139,7 @@ class Agent:
         await self._replica.linearize()
         key = Key(kinds.NODE.resource, "", self._node.name)
         stored = self._replica.view.get(key)
-        described = own_node.describe(
-            self._node, info, own_node.read_machine(), self._config.reserved, self._config.labels
-        )
+        described = own_node.describe(self._node, info, self._machine, self._config.reserved, self._config.labels)
         known = cast("core.Node", stored.object) if stored else None
         node = own_node.merged(known, described, self._clock.now(), self._rng)
         put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
@@ -236,7 +233,7 @@ class Agent:
     def _refresh(self, source: Key) -> None:
         """A ConfigMap or Secret has changed: bring the volumes that show it up to date."""
         for worker in list(self._workers.values()):
-            if source in volumes.sources_of(worker.machine.pod):
+            if source in sources_of(worker.machine.pod):
                 worker.feed(stimuli.SourceChanged())
 
     # Containers

@@ -1,6 +1,6 @@
 """Drives the pure core of `raft`: disk, peers, applying, proposals, linearizable reads, snapshots, membership.
 
-`node` opens one `driver.Consensus` a daemon and runs it; `api`, `controllers` and `agent` use it as
+`daemon` opens one `driver.Consensus` a daemon and runs it; `api`, `controllers` and `agent` use it as
 `store.replica.Replica`.
 
 Invariants: one task takes Readys from the core, and inputs are single synchronous calls, so no await stands between

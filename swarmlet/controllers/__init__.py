@@ -1,6 +1,6 @@
 """What makes the cluster what it was asked to be: one reconciler a kind, at work on the leader only.
 
-`node.py` makes one `runner.Controllers` and runs it; it waits for this machine's reigns. In a reign
+`daemon.py` makes one `runner.Controllers` and runs it; it waits for this machine's reigns. In a reign
 
     change in the store -> `keys_for` -> `queue.WorkQueue` -> `reconcile(view, key, now)` -> `batch.Batch` -> propose
 

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import msgspec
 
-from swarmlet.agent.own_node import NodeIdentity
+from swarmlet.agent.own_node import Machine, NodeIdentity
 from swarmlet.agent.runner import Agent
+from swarmlet.agent.volumes import DISK_FOLDER, Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import UnavailableError
@@ -74,12 +75,12 @@ class Home:
     def new_agent(self) -> Agent:
         return Agent(
             node=NodeIdentity(name=NODE, node_id="id-1", address="10.0.0.1", port=7600),
+            machine=Machine(),
             replica=cast("Any", self.replica),
             runtime=self.runtime,
             clock=self.clock,
             rng=random.Random(1),
-            data_dir=self.folder / "data",
-            memory_dir=self.folder / "memory",
+            volumes=Volumes(disk=self.folder / "data" / DISK_FOLDER, memory=self.folder / "memory"),
             config=Config(),
             send_heartbeat=self.beat,
         )
