@@ -20,6 +20,6 @@ again; every wait ends in time, with what is known about the outcome; clock, ran
 
 Where things live: `driver` puts it together; `engine` turns the core's wheel; `mailbox` carries its messages;
 `standing` is who leads; `waiting` is who waits for what; `forwarding` finds the leader; `reads`, `snapshots`, `members`
-and `addresses` have a subject each; `disk` is the seam to `sqlite_disk`, `sqlite_log` and `snapshot_file`; `wire` is
-what nodes tell each other.
+and `addresses` have a subject each; `disk` is the seam to `sqlite_disk`, `sqlite_log` and `snapshot_file`, `files` the
+one beneath them; `wire` is what nodes tell each other.
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from swarmlet.consensus.files import Files, SystemFiles
 from swarmlet.errors import DiskError, InvalidError
 from swarmlet.raft.messages import SnapshotMeta
 
@@ -23,7 +23,6 @@ MAGIC = b"swarmlet-snapshot/1\n"
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 PREFIX = "snapshot-"
 INCOMING = "incoming"
-MODE = 0o600
 
 _length = struct.Struct(">I")
 
@@ -51,8 +50,9 @@ def decode_header(content: bytes) -> Header:
 class SnapshotFolder:
     """The snapshot files of one data folder. Every method blocks; the disk calls them in a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Files | None = None) -> None:
         self._folder = folder
+        self._files = files or SystemFiles()
 
     def path(self, meta: SnapshotMeta) -> Path:
         return self._folder / f"{PREFIX}{meta.index:020}-{meta.term}"
@@ -62,25 +62,25 @@ class SnapshotFolder:
         path = self.path(header.meta)
         aside = path.with_suffix(".partial")
         digest = hashlib.sha256(MAGIC)
-        with _create(aside) as file:
+        with self._files.open(aside, "wb") as file:
             file.write(MAGIC)
             for frame in itertools.chain((encode_header(header),), filter(None, chunks), (b"",)):
                 framed = _length.pack(len(frame)) + frame
                 digest.update(framed)
                 file.write(framed)
             file.write(digest.digest())
-            _sync(file)
+            self._files.sync(file)
         self._publish(aside, path)
 
     def open(self, meta: SnapshotMeta) -> BinaryIO:
         """Open a snapshot to be sent; it stays readable when a newer one replaces it."""
-        return self.path(meta).open("rb")
+        return self._files.open(self.path(meta), "rb")
 
     def read(self, meta: SnapshotMeta) -> Iterator[bytes]:
         """Yield the store's chunks; raise `DiskError`, at the latest after the last one, where the file is damaged."""
         path = self.path(meta)
         try:
-            with path.open("rb") as file:
+            with self._files.open(path, "rb") as file:
                 frames = _frames(file)
                 next(frames)
                 yield from frames
@@ -96,7 +96,7 @@ class SnapshotFolder:
         """Append a piece to the file that is arriving; return how many bytes of it are here."""
         path = self._incoming(meta)
         self._forget_other_incoming(path)
-        with open(path, "ab", opener=_private) as file:
+        with self._files.open(path, "ab") as file:
             held = file.tell()
             if offset == held and piece:
                 file.write(piece)
@@ -107,58 +107,44 @@ class SnapshotFolder:
         """Verify what arrived and make it durable; raise `InvalidError`, and forget it, where it is damaged."""
         path = self._incoming(meta)
         try:
-            with path.open("rb+") as file:
+            with self._files.open(path, "rb+") as file:
                 header = _verified_header(file)
-                _sync(file)
+                self._files.sync(file)
         except ValueError as error:
-            path.unlink(missing_ok=True)
+            self._files.remove(path)
             raise InvalidError(f"the snapshot at index {meta.index} arrived damaged: {error}") from error
         if header.meta != meta:
-            path.unlink()
+            self._files.remove(path)
             raise InvalidError(f"expected a snapshot of {meta}, not of {header.meta}")
         self._publish(path, self.path(meta))
         return header
 
     def prune(self, current: SnapshotMeta) -> None:
         """Remove the snapshots older than the current one; a newer one may be about to be installed."""
-        for path in self._folder.glob(PREFIX + "*"):
+        for path in self._found(PREFIX):
             if path.name < self.path(current).name:
-                path.unlink(missing_ok=True)
+                self._files.remove(path)
 
     def clean(self, current: SnapshotMeta) -> None:
         """After a crash: remove every file that the log does not point to."""
-        for path in (*self._folder.glob(PREFIX + "*"), *self._folder.glob(INCOMING + "*")):
+        for path in (*self._found(PREFIX), *self._found(INCOMING)):
             if path != self.path(current):
-                path.unlink(missing_ok=True)
+                self._files.remove(path)
 
     def _incoming(self, meta: SnapshotMeta) -> Path:
         return self._folder / f"{INCOMING}-{meta.index:020}-{meta.term}"
 
     def _forget_other_incoming(self, path: Path) -> None:
-        for other in self._folder.glob(INCOMING + "*"):
+        for other in self._found(INCOMING):
             if other != path:
-                other.unlink(missing_ok=True)
+                self._files.remove(other)
+
+    def _found(self, prefix: str) -> list[Path]:
+        return [self._folder / name for name in self._files.names(self._folder) if name.startswith(prefix)]
 
     def _publish(self, aside: Path, path: Path) -> None:
-        aside.replace(path)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, MODE)
-
-
-def _create(path: Path) -> BinaryIO:
-    return open(path, "wb", opener=_private)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+        self._files.replace(aside, path)
+        self._files.sync_folder(self._folder)
 
 
 def _frames(file: BinaryIO) -> Iterator[bytes]:

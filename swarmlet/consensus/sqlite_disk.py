@@ -7,23 +7,22 @@ take long and must not hold up the log.
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import contextlib
 import functools
-import os
+import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from swarmlet.consensus.disk import Batch, Contents
+from swarmlet.consensus.files import Files, SystemFiles
 from swarmlet.consensus.snapshot_file import Header, SnapshotFolder
 from swarmlet.consensus.sqlite_log import SqliteLog
 from swarmlet.errors import ConfigError, DiskError
 from swarmlet.raft.messages import SnapshotMeta
 
 DATABASE = "raft.db"
-LOCK = "lock"
-FOLDER_MODE = 0o700
 
 T = TypeVar("T")
 
@@ -36,15 +35,19 @@ class SqliteDisk:
     """The `Disk` of a daemon, in `folder`, which is made where it does not exist.
 
     `new_thread` makes an executor that does one thing at a time; on virtual time, one that does it at once.
+    `files` is what lies under it all.
     """
 
-    def __init__(self, folder: Path, *, new_thread: Callable[[str], Executor] = _thread) -> None:
+    def __init__(
+        self, folder: Path, *, new_thread: Callable[[str], Executor] = _thread, files: Files | None = None
+    ) -> None:
         self._folder = folder
-        self._log = SqliteLog(folder / DATABASE)
-        self._snapshots = SnapshotFolder(folder)
+        self._files = files or SystemFiles()
+        self._log = SqliteLog(folder / DATABASE, self._files)
+        self._snapshots = SnapshotFolder(folder, self._files)
         self._log_thread = new_thread("raft-log")
         self._snapshot_thread = new_thread("raft-snapshot")
-        self._lock: int | None = None
+        self._lock = contextlib.ExitStack()
         self._failure: DiskError | None = None
 
     async def load(self) -> Contents:
@@ -80,9 +83,7 @@ class SqliteDisk:
         self._log_thread.shutdown()
         self._snapshot_thread.shutdown()
         self._log.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     async def _run(self, thread: Executor, work: Callable[..., T], *arguments: object) -> T:
         """Do blocking work in `thread`; the first failure of the disk is every later call's answer."""
@@ -113,10 +114,21 @@ class SqliteDisk:
     # In the log thread.
 
     def _load(self) -> Contents:
-        self._lock = _lock(self._folder)
+        self._take_folder()
         contents = self._log.load()
         self._snapshots.clean(contents.snapshot.meta)
         return contents
+
+    def _take_folder(self) -> None:
+        """Take the folder for this process; the kernel lets it go when the process ends, however it ends."""
+        try:
+            self._lock.enter_context(self._files.lock(self._folder))
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"{self._folder}: another swarmlet daemon uses this data folder; stop it first"
+            ) from error
+        except OSError as error:
+            raise ConfigError(f"{self._folder}: the data folder cannot be used: {error.strerror}") from error
 
 
 class OpenSnapshot:
@@ -124,28 +136,16 @@ class OpenSnapshot:
 
     def __init__(self, header: Header, file: BinaryIO, thread: Executor) -> None:
         self.header = header
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = file.seek(0, io.SEEK_END)
         self._file = file
         self._thread = thread
 
     async def read(self, offset: int, limit: int) -> bytes:
-        pread = functools.partial(os.pread, self._file.fileno(), limit, offset)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, pread)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, offset, limit)
 
     def close(self) -> None:
         self._file.close()
 
-
-def _lock(folder: Path) -> int:
-    """Take the folder for this process; the kernel lets it go when the process ends, however it ends."""
-    try:
-        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(f"{folder}: the data folder cannot be used: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ConfigError(f"{folder}: another swarmlet daemon uses this data folder; stop it first") from error
-    return lock
+    def _read(self, offset: int, limit: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(limit)

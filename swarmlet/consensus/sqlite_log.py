@@ -15,14 +15,13 @@ import msgspec
 
 from swarmlet.consensus import snapshot_file
 from swarmlet.consensus.disk import NO_SNAPSHOT, Batch, Contents
+from swarmlet.consensus.files import Files, SystemFiles
 from swarmlet.consensus.snapshot_file import Header
 from swarmlet.errors import DiskError
 from swarmlet.raft.messages import Entry, EntryKind, HardState
 
 FORMAT = b"swarmlet-log/1"
 WAL_BYTES_KEPT = 16 * 1024 * 1024
-LOCK_SECONDS_MAX = 5.0
-MODE = 0o600
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
@@ -39,8 +38,9 @@ _hard_state = msgspec.msgpack.Decoder(HardState)
 class SqliteLog:
     """The database of one data folder, opened by `load`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files | None = None) -> None:
         self._path = path
+        self._files = files or SystemFiles()
         self._db: sqlite3.Connection | None = None
         self._last = 0
         self._snapshot = NO_SNAPSHOT
@@ -53,7 +53,8 @@ class SqliteLog:
     def load(self) -> Contents:
         """Open the database and return what it holds; raise `DiskError` where it is damaged."""
         try:
-            self._db = _connect(self._path)
+            self._db = self._files.connect(self._path)
+            _configure(self._db)
             _check(self._db)
             contents = _read(self._db)
         except (sqlite3.Error, OSError, ValueError, msgspec.MsgspecError) as error:
@@ -109,15 +110,11 @@ class SqliteLog:
             raise DiskError(f"{self._path}: cannot write the consensus log: {error}") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    path.touch(mode=MODE)
-    path.chmod(MODE)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_SECONDS_MAX)
+def _configure(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA locking_mode = EXCLUSIVE")  # no shared-memory file; only the lock's holder is here anyway
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
-    return db
 
 
 def _check(db: sqlite3.Connection) -> None:
