@@ -97,7 +97,7 @@ class Membership:
         certificate = ca.sign_node(request.csr, newcomer, host, now)
         await self._hold_name(newcomer, authority.public_key_sha256(request.csr))
         if not self.is_member(newcomer.node_id):
-            await self._replica.add_learner(newcomer.node_id, join_address(host, port))
+            await self._replica.add_member(newcomer.node_id, join_address(host, port))
         log.info("node_admitted", node=newcomer.name, node_id=newcomer.node_id, token_id=request.token_id)
         return JoinAnswer(
             cluster_id=ca.cluster_id, certificate=certificate, ca=ca.certificate_pem, members=self._members()

@@ -222,9 +222,9 @@ class Consensus:
         except TimeoutError as error:
             raise UnavailableError(f"no quorum confirmed the read within {timeout_seconds:g} s") from error
 
-    async def add_learner(self, node_id: str, address: str) -> None:
+    async def add_member(self, node_id: str, address: str) -> None:
         """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted."""
-        await self._members.add_learner(node_id, address)
+        await self._members.add_member(node_id, address)
 
     async def remove_member(self, node_id: str) -> None:
         """Remove a node for good; raise `ConflictError` where the rest could not reach quorum."""

@@ -55,8 +55,8 @@ class Members:
 
     # Asked for on any node.
 
-    async def add_learner(self, node_id: str, address: str) -> None:
-        await self._carry(wire.ADD_LEARNER, MemberRequest(node_id, address), self._add)
+    async def add_member(self, node_id: str, address: str) -> None:
+        await self._carry(wire.ADD_MEMBER, MemberRequest(node_id, address), self._add)
 
     async def remove(self, node_id: str) -> None:
         was_member = node_id in self.applied_members()
@@ -72,7 +72,7 @@ class Members:
     def handlers(self) -> dict[str, Callable[[str, bytes], Awaitable[bytes]]]:
         """What peers may call."""
         carried = {
-            wire.ADD_LEARNER: self._add,
+            wire.ADD_MEMBER: self._add,
             wire.REMOVE_MEMBER: self._remove,
             wire.TRANSFER: self._transfer,
         }

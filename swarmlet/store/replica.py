@@ -145,7 +145,7 @@ class Replica(Protocol):
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         """Wait until `view` holds every write acknowledged before this call; raise `UnavailableError` otherwise."""
 
-    async def add_learner(self, node_id: str, address: str) -> None:
+    async def add_member(self, node_id: str, address: str) -> None:
         """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted.
 
         Raises `AlreadyExistsError` for a node id that is a member, else as `propose` does.

@@ -30,7 +30,7 @@ class LoneReplica:
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         pass
 
-    async def add_learner(self, node_id: str, address: str) -> None:
+    async def add_member(self, node_id: str, address: str) -> None:
         if self.failures:
             raise self.failures.pop(0)
         if node_id in self.members:

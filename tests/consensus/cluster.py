@@ -236,7 +236,7 @@ class Cluster:
     async def join(self, node: str, *, until: str = "voter") -> Machine:
         machine = self._machine(node)
         await machine.start()
-        await (await self.leader()).consensus.add_learner(node, f"{node}:7600")
+        await (await self.leader()).consensus.add_member(node, f"{node}:7600")
         await eventually(lambda: machine.role == until)
         return machine
 

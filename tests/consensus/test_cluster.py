@@ -411,7 +411,7 @@ async def test_no_more_vote_than_are_wanted(tmp_path: Path) -> None:
 async def test_adding_a_member_again_is_refused(tmp_path: Path) -> None:
     async with cluster_of(2, tmp_path) as cluster:
         with pytest.raises(AlreadyExistsError, match="node n2 is a member"):
-            await cluster["n1"].consensus.add_learner("n2", "elsewhere:1")
+            await cluster["n1"].consensus.add_member("n2", "elsewhere:1")
 
 
 @on_virtual_time
@@ -419,7 +419,7 @@ async def test_a_follower_can_be_asked_to_add_a_learner(tmp_path: Path) -> None:
     async with cluster_of(2, tmp_path) as cluster:
         machine = cluster._machine("n3")
         await machine.start()
-        await cluster["n2"].consensus.add_learner("n3", "n3:7600")
+        await cluster["n2"].consensus.add_member("n3", "n3:7600")
         await eventually(lambda: machine.role == "voter")
 
 
