@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from swarmlet import errors
 from swarmlet.raft import following
@@ -12,6 +12,7 @@ from swarmlet.raft.election import Election
 from swarmlet.raft.leadership import Leadership
 from swarmlet.raft.messages import (
     NO_NODE,
+    Entry,
     HardState,
     Membership,
     MembershipChange,
@@ -146,6 +147,25 @@ class Raft:
         """Tell that the snapshot for `node` has been sent, or could not be. Due once for each SNAPSHOT message."""
         if self._election.leadership:
             self._election.leadership.report_snapshot(node, ok=ok)
+
+    # What a spare is told: no leader replicates to it, so it takes what is committed from any peer.
+
+    def learn(self, entries: Sequence[Entry], *, leader: NodeId, term: int) -> None:
+        """Take committed entries that follow our log, which must end with a committed one; and who leads in `term`.
+
+        Only for a node that is neither voter nor learner: it acknowledges nothing. Its ballot stays what it was, since
+        it may vote again one day.
+        """
+        leader = NO_NODE if leader == self.node_id else leader
+        if term > self.term:
+            self._election.follow(term, leader)
+        elif term == self.term:
+            self._state.leader = leader
+        following.learn(self._state, entries)
+
+    def learn_snapshot(self, snapshot: SnapshotMeta) -> None:
+        """Begin anew after a snapshot of committed state that is here whole, where it is ahead of our log."""
+        following.learn_snapshot(self._state, snapshot)
 
     # Requests.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from swarmlet.raft.messages import Message, MessageKind, ReadState
+from collections.abc import Sequence
+
+from swarmlet.raft.messages import Entry, Message, MessageKind, ReadState, SnapshotMeta
 from swarmlet.raft.state import State
 
 
@@ -55,6 +57,22 @@ def handle_snapshot(state: State, message: Message) -> None:
         else:
             log.restore(snapshot)
     state.acknowledge(message.sender, log.commit)
+
+
+def learn(state: State, entries: Sequence[Entry]) -> None:
+    """Append entries that are known to be committed, and commit them; what is known already is skipped."""
+    log = state.log
+    news = entries[max(log.last_index + 1 - entries[0].index, 0) :] if entries else ()
+    if not news:
+        return
+    log.extend(news)
+    log.commit_to(log.last_index)
+
+
+def learn_snapshot(state: State, snapshot: SnapshotMeta) -> None:
+    """Begin anew after a snapshot of committed state, where it is ahead of ours."""
+    if snapshot.index > state.log.commit:
+        state.log.restore(snapshot)
 
 
 def handle_read_index_reply(state: State, message: Message) -> None:

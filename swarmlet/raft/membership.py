@@ -10,6 +10,8 @@ from swarmlet import errors
 from swarmlet.raft.messages import ChangeKind, Entry, EntryKind, Membership, MembershipChange, NodeId
 
 _decoder = msgspec.msgpack.Decoder(MembershipChange)
+_ADDS = (ChangeKind.ADD_LEARNER, ChangeKind.ADD_SPARE)
+_MAKES_SPARE = (ChangeKind.ADD_SPARE, ChangeKind.RELEASE)
 
 
 def encode(change: MembershipChange) -> bytes:
@@ -23,8 +25,13 @@ def decode(data: bytes) -> MembershipChange:
 
 
 def members(membership: Membership) -> frozenset[NodeId]:
-    """Return voters and learners together."""
+    """Return those to whom the log is replicated: voters and learners together."""
     return membership.voters | membership.learners
+
+
+def everybody(membership: Membership) -> frozenset[NodeId]:
+    """Return all who belong to the cluster, spares included."""
+    return members(membership) | membership.spares
 
 
 def check(membership: Membership, change: MembershipChange) -> None:
@@ -32,29 +39,43 @@ def check(membership: Membership, change: MembershipChange) -> None:
     node = change.node
     if not node:
         raise errors.ConflictError("a membership change must name a node")
-    if change.kind is ChangeKind.ADD_LEARNER:
-        if node in members(membership):
-            raise errors.ConflictError(f"node {node} is a member already")
-    elif change.kind is ChangeKind.PROMOTE:
-        if node not in membership.learners:
-            raise errors.ConflictError(f"node {node} is not a learner; only a learner can become a voter")
-    elif change.kind is ChangeKind.DEMOTE and node not in membership.voters:
-        raise errors.ConflictError(f"node {node} is not a voter")
-    elif node not in members(membership):
-        raise errors.ConflictError(f"node {node} is not a member")
-    elif membership.voters == {node}:
+    whom, problem = _whom(membership, change.kind)
+    if node not in whom and change.kind not in _ADDS:
+        raise errors.ConflictError(f"node {node} {problem}")
+    if node in whom and change.kind in _ADDS:
+        raise errors.ConflictError(f"node {node} is a member already")
+    if membership.voters == {node}:
         raise errors.ConflictError(f"node {node} is the last voter; make another node a voter first")
+
+
+def _whom(membership: Membership, kind: ChangeKind) -> tuple[frozenset[NodeId], str]:
+    """Return whom a change can concern, and what is wrong with the others; of those it adds, whom it cannot."""
+    match kind:
+        case ChangeKind.ADD_LEARNER:
+            return members(membership), ""
+        case ChangeKind.ADD_SPARE:
+            return everybody(membership), ""
+        case ChangeKind.PROMOTE:
+            return membership.learners, "is not a learner; only a learner can become a voter"
+        case ChangeKind.DEMOTE:
+            return membership.voters, "is not a voter"
+        case ChangeKind.RELEASE:
+            return members(membership), "is neither voter nor learner"
+        case ChangeKind.REMOVE:
+            return everybody(membership), "is not a member"
 
 
 def after(membership: Membership, change: MembershipChange) -> Membership:
     """Return the membership that the change makes."""
     node = frozenset({change.node})
-    voters, learners = membership.voters - node, membership.learners - node
+    voters, learners, spares = membership.voters - node, membership.learners - node, membership.spares - node
     if change.kind is ChangeKind.PROMOTE:
-        return Membership(voters | node, learners)
+        return Membership(voters | node, learners, spares)
     if change.kind is ChangeKind.REMOVE:
-        return Membership(voters, learners)
-    return Membership(voters, learners | node)
+        return Membership(voters, learners, spares)
+    if change.kind in _MAKES_SPARE:
+        return Membership(voters, learners, spares | node)
+    return Membership(voters, learners | node, spares)
 
 
 class MembershipHistory:

@@ -38,25 +38,38 @@ class HardState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Membership(msgspec.Struct, frozen=True, array_like=True):
-    """Who votes and who only learns. Effective as soon as the entry that makes it is in the log."""
+    """Who votes, who only learns, and who belongs although nothing is replicated to it.
+
+    Effective as soon as the entry that makes it is in the log. What was written before there were spares reads as
+    having none.
+    """
 
     voters: frozenset[NodeId] = frozenset()
     learners: frozenset[NodeId] = frozenset()
+    spares: frozenset[NodeId] = frozenset()
 
 
 class ChangeKind(enum.IntEnum):
+    """What becomes of a node. ADD_LEARNER: of a new one, or of a spare. RELEASE: of a voter or learner, a spare."""
+
     ADD_LEARNER = 0
     PROMOTE = 1
     DEMOTE = 2
     REMOVE = 3
+    ADD_SPARE = 4
+    RELEASE = 5
 
 
 class MembershipChange(msgspec.Struct, frozen=True, array_like=True):
-    """One step: never more than one node at a time. `context` is the caller's (an address); the core carries it."""
+    """One step: never more than one node at a time.
+
+    `context` (an address) and `reason` (why, in words) are the caller's; the core carries them.
+    """
 
     kind: ChangeKind
     node: NodeId
     context: bytes = b""
+    reason: str = ""
 
 
 class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True):

@@ -40,7 +40,8 @@ def of_entries(entries: tuple[Entry, ...]) -> str:
 
 def of_membership(members: Membership) -> str:
     learners = f", learners {' '.join(sorted(members.learners))}" if members.learners else ""
-    return f"voters {' '.join(sorted(members.voters))}{learners}"
+    spares = f", spares {' '.join(sorted(members.spares))}" if members.spares else ""
+    return f"voters {' '.join(sorted(members.voters))}{learners}{spares}"
 
 
 def of_message(message: Message) -> str:
