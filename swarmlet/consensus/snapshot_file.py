@@ -15,8 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from swarmlet.consensus import damage
 from swarmlet.consensus.files import Files, SystemFiles
-from swarmlet.errors import DiskError, InvalidError
+from swarmlet.errors import InvalidError
 from swarmlet.raft.messages import SnapshotMeta
 
 MAGIC = b"swarmlet-snapshot/1\n"
@@ -85,10 +86,8 @@ class SnapshotFolder:
                 next(frames)
                 yield from frames
         except (OSError, ValueError) as error:
-            raise DiskError(
-                f"{path}: the snapshot is missing or damaged ({error}); remove this node from the cluster and let the "
-                "machine join anew with an empty data folder"
-            ) from error
+            finding = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
+            raise damage.damaged(path, finding) from error
 
     # Receiving.
 

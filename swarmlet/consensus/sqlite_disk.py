@@ -35,15 +35,20 @@ class SqliteDisk:
     """The `Disk` of a daemon, in `folder`, which is made where it does not exist.
 
     `new_thread` makes an executor that does one thing at a time; on virtual time, one that does it at once.
-    `files` is what lies under it all.
+    `files` is what lies under it all. `claimed` says that a node has used it before: then an empty one is a lost one.
     """
 
     def __init__(
-        self, folder: Path, *, new_thread: Callable[[str], Executor] = _thread, files: Files | None = None
+        self,
+        folder: Path,
+        *,
+        new_thread: Callable[[str], Executor] = _thread,
+        files: Files | None = None,
+        claimed: bool = False,
     ) -> None:
         self._folder = folder
         self._files = files or SystemFiles()
-        self._log = SqliteLog(folder / DATABASE, self._files)
+        self._log = SqliteLog(folder / DATABASE, self._files, claimed=claimed)
         self._snapshots = SnapshotFolder(folder, self._files)
         self._log_thread = new_thread("raft-log")
         self._snapshot_thread = new_thread("raft-snapshot")

@@ -14,6 +14,7 @@ import pytest
 from swarmlet.consensus.disk import Batch, Contents
 from swarmlet.consensus.snapshot_file import Header, SnapshotFolder
 from swarmlet.consensus.sqlite_disk import DATABASE, SqliteDisk
+from swarmlet.consensus.sqlite_log import WATERMARK
 from swarmlet.errors import ConfigError, DiskError, InvalidError
 from swarmlet.raft.messages import Entry, EntryKind, HardState, Membership, SnapshotMeta
 
@@ -74,8 +75,10 @@ async def test_what_was_persisted_is_there_after_a_crash(disk: SqliteDisk, tmp_p
 
 async def test_a_torn_last_write_loses_only_what_it_wrote(disk: SqliteDisk, tmp_path: Path, crashed: Path) -> None:
     await disk.persist(Batch(entries=entries(1, 10), hard_state=HardState(1, "n1", 0)))
+    promised = (tmp_path / WATERMARK).read_bytes()
     await disk.persist(Batch(entries=entries(11, 20), hard_state=HardState(2, "n2", 5)))
     shutil.copytree(tmp_path, crashed)
+    (crashed / WATERMARK).write_bytes(promised)  # the write was torn, so nobody was told of it
     log = crashed / f"{DATABASE}-wal"
     with log.open("rb+") as file:
         file.truncate(log.stat().st_size - 100)
@@ -191,7 +194,7 @@ async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"not a database at all, surely" * 200, b"SQLite format 3\0" + b"\xa5" * 8192])
 async def test_a_damaged_database_is_said_so_with_the_way_out(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / DATABASE).write_bytes(damage)
-    with pytest.raises(DiskError, match=r"^[^\n]*raft\.db: the consensus database is damaged[^\n]*join anew[^\n]*$"):
+    with pytest.raises(DiskError, match=r"^[^\n]*raft\.db: damaged \([^\n]*`swarmlet join`[^\n]*$"):
         await loaded(tmp_path)
 
 
@@ -201,11 +204,18 @@ async def test_a_damaged_database_is_said_so_with_the_way_out(tmp_path: Path, da
         "UPDATE entries SET data = x'00' WHERE position = 5",
         "DELETE FROM entries WHERE position = 5",
         "UPDATE entries SET term = 0 WHERE position = 5",
-        "UPDATE meta SET value = x'c1' WHERE key = 'hard_state'",
+        "UPDATE entries SET kind = 1 WHERE position = 5",
+        "DELETE FROM entries WHERE position = 10",
+        "UPDATE meta SET value = x'c1' WHERE key = 'state'",
+        "UPDATE meta SET key = 'stake' WHERE key = 'state'",
+        "DELETE FROM meta WHERE key = 'state'",
+        "DELETE FROM meta WHERE key = 'node_id'",
+        "ALTER TABLE entries RENAME TO entrees",
     ],
 )
 async def test_contents_that_we_did_not_write_are_refused(disk: SqliteDisk, tmp_path: Path, tampering: str) -> None:
     await disk.persist(Batch(entries=entries(1, 10), hard_state=HardState(1, "n1", 4)))
+    await disk.claim("c1", "n1")
     disk.close()
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute(tampering)
@@ -221,7 +231,7 @@ async def test_a_damaged_snapshot_is_refused(disk: SqliteDisk, tmp_path: Path) -
     content = bytearray(path.read_bytes())
     content[-40] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DiskError, match="missing or damaged"):
+    with pytest.raises(DiskError, match=r"damaged \(the checksum does not match\)"):
         await disk.read_state()
 
 
@@ -229,8 +239,8 @@ async def test_a_full_disk_ends_it_and_it_is_not_asked_again(disk: SqliteDisk) -
     await disk.persist(Batch(entries=entries(1, 1)))
     database = disk._log._db
     assert database
-    database.execute("PRAGMA max_page_count = 4")
-    with pytest.raises(DiskError, match="cannot write the consensus log: database or disk is full") as first:
+    database.execute("PRAGMA max_page_count = 5")
+    with pytest.raises(DiskError, match=r"cannot write the consensus log \(database or disk is full\)") as first:
         await disk.persist(Batch(entries=tuple(Entry(index, 1, b"x" * 4000) for index in range(2, 50))))
     database.execute("PRAGMA max_page_count = 100000")
     with pytest.raises(DiskError) as second:
