@@ -53,7 +53,10 @@ def scan(path: Path, files: Files) -> Frames:
                 file.seek(page_bytes, 1)
     except FileNotFoundError:
         return Frames()
-    salts = _salts(header, heads)
+    fields = _header.unpack(header)
+    if not _is_whole(fields):
+        return Frames()  # it may be torn itself, over frames of an older generation: the watermark must tell
+    salts = fields[4:6]
     return Frames(tuple(head[2:4] == salts for head in heads), tuple(head[1] != 0 for head in heads))
 
 
@@ -61,12 +64,6 @@ def _page_bytes(header: bytes) -> int:
     size: int = _header.unpack(header)[2]
     is_power_of_two = size & (size - 1) == 0
     return size if is_power_of_two and 512 <= size <= PAGE_BYTES_MAX else PAGE_BYTES_DEFAULT
-
-
-def _salts(header: bytes, heads: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the generation's mark: the header's, or the first frame's where the header itself is damaged."""
-    fields = _header.unpack(header)
-    return fields[4:6] if _is_whole(fields) or not heads else heads[0][2:4]
 
 
 def _is_whole(fields: tuple[int, ...]) -> bool:
