@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from tests.simulation import vfs
 from tests.simulation.files import Moment, Mount, Platter
@@ -16,6 +17,8 @@ from tests.simulation.peers import SimulatedPeers
 from tests.simulation.process import DiskThread, Process
 
 PORT = 7600
+CLOSES_MAX = 20
+"""More `finally` blocks within each other no coroutine has."""
 
 
 class Life:
@@ -58,8 +61,7 @@ class Life:
         self.files.release()
         with running(self.process.loop):
             for task in self.process.unfinished():
-                with suppress(Exception):
-                    task.get_coro().close()
+                _close(task)
 
     def _ended(self, error: BaseException | None) -> None:
         self.end(silently=False)
@@ -149,3 +151,12 @@ class Machine:
             self.life = None
         if power:
             self.platter.power_cut()
+
+
+def _close(task: asyncio.Task[Any]) -> None:
+    """Leave nothing of a task to be closed later: its `finally` blocks that await something want to be told again."""
+    coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
+    for _ in range(CLOSES_MAX):
+        with suppress(BaseException):
+            coroutine.close()
+            return
