@@ -115,3 +115,31 @@ def test_election_timeouts_are_spread_over_once_to_twice_the_shortest() -> None:
             ticks += 1
         timeouts.add(ticks)
     assert timeouts == set(range(10, 20))
+
+
+@pytest.mark.parametrize("pre_vote", [False, True])
+@pytest.mark.parametrize("stands_already", [False, True])
+def test_timeouts_seldom_run_out_together(pre_vote: bool, stands_already: bool) -> None:
+    voters = Membership(frozenset({"n1", "n2", "n3", "n4", "n5"}))
+    together, rounds = 0, 500
+    for seed in range(rounds):
+        nodes = [
+            Raft(
+                node_id=node,
+                config=RaftConfig(pre_vote=pre_vote),
+                restored=RestoredState(snapshot=SnapshotMeta(1, 1, voters), applied=1),
+                rng=random.Random(f"{seed}/{node}"),
+            )
+            for node in sorted(voters.voters)
+        ]
+        if stands_already:
+            for node in nodes:
+                node.campaign()
+        first = 0
+        while not first:
+            before = [node._election._elapsed_ticks for node in nodes]
+            for node in nodes:
+                node.tick()
+            first = sum(node._election._elapsed_ticks < was for node, was in zip(nodes, before, strict=True))
+        together += first > 1
+    assert together / rounds < 0.3, "of five timeouts drawn from ten, the two shortest are the same in 23 of 100"
