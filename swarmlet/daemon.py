@@ -32,7 +32,7 @@ from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.reporting import Reporting
 from swarmlet.controllers.runner import Controllers
-from swarmlet.errors import EngineError, PeerError, RemovedError, SwarmletError
+from swarmlet.errors import CutOffError, EngineError, PeerError, RemovedError, SwarmletError
 from swarmlet.identity.state import NodeState
 from swarmlet.runtime.runtime import Runtime
 from swarmlet.store.state import Store
@@ -82,13 +82,15 @@ async def open_consensus(given: Surroundings) -> Consensus:
 class Daemon:
     """The parts of one daemon. `stopping`, once set, ends it; what runs in containers goes on.
 
-    `left` says that it ends because this machine is no member any more.
+    `left` says that it ends because this machine is no member any more, `cut_off` that the cluster was restored or
+    recovered without it.
     """
 
     def __init__(self, given: Surroundings, consensus: Consensus, runtime: Runtime, stopping: asyncio.Event) -> None:
         config, state = given.config, given.state
         heartbeats = Heartbeats(given.clock)
         self.left = False
+        self.cut_off: CutOffError | None = None
         self.consensus = consensus
         self.report = Reporting(consensus, given.peers, heartbeats, state.name)
         self.agent = _agent(given, consensus, runtime, self.report)
@@ -137,6 +139,11 @@ class Daemon:
 
     async def clean_up(self) -> None:
         """End what this machine still runs and remove its volumes: the cluster has removed it."""
+        await self.end_containers()
+        await asyncio.to_thread(self._volumes.remove_all)
+
+    async def end_containers(self) -> None:
+        """End what this machine still runs: it runs elsewhere now."""
         try:
             async with asyncio.timeout(CLEAN_UP_SECONDS_MAX):
                 for container in await self._runtime.list():
@@ -144,7 +151,6 @@ class Daemon:
                     await self._runtime.remove(container.id)
         except (TimeoutError, EngineError) as error:
             log.warning("containers_left_behind", error=str(error) or "timed out")  # told, not a reason to stay
-        await asyncio.to_thread(self._volumes.remove_all)
 
     async def _say_goodbye(self) -> None:
         if self.left:
@@ -158,7 +164,9 @@ class Daemon:
     def _note_end(self, task: asyncio.Task[None]) -> None:
         """Take note that this machine was removed, or raise what ended a part that should have gone on."""
         error = task.exception()
-        if isinstance(error, RemovedError):
+        if isinstance(error, CutOffError):
+            self.cut_off = error
+        elif isinstance(error, RemovedError):
             log.warning("node_removed", reason=str(error))
             self.left = True
         elif error is not None:

@@ -88,6 +88,10 @@ class RemovedError(CallerError):
     reason = "Forbidden"
 
 
+class CutOffError(RemovedError):
+    """The cluster goes on without this node in a later incarnation: it was restored or recovered elsewhere."""
+
+
 # A peer's fault: a machine, an engine or a registry did not do its part; a later try may succeed.
 
 

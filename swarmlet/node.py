@@ -17,12 +17,14 @@ from aiohttp import web
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, reports, serving
+from swarmlet.api.backup import BackupApi
 from swarmlet.api.membership import Membership
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.daemon import Daemon, Surroundings, ended, open_consensus
+from swarmlet.errors import CutOffError
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
@@ -42,12 +44,12 @@ async def run(config: Config) -> None:
     """
     logs.configure(level=config.log.level, format=config.log.format)
     supervisor = Supervisor.from_environment(os.environ)
-    node = _Node(config, NodeFiles(config.data_dir))
+    disk = SqliteDisk(config.consensus_dir, claimed=True)
+    node = _Node(config, NodeFiles(config.data_dir), disk)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, node.stopping.set)
-    disk = SqliteDisk(config.consensus_dir)
     try:
-        await node.serve(disk, supervisor)
+        await node.serve(supervisor)
     finally:
         disk.close()
 
@@ -55,10 +57,11 @@ async def run(config: Config) -> None:
 class _Node:
     """What this machine's daemon stands on. `stopping` ends it."""
 
-    def __init__(self, config: Config, files: NodeFiles) -> None:
+    def __init__(self, config: Config, files: NodeFiles, disk: SqliteDisk) -> None:
         self.stopping = asyncio.Event()
         self._config = config
         self._files = files
+        self._disk = disk
         self._state = (
             files.load()
         )  # one clear line where this machine is no member, before anything is made in the folder
@@ -71,11 +74,12 @@ class _Node:
             client_context=tls.peer_context(files),
             identify=tls.peer_identity,
             rng=self._rng,
+            incarnation=self._state.incarnation,
         )
 
-    async def serve(self, disk: SqliteDisk, supervisor: Supervisor) -> None:
+    async def serve(self, supervisor: Supervisor) -> None:
         """Put the daemon together, serve until its end, and clean up where it has left the cluster."""
-        given = self._given(disk)
+        given = self._given()
         consensus = await open_consensus(given)
         runtime = await choice.choose(
             self._config, cluster_id=self._state.cluster_id, node_id=self._state.node_id, clock=self._clock
@@ -83,6 +87,8 @@ class _Node:
         try:
             daemon = Daemon(given, consensus, runtime, self.stopping)
             await self._serve(daemon, supervisor)
+            if daemon.cut_off:
+                raise await self._set_aside(daemon, daemon.cut_off)
             if daemon.left:
                 await self._forget(daemon)
         finally:
@@ -110,9 +116,18 @@ class _Node:
         self._files.retire()
         log.info("membership_ended", node=self._state.name)
 
+    async def _set_aside(self, daemon: Daemon, reason: CutOffError) -> CutOffError:
+        """End what this machine still runs, and put its state where no daemon looks; return what its user must know."""
+        await daemon.end_containers()
+        self._disk.close()
+        await asyncio.to_thread(choice.forget, self._config.data_dir)
+        folder = await asyncio.to_thread(self._files.set_aside, self._clock.now())
+        log.error("node_cut_off", reason=str(reason), data=str(folder))
+        return CutOffError(f"{reason}; its data is set aside in {folder}; to bring it back, `swarmlet join` anew")
+
     # Parts.
 
-    def _given(self, disk: SqliteDisk) -> Surroundings:
+    def _given(self) -> Surroundings:
         return Surroundings(
             config=self._config,
             state=self._state,
@@ -121,7 +136,7 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             peers=self._peers,
-            disk=disk,
+            disk=self._disk,
         )
 
     def _server(self, daemon: Daemon) -> app.ApiServer:
@@ -132,6 +147,7 @@ class _Node:
             rng=self._rng,
             node=self._state.identity,
             peer_context=lambda: tls.peer_context(self._files),
+            incarnation=self._state.incarnation,
         )
         cluster_api = cluster.ClusterApi(
             membership=membership,
@@ -141,6 +157,7 @@ class _Node:
             advertise=self._state.advertise,
             left=daemon.leave,
         )
+        backup_api = BackupApi(replica=replica, clock=self._clock, node=self._state)
         return app.ApiServer(
             replica=replica,
             authenticator=Authenticator(
@@ -163,6 +180,6 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             registry=self._registry,
-            routes=cluster_api.routes(),
+            routes=[*cluster_api.routes(), *backup_api.routes()],
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
         )

@@ -15,6 +15,7 @@ from swarmlet.config import join_address, node_name, split_address
 from swarmlet.identity import authority, calls, joining, registration, tokens
 from swarmlet.identity.access import NODES_PATH
 from swarmlet.identity.authority import Authority, NodeIdentity
+from swarmlet.identity.incarnation import FIRST, Incarnation
 from swarmlet.identity.joining import JoinAnswer, JoinRequest
 from swarmlet.identity.state import Member
 from swarmlet.model import kinds, names, objects
@@ -46,6 +47,7 @@ class Membership:
         clock, rng: stamp what is created.
         node: who this daemon is.
         peer_context: makes the TLS context with which this daemon asks another to remove it, when it leaves.
+        incarnation: the life of the cluster that newcomers join.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Membership:
         rng: random.Random,
         node: NodeIdentity,
         peer_context: Callable[[], ssl.SSLContext],
+        incarnation: Incarnation = FIRST,
     ) -> None:
         self._replica = replica
         self._clock = clock
         self._rng = rng
         self._node = node
         self._peer_context = peer_context
+        self._incarnation = incarnation
 
     def authority(self) -> Authority:
         """Return the CA, from the replicated store; raise `UnavailableError` where it has not arrived yet."""
@@ -100,7 +104,11 @@ class Membership:
             await self._replica.add_member(newcomer.node_id, join_address(host, port))
         log.info("node_admitted", node=newcomer.name, node_id=newcomer.node_id, token_id=request.token_id)
         return JoinAnswer(
-            cluster_id=ca.cluster_id, certificate=certificate, ca=ca.certificate_pem, members=self._members()
+            cluster_id=ca.cluster_id,
+            certificate=certificate,
+            ca=ca.certificate_pem,
+            members=self._members(),
+            incarnation=self._incarnation,
         )
 
     async def remove(self, name: str, *, force: bool) -> bool:

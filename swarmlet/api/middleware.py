@@ -29,7 +29,7 @@ from swarmlet.errors import (
     TooLargeError,
     UnauthorizedError,
 )
-from swarmlet.identity.access import Attributes
+from swarmlet.identity.access import BACKUP_PATH, Attributes
 from swarmlet.identity.users import User
 
 REQUESTS_MAX = 512
@@ -173,8 +173,10 @@ class Guard:
 
 
 def is_long(request: web.Request) -> bool:
-    """Whether a request lasts until someone ends it: a watch, a followed log, an upgraded connection."""
+    """Whether a request may last: a watch, a followed log, an upgraded connection, a backup."""
     query = request.query
+    if request.path == BACKUP_PATH:
+        return True
     if "watch" in query or "follow" in query:
         return any(query.get(name, "0") not in ("0", "false", "") for name in ("watch", "follow"))
     return "Upgrade" in request.headers

@@ -81,7 +81,9 @@ async def join(config: Config, *, peer: str, token: JoinToken, clock: Clock) -> 
         name=request.name,
         advertise=request.advertise,
         peers=tuple(member for member in answer.members if member.node_id != request.node_id),
+        incarnation=answer.incarnation,
     )
+    await _claim_disk(config, state)
     files.save(state, authority_pem=authority_pem, certificate_pem=answer.certificate, key_pem=key_pem)
     return state
 
@@ -116,6 +118,16 @@ async def _write_log(config: Config, state: NodeState, operations: Sequence[Oper
             operations=operations,
             rng=rng,
         )
+    finally:
+        disk.close()
+
+
+async def _claim_disk(config: Config, state: NodeState) -> None:
+    """Write whose log there will be, so that a member's disk that is found empty is known to be a lost one."""
+    disk = SqliteDisk(config.consensus_dir)
+    try:
+        await disk.load()
+        await disk.claim(state.cluster_id, state.node_id)
     finally:
         disk.close()
 

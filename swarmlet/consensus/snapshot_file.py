@@ -29,10 +29,11 @@ _length = struct.Struct(">I")
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
-    """What a snapshot stands for: its place in the log, who belongs to the cluster, and where they listen."""
+    """What a snapshot stands for: its place in the log, who belongs, where they listen, and why they have their roles."""
 
     meta: SnapshotMeta
     addresses: dict[str, str]
+    reasons: dict[str, str] = {}
 
 
 _encoder = msgspec.msgpack.Encoder(order="sorted")

@@ -50,6 +50,7 @@ class Rule:
 CA_PATH = "/swarmlet/v1/ca"
 JOIN_PATH = "/swarmlet/v1/join"
 NODES_PATH = "/swarmlet/v1/nodes"
+BACKUP_PATH = "/swarmlet/v1/backup"
 PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
 

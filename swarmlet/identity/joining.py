@@ -17,6 +17,7 @@ from swarmlet.clock import Clock
 from swarmlet.config import split_address
 from swarmlet.identity import authority, calls, tls
 from swarmlet.identity.access import CA_PATH, JOIN_PATH
+from swarmlet.identity.incarnation import FIRST, Incarnation
 from swarmlet.identity.state import Member
 from swarmlet.identity.tokens import JoinToken
 
@@ -49,6 +50,7 @@ class JoinAnswer(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
     ca: str
     members: tuple[Member, ...] = ()
+    incarnation: Incarnation = FIRST
 
 
 def check_clocks(ours: datetime, theirs: datetime, our_name: str, their_name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,14 @@ import msgspec
 from swarmlet.config import CONSENSUS_FOLDER, node_name, split_address
 from swarmlet.errors import ConfigError
 from swarmlet.identity.authority import NodeIdentity, is_id
+from swarmlet.identity.incarnation import FIRST, Incarnation
 
 NODE_FILE_BYTES_MAX = 1024 * 1024
 _NAMES = ("node.key", "ca.crt", "node.crt", "node.json")
 _WELCOME = {"config.yaml", "lost+found", *_NAMES, *(name + ".new" for name in _NAMES)}
 """What a folder may hold before its machine joins: without node.json our own files are an interrupted attempt's."""
+ASIDE = "former-"
+"""How the names begin of folders with memberships that were set aside: nothing in them counts."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +34,17 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeState(msgspec.Struct, frozen=True, kw_only=True):
-    """node.json. `peers` are the members at the time of joining: whom to ask until the log tells more."""
+    """node.json. `peers` are the members at the time of joining: whom to ask until the log tells more.
+
+    `incarnation` is the life of the cluster that this machine belongs to.
+    """
 
     cluster_id: str
     node_id: str
     name: str
     advertise: str
     peers: tuple[Member, ...] = ()
+    incarnation: Incarnation = FIRST
 
     @property
     def identity(self) -> NodeIdentity:
@@ -59,7 +67,7 @@ class NodeFiles:
                     "`swarmlet leave` first, or name another folder with --data-dir"
                 )
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            strangers = sorted(entry.name for entry in self.data_dir.iterdir() if entry.name not in _WELCOME)
+            strangers = sorted(entry.name for entry in self.data_dir.iterdir() if not _is_welcome(entry.name))
             if strangers:
                 raise ConfigError(
                     f"{self.data_dir}: the folder is not empty ({', '.join(strangers[:3])}); "
@@ -119,6 +127,22 @@ class NodeFiles:
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
+    def set_aside(self, now: datetime) -> Path:
+        """Move a membership that is worth nothing any more out of the way; return where to.
+
+        Volumes go with it: what is in them may be the only copy.
+        """
+        aside = self.data_dir / f"{ASIDE}{now:%Y%m%d-%H%M%S}"
+        try:
+            found = [path for path in self.data_dir.iterdir() if not _is_welcome(path.name) or path.name in _NAMES]
+            aside.mkdir(mode=0o700)
+            for path in sorted(found, key=lambda path: path != self.node):  # node.json first: it says "member"
+                path.replace(aside / path.name)
+            _sync_folder(self.data_dir)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+        return aside
+
     def _described(self) -> str:
         try:
             state = self.load()
@@ -135,6 +159,10 @@ class NodeFiles:
         if not is_id(state.cluster_id) or not is_id(state.node_id):
             raise ConfigError(f"{self.node}: cluster_id and node_id must be 16 hexadecimal digits; restore the file")
         return state
+
+
+def _is_welcome(name: str) -> bool:
+    return name in _WELCOME or name.startswith(ASIDE)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from swarmlet.errors import SwarmletError, UnauthorizedError
+from swarmlet.errors import CutOffError, SwarmletError, UnauthorizedError
 from swarmlet.identity.authority import NodeIdentity
+from swarmlet.identity.incarnation import Incarnation
 from swarmlet.transport.link import Link
 from swarmlet.transport.upgrade import Dialling
 
@@ -31,6 +32,7 @@ class Credentials:
 
     node_id: str
     cluster_id: str
+    incarnation: Incarnation
     context: ssl.SSLContext
     identify: Identify
 
@@ -47,6 +49,7 @@ class Dialler:
         rng: random.Random,
         new_link: Callable[[str], Link],
         opened: Callable[[str], None],
+        cut_off: Callable[[CutOffError], None],
     ) -> None:
         self.node = node
         self.address = address
@@ -55,6 +58,7 @@ class Dialler:
         self._rng = rng
         self._new_link = new_link
         self._opened = opened
+        self._cut_off = cut_off
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
@@ -79,6 +83,9 @@ class Dialler:
             self._hurry.clear()
             try:
                 link = await self.dial()
+            except CutOffError as error:
+                self._cut_off(error)
+                return
             except (OSError, SwarmletError, TimeoutError, ValueError) as error:
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
                 if str(error) != problem:
@@ -108,6 +115,7 @@ class Dialler:
         dialling = Dialling(
             cluster_id=self._credentials.cluster_id,
             node_id=self._credentials.node_id,
+            incarnation=self._credentials.incarnation,
             host=self.address,
             check=self._check,
             link=self._new_link(self.node),

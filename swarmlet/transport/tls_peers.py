@@ -13,12 +13,14 @@ from aiohttp import web
 
 from swarmlet.errors import (
     BusyError,
+    CutOffError,
     NotFoundError,
     OutcomeUnknownError,
     SwarmletError,
     UnauthorizedError,
     UnavailableError,
 )
+from swarmlet.identity.incarnation import FIRST, HEADER, Incarnation
 from swarmlet.transport import faults, upgrade
 from swarmlet.transport.dialler import Credentials, Dialler, Identify
 from swarmlet.transport.frames import Call, Fault, Frame, Reply, Send
@@ -43,6 +45,10 @@ class Counters:
     links_closed: int = 0
 
 
+class _Left(Exception):  # noqa: N818  not an error: how `run` leaves its task group
+    """This node was left behind."""
+
+
 class TlsPeers:
     """Implements `peers.Peers` over TLS. `handle_upgrade` takes the other daemons' links, `run` keeps ours up."""
 
@@ -54,12 +60,19 @@ class TlsPeers:
         client_context: ssl.SSLContext,
         identify: Identify,
         rng: random.Random,
+        incarnation: Incarnation = FIRST,
     ) -> None:
         self.counters = Counters()
         self._node_id = node_id
         self._credentials = Credentials(
-            node_id=node_id, cluster_id=cluster_id, context=client_context, identify=identify
+            node_id=node_id,
+            cluster_id=cluster_id,
+            incarnation=incarnation,
+            context=client_context,
+            identify=identify,
         )
+        self._cut_off: CutOffError | None = None
+        self._left_behind = asyncio.Event()
         self._rng = rng
         self._diallers: dict[str, Dialler] = {}
         self._dialling: dict[str, asyncio.Task[None]] = {}
@@ -75,18 +88,32 @@ class TlsPeers:
     # Life.
 
     async def run(self) -> None:
-        """Keep a link to every known address, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            for dialler in self._diallers.values():
-                self._dialling[dialler.node] = tasks.create_task(dialler.run())
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
-                self._link_listeners.clear()
-                for link in self.links():
-                    link.close()
+        """Keep a link to every known address, until cancelled.
+
+        Raises `CutOffError` once a peer shows that the cluster has gone on without this node.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                for dialler in self._diallers.values():
+                    self._dialling[dialler.node] = tasks.create_task(dialler.run())
+                try:
+                    await self._left_behind.wait()
+                    raise _Left  # ends what is under way in the background
+                finally:
+                    self._tasks = None
+                    self._link_listeners.clear()
+                    for link in self.links():
+                        link.close()
+        except BaseExceptionGroup as group:
+            if self._cut_off is None:
+                raise
+            raise self._cut_off from group
+
+    def _end(self, error: CutOffError) -> None:
+        """Let `run` end: whoever is left behind has nobody to speak to."""
+        self._cut_off = self._cut_off or error
+        self._left_behind.set()
 
     def links(self) -> list[Link]:
         """Return all open links, both directions."""
@@ -120,6 +147,7 @@ class TlsPeers:
             rng=self._rng,
             new_link=lambda peer: self._new_link(peer, dialled=True),
             opened=self._link_opened,
+            cut_off=self._end,
         )
         if self._tasks is not None:
             self._dialling[node] = self._tasks.create_task(dialler.run())
@@ -248,9 +276,13 @@ class TlsPeers:
             )
         try:
             peer = self._certified_sender(request)
+        except CutOffError as error:
+            self._end(error)
+            return web.Response(status=403, text="this machine was left behind")
         except UnauthorizedError as error:
             log.warning("peer_refused", remote=request.remote, error=str(error))
-            return web.Response(status=403, text=str(error))
+            told = {HEADER: str(self._credentials.incarnation)}
+            return web.Response(status=403, text=str(error), headers=told)
         link = self._new_link(peer, dialled=False)
         replaced = self._incoming.pop(peer, None)
         self._incoming[peer] = link
@@ -268,6 +300,7 @@ class TlsPeers:
         identity = self._credentials.identify(connection)
         certified = (identity.cluster_id, identity.node_id)
         upgrade.check_request(request, cluster_id=self._credentials.cluster_id, certified=certified)
+        upgrade.check_incarnation(request, self._credentials.incarnation)
         return identity.node_id
 
     # Up and down.

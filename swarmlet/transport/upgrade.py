@@ -13,7 +13,9 @@ from typing import cast
 
 from aiohttp import web
 
-from swarmlet.errors import SwarmletError, UnauthorizedError, UnavailableError
+from swarmlet.errors import CutOffError, SwarmletError, UnauthorizedError, UnavailableError
+from swarmlet.identity import incarnation
+from swarmlet.identity.incarnation import HEADER, Incarnation, Relation
 from swarmlet.transport.link import Link
 
 PATH = "/swarmlet/v1/peer"
@@ -29,15 +31,23 @@ class Dialling(asyncio.Protocol):
     """The dialling side: asks for the upgrade, and hands the connection to a link once it is granted."""
 
     def __init__(
-        self, *, cluster_id: str, node_id: str, host: str, check: Callable[[ssl.SSLObject], None], link: Link
+        self,
+        *,
+        cluster_id: str,
+        node_id: str,
+        incarnation: Incarnation,
+        host: str,
+        check: Callable[[ssl.SSLObject], None],
+        link: Link,
     ) -> None:
         self._check = check
+        self._incarnation = incarnation
         self._link = link
         self._answer = b""
         self._transport: asyncio.Transport | None = None
         self._request = (
             f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n"
-            f"{CLUSTER_HEADER}: {cluster_id}\r\n{NODE_HEADER}: {node_id}\r\n\r\n"
+            f"{CLUSTER_HEADER}: {cluster_id}\r\n{NODE_HEADER}: {node_id}\r\n{HEADER}: {incarnation}\r\n\r\n"
         ).encode()
         self.granted: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
         # A connection that fails while it is made is told to who makes it; nobody waits for this any more then.
@@ -59,7 +69,7 @@ class Dialling(asyncio.Protocol):
             return
         status = head.split(b"\r\n", 1)[0].split(b" ")
         if len(status) < 2 or status[1] != b"101":
-            self._refuse(_refusal(status, rest))
+            self._refuse(_cut_off(self._incarnation, head) or _refusal(status, rest))
             return
         assert self._transport is not None
         self._transport.set_protocol(self._link)
@@ -84,6 +94,19 @@ def _refusal(status: list[bytes], body: bytes) -> SwarmletError:
     if status[1:2] in ([b"401"], [b"403"]):
         return UnauthorizedError(reason or "refused by the peer")
     return UnavailableError(f"the peer answered {b' '.join(status[1:]).decode(errors='replace')}: {reason}")
+
+
+def _cut_off(ours: Incarnation, head: bytes) -> CutOffError | None:
+    """Return what a refusal means that names a later incarnation than ours; None where it names none."""
+    headers = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    told = next((value for name, _, value in headers if name.strip().lower() == HEADER.lower().encode()), b"")
+    theirs = incarnation.parse(told.decode(errors="replace").strip())
+    return went_on(theirs) if theirs and ours.relation(theirs) is Relation.NEWER else None
+
+
+def went_on(incarnation: Incarnation) -> CutOffError:
+    """Return what a machine learns that belongs to an earlier incarnation than this one."""
+    return CutOffError(f"the cluster was recovered without this machine at {incarnation.began}")
 
 
 async def accept(request: web.Request, link: Link) -> web.StreamResponse:
@@ -115,6 +138,21 @@ def check_request(request: web.Request, *, cluster_id: str, certified: tuple[str
         )
     if certified[0] != cluster_id:
         raise UnauthorizedError(f"this is cluster {cluster_id}, not {certified[0]}")
+
+
+def check_incarnation(request: web.Request, ours: Incarnation) -> None:
+    """Raise `CutOffError` where the one who asks lives in a later incarnation, `UnauthorizedError` in any other."""
+    theirs = incarnation.parse(request.headers.get(HEADER, ""))
+    relation = ours.relation(theirs) if theirs else Relation.RIVAL
+    if theirs and relation is Relation.NEWER:
+        raise went_on(theirs)
+    if relation is Relation.OLDER:
+        raise UnauthorizedError(f"the cluster was recovered without this machine at {ours.began}; let it join anew")
+    if relation is Relation.RIVAL:
+        raise UnauthorizedError(
+            "two clusters came of this one: it was recovered on both machines; keep one, and let the other's machines "
+            "join anew"
+        )
 
 
 def is_upgrade(request: web.Request) -> bool:

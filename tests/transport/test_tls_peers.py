@@ -237,6 +237,7 @@ async def refused(listener: Daemon, caller: Daemon, **lies: object) -> BaseExcep
         rng=random.Random(1),
         new_link=lambda peer: caller.peers._new_link(peer, dialled=True),
         opened=lambda peer: None,
+        cut_off=caller.peers._end,
     )
     try:
         with pytest.raises((OSError, UnauthorizedError, UnavailableError)) as caught:
