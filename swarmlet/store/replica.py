@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import Key, Operation, Outcome
+
+if TYPE_CHECKING:
+    from swarmlet.store.snapshot import Capture  # which holds what this module defines
 
 UNKNOWN_KIND = kinds.Kind(Object, plural="", singular="")
 """A kind that a newer daemon wrote: this one stores and serves its bytes, and knows no more than its metadata."""
@@ -90,6 +93,9 @@ class View(Protocol):
 
     def changes_since(self, resource: str, revision: int) -> Iterator[Change]:
         """Yield a resource's changes after `revision`, oldest first; raise `ExpiredError` where they are compacted."""
+
+    def capture(self) -> Capture:
+        """Return the state of this moment, to be encoded elsewhere while the store goes on."""
 
     def subscribe(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
         """Call `listener` with the changes of every applied entry, in order, in the applying task.
