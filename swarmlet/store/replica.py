@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import Key, Operation, Outcome
@@ -18,31 +20,20 @@ UNKNOWN_KIND = kinds.Kind(Object, plural="", singular="")
 """A kind that a newer daemon wrote: this one stores and serves its bytes, and knows no more than its metadata."""
 
 
-class Stored:
+class Stored(msgspec.Struct, eq=False, gc=False):
     """One object at one revision. `json` is what a GET answers, resourceVersion included; `object` the same, typed.
 
     Immutable. `object` is decoded when it is first read and then kept: a machine that only serves lists and watches
-    joins bytes and never pays for it. `owner_uids` and `node_name` are what the store indexes by.
+    joins bytes and never pays for it. `owner_uids` and `node_name` are what the store indexes by. Nothing in it can
+    refer back to it, so the garbage collector need not look at the many that there are.
     """
 
-    __slots__ = ("_object", "json", "key", "node_name", "owner_uids", "revision")
-
-    def __init__(
-        self,
-        key: Key,
-        revision: int,
-        json: bytes,
-        object: Object | None = None,  # noqa: A002  the word of the seam
-        *,
-        owner_uids: tuple[str, ...] = (),
-        node_name: str = "",
-    ) -> None:
-        self.key = key
-        self.revision = revision
-        self.json = json
-        self.owner_uids = owner_uids
-        self.node_name = node_name
-        self._object = object
+    key: Key
+    revision: int
+    json: bytes
+    _object: Object | None = None
+    owner_uids: tuple[str, ...] = ()
+    node_name: str = ""
 
     @property
     def object(self) -> Object:

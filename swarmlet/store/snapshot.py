@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,10 +17,13 @@ from swarmlet.errors import DiskError
 from swarmlet.store import stamping
 from swarmlet.store.commands import Key, Outcome
 from swarmlet.store.replica import Stored
+from swarmlet.store.tables import Tables
 
 FORMAT = "swarmlet-store/1"
 BATCH_BYTES = 256 * 1024
 """About the size of a chunk; one object larger than this makes a larger chunk."""
+BATCH_OBJECTS_MAX = 512
+"""However small: what a chunk costs to read depends on their number, too."""
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 REQUESTS_PER_BATCH = 256
 
@@ -76,52 +79,84 @@ class Capture:
         for stored in self.objects:
             batch.append((stored.key, stored.revision, stored.json))
             size += len(stored.json)
-            if size >= BATCH_BYTES:
+            if size >= BATCH_BYTES or len(batch) >= BATCH_OBJECTS_MAX:
                 yield batch
                 batch, size = [], 0
         if batch:
             yield batch
 
 
-@dataclass(slots=True)
-class Content:
-    """A snapshot, read."""
+class Restoration:
+    """A snapshot that is being read, a chunk at a time, into tables of its own: nobody sees them before all is there.
 
-    revision: int
-    objects: list[Stored]
-    requests: OrderedDict[bytes, tuple[Outcome, ...]]
+    However long the whole takes, one chunk of `encode_chunks` takes a few milliseconds.
+    """
 
+    def __init__(self) -> None:
+        self.revision = 0
+        self.tables = Tables()
+        self.requests: OrderedDict[bytes, tuple[Outcome, ...]] = OrderedDict()
+        self._objects = 0
+        self._buffer = bytearray()
+        self._is_begun = False
+        self._is_whole = False
 
-def decode(chunks: Iterable[bytes]) -> Content:
-    """Read a snapshot, however its bytes are cut; raise `DiskError` where they are no whole one of a known format."""
-    try:
-        return _content(_decoder.decode(record) for record in _records(chunks))
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise DiskError(f"unreadable snapshot of the store: {error}") from error
+    def add(self, chunk: bytes) -> None:
+        """Read the next bytes, however they are cut; raise `DiskError` where they are no snapshot of a known format."""
+        self._buffer += chunk
+        try:
+            for payload in _taken_records(self._buffer):
+                self._take(_decoder.decode(payload))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise _unreadable(str(error)) from error
 
+    def check_whole(self) -> None:
+        """Raise `DiskError` unless all of the snapshot was there."""
+        if not self._is_whole:
+            raise _unreadable("the end is missing")
 
-def _content(records: Iterator[_Record]) -> Content:
-    header = next(records, None)
-    if not isinstance(header, _Header) or header.format != FORMAT:
-        raise ValueError(f"not in the format {FORMAT}")
-    content = Content(header.revision, [], OrderedDict())
-    for record in records:
+    def _take(self, record: _Record) -> None:
+        if self._is_whole:
+            raise ValueError("something follows the end")
+        if isinstance(record, _Header) == self._is_begun:
+            raise ValueError("a second header" if self._is_begun else f"not in the format {FORMAT}")
         match record:
-            case _Objects(rows=objects):
-                content.objects += [stamping.stored(*row, stamping.facts(row[0], row[2])) for row in objects]
-            case _Requests(rows=requests):
-                content.requests.update(requests)
-            case _End() as end:
-                _check_end(end, content)
-                return content
             case _Header():
-                raise ValueError("a second header")
-    raise ValueError("the end is missing")
+                self._begin(record)
+            case _Objects(rows=objects):
+                for key, revision, json in objects:
+                    self.tables.place(None, stamping.stored(key, revision, json, stamping.facts(key, json)))
+                self._objects += len(objects)
+            case _Requests(rows=requests):
+                self.requests.update(requests)
+            case _End():
+                self._end(record)
+
+    def _begin(self, header: _Header) -> None:
+        if header.format != FORMAT:
+            raise ValueError(f"not in the format {FORMAT}")
+        self._is_begun = True
+        self.revision = header.revision
+
+    def _end(self, end: _End) -> None:
+        if (end.objects, end.requests) != (self._objects, len(self.requests)):
+            raise ValueError(f"{end.objects} objects and {end.requests} requests expected, others found")
+        self._is_whole = True
 
 
-def _check_end(end: _End, content: Content) -> None:
-    if (end.objects, end.requests) != (len(content.objects), len(content.requests)):
-        raise ValueError(f"{end.objects} objects and {end.requests} requests expected, others found")
+def keys(chunk: bytes) -> Iterator[Key]:
+    """Yield the keys of the objects in one chunk of `encode_chunks`; raise `DiskError` where it is none."""
+    try:
+        for payload in _taken_records(bytearray(chunk)):
+            record = _decoder.decode(payload)
+            if isinstance(record, _Objects):
+                yield from (key for key, _, _ in record.rows)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise _unreadable(str(error)) from error
+
+
+def _unreadable(why: str) -> DiskError:
+    return DiskError(f"unreadable snapshot of the store: {why}")
 
 
 def _record(record: _Record) -> bytes:
@@ -129,19 +164,16 @@ def _record(record: _Record) -> bytes:
     return _length.pack(len(payload)) + payload
 
 
-def _records(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the records' payloads, joining what was cut."""
-    buffer = bytearray()
-    for chunk in chunks:
-        buffer += chunk
-        start = 0
-        while len(buffer) - start >= _length.size:
-            (size,) = _length.unpack_from(buffer, start)
-            if size > RECORD_BYTES_MAX:
-                raise ValueError(f"a record of {size} bytes, over the limit of {RECORD_BYTES_MAX}")
-            end = start + _length.size + size
-            if end > len(buffer):
-                break
-            yield bytes(buffer[start + _length.size : end])
-            start = end
-        del buffer[:start]
+def _taken_records(buffer: bytearray) -> Iterator[bytes]:
+    """Yield the payloads of the records that are whole, and take them out of the buffer."""
+    start = 0
+    while len(buffer) - start >= _length.size:
+        (size,) = _length.unpack_from(buffer, start)
+        if size > RECORD_BYTES_MAX:
+            raise ValueError(f"a record of {size} bytes, over the limit of {RECORD_BYTES_MAX}")
+        end = start + _length.size + size
+        if end > len(buffer):
+            break
+        yield bytes(buffer[start + _length.size : end])
+        start = end
+    del buffer[:start]

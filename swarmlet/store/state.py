@@ -14,7 +14,8 @@ from swarmlet.store import commands, snapshot, stamping
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Change, Stored
 from swarmlet.store.requests import RecentRequests
-from swarmlet.store.table import Index, Table
+from swarmlet.store.snapshot import Restoration
+from swarmlet.store.tables import Tables
 from swarmlet.store.window import Window
 
 Listener = Callable[[Sequence[Change]], None]
@@ -31,16 +32,14 @@ class Store:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-        self._clear(revision=0)
+        self._hold(Tables(), RecentRequests(), revision=0)
 
-    def _clear(self, revision: int) -> None:
+    def _hold(self, tables: Tables, requests: RecentRequests, *, revision: int) -> None:
+        self._tables = tables
+        self._requests = requests
         self._revision = revision
         self._floor = revision
-        self._tables: dict[str, Table] = {}
         self._windows: dict[str, Window] = {}
-        self._owned = Index()
-        self._bound = Index()
-        self._requests = RecentRequests()
 
     # Reading: the View protocol.
 
@@ -51,21 +50,19 @@ class Store:
 
     def get(self, key: Key) -> Stored | None:
         """Return one object."""
-        table = self._tables.get(key.resource)
-        return table.get(key) if table else None
+        return self._tables.get(key)
 
     def list(self, resource: str, namespace: str = "") -> Sequence[Stored]:
         """Return a resource's objects, of one namespace or all (""), sorted by (namespace, name)."""
-        table = self._tables.get(resource)
-        return table.objects(namespace) if table else ()
+        return self._tables.list(resource, namespace)
 
     def by_owner(self, owner_uid: str) -> Sequence[Stored]:
         """Return the objects that have an ownerReference to this uid, sorted by key."""
-        return self._owned.get(owner_uid)
+        return self._tables.owned.get(owner_uid)
 
     def pods_on(self, node_name: str) -> Sequence[Stored]:
         """Return the Pods bound to a node ("" for the unbound), sorted by key."""
-        return self._bound.get(node_name)
+        return self._tables.bound.get(node_name)
 
     def changes_since(self, resource: str, revision: int) -> Iterator[Change]:
         """Return a resource's changes after `revision`, oldest first; raise `ExpiredError` where they are forgotten.
@@ -104,36 +101,41 @@ class Store:
 
     def capture(self) -> snapshot.Capture:
         """Return the state of this moment, to be encoded elsewhere while this store goes on."""
-        tables = (self._tables[resource] for resource in sorted(self._tables))
-        objects = [stored for table in tables for stored in table.objects("")]
-        return snapshot.Capture(self._revision, objects, self._requests.items())
+        return snapshot.Capture(self._revision, list(self._tables.everything()), self._requests.items())
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything by a snapshot and tell the subscribers to read anew.
 
         Raises `DiskError`, and changes nothing, where the chunks are no whole snapshot of a known format.
         """
-        content = snapshot.decode(chunks)
-        self._clear(content.revision)
-        self._requests = RecentRequests(content.requests)
-        for stored in content.objects:
-            self._place(None, stored)
+        restoration = Restoration()
+        for chunk in chunks:
+            restoration.add(chunk)
+        self.adopt(restoration)
+
+    def adopt(self, restoration: Restoration) -> None:
+        """Replace everything by a snapshot that was read beside it; `restore` in one step of many.
+
+        Raises `DiskError`, and changes nothing, where the snapshot is not whole.
+        """
+        restoration.check_whole()
+        self._hold(restoration.tables, RecentRequests(restoration.requests), revision=restoration.revision)
         for listener in tuple(self._listeners):
             listener(())
 
     def validate(self) -> None:
         """Assert that tables, indexes and revisions agree (for tests: it looks at everything)."""
-        everything = [stored for resource in self._tables for stored in self.list(resource)]
+        everything = list(self._tables.everything())
         assert all(stored.revision <= self._revision for stored in everything)
         assert len({stored.revision for stored in everything}) == len(everything)
         for stored in everything:
             assert stamping.restamped(stored.json, stored.revision) == stored.json
             facts = stamping.facts(stored.key, stored.json)
             assert (facts.owner_uids, facts.node_name) == (stored.owner_uids, stored.node_name)
-            assert all(stored in self._owned.get(uid) for uid in facts.owner_uids)
-            assert stored.key.resource != kinds.POD.resource or stored in self._bound.get(facts.node_name)
-        assert self._owned.size() == sum(len(stored.owner_uids) for stored in everything)
-        assert self._bound.size() == len(self.list(kinds.POD.resource))
+            assert all(stored in self._tables.owned.get(uid) for uid in facts.owner_uids)
+            assert stored.key.resource != kinds.POD.resource or stored in self._tables.bound.get(facts.node_name)
+        assert self._tables.owned.size() == sum(len(stored.owner_uids) for stored in everything)
+        assert self._tables.bound.size() == len(self.list(kinds.POD.resource))
 
     # One command.
 
@@ -178,23 +180,10 @@ class Store:
         old = self.get(operation.key)
         new = stamping.stored(operation.key, self._revision, draft.at(self._revision), draft.facts) if draft else None
         change = Change(self._revision, operation.key, old, new)
-        self._place(old, new)
+        self._tables.place(old, new)
         self._window(operation.key.resource).append(change)
         changes.append(change)
         return Outcome(verdict=Verdict.DONE, revision=self._revision)
-
-    def _place(self, old: Stored | None, new: Stored | None) -> None:
-        """Put `new` into the table and the indexes in the place of `old`; either may be None."""
-        either = new or old
-        assert either is not None, "a change has a before or an after"
-        table = self._tables.setdefault(either.key.resource, Table())
-        if new:
-            table.put(new)
-        else:
-            table.remove(either.key)
-        self._owned.move(old, old.owner_uids if old else (), new, new.owner_uids if new else ())
-        if either.key.resource == kinds.POD.resource:
-            self._bound.move(old, (old.node_name,) if old else (), new, (new.node_name,) if new else ())
 
     def _window(self, resource: str) -> Window:
         window = self._windows.get(resource)
