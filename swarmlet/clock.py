@@ -31,7 +31,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(time.CLOCK_BOOTTIME)  # goes on while the machine is suspended: leases run out then
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import yaml
 
 from swarmlet.errors import ConfigError
+from swarmlet.model.singletons import FENCE_AFTER_SECONDS_MAX
 
 DEFAULT_PATH = Path("/etc/swarmlet/config.yaml")
 DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
@@ -208,12 +209,13 @@ class NodeLifecycle:
     """A node is not ready after so long without a heartbeat; its Pods are replaced so long after that.
 
     A node whose daemon answers but whose Engine does not is given more time: most often it comes back, its Pods with
-    it.
+    it. A node that has not heard of the quorum for `fence_after_seconds` kills its strict singletons.
     """
 
     not_ready_seconds: Annotated[float, _seconds(1, 86_400)] = 5.0
     evict_after_seconds: Annotated[float, _seconds(0, 86_400)] = 5.0
     evict_unwell_after_seconds: Annotated[float, _seconds(0, 86_400)] = 60.0
+    fence_after_seconds: Annotated[float, _seconds(3, FENCE_AFTER_SECONDS_MAX)] = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

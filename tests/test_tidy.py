@@ -16,11 +16,12 @@ MODULE_LINES_MAX = 420
 FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "helpers", "manager", "common", "misc", "data"}
 ENTRY_POINTS = {
-    "swarmlet.runtime.shim",  # started as a process of its own
+    "swarmlet.runtime.deputy",  # started as a process of its own, like the next
+    "swarmlet.runtime.shim",
     "swarmlet.__main__",  # `python -m swarmlet`
 }
 TIME_CALLS = {("time", "time"), ("time", "sleep"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow")}
-TIME_READERS = {"clock.py", "runtime/shim.py"}  # the shim is a process of its own, without our rooms
+TIME_READERS = {"clock.py", "runtime/shim.py", "runtime/deputy.py"}  # those are processes of their own
 PURE_ROOMS = ("model", "manifests", "raft", "store", "scheduler")
 RANDOM_FUNCTIONS = {"random", "randint", "choice", "choices", "shuffle", "sample", "uniform", "getrandbits", "seed"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 import swarmlet
-from swarmlet.config import Reserved
-from swarmlet.model import core, names, quantity
+from swarmlet.config import Config
+from swarmlet.model import core, names, quantity, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.meta import ObjectMeta
@@ -51,10 +50,9 @@ def read_machine() -> Machine:
     )
 
 
-def describe(
-    identity: NodeIdentity, info: runtime.RuntimeInfo, machine: Machine, reserved: Reserved, labels: Mapping[str, str]
-) -> core.Node:
+def describe(identity: NodeIdentity, info: runtime.RuntimeInfo, machine: Machine, config: Config) -> core.Node:
     """Return the Node as this machine is, without what others write: uid, conditions, taints."""
+    reserved = config.reserved
     capacity = {
         "cpu": quantity.from_milli(info.cpus * 1000),
         "memory": _memory(info.memory_bytes),
@@ -65,7 +63,11 @@ def describe(
         "memory": _memory(max(0, info.memory_bytes - quantity.to_int(reserved.memory))),
     }
     return core.Node(
-        metadata=ObjectMeta(name=identity.name, labels={**labels, **_own_labels(identity, info)}),
+        metadata=ObjectMeta(
+            name=identity.name,
+            labels={**config.labels, **_own_labels(identity, info)},
+            annotations={singletons.FENCE_AFTER: f"{config.node_lifecycle.fence_after_seconds:g}"},
+        ),
         status=core.NodeStatus(
             capacity=capacity,
             allocatable=allocatable,
@@ -85,7 +87,8 @@ def merged(stored: core.Node | None, described: core.Node, now: datetime, rng: r
         created = {"uid": names.new_uid(rng), "creation_timestamp": clock_time(now)}
         return msgspec.structs.replace(described, metadata=msgspec.structs.replace(described.metadata, **created))
     labels = stored.metadata.labels | described.metadata.labels
-    metadata = msgspec.structs.replace(stored.metadata, labels=labels, resource_version="")
+    annotations = stored.metadata.annotations | described.metadata.annotations
+    metadata = msgspec.structs.replace(stored.metadata, labels=labels, annotations=annotations, resource_version="")
     status = msgspec.structs.replace(described.status, conditions=stored.status.conditions)
     return msgspec.structs.replace(stored, metadata=metadata, status=status)
 

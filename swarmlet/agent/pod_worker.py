@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import structlog
 
 from swarmlet.agent import images, pre_stop, specs, stimuli
+from swarmlet.agent.fence import Fence
 from swarmlet.agent.images import Images
 from swarmlet.agent.pod_machine import PodMachine
 from swarmlet.agent.volumes import Find, Volumes
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError, SwarmletError
-from swarmlet.model import events, kinds
+from swarmlet.model import events, kinds, objects, singletons
 from swarmlet.runtime import runtime
+from swarmlet.runtime.runtime import ContainerSpec
 from swarmlet.store.commands import Key
 
 GRACE_SECONDS_MIN = 2
@@ -34,6 +36,7 @@ class Tools:
     clock: Clock
     images: Images
     volumes: Volumes
+    fence: Fence
     find: Find
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     record: Callable[[events.Note], None]
@@ -88,7 +91,8 @@ class PodWorker:
                 await asyncio.to_thread(tools.volumes.make, pod, tools.find)
                 return stimuli.VolumesReady()
             case stimuli.StartSandbox(attempt):
-                return stimuli.SandboxStarted(await tools.runtime.start_sandbox(specs.sandbox_spec(pod, attempt)))
+                spec = specs.sandbox_spec(pod, attempt)
+                return stimuli.SandboxStarted(await self._start(tools.runtime.start_sandbox, spec))
             case stimuli.FetchImage(container):
                 fetched = await tools.images.fetch(
                     container, lambda message: self._tell_pulling(container.name, message)
@@ -96,18 +100,37 @@ class PodWorker:
                 return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
             case stimuli.StartContainer(container, attempt, sandbox):
                 spec = specs.container_spec(pod, container, attempt, sandbox, tools.volumes.sources(pod))
-                return stimuli.Started(container.name, await tools.runtime.start(spec))
+                return stimuli.Started(container.name, await self._start(tools.runtime.start, spec))
             case stimuli.StopContainer():
                 return stimuli.Observed(await self._stop(instruction))
             case stimuli.RemoveContainer(container_id):
                 await tools.runtime.remove(container_id)
                 return stimuli.Removed(container_id)
             case stimuli.Finish():
+                if singletons.must_be_single(pod):
+                    await tools.fence.confirm_end(lambda: self.machine.is_gone)
                 if pod.spec.volumes:
                     await asyncio.to_thread(tools.volumes.remove, self.uid)
                 self.cleaned = True
                 tools.changed(self)
         return None
+
+    async def _start(
+        self, start: Callable[[ContainerSpec], Awaitable[runtime.Container]], spec: ContainerSpec
+    ) -> runtime.Container:
+        """Start a container; one of a strict singleton only while the node has a lease, and is killed if it ran out."""
+        if not spec.strict:
+            return await start(spec)
+        await self._tools.fence.admit(self._is_unwanted)
+        container = await start(spec)
+        if not self._tools.fence.is_held:
+            await self._tools.runtime.stop(container.id, grace_seconds=0)
+        return container
+
+    def _is_unwanted(self) -> bool:
+        """Whether the Pod is to end or gone, by the store itself: the machine may not have been told yet."""
+        pod = self._tools.find(self.key)
+        return pod is None or pod.metadata.uid != self.uid or objects.is_terminating(pod)
 
     async def _stop(self, instruction: stimuli.StopContainer) -> runtime.Container:
         """Run preStop, ask to end, kill: all within the grace period."""

@@ -11,18 +11,19 @@ import dataclasses
 import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Protocol, cast
 
 import structlog
 
-from swarmlet.agent import event_writer, images, own_node, pod_writer, stimuli
+from swarmlet.agent import event_writer, fence, images, own_node, pod_writer, stimuli
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.volumes import Volumes, sources_of
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
-from swarmlet.model import core, events, kinds, objects
+from swarmlet.model import core, events, kinds, objects, singletons
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.runtime import runtime
@@ -35,6 +36,7 @@ HEARTBEAT_SECONDS = 1.0
 HEALTH_SECONDS = 5.0
 HEALTH_TIMEOUT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
+ORPHAN_GRACE_SECONDS = 2.0
 STOP_GRACE_SECONDS = 60.0
 """How long the cluster waits for a daemon that stopped on purpose before it replaces its Pods."""
 
@@ -42,9 +44,14 @@ log = structlog.get_logger()
 
 
 class SendHeartbeat(Protocol):
-    """Tell the leader how this node is. With `stop_grace_seconds`: the daemon stops on purpose, wait so long for it."""
+    """Tell the leader how this node is. With `stop_grace_seconds`: the daemon stops on purpose, wait so long for it.
 
-    async def __call__(self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0) -> None: ...
+    Returns whether it has the lease that it `wants_lease` for, counted from before the call.
+    """
+
+    async def __call__(
+        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
+    ) -> bool: ...
 
 
 class Agent:
@@ -76,6 +83,15 @@ class Agent:
         self._volumes = volumes
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
+        self._fence = fence.Fence(
+            engine=runtime,
+            clock=clock,
+            after_seconds=config.node_lifecycle.fence_after_seconds,
+            linearize=replica.linearize,
+            needed=self._runs_singletons,
+            stopped=self._note_fenced,
+        )
+        self._is_registered = False
         self._workers: dict[str, PodWorker] = {}
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
@@ -87,8 +103,10 @@ class Agent:
 
     async def run(self) -> None:
         """Run until cancelled. Containers run on after that."""
+        self._fence.adopt()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat())
+            tasks.create_task(self._fence.run())
             info = await self._first_info()
             self._tools = self._make_tools(tasks)
             self._settings = Settings(host_ip=self._node.address, id_scheme=info.scheme)
@@ -107,6 +125,10 @@ class Agent:
     async def say_goodbye(self) -> None:
         """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""
         await self._send_heartbeat(ready=False, message="the daemon is stopping", stop_grace_seconds=STOP_GRACE_SECONDS)
+
+    def fenced(self) -> fence.Report:
+        """Return what the node has stopped because it is cut off."""
+        return self._fence.report()
 
     async def logs(
         self, namespace: str, name: str, container: str, options: runtime.LogOptions, *, previous: bool = False
@@ -139,17 +161,24 @@ class Agent:
         await self._replica.linearize()
         key = Key(kinds.NODE.resource, "", self._node.name)
         stored = self._replica.view.get(key)
-        described = own_node.describe(self._node, info, self._machine, self._config.reserved, self._config.labels)
+        described = own_node.describe(self._node, info, self._machine, self._config)
         known = cast("core.Node", stored.object) if stored else None
         node = own_node.merged(known, described, self._clock.now(), self._rng)
         put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
         (outcome,) = await self._replica.propose([put])
-        return outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED)
+        self._is_registered = outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED)
+        return self._is_registered
 
     async def _beat(self) -> None:
         while True:
+            since = self._clock.monotonic()
+            wants_lease = self._is_registered and self._fence.wants_lease
             try:
-                await self._send_heartbeat(ready=not self._unwell, message=self._unwell)
+                has_lease = await self._send_heartbeat(
+                    ready=not self._unwell, message=self._unwell, wants_lease=wants_lease
+                )
+                if has_lease:
+                    self._fence.renew(since)
             except PeerError as error:
                 log.debug("heartbeat_lost", error=str(error))
             await self._clock.sleep(HEARTBEAT_SECONDS)
@@ -168,6 +197,15 @@ class Agent:
             if unwell != self._unwell:
                 log.warning("engine_unwell", error=unwell) if unwell else log.info("engine_well")
             self._unwell = unwell
+
+    def _runs_singletons(self) -> bool:
+        return any(singletons.must_be_single(worker.machine.pod) for worker in self._workers.values())
+
+    def _note_fenced(self, container: runtime.Container, since: datetime) -> None:
+        worker = self._workers.get(container.pod.uid)
+        if worker is not None:
+            message = f"cut off from the quorum since {since:%H:%M:%S}: stopped {container.name}, to run it never twice"
+            self._journal.record(events.Note(worker.machine.pod, events.WARNING, "Fenced", message), self._clock.now())
 
     # Pods
 
@@ -297,14 +335,14 @@ class Agent:
                 log.info(
                     "orphan_removed", pod=f"{container.pod.namespace}/{container.pod.name}", container=container.name
                 )
-                self._tools.spawn(self._remove_orphan(container.id))
+                self._tools.spawn(self._remove_orphan(container))
 
-    async def _remove_orphan(self, container_id: str) -> None:
+    async def _remove_orphan(self, container: runtime.Container) -> None:
         try:
-            await self._runtime.stop(container_id, grace_seconds=2)
-            await self._runtime.remove(container_id)
+            await self._runtime.stop(container.id, grace_seconds=0 if container.strict else ORPHAN_GRACE_SECONDS)
+            await self._runtime.remove(container.id)
         except EngineError as error:
-            log.warning("orphan_not_removed", container=container_id, error=str(error))
+            log.warning("orphan_not_removed", container=container.id, error=str(error))
 
     # Small things
 
@@ -314,6 +352,7 @@ class Agent:
             clock=self._clock,
             images=self._images,
             volumes=self._volumes,
+            fence=self._fence,
             find=self._find,
             spawn=tasks.create_task,
             record=lambda note: self._journal.record(note, self._clock.now()),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from swarmlet.agent import adoption
 from swarmlet.model import pod as pod_model
-from swarmlet.model import quantity
+from swarmlet.model import quantity, singletons
 from swarmlet.runtime import runtime
 
 HOSTNAME_CHARACTERS_MAX = 63
@@ -22,7 +22,10 @@ def identity(pod: pod_model.Pod) -> runtime.PodIdentity:
 
 def sandbox_spec(pod: pod_model.Pod, attempt: int) -> runtime.ContainerSpec:
     """Return what the Pod's sandbox is made from."""
-    return runtime.ContainerSpec(pod=identity(pod), name=runtime.SANDBOX, attempt=attempt, network=_network(pod))
+    strict = singletons.must_be_single(pod)
+    return runtime.ContainerSpec(
+        pod=identity(pod), name=runtime.SANDBOX, attempt=attempt, network=_network(pod), strict=strict
+    )
 
 
 def container_spec(
@@ -51,6 +54,7 @@ def container_spec(
         memory_limit_bytes=quantity.to_int(limits.get("memory", "0")),
         stdin=container.stdin,
         tty=container.tty,
+        strict=singletons.must_be_single(pod),
     )
 
 

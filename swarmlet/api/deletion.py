@@ -1,6 +1,7 @@
 """What a DELETE does: the object goes at once, or it is marked and whoever holds it lets it go. Pure.
 
-A Pod on a node is held by its agent for its grace, a Namespace until it is empty, anything by its finalizers.
+A Pod on a node is held by its agent for its grace, and a strict singleton however it is deleted, until its end is
+confirmed; a Namespace until it is empty, anything by its finalizers.
 Source: k8s.io/apiserver/pkg/registry (rest/delete.go, generic/registry/store.go).
 """
 
@@ -15,7 +16,7 @@ import msgspec
 from swarmlet.api import queries
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, ForbiddenError, InvalidError
-from swarmlet.model import objects
+from swarmlet.model import objects, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import DeleteOptions, Object
@@ -74,7 +75,7 @@ def plan(target: Target, stored: Stored, options: DeleteOptions, now: datetime) 
     _check(target, stored, options)
     finalizers = _finalizers(value, options)
     grace = _grace_seconds(value, options)
-    held = finalizers or (isinstance(value, Namespace) and value.spec.finalizers)
+    held = finalizers or _is_held(value)
     if not held and not grace:
         return Gone()
     return Marked(_marked(value, finalizers, grace, now))
@@ -85,7 +86,13 @@ def is_released(value: Object) -> bool:
     metadata = value.metadata
     if metadata.deletion_timestamp is None or metadata.finalizers or metadata.deletion_grace_period_seconds:
         return False
-    return not (isinstance(value, Namespace) and value.spec.finalizers)
+    return not _is_held(value)
+
+
+def _is_held(value: Object) -> bool:
+    if isinstance(value, Namespace):
+        return bool(value.spec.finalizers)
+    return isinstance(value, Pod) and singletons.is_held(value)
 
 
 def _check(target: Target, stored: Stored, options: DeleteOptions) -> None:

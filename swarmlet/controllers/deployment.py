@@ -16,7 +16,7 @@ import msgspec
 from swarmlet.controllers import claims, deployment_status, revisions, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, objects, pods, selectors
+from swarmlet.model import conditions, events, kinds, objects, pods, selectors, singletons
 from swarmlet.model.apps import Deployment, DeploymentStatus, ReplicaSet
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
@@ -96,7 +96,7 @@ class _Step:
             if deployment.spec.paused:
                 self._clean_up()
             return self._finish(self._count())
-        if deployment.spec.strategy.type == rollout.RECREATE:
+        if rollout.strategy_type(deployment) == rollout.RECREATE or self._old_singletons_run():
             self._recreate()
         else:
             self._roll()
@@ -126,6 +126,10 @@ class _Step:
             return
         self._ensure_new()
         self._resize(self._new_name, rollout.desired_replicas(self._deployment))
+
+    def _old_singletons_run(self) -> bool:
+        """Whether the template asks no more for what it asked for before: until those have ended, it holds."""
+        return any(singletons.asks_for_single(each.spec.template) for each in self._old) and self._old_pods_run()
 
     def _old_pods_run(self) -> bool:
         return any(

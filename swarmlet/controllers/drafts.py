@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from swarmlet.model import kinds, objects
+from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
@@ -41,12 +41,13 @@ def update(stored: Stored, value: Object) -> Put:
 def removal(stored: Stored, now: datetime) -> Operation | None:
     """Return what deleting an object takes, None where it is under way already.
 
-    A Pod on a node is marked, and its agent removes it after its grace; an object with finalizers is marked, and
-    whoever holds them removes it; anything else goes at once.
+    A Pod on a node is marked, and its agent removes it after its grace (a strict singleton without grace too); an
+    object with finalizers is marked, and whoever holds them removes it; anything else goes at once.
     """
     value = stored.object
     grace = _grace_seconds(value)
-    if not grace and not value.metadata.finalizers:
+    held = isinstance(value, Pod) and singletons.is_held(value)
+    if not grace and not held and not value.metadata.finalizers:
         return _erasure(stored)
     if objects.is_terminating(value):
         return None

@@ -1,4 +1,4 @@
-"""What the leader hears from the nodes. It is in memory only: heartbeats never enter the log."""
+"""What the leader hears from the nodes, and when it granted them leases. It is in memory only, and never in the log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from swarmlet.clock import Clock
+from swarmlet.model import singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Lease, LeaseSpec
 from swarmlet.model.meta import ObjectMeta
@@ -37,6 +38,14 @@ class Pulse:
     grace_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The last lease of a node: which machine has it, and when it was granted, in monotonic seconds."""
+
+    node_id: str
+    at: float
+
+
 class Heartbeats:
     """The nodes' pulses, as one leader hears them from the beginning of its reign."""
 
@@ -44,6 +53,8 @@ class Heartbeats:
         self._clock = clock
         self._pulses: dict[str, Pulse] = {}
         self._tell: Callable[[str], None] | None = None
+        self._began = 0.0
+        self._grants: dict[str, Grant] = {}
 
     @property
     def listening(self) -> bool:
@@ -53,6 +64,8 @@ class Heartbeats:
     def begin(self, tell: Callable[[str], None]) -> None:
         """Begin a reign with nothing heard; `tell` is called with the name of a node that is worth a look."""
         self._tell = tell
+        self._began = self._clock.monotonic()
+        self._grants.clear()
 
     def end(self) -> None:
         """End the reign, and forget what was heard in it."""
@@ -79,6 +92,27 @@ class Heartbeats:
         self._pulses[node_name] = after
         if before is None or now - before.last_seen > GAP_SECONDS or _mood(before) != _mood(after):
             self._tell(node_name)
+
+    def grant(self, node_name: str, node_id: str) -> bool:
+        """Note a lease that is granted to a node now; False, and nothing noted, where another may still have one.
+
+        Another is a machine that had this name before. The caller has asked its quorum after the node asked.
+        """
+        before = self._grants.get(node_name)
+        if before is not None and before.node_id != node_id:
+            longest = singletons.certain_after_seconds(singletons.FENCE_AFTER_SECONDS_MAX)
+            if self.ungranted_seconds(node_name) < longest:
+                return False
+        self._grants[node_name] = Grant(node_id, self._clock.monotonic())
+        return True
+
+    def ungranted_seconds(self, node_name: str) -> float:
+        """Return for how long no leader can have granted a lease to a node.
+
+        Earlier leaders granted none since this reign began: each grant stands on a quorum that still followed them.
+        """
+        grant = self._grants.get(node_name)
+        return self._clock.monotonic() - max(self._began, grant.at if grant else self._began)
 
     def pulse(self, node_name: str) -> Pulse:
         """Return what is known of a node; asked for the first time, this begins the wait for its first heartbeat."""

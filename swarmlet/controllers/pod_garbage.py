@@ -1,5 +1,7 @@
 """Pods that nobody else will remove: on a node that is no more, deleted before they had a node, or long finished.
 
+Strict singletons of a node that is no more are `fencing`'s: a removed node may run on for a while.
+
 Source: kubernetes pkg/controller/podgc.
 """
 
@@ -11,7 +13,7 @@ from typing import ClassVar, cast
 
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import kinds, objects, pods
+from swarmlet.model import kinds, objects, pods, singletons
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -52,7 +54,7 @@ class PodGarbage:
         if key == FINISHED:
             return _trim_finished(view, now)
         if key.resource == NODES:
-            candidates = list(view.pods_on(key.name)) if view.get(key) is None else []
+            candidates = [each for each in view.pods_on(key.name) if _is_left_over(view, cast("Pod", each.object))]
         else:
             stored = view.get(key)
             candidates = [stored] if stored and _is_left_over(view, cast("Pod", stored.object)) else []
@@ -60,6 +62,8 @@ class PodGarbage:
 
 
 def _is_left_over(view: View, pod: Pod) -> bool:
+    if singletons.is_held(pod):
+        return False
     if pod.spec.node_name:
         return view.get(Key(NODES, "", pod.spec.node_name)) is None
     return objects.is_terminating(pod) and not pod.metadata.finalizers

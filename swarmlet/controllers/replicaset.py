@@ -18,8 +18,8 @@ from swarmlet.controllers import claims, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors
-from swarmlet.model.apps import ReplicaSet, ReplicaSetStatus
+from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors, singletons
+from swarmlet.model.apps import Deployment, ReplicaSet, ReplicaSetStatus
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodStatus
@@ -50,7 +50,7 @@ class ReplicaSets:
         if change.key.resource == REPLICA_SETS:
             return [change.key]
         self._orphans.catch_up(view)
-        return _of_pod(change, view)
+        return [*_of_pod(change, view), *_of_freed_place(change, view)]
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return every ReplicaSet."""
@@ -105,15 +105,18 @@ class _Work:
     def balance(self, rng: random.Random) -> None:
         """Make the Pods that are missing, or remove those that are too many."""
         missing = rollout.size(self._replica_set) - len(self._pods)
+        places: Sequence[str] = [""] * missing
+        if missing > 0 and singletons.asks_for_single(self._replica_set.spec.template):
+            places = single_places(self._view, self._replica_set)[:missing]
         self._more = abs(missing) > BURST_PODS
         if missing < 0:
             self._remove(min(-missing, BURST_PODS))
         elif missing > 0 and claims.accepts_new_objects(self._view, self._stored.key.namespace):
-            self._make(min(missing, BURST_PODS), rng)
+            self._make(places[:BURST_PODS], rng)
 
-    def _make(self, number: int, rng: random.Random) -> None:
-        for _ in range(number):
-            pod = new_pod(self._replica_set, self._now, rng)
+    def _make(self, given_names: Sequence[str], rng: random.Random) -> None:
+        for name in given_names:
+            pod = new_pod(self._replica_set, self._now, rng, name=name)
             self._drafts.create(kinds.POD, pod)
             self._pods[Key(PODS, pod.metadata.namespace, pod.metadata.name)] = pod
             self._note("SuccessfulCreate", f"Created pod: {pod.metadata.name}")
@@ -169,6 +172,19 @@ def _of_pod(change: Change, view: View) -> list[Key]:
     return found
 
 
+def _of_freed_place(change: Change, view: View) -> list[Key]:
+    """Return who may wait for the end of a strict singleton that has come."""
+    if change.old is None or not singletons.occupies(cast("Pod", change.old.object)):
+        return []
+    if change.new is not None and singletons.occupies(cast("Pod", change.new.object)):
+        return []
+    return [
+        each.key
+        for each in view.list(REPLICA_SETS, change.key.namespace)
+        if singletons.asks_for_single(cast("ReplicaSet", each.object).spec.template)
+    ]
+
+
 def _adopters(orphan: Stored, view: View) -> list[Key]:
     return [
         each.key
@@ -177,14 +193,33 @@ def _adopters(orphan: Stored, view: View) -> list[Key]:
     ]
 
 
-def new_pod(replica_set: ReplicaSet, now: datetime, rng: random.Random) -> Pod:
-    """Return a Pod of the ReplicaSet's template, pending and bound to no node."""
+def single_places(view: View, replica_set: ReplicaSet) -> list[str]:
+    """Return the names of the strict singletons that may be made now.
+
+    The name is the place: who makes one twice, because a former leader's write came late or two ReplicaSets of one
+    Deployment want it, finds the name taken. Those of the same selector take places too while they are about to go:
+    the Deployment's selector, where there is one, so what an earlier Deployment left behind counts.
+    """
+    namespace, size = replica_set.metadata.namespace, rollout.size(replica_set)
+    key = claims.controller_key(replica_set, "Deployment", kinds.DEPLOYMENT.resource)
+    stored = view.get(key) if key else None
+    selector = cast("Deployment", stored.object).spec.selector if stored else replica_set.spec.selector
+    selects = selectors.from_labels(selector)
+    everyone = (cast("Pod", each.object) for each in view.list(PODS, namespace))
+    occupied = sum(singletons.occupies(pod) and selects(pod.metadata.labels) for pod in everyone)
+    wanted = (names.numbered(f"{key.name if key else replica_set.metadata.name}-single", n) for n in range(size))
+    free = [name for name in wanted if view.get(Key(PODS, namespace, name)) is None]
+    return free[: max(0, size - occupied)]
+
+
+def new_pod(replica_set: ReplicaSet, now: datetime, rng: random.Random, *, name: str = "") -> Pod:
+    """Return a Pod of the ReplicaSet's template, pending and bound to no node; without a `name` it is given one."""
     template = replica_set.spec.template
     prefix = f"{replica_set.metadata.name}-"
     return Pod(
         metadata=ObjectMeta(
-            name=names.generated(prefix, rng),
-            generate_name=prefix,
+            name=name or names.generated(prefix, rng),
+            generate_name="" if name else prefix,
             namespace=replica_set.metadata.namespace,
             uid=names.new_uid(rng),
             generation=1,

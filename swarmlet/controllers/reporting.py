@@ -1,13 +1,15 @@
-"""The way of heartbeats to the leader, and of the question what it has heard; neither enters the log."""
+"""The way of heartbeats to the leader and of leases back, and of the question what it has heard; all past the log."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import msgspec
+import structlog
 
+from swarmlet.controllers import fencing
 from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.errors import UnavailableError
+from swarmlet.errors import PeerError, UnavailableError
 from swarmlet.model.core import Lease
 from swarmlet.store.replica import Replica
 from swarmlet.transport.peers import Peers
@@ -15,6 +17,10 @@ from swarmlet.transport.peers import Peers
 HEARTBEAT = "heartbeat"
 LEASES = "leases"
 CALL_SECONDS_MAX = 2.0
+QUORUM_SECONDS_MAX = 1.5
+"""How long a lease waits for the leader's quorum: the answer must be back before the call is given up."""
+
+log = structlog.get_logger()
 
 
 class _Beat(msgspec.Struct, frozen=True, array_like=True):
@@ -22,6 +28,11 @@ class _Beat(msgspec.Struct, frozen=True, array_like=True):
     ready: bool
     message: str
     stop_grace_seconds: float
+    wants_lease: bool = False
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    has_lease: bool = False
 
 
 class Reporting:
@@ -35,10 +46,16 @@ class Reporting:
         peers.on_call(HEARTBEAT, self._take_heartbeat)
         peers.on_call(LEASES, self._take_question)
 
-    async def send(self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0) -> None:
-        """Tell the leader how this node is; raise `UnavailableError` where none is known or reached."""
-        beat = _Beat(self._node_name, ready, message, stop_grace_seconds)
-        await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
+    async def send(
+        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
+    ) -> bool:
+        """Tell the leader how this node is; return whether it has a lease, counted from before this call.
+
+        Raises `UnavailableError` where no leader is known or reached.
+        """
+        beat = _Beat(self._node_name, ready, message, stop_grace_seconds, wants_lease)
+        answer = await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
+        return msgspec.msgpack.decode(answer, type=_Answer).has_lease
 
     async def leases(self) -> Sequence[Lease]:
         """Return what the leader has heard of each node."""
@@ -50,12 +67,37 @@ class Reporting:
             raise UnavailableError("no leader is known; try again")
         return await self._peers.call(status.leader, method, payload, timeout_seconds=CALL_SECONDS_MAX)
 
-    async def _take_heartbeat(self, _sender: str, payload: bytes) -> bytes:
+    async def _take_heartbeat(self, sender: str, payload: bytes) -> bytes:
         beat = msgspec.msgpack.decode(payload, type=_Beat)
         self._heartbeats.beat(
             beat.node_name, ready=beat.ready, message=beat.message, stop_grace_seconds=beat.stop_grace_seconds
         )
-        return b""
+        granted = beat.wants_lease and await self._grant(beat.node_name, sender)
+        return msgspec.msgpack.encode(_Answer(granted))
+
+    async def _grant(self, node_name: str, node_id: str) -> bool:
+        """Grant a lease where this machine certainly led after it was asked for: by a round of its quorum."""
+        term = self._reign()
+        if term is None:
+            return False
+        try:
+            await self._replica.linearize(timeout_seconds=QUORUM_SECONDS_MAX)
+        except PeerError as error:
+            log.info("lease_not_granted", node=node_name, reason=str(error))
+            return False
+        if self._reign() != term:
+            return False
+        reason = fencing.refusal(self._replica.view, node_name, node_id)
+        if not reason and not self._heartbeats.grant(node_name, node_id):
+            reason = "another machine of this name may have one"
+        if reason:
+            log.info("lease_not_granted", node=node_name, reason=reason)
+        return not reason
+
+    def _reign(self) -> int | None:
+        """Return the term in which this machine leads and its controllers listen."""
+        leads = self._replica.is_leader and self._heartbeats.listening
+        return self._replica.status().term if leads else None
 
     async def _take_question(self, _sender: str, _payload: bytes) -> bytes:
         if not self._heartbeats.listening:

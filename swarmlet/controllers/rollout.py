@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmlet.model import singletons
 from swarmlet.model.apps import Deployment, ReplicaSet
 from swarmlet.model.base import IntOrString
 
@@ -45,7 +46,7 @@ def bounds_of(deployment: Deployment) -> Bounds:
     """Return the bounds, percentages resolved: surge rounds up, unavailable down, and never are both zero."""
     desired = desired_replicas(deployment)
     strategy = deployment.spec.strategy
-    if strategy.type == RECREATE:
+    if strategy_type(deployment) == RECREATE:
         return Bounds(desired, 0, 0)
     rolling = strategy.rolling_update
     surge = _resolve(rolling.max_surge if rolling else None, desired, up=True)
@@ -61,6 +62,14 @@ def _resolve(value: IntOrString | None, total: int, *, up: bool) -> int:
         return value
     hundredths = int(value.rstrip("%")) * total
     return -(-hundredths // 100) if up else hundredths // 100
+
+
+def strategy_type(deployment: Deployment) -> str:
+    """Return how replicas are replaced: strict singletons by "Recreate", whatever the strategy says.
+
+    To roll them would wait for ever: the new one is not started before the old one has ended.
+    """
+    return RECREATE if singletons.asks_for_single(deployment.spec.template) else deployment.spec.strategy.type
 
 
 def desired_replicas(deployment: Deployment) -> int:
@@ -97,7 +106,7 @@ def number_in(replica_set: ReplicaSet, annotation: str) -> int | None:
 def new_size(deployment: Deployment, everyone: Sequence[ReplicaSet], own: int) -> int:
     """Return what the newest ReplicaSet, now of `own` replicas among `everyone`, may grow to at once."""
     bounds = bounds_of(deployment)
-    if deployment.spec.strategy.type == RECREATE or own >= bounds.desired:
+    if strategy_type(deployment) == RECREATE or own >= bounds.desired:
         return bounds.desired
     room = bounds.most - total_size(everyone)
     return own + max(0, min(room, bounds.desired - own))
@@ -144,7 +153,7 @@ def rescale(deployment: Deployment, new: ReplicaSet | None, old: Sequence[Replic
         return {sole.metadata.name: desired}
     if new is not None and is_saturated(deployment, new):
         return {each.metadata.name: 0 for each in active(old)}
-    if deployment.spec.strategy.type == RECREATE:
+    if strategy_type(deployment) == RECREATE:
         return {}
     return _share(deployment, active([*old, *([new] if new else [])]))
 

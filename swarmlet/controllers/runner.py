@@ -12,6 +12,7 @@ from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.deployment import Deployments
 from swarmlet.controllers.events_ttl import EventExpiry
+from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.namespaces import Namespaces
@@ -76,6 +77,7 @@ class Controllers:
             ReplicaSets(self._rng),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
+            Fencing(self._heartbeats),
             PodGarbage(),
             Garbage(),
             EventExpiry(),

@@ -10,6 +10,7 @@ SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' letters for generated names: no vowels and look-alikes, so no words come out."""
 
 NAME_LENGTH_MAX = 63
+SUBDOMAIN_LENGTH_MAX = 253
 SUFFIX_LENGTH = 5
 HASH_LENGTH = 10
 
@@ -23,6 +24,15 @@ def generated(prefix: str, rng: random.Random) -> str:
     """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for."""
     suffix = "".join(rng.choices(SAFE_ALPHABET, k=SUFFIX_LENGTH))
     return prefix[: NAME_LENGTH_MAX - SUFFIX_LENGTH] + suffix
+
+
+def numbered(prefix: str, number: int) -> str:
+    """Return the name of one of several places; a prefix that is too long ends in a hash, so that no two share one."""
+    suffix = f"-{number}"
+    room = SUBDOMAIN_LENGTH_MAX - len(suffix)
+    if len(prefix) > room:
+        prefix = prefix[: room - HASH_LENGTH - 1] + "-" + hashed(prefix.encode())
+    return prefix + suffix
 
 
 def hashed(data: bytes) -> str:

@@ -16,7 +16,7 @@ from aiodocker.exceptions import DockerError
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import docker_documents, log_stream, runtime, sandbox_image
+from swarmlet.runtime import docker_documents, log_stream, runtime, sandbox_image, watchdog
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -170,6 +170,10 @@ class DockerRuntime:
             except (EngineError, OSError, aiohttp.ClientError, ValueError) as error:
                 log.warning("engine_watch_lost", host=self.host, error=str(error))
             await self._clock.sleep(RECONNECT_SECONDS)
+
+    def watchdog(self) -> runtime.Watchdog:
+        labels = [f"{key}={value}" for key, value in self._owner.items()] + [docker_documents.STRICT_LABEL]
+        return watchdog.DeputyWatchdog(" ".join(labels), {"docker": self.host, "labels": labels}, self._clock)
 
     async def close(self) -> None:
         if self._client is not None:

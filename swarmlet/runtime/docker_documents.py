@@ -20,6 +20,7 @@ POD_NAME_LABEL = "io.swarmlet/pod-name"
 CONTAINER_LABEL = "io.swarmlet/container"
 ATTEMPT_LABEL = "io.swarmlet/attempt"
 SPEC_HASH_LABEL = "io.swarmlet/spec-hash"
+STRICT_LABEL = "io.swarmlet/strict"
 
 LOG_FILE_SIZE_MAX = "10m"
 LOG_FILES_MAX = "3"
@@ -39,8 +40,10 @@ def container_name(spec: runtime.ContainerSpec) -> str:
 
 def labels(spec: runtime.ContainerSpec, owner: Mapping[str, str]) -> dict[str, str]:
     """Return the labels by which the container is found again."""
+    strict = {STRICT_LABEL: "true"} if spec.strict else {}
     return {
         **owner,
+        **strict,
         POD_UID_LABEL: spec.pod.uid,
         POD_NAMESPACE_LABEL: spec.pod.namespace,
         POD_NAME_LABEL: spec.pod.name,
@@ -165,6 +168,7 @@ def _identity(container_id: str, found: Mapping[str, str]) -> dict[str, Any]:
         "name": found.get(CONTAINER_LABEL, ""),
         "attempt": int(attempt) if attempt.isdigit() else 0,
         "spec_hash": found.get(SPEC_HASH_LABEL, ""),
+        "strict": STRICT_LABEL in found,
     }
 
 

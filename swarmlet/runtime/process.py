@@ -23,7 +23,7 @@ import structlog
 import swarmlet
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import log_stream, loopback, runtime, shim
+from swarmlet.runtime import log_stream, loopback, runtime, shim, watchdog
 from swarmlet.runtime.process_folder import Folder, LogReader
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
 
@@ -164,6 +164,10 @@ class ProcessRuntime:
         yield None
         while True:
             yield await self._changes.get()
+
+    def watchdog(self) -> runtime.Watchdog:
+        orders = {"processes": str(self._folder.resolve()), "owner": self._owner}
+        return watchdog.DeputyWatchdog(f"{self._owner} {orders['processes']}", orders, self._clock)
 
     async def close(self) -> None:
         for container_id in list(self._pidfds):

@@ -50,6 +50,7 @@ class Folder:
             "name": spec.name,
             "attempt": spec.attempt,
             "spec_hash": spec.spec_hash,
+            "strict": spec.strict,
             "address": address,
             "boot_id": boot_id(),
         }
@@ -96,6 +97,7 @@ class Folder:
             exit_code=state.get("exit_code", 0),
             started_at=_time(state.get("started_at")),
             finished_at=_time(state.get("finished_at")),
+            strict=bool(self.spec.get("strict")),
         )
 
     def give_up(self) -> dict[str, Any]:

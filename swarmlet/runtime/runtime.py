@@ -100,6 +100,8 @@ class ContainerSpec:
     memory_limit_bytes: int = 0
     stdin: bool = False
     tty: bool = False
+    strict: bool = False
+    """Of a strict singleton: the watchdog ends it when its time has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Container:
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,36 @@ class ExecResult:
 
 Progress = Callable[[str], None]
 """Told one short line now and then while an image is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Strict containers may run from `since` to `until`, both in the seconds of `Clock.monotonic`."""
+
+    since: float
+    until: float
+
+
+class Watchdog(Protocol):
+    """Ends this node's strict containers when their lease is over, though the daemon may have died or be paused.
+
+    It outlives the daemon, and knows no lease until it is told one.
+    """
+
+    async def start(self) -> None:
+        """See to it that it watches; raise `EngineError` where it cannot."""
+
+    def is_watching(self) -> bool:
+        """Whether it has shown a sign of life in the last moments."""
+
+    def renew(self, lease: Lease) -> None:
+        """Let strict containers run until the end of this lease, and no longer."""
+
+    def last(self) -> Lease | None:
+        """Return what it was told last, by a daemon before this one too."""
+
+    def retire(self) -> None:
+        """Let it go: this node runs no Pods any more."""
 
 
 class Runtime(Protocol):
@@ -204,6 +237,9 @@ class Runtime(Protocol):
 
         None comes first and after each reconnect: changes may have been missed, `list` anew.
         """
+
+    def watchdog(self) -> Watchdog:
+        """Return this node's watchdog over its strict containers; it is not started yet."""
 
     async def close(self) -> None:
         """Let go of the engine. Containers run on."""

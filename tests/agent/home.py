@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import msgspec
@@ -20,7 +21,7 @@ from swarmlet.config import Config
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Event, Node
-from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.meta import ObjectMeta, OwnerReference
 from swarmlet.model.pod import Container, Pod, PodSpec, PodStatus
 from swarmlet.runtime import runtime as runtime_protocol
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put
@@ -70,6 +71,8 @@ class Home:
         self.folder = folder
         self.replica = LoneReplica(clock)
         self.heartbeats: list[dict[str, Any]] = []
+        self.leases = True
+        self.answer_seconds = 0.0
         self.agent = self.new_agent()
 
     def new_agent(self) -> Agent:
@@ -85,8 +88,16 @@ class Home:
             send_heartbeat=self.beat,
         )
 
-    async def beat(self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0) -> None:
+    async def beat(
+        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
+    ) -> bool:
+        """Answer a heartbeat as a leader would, after a while; `leases` False is one that grants none."""
         self.heartbeats.append({"ready": ready, "message": message, "grace": stop_grace_seconds})
+        granted = wants_lease and self.leases
+        await self.clock.sleep(self.answer_seconds)
+        if self.replica.cut:
+            raise UnavailableError("no leader is known; try again")
+        return granted
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -102,11 +113,32 @@ class Home:
 
     # What a user does
 
-    def bind(self, name: str = "web", *, containers: Sequence[Container] = (), uid: str = "", **spec: Any) -> Key:
-        """Create a Pod that is bound to this node."""
+    def bind(
+        self,
+        name: str = "web",
+        *,
+        containers: Sequence[Container] = (),
+        uid: str = "",
+        annotations: Mapping[str, str] = MappingProxyType({}),
+        owner: tuple[str, str, str] | None = None,
+        **spec: Any,
+    ) -> Key:
+        """Create a Pod that is bound to this node; `owner` is its controller: version, kind and name."""
+        owners = (
+            [OwnerReference(api_version=owner[0], kind=owner[1], name=owner[2], uid="o", controller=True)]
+            if owner
+            else []
+        )
         containers = containers or (Container(name="main", image=IMAGE),)
         pod = Pod(
-            metadata=ObjectMeta(name=name, namespace="default", uid=uid or f"uid-{name}", generation=1),
+            metadata=ObjectMeta(
+                name=name,
+                namespace="default",
+                uid=uid or f"uid-{name}",
+                generation=1,
+                annotations=dict(annotations),
+                owner_references=tuple(owners),
+            ),
             spec=PodSpec(containers=tuple(containers), node_name=NODE, **spec),
         )
         key = Key(kinds.POD.resource, "default", name)

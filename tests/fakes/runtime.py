@@ -11,7 +11,7 @@ from pathlib import Path
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import runtime
-from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
+from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, Lease, State
 from tests.fakes.shell import Shell
 
 KILLED = 137
@@ -41,6 +41,7 @@ class Engine:
         self.down = ""
         self.start_seconds = 0.0
         self.starts = 0
+        self.watchdogs: dict[tuple[str, str], FakeWatchdog] = {}
 
     def running(self, name: str = "") -> list[Container]:
         found = [process.container for process in self.processes.values()]
@@ -78,6 +79,60 @@ class Engine:
     def _tell(self, container: Container) -> None:
         for watcher in self.watchers:
             watcher.put_nowait(container)
+
+
+class FakeWatchdog:
+    """A `runtime.Watchdog` of one node: it lives as long as the engine, whatever becomes of the daemons."""
+
+    def __init__(self, engine: Engine, owner: tuple[str, str]) -> None:
+        self.lease: Lease | None = None
+        self.works = True
+        self._engine = engine
+        self._owner = owner
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    async def start(self) -> None:
+        if not self.works:
+            raise EngineError("the watchdog does not start")
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    def is_watching(self) -> bool:
+        return self._task is not None and self.works
+
+    def renew(self, lease: Lease) -> None:
+        self.lease = lease
+        self.changed()
+
+    def last(self) -> Lease | None:
+        return self.lease
+
+    def retire(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._task, self.lease = None, None
+
+    def changed(self) -> None:
+        """The lease is another, or a strict container was started."""
+        self._changed.set()
+
+    async def _watch(self) -> None:
+        while True:
+            left = (self.lease.until if self.lease else 0.0) - self._engine.clock.monotonic()
+            if left <= 0 and self.works:
+                self._kill_all()
+            try:
+                async with asyncio.timeout(left if left > 0 else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            self._changed.clear()
+
+    def _kill_all(self) -> None:
+        for each in self._engine.running():
+            if each.strict and self._engine.owners[each.id] == self._owner:
+                self._engine.kill(each.id)
 
 
 class FakeRuntime:
@@ -130,10 +185,12 @@ class FakeRuntime:
             image_id=f"sha256:{spec.image}",
             address="" if spec.sandbox else f"10.244.0.{number % 250 + 1}",
             started_at=self.engine.clock.now(),
+            strict=spec.strict,
         )
         process = Process(container, spec)
         self.engine.processes[container.id] = process
         self.engine.owners[container.id] = self._owner
+        self.watchdog().changed()
         process.task = asyncio.get_running_loop().create_task(self._run(process))
         return container
 
@@ -214,6 +271,9 @@ class FakeRuntime:
                     yield container
         finally:
             self.engine.watchers.discard(queue)
+
+    def watchdog(self) -> FakeWatchdog:
+        return self.engine.watchdogs.setdefault(self._owner, FakeWatchdog(self.engine, self._owner))
 
     async def close(self) -> None:
         pass

@@ -10,6 +10,7 @@ from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import container, meta, volumes
+from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 TOLERATION_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -28,6 +29,12 @@ def pod(value: model.Pod, problems: Problems) -> None:
 
 def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
     """Check what of a Pod's spec may not change: nearly everything."""
+    told = problems.at("metadata").field("annotations")
+    if new.metadata.annotations.get(STRICT_SINGLETON) != old.metadata.annotations.get(STRICT_SINGLETON):
+        why = "a Pod keeps what it was created with: change the template, or delete it and create it anew"
+        told.key(STRICT_SINGLETON).forbidden(why)
+    if new.metadata.annotations.get(FENCED) != old.metadata.annotations.get(FENCED):
+        told.key(FENCED).forbidden("only the cluster writes it")
     place = problems.at("spec")
     for field in ("containers", "init_containers"):
         if len(getattr(new.spec, field)) != len(getattr(old.spec, field)):
