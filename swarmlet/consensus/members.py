@@ -1,4 +1,4 @@
-"""Who belongs to consensus: joining as a learner, promotion, removal, transfer; and noticing one's own removal."""
+"""Who belongs to the cluster: adding, removing, and handing the lead over, asked for anywhere, done by the leader."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from swarmlet.consensus.engine import Engine
 from swarmlet.consensus.forwarding import Forwarder
 from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.consensus.waiting import LeaderWatch
-from swarmlet.consensus.wire import MemberRequest, MembershipView
+from swarmlet.consensus.wire import MemberRequest
 from swarmlet.errors import (
     AlreadyExistsError,
     BusyError,
     ConflictError,
     NotFoundError,
     OutcomeUnknownError,
-    PeerError,
-    RemovedError,
+    SwarmletError,
     UnavailableError,
 )
+from swarmlet.raft import membership
 from swarmlet.raft.messages import NO_NODE, ChangeKind, Membership, MembershipChange, Role
 
 log = structlog.get_logger()
 
 CHANGE_SECONDS_MAX = 10.0
-ASK_SECONDS_MAX = 1.0
 
 
 class Members:
@@ -46,12 +45,6 @@ class Members:
         self._watch = watch
         self._clock = given.clock
         self._config = given.config
-        self._leaderless_ticks = 0
-        self._asking: asyncio.Task[None] | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-
-    def start(self, tasks: asyncio.TaskGroup) -> None:
-        self._tasks = tasks
 
     # Asked for on any node.
 
@@ -59,7 +52,7 @@ class Members:
         await self._carry(wire.ADD_MEMBER, MemberRequest(node_id, address), self._add)
 
     async def remove(self, node_id: str) -> None:
-        was_member = node_id in self.applied_members()
+        was_member = node_id in self._everybody()
         try:
             await self._carry(wire.REMOVE_MEMBER, MemberRequest(node_id), self._remove)
         except NotFoundError:
@@ -76,7 +69,7 @@ class Members:
             wire.REMOVE_MEMBER: self._remove,
             wire.TRANSFER: self._transfer,
         }
-        return {method: self._handler(work) for method, work in carried.items()} | {wire.MEMBERSHIP: self._describe}
+        return {method: self._handler(work) for method, work in carried.items()}
 
     async def _carry(
         self, method: str, request: MemberRequest, work: Callable[[MemberRequest], Awaitable[None]]
@@ -100,31 +93,34 @@ class Members:
 
     async def _add(self, request: MemberRequest) -> None:
         self._must_lead()
-        membership, node = self._engine.core.membership, request.node_id
-        if node in membership.learners and self._book.current.get(node) == request.address:
-            return  # the same request, come a second time
-        if node in membership.voters | membership.learners:
+        node = request.node_id
+        if node in self._everybody():
+            if node not in self._engine.core.membership.voters and self._book.current.get(node) == request.address:
+                return  # the same request, come a second time
             raise AlreadyExistsError(f"node {node} is a member of the cluster already")
-        await self._change(MembershipChange(ChangeKind.ADD_LEARNER, node, request.address.encode()))
-        log.info("learner_added", node=node, address=request.address)
+        await self._change(MembershipChange(ChangeKind.ADD_SPARE, node, request.address.encode()))
+        log.info("member_added", node=node, address=request.address)
 
     async def _remove(self, request: MemberRequest) -> None:
         self._must_lead()
         node = request.node_id
-        membership = self._engine.core.membership
-        if node not in membership.voters | membership.learners:
+        if node not in self._everybody():
             raise NotFoundError(f"node {node} is not a member of the cluster")
-        if node in membership.voters:
-            await self._refuse_without_quorum(node, membership)
+        members = self._engine.core.membership
+        if node in members.voters:
+            await self._refuse_without_quorum(node, members)
         if node == self._node_id:
             await self._transfer(MemberRequest(NO_NODE))
             raise UnavailableError("the lead was handed over; the new leader removes this node")
         await self._change(MembershipChange(ChangeKind.REMOVE, node))
         log.info("member_removed", node=node)
 
-    async def _refuse_without_quorum(self, node: str, membership: Membership) -> None:
+    def _everybody(self) -> frozenset[str]:
+        return membership.everybody(self._engine.core.membership)
+
+    async def _refuse_without_quorum(self, node: str, members: Membership) -> None:
         """Raise `ConflictError` where the voters that would remain could not reach a quorum."""
-        remaining = membership.voters - {node}
+        remaining = members.voters - {node}
         if not remaining:
             raise ConflictError(f"node {node} is the only voter: without it the cluster would be gone")
         needed = len(remaining) // 2 + 1
@@ -178,75 +174,3 @@ class Members:
     def _must_lead(self) -> None:
         if self._engine.core.role is not Role.LEADER:
             raise UnavailableError(f"node {self._node_id} does not lead")
-
-    # As time passes.
-
-    def tick(self) -> None:
-        core = self._engine.core
-        self._leaderless_ticks = 0 if core.leader else self._leaderless_ticks + 1
-        if core.has_committed_in_term and core.membership.learners:
-            self._promote()
-        if self._leaderless_ticks % self._config.election_ticks == 1:
-            self._ask_whether_removed()
-
-    def _promote(self) -> None:
-        """Give a learner that has caught up its vote, while voters are wanted."""
-        core = self._engine.core
-        if len(core.membership.voters) >= self._config.voters_max:
-            return
-        for node in sorted(core.membership.learners):
-            progress = core.progress[node]
-            if progress.recently_active and progress.match and core.commit - progress.match <= self._lag_max:
-                try:
-                    self._engine.propose_membership(MembershipChange(ChangeKind.PROMOTE, node))
-                except (PeerError, ConflictError):
-                    return  # another change is under way; the next tick tries again
-                log.info("learner_promoted", node=node)
-                return
-
-    @property
-    def _lag_max(self) -> int:
-        return self._config.promote_lag_entries
-
-    # Noticing that one was removed: the others do not speak to who is no member, so who hears nothing asks.
-
-    def applied(self, change: MembershipChange) -> None:
-        """Follow a membership change that was applied here."""
-        if change.kind is ChangeKind.REMOVE and change.node == self._node_id:
-            self._engine.fail(_removed(self._node_id))
-
-    def applied_members(self) -> frozenset[str]:
-        """Return who belonged to the cluster as of the last applied entry."""
-        membership = self._engine.core.snapshot_meta(self._membership_index).membership
-        return membership.voters | membership.learners
-
-    @property
-    def _membership_index(self) -> int:
-        """The applied index, or that of a snapshot that has arrived and is about to be installed."""
-        return max(self._engine.applied.index, self._engine.core.first_index - 1)
-
-    async def _describe(self, _sender: str, _payload: bytes) -> bytes:
-        return wire.encode(MembershipView(self._membership_index, self.applied_members()))
-
-    def _ask_whether_removed(self) -> None:
-        is_member = self._node_id in self.applied_members()
-        if is_member and self._tasks and (self._asking is None or self._asking.done()):
-            self._asking = self._tasks.create_task(self._ask_all())
-
-    async def _ask_all(self) -> None:
-        """Ask every peer; the membership of one that is not behind us counts, since node ids are never used twice."""
-        for peer in sorted(self._book.applied.keys() - {self._node_id}):
-            try:
-                reply = await self._peers.call(peer, wire.MEMBERSHIP, b"", timeout_seconds=ASK_SECONDS_MAX)
-            except PeerError:
-                continue
-            view = wire.decode(reply, MembershipView)
-            if view.applied >= self._membership_index and self._node_id not in view.members:
-                self._engine.fail(_removed(self._node_id))
-                return
-
-
-def _removed(node_id: str) -> RemovedError:
-    return RemovedError(
-        f"node {node_id} was removed from the cluster; to bring this machine back, `swarmlet join` anew"
-    )

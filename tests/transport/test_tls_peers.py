@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.errors import ConflictError, NotFoundError, OutcomeUnknownError, UnauthorizedError, UnavailableError
+from swarmlet.errors import (
+    ConflictError,
+    DiskError,
+    NotFoundError,
+    OutcomeUnknownError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from swarmlet.identity import tls
 from swarmlet.identity.authority import Authority, NodeIdentity
 from swarmlet.transport import dialler, link
@@ -91,6 +98,18 @@ async def test_an_error_of_the_handler_is_raised_at_the_caller(pair: tuple[Daemo
     async with running(a, b):
         with pytest.raises(ConflictError, match="two of three voters are down"):
             await a.peers.call(N2, "remove", b"", timeout_seconds=5)
+
+
+async def test_a_failed_disk_of_the_peer_is_no_failure_of_ours(pair: tuple[Daemon, Daemon]) -> None:
+    a, b = pair
+
+    async def fail(_sender: str, _payload: bytes) -> bytes:
+        raise DiskError("No space left on device")
+
+    b.peers.on_call("snapshot", fail)
+    async with running(a, b):
+        with pytest.raises(OutcomeUnknownError, match="No space left on device"):
+            await a.peers.call(N2, "snapshot", b"", timeout_seconds=5)
 
 
 async def test_a_bug_in_the_handler_is_an_unknown_outcome_and_the_link_stays(pair: tuple[Daemon, Daemon]) -> None:
