@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 from tools.engine import Door
 from tools.lab.lab import Lab
@@ -22,23 +24,26 @@ T = TypeVar("T")
 
 
 class Daemon:
-    """The swarmlet daemon of one machine."""
+    """The swarmlet daemon of one machine. `settings` are keys of its configuration, laid over what a lab needs."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, settings: Mapping[str, Any] | None = None) -> None:
         self.machine = machine
         self.name = machine.name
-        self.data_dir = machine.folder / "swarmlet"
+        self.data_dir = machine.disk / "swarmlet"
+        self.socket = machine.folder / "swarmlet.sock"
         self.log = machine.folder / "swarmlet.log"
         self.config = machine.folder / "swarmlet.yaml"
+        self.env = dict(os.environ)
         self.process: Process | None = None
-        self.config.write_text(
-            f"data_dir: {self.data_dir}\n"
-            f"node_name: {self.name}\n"
-            f"advertise: {machine.address}:7600\n"
-            f"docker_host: unix://{machine.socket}\n"
-            "runtime: docker\n",
-            encoding="utf-8",
-        )
+        document = {
+            "data_dir": str(self.data_dir),
+            "socket": str(self.socket),
+            "node_name": self.name,
+            "advertise": f"{machine.address}:7600",
+            "docker_host": f"unix://{machine.socket}",
+            "runtime": "docker",
+        }
+        self.config.write_text(yaml.safe_dump(document | dict(settings or {})), encoding="utf-8")
 
     def init(self) -> None:
         """Make the cluster here and start."""
@@ -54,7 +59,8 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon; it is not waited for."""
-        self.process = self.machine.spawn([str(BIN / "swarmlet"), "run", "--config", str(self.config)], log=self.log)
+        argv = [str(BIN / "swarmlet"), "run", "--config", str(self.config)]
+        self.process = self.machine.spawn(argv, log=self.log, env=self.env)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the daemon, its containers go on; wait until it is gone."""
@@ -69,7 +75,7 @@ class Daemon:
 
     def swarmlet(self, *arguments: str, token: str = "", check: bool = True, seconds: float = 90) -> str:
         """Run the command line on this machine and return what it printed."""
-        env = dict(os.environ, SWARMLET_SOCKET=str(self.data_dir / "swarmlet.sock"))
+        env = dict(self.env, SWARMLET_SOCKET=str(self.socket))
         if token:
             env["SWARMLET_TOKEN"] = token
         done = self.machine.run(str(BIN / "swarmlet"), *arguments, check=check, seconds=seconds, env=env)
@@ -90,15 +96,15 @@ class Daemon:
 
     def door(self, *, timeout_seconds: float = 30) -> Door:
         """Return the administrator's socket, which the box sees too: a way in that no network fault closes."""
-        return Door(f"unix://{self.data_dir / 'swarmlet.sock'}", timeout_seconds=timeout_seconds)
+        return Door(f"unix://{self.socket}", timeout_seconds=timeout_seconds)
 
 
 class Cluster:
     """Daemons on all machines of a lab, joined; and clients on the box."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, settings: Mapping[str, Any] | None = None) -> None:
         self.lab = lab
-        self.daemons = {machine.name: Daemon(machine) for machine in lab}
+        self.daemons = {machine.name: Daemon(machine, settings) for machine in lab}
         self.kubeconfig = lab.folder / "kubeconfig"
 
     def __getitem__(self, name: str) -> Daemon:

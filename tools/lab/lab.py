@@ -27,9 +27,18 @@ class Lab:
     """`count` machines h1..hN at `<subnet>.11` and up. A context manager: up on entry, down on exit.
 
     `name` keeps labs apart that run at the same time: at most ten letters and digits; give each a subnet of its own.
+    `disk_mebibytes`: each machine's `disk` is a file system of its own, of that size.
     """
 
-    def __init__(self, name: str, *, count: int, subnet: str = "10.77.0.0/24", docker: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        count: int,
+        subnet: str = "10.77.0.0/24",
+        docker: bool = True,
+        disk_mebibytes: int = 0,
+    ) -> None:
         self.name = name
         self.subnet = ipaddress.IPv4Network(subnet)
         self.folder = Path(tempfile.gettempdir()) / f"lab.{name}"
@@ -44,6 +53,7 @@ class Lab:
                 folder=self.folder / f"h{number}",
                 switch=self._switch,
                 image=archive,
+                disk_mebibytes=disk_mebibytes,
             )
             for number in range(1, count + 1)
         }

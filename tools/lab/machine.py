@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.engine import Engine
-from tools.lab import processes
+from tools.lab import disk, processes
+from tools.lab.line import Line
 from tools.lab.processes import LabError, Process
 from tools.lab.switch import Switch
 
@@ -19,17 +20,33 @@ DOCKERD_START_SECONDS_MAX = 60
 
 
 class Machine:
-    """A machine that can be switched on and off. `folder` is its disk: it outlives a loss of power."""
+    """A machine that can be switched on and off. `folder` is its disk: it outlives a loss of power.
 
-    def __init__(self, *, name: str, address: str, netns: str, folder: Path, switch: Switch, image: bytes) -> None:
+    With `disk_mebibytes`, `disk` is a file system of its own, of that size; else it is `folder` itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        address: str,
+        netns: str,
+        folder: Path,
+        switch: Switch,
+        image: bytes,
+        disk_mebibytes: int = 0,
+    ) -> None:
         self.name = name
         self.address = address
         self.folder = folder
+        self.disk = folder / "disk" if disk_mebibytes else folder
+        self.line = Line(netns)
         self.socket = folder / "docker.sock"
         self.engine = Engine(f"unix://{self.socket}")
         self._netns = netns
         self._switch = switch
         self._image = image
+        self._disk_mebibytes = disk_mebibytes
         self._init: Process | None = None
         self._dockerd: Process | None = None
 
@@ -43,6 +60,8 @@ class Machine:
         """Boot with the disk it had."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "var-lib").mkdir(exist_ok=True)
+        if self._disk_mebibytes:
+            disk.mount(self.disk, self._disk_mebibytes)
         (self.folder / "hostname").write_text(self.name + "\n", encoding="ascii")
         self._switch.plug(self.name, self._netns, self.address)
         argv = [sys.executable, "-I", "-S", str(INSIDE), "init", self._netns, str(self.folder), self.name]
