@@ -29,7 +29,7 @@ from typing import Any, Protocol
 
 STEP_SECONDS = 0.2
 LOOK_SECONDS = 1.0
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 1.0
 BUSY_SECONDS = 10.0
 """For so long after a lease's end, and after the last container that was found, the Engine is asked at each step."""
 ENGINE_SECONDS_MAX = 2.0
@@ -136,6 +136,8 @@ class Deputy:
         alive = os.open(self._folder / "alive", os.O_CREAT | os.O_WRONLY, 0o600)
         while True:
             lease = _json(self._folder / "lease.json")
+            if lease.get("retired"):
+                self._clean_up()
             if lease.get("retired") or _json(self._folder / "orders.json") != self._orders:
                 return
             self._until = float(lease.get("until", 0.0))
@@ -143,6 +145,12 @@ class Deputy:
                 self._containers.kill_known()
             os.pwrite(alive, f"{now():020.3f}\n".encode(), 0)
             time.sleep(STEP_SECONDS)
+
+    def _clean_up(self) -> None:
+        with contextlib.suppress(OSError):  # where another is about to begin, the folder is its
+            for name in ("alive", "lease.json", "lock"):
+                (self._folder / name).unlink(missing_ok=True)
+            self._folder.rmdir()
 
     def _talk(self) -> None:
         busy_until = 0.0

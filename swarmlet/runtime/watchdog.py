@@ -78,6 +78,7 @@ class DeputyWatchdog:
     def retire(self) -> None:
         if self.folder.is_dir():
             self._write({"retired": True})
+            (self.folder / "orders.json").unlink(missing_ok=True)  # so that it is not taken for one that goes on
 
     async def _first_sign(self) -> None:
         try:

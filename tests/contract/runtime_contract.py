@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swarmlet.clock import SystemClock
+from swarmlet.model.singletons import KILL_SECONDS_MAX
 from swarmlet.runtime import runtime
-from swarmlet.runtime.runtime import Container, ContainerSpec, State
+from swarmlet.runtime.runtime import Container, ContainerSpec, Lease, State
 
 SECONDS_MAX = 30.0
 
@@ -264,3 +266,57 @@ class RuntimeContract:
 
     async def output(self, rt: runtime.Runtime, spec: ContainerSpec) -> bytes:
         return await self.log(rt, await self.run_to_end(rt, spec))
+
+    # The watchdog
+
+    @pytest.fixture
+    async def watchdog(self, rt: runtime.Runtime) -> AsyncIterator[runtime.Watchdog]:
+        watchdog = rt.watchdog()
+        await watchdog.start()
+        yield watchdog
+        watchdog.retire()
+
+    async def test_strict_containers_end_with_the_lease_and_others_go_on(
+        self, rt: runtime.Runtime, watchdog: runtime.Watchdog
+    ) -> None:
+        now = SystemClock().monotonic()
+        watchdog.renew(Lease(now, now + 60.0))
+        ordinary = await rt.start(shell(SLOW_TO_END))
+        strict = [await rt.start(shell(SLOW_TO_END, strict=True)) for _ in range(2)]
+        assert all(each.strict for each in strict)
+        assert watchdog.is_watching()
+        await asyncio.sleep(1.5)
+        assert len(await running(rt)) == 3
+        now = SystemClock().monotonic()
+        watchdog.renew(Lease(now, now + 0.5))
+        await until(lambda: has_ended(rt, *strict), seconds=0.5 + KILL_SECONDS_MAX)
+        assert [each.id for each in await running(rt)] == [ordinary.id]
+
+    async def test_a_strict_container_without_a_lease_does_not_live(
+        self, rt: runtime.Runtime, watchdog: runtime.Watchdog
+    ) -> None:
+        started = await rt.start(shell(SLOW_TO_END, strict=True))
+        await until(lambda: has_ended(rt, started), seconds=2 * KILL_SECONDS_MAX)
+
+    async def test_the_watchdog_remembers_the_lease_for_the_next_daemon(
+        self, rt: runtime.Runtime, watchdog: runtime.Watchdog
+    ) -> None:
+        now = SystemClock().monotonic()
+        watchdog.renew(Lease(now, now + 60.0))
+        assert rt.watchdog().last() == Lease(now, now + 60.0)
+        await rt.watchdog().start()  # there is one already
+        assert rt.watchdog().is_watching()
+
+
+async def running(rt: runtime.Runtime) -> list[Container]:
+    return [each for each in await rt.list() if each.state is State.RUNNING]
+
+
+async def has_ended(rt: runtime.Runtime, *containers: Container) -> bool:
+    return not {each.id for each in containers} & {each.id for each in await running(rt)}
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110  it is another process's doing
+            await asyncio.sleep(0.02)
