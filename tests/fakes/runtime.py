@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
@@ -62,6 +63,19 @@ class Engine:
         del self.processes[container_id]
         self._tell(dataclasses.replace(process.container, state=State.REMOVED))
 
+    def lose_memory(self) -> None:
+        """The machine's power goes: nothing watches it any more, and what was told is forgotten."""
+        for watchdog in self.watchdogs.values():
+            watchdog.retire()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin something that outlives the daemons."""
+        return asyncio.get_running_loop().create_task(work)
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Call something of the engine's own."""
+        callback()
+
     def _end(self, process: Process, exit_code: int, *, oom_killed: bool = False) -> None:
         if process.container.state is not State.RUNNING:
             return
@@ -96,7 +110,7 @@ class FakeWatchdog:
         if not self.works:
             raise EngineError("the watchdog does not start")
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._watch())
+            self._task = self._engine.spawn(self._watch())
 
     def is_watching(self) -> bool:
         return self._task is not None and self.works
@@ -110,12 +124,12 @@ class FakeWatchdog:
 
     def retire(self) -> None:
         if self._task is not None:
-            self._task.cancel()
+            self._engine.post(self._task.cancel)
         self._task, self.lease = None, None
 
     def changed(self) -> None:
         """The lease is another, or a strict container was started."""
-        self._changed.set()
+        self._engine.post(self._changed.set)
 
     async def _watch(self) -> None:
         while True:
@@ -210,6 +224,7 @@ class FakeRuntime:
             shell = process.shell
             if shell is not None and shell.ignores_term:
                 await self.engine.clock.sleep(grace_seconds)
+                self._process(container_id)  # it may be gone by now
                 self.engine.kill(container_id, KILLED)
             else:
                 code = shell.exit_on_term if shell else None
