@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -164,6 +165,8 @@ class Mount:
         self.platter = platter
         self.dead = False
         self.bugs: list[BaseException] = []
+        self.errors = 0
+        """How many of its calls failed on order."""
         self._connect = connect
         self._lag = 0.0
         self._locked: set[str] = set()
@@ -251,9 +254,9 @@ class Mount:
         self._lag += WRITE_SECONDS
         if not self.dead and platter.failing_writes:
             platter.failing_writes -= 1
-            raise OSError(errno.EIO, "Input/output error")
+            raise self._error(errno.EIO)
         if not self.dead and platter.is_full and offset + len(content) > len(inode.cache):
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise self._error(errno.ENOSPC)
         half = content[: platter.rng.randrange(len(content) + 1)] if platter._crash_in == 1 else b""
         self._call(lambda: inode.write(offset, content), lambda: inode.write(offset, half))
 
@@ -267,12 +270,16 @@ class Mount:
         if not self.dead and platter.failing_syncs:
             platter.failing_syncs -= 1
             inode.sync_by_chance(platter.rng, 0.5)
-            raise OSError(errno.EIO, "Input/output error")
+            raise self._error(errno.EIO)
         self._call(inode.sync, lambda: inode.sync_by_chance(platter.rng, 0.5))
 
     def sync_names(self, folder: str) -> None:
         self._lag += self.platter.rng.uniform(SYNC_SECONDS_MIN, SYNC_SECONDS_MAX)
         self._call(self._folder(folder).sync)
+
+    def _error(self, number: int) -> OSError:
+        self.errors += 1
+        return OSError(number, os.strerror(number))
 
     def _folder(self, path: str) -> Folder:
         return self.platter.folders.setdefault(path, Folder())

@@ -134,7 +134,8 @@ class ProcessLoop(asyncio.BaseEventLoop):
         self._clock = clock
         self._selector = _Selector()
         self._clock_resolution = RESOLUTION_SECONDS
-        self.failures: list[str] = []
+        self.failures: list[BaseException] = []
+        """What no task has taken care of."""
         self.set_exception_handler(self._note_failure)
 
     def time(self) -> float:
@@ -163,8 +164,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
         pass
 
     def _note_failure(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        self.failures.append(f"{context.get('message')}: {error!r}")
+        self.failures.append(context.get("exception") or SimulationBug(context.get("message")))
 
     def __del__(self) -> None:
         """Never warn: a process that was killed closes nothing."""

@@ -27,7 +27,7 @@ class SimulatedPeers:
         self.node_id = node_id
         self.address = address
         self.host = address.rpartition(":")[0]
-        self.is_listening = True
+        self.is_listening = False
         self._diallers: dict[str, Dialler] = {}
         self._incoming: dict[str, Link] = {}
         self._message_handlers: dict[str, MessageHandler] = {}
@@ -36,6 +36,17 @@ class SimulatedPeers:
         self._calls: dict[int, tuple[Link, asyncio.Future[bytes]]] = {}
         self._last_call = 0
         network.arrived(self)
+
+    def listen(self) -> None:
+        """Take links and dial them from now on, once all handlers are there."""
+        self.is_listening = True
+        for dialler in self._diallers.values():
+            dialler.dial()
+
+    async def run(self) -> None:
+        """Listen until cancelled, as the real one does."""
+        self.listen()
+        await asyncio.Event().wait()
 
     # `Peers`.
 
@@ -46,8 +57,9 @@ class SimulatedPeers:
         for node, address in sorted(wanted.items()):
             dialler = self._diallers.get(node)
             if dialler is None:
-                self._diallers[node] = Dialler(self, node, address)
-                self._diallers[node].dial()
+                dialler = self._diallers[node] = Dialler(self, node, address)
+                if self.is_listening:
+                    dialler.dial()
             elif dialler.address != address:
                 dialler.address = address
                 if dialler.link:
@@ -108,7 +120,7 @@ class SimulatedPeers:
         except SwarmletError as error:
             reply = ("fault", number, faults.name_of(error), str(error))
         except Exception as error:  # noqa: BLE001  as the real one: the caller learns that nobody knows
-            self.process.loop.failures.append(f"call {method} failed: {error!r}")
+            self.process.loop.failures.append(error)
             reply = ("fault", number, OutcomeUnknownError.__name__, f"node {self.node_id} failed at {method}")
         link.send(self, reply)
 

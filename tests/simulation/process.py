@@ -61,9 +61,15 @@ class Process:
         task = self.loop.create_task(work)
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
         self.schedule()
         return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and task is not self._main:
+            self.loop.failures.append(error)
 
     def post(self, callback: Callable[..., object], *arguments: object) -> None:
         """Let something reach the process from outside: a packet, the end of a disk's work."""
