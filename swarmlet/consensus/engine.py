@@ -30,6 +30,7 @@ from swarmlet.raft.messages import (
     SnapshotMeta,
 )
 from swarmlet.store.commands import Command, Outcome
+from swarmlet.store.snapshot import Restoration
 from swarmlet.store.state import Store
 
 
@@ -190,10 +191,14 @@ class Engine:
         self._counters.entries_persisted += len(ready.entries)
 
     async def _restore(self, meta: SnapshotMeta) -> None:
-        """Replace the state by the snapshot that the disk holds now."""
+        """Replace the state by the snapshot that the disk holds now, read a chunk at a time beside it."""
         chunks = await self._disk.read_state()
+        restoration = Restoration()
+        for chunk in chunks:
+            restoration.add(chunk)
+            await asyncio.sleep(0)  # heartbeats are answered, and readers served, as ever
         if chunks:
-            self._store.restore(chunks)
+            self._store.adopt(restoration)
         self._book.restore(self._arrived[meta].addresses)
         self._arrived = {later: header for later, header in self._arrived.items() if later.index > meta.index}
         self.applied_term = meta.term

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 
 import structlog
 
@@ -19,6 +20,11 @@ from swarmlet.store.snapshot import Capture
 
 log = structlog.get_logger()
 
+SNAPSHOT_GROWTH = 4
+"""A snapshot is taken only once the log weighs a quarter of the last one: a large state is not written again and again
+for a few changes (dissertation §5.1.3)."""
+ENTRY_WEIGHT_BYTES = 512
+"""What an entry weighs beside its data: so much time and memory it costs to hold it and to apply it at the next start."""
 RESENDS_MAX = 3
 """How often a piece is sent before the core is told that the receiver cannot be reached."""
 
@@ -37,6 +43,7 @@ class Snapshots:
         self._config = given.config
         self._counters = counters
         self._taken_index = taken_index
+        self._taken_bytes = 0
         self._taking = False
         self._sending: dict[str, int] = {}
         self._receiving = asyncio.Lock()
@@ -48,15 +55,22 @@ class Snapshots:
     # Taking.
 
     def consider(self) -> None:
-        """Take a snapshot where the log has grown enough since the last one."""
-        grown = self._engine.applied.index - self._taken_index
-        due = grown >= self._config.snapshot_entries or self._engine.bytes_since_snapshot >= self._config.snapshot_bytes
+        """Take a snapshot where the log has grown enough since the last one, taken or installed."""
+        grown = self._engine.applied.index - max(self._taken_index, self._engine.core.first_index - 1)
+        due = self._is_due(grown, self._engine.bytes_since_snapshot)
         replaced = (
             self._engine.applied.index < self._engine.core.first_index - 1
         )  # by one that is about to be installed
         if due and grown > 0 and self._tasks and not self._taking and not replaced:
             self._taking = True
             self._tasks.create_task(self._take(*self._capture()))
+
+    def _is_due(self, entries: int, size_bytes: int) -> bool:
+        """Whether a log so long is worth a snapshot: by the configured limits, and by what the last one weighed."""
+        weight_bytes = size_bytes + entries * ENTRY_WEIGHT_BYTES
+        return (
+            entries >= self._config.snapshot_entries or size_bytes >= self._config.snapshot_bytes
+        ) and weight_bytes * SNAPSHOT_GROWTH >= self._taken_bytes
 
     def _capture(self) -> tuple[Header, Capture]:
         """Freeze the applied state of this moment."""
@@ -70,12 +84,20 @@ class Snapshots:
         index = header.meta.index
         trim_to = max(index - self._config.tail_entries, 0)
         try:
-            await self._disk.save_snapshot(header, capture.encode_chunks(), trim_to=trim_to)
+            await self._disk.save_snapshot(header, self._weighed(capture.encode_chunks()), trim_to=trim_to)
         finally:
             self._taking = False
         self._engine.core.compact(min((trim_to, *self._sending.values())))
         self._counters.snapshots_taken += 1
         log.info("snapshot_taken", index=index, log_kept_from=trim_to + 1)
+
+    def _weighed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the chunks on, in the disk's thread, and note what they weigh."""
+        size_bytes = 0
+        for chunk in chunks:
+            size_bytes += len(chunk)
+            yield chunk
+        self._taken_bytes = size_bytes
 
     # Sending.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -68,8 +67,9 @@ class SqliteDisk:
 
     async def save_snapshot(self, header: Header, chunks: Iterable[bytes], *, trim_to: int) -> None:
         await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)
-        save = functools.partial(self._log.save_snapshot, header, trim_to=trim_to)
-        await self._run(self._log_thread, save)
+        if await self._run(self._log_thread, self._log.save_snapshot, header):
+            while await self._run(self._log_thread, self._log.trim, min(trim_to, header.meta.index)):
+                pass  # batches become durable between one part and the next
         await self._run(self._snapshot_thread, self._prune)
 
     async def read_state(self) -> Sequence[bytes]:

@@ -22,6 +22,8 @@ from swarmlet.raft.messages import Entry
 
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 WATERMARK = "watermark"
+TRIM_ENTRIES = 256
+"""Entries deleted in one transaction: while they are, no batch becomes durable."""
 
 _TABLES = {
     "entries": """CREATE TABLE entries (position INTEGER PRIMARY KEY, term INTEGER NOT NULL, kind INTEGER NOT NULL,
@@ -30,6 +32,7 @@ _TABLES = {
 }
 _INSERT = "INSERT INTO entries (position, term, kind, data, checksum) VALUES (?, ?, ?, ?, ?)"
 _SELECT = "SELECT position, term, kind, data, checksum FROM entries WHERE position > ? ORDER BY position"
+_TRIM = "DELETE FROM entries WHERE position IN (SELECT position FROM entries WHERE position <= ? LIMIT ?)"
 _SET = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
@@ -134,17 +137,26 @@ class SqliteLog:
                 _append(db, batch.entries, last)
         self._snapshot = batch.snapshot or self._snapshot
 
-    def save_snapshot(self, header: Header, *, trim_to: int) -> bool:
-        """Make `header` the current snapshot and trim the log; False, and nothing done, where a newer one is."""
+    def save_snapshot(self, header: Header) -> bool:
+        """Make `header` the current snapshot; False, and nothing done, where a newer one is."""
         index = header.meta.index
         if index <= self._snapshot.meta.index:
             return False
         last = max(self._state.last_index, index)
         with self._transaction(msgspec.structs.replace(self._state, snapshot_index=index, last_index=last)) as db:
             db.execute(_SET, log_rows.snapshot_row(header))
-            db.execute("DELETE FROM entries WHERE position <= ?", (min(trim_to, index),))
         self._snapshot = header
         return True
+
+    def trim(self, index: int) -> bool:
+        """Delete some of the entries up to `index`, which a snapshot covers; return whether some are left.
+
+        Entries that have been trimmed half the way, when a crash comes between, are nobody's; the next snapshot's trim
+        takes them.
+        """
+        assert index <= self._snapshot.meta.index, "only what a snapshot covers may go"
+        with self._transaction() as db:
+            return db.execute(_TRIM, (index, TRIM_ENTRIES)).rowcount == TRIM_ENTRIES
 
     def close(self) -> None:
         self._watermark.close()
