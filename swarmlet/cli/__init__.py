@@ -37,6 +37,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.logs": ("logs",),
     "swarmlet.cli.events": ("events",),
     "swarmlet.cli.rollout": ("rollout",),
+    "swarmlet.cli.recovery": ("backup", "restore", "recover", "check"),
     "swarmlet.cli.version": ("version",),
     "swarmlet.cli.completion": ("completion",),
 }

@@ -71,7 +71,7 @@ def init(
     from swarmlet.cli import founding
     from swarmlet.clock import SystemClock
 
-    loaded = _load(config, data_dir=data_dir, node_name=name, advertise=advertise, listen=listen)
+    loaded = load_config(config, data_dir=data_dir, node_name=name, advertise=advertise, listen=listen)
     founded = asyncio.run(founding.found(loaded, clock=SystemClock(), rng=random.SystemRandom()))
     _tell_founded(founded)
     _start(loaded, config, wanted=not no_start)
@@ -93,7 +93,7 @@ def join(
     from swarmlet.clock import SystemClock
     from swarmlet.identity.tokens import JoinToken
 
-    loaded = _load(config, data_dir=data_dir, node_name=name, advertise=advertise, listen=listen)
+    loaded = load_config(config, data_dir=data_dir, node_name=name, advertise=advertise, listen=listen)
     invitation = JoinToken.parse(_read_token(token, token_file))
     state = asyncio.run(founding.join(loaded, peer=peer, token=invitation, clock=SystemClock()))
     _tell_joined(state)
@@ -102,10 +102,11 @@ def join(
 
 def run(config: ConfigOption = None, data_dir: DataDirOption = None, listen: ListenOption = None) -> None:
     """Run the daemon of this machine in the foreground, until SIGTERM or Ctrl-C; containers keep running."""
-    _run_daemon(_load(config, data_dir=data_dir, listen=listen))
+    _run_daemon(load_config(config, data_dir=data_dir, listen=listen))
 
 
-def _load(path: Path | None, **flags: Any) -> Config:
+def load_config(path: Path | None, **flags: Any) -> Config:
+    """Read the configuration file, with what the command line says instead."""
     from swarmlet import config
 
     if flags.get("data_dir") is not None:

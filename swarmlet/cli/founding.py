@@ -48,7 +48,7 @@ async def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
     request = authority.new_request(key_pem)
     host, _ = split_address(state.advertise)
     certificate = ca.sign_node(request, state.identity, host, now)
-    token, invitation = _first_invitation(ca, now)
+    token, invitation = first_invitation(ca, now, "made by swarmlet init")
     key_sha256 = authority.public_key_sha256(request)
     operations = initial_operations(ca, state.identity, key_sha256, invitation, now, rng)
     await _write_log(config, state, operations, rng)
@@ -100,10 +100,10 @@ def initial_operations(
     )
     first = registration.new_node(node, public_key_sha256=key_sha256, uid=names.new_uid(rng), now=now)
     return (
-        _put(kinds.CLUSTER_IDENTITY, identity),
-        *(_put(kinds.NAMESPACE, _namespace(name, names.new_uid(rng), now)) for name in NAMESPACES),
-        _put(kinds.NODE, first),
-        _put(kinds.TOKEN, invitation),
+        put(kinds.CLUSTER_IDENTITY, identity),
+        *(put(kinds.NAMESPACE, _namespace(name, names.new_uid(rng), now)) for name in NAMESPACES),
+        put(kinds.NODE, first),
+        put(kinds.TOKEN, invitation),
     )
 
 
@@ -132,14 +132,22 @@ async def _claim_disk(config: Config, state: NodeState) -> None:
         disk.close()
 
 
-def _first_node(config: Config) -> NodeState:
+def own_address(config: Config) -> str:
+    """Return where others reach the first node of a cluster; raise `ConfigError` where that cannot be known."""
     advertise = addresses.advertised(config)
     if split_address(advertise)[1] == 0:
         raise ConfigError("listen: found port 0; allowed: a fixed port, because the others must find this daemon")
-    return NodeState(cluster_id=tokens.new_id(), node_id=tokens.new_id(), name=config.node_name, advertise=advertise)
+    return advertise
 
 
-def _first_invitation(ca: Authority, now: datetime) -> tuple[JoinToken, Token]:
+def _first_node(config: Config) -> NodeState:
+    return NodeState(
+        cluster_id=tokens.new_id(), node_id=tokens.new_id(), name=config.node_name, advertise=own_address(config)
+    )
+
+
+def first_invitation(ca: Authority, now: datetime, description: str) -> tuple[JoinToken, Token]:
+    """Return a join token, and what the cluster keeps of it."""
     secret, token_id = tokens.new_secret(), tokens.new_token_id()
     stored = tokens.stored(
         token_id=token_id,
@@ -147,7 +155,7 @@ def _first_invitation(ca: Authority, now: datetime) -> tuple[JoinToken, Token]:
         usage=tokens.JOIN,
         now=now,
         ttl=tokens.JOIN_TTL_DEFAULT,
-        description="made by swarmlet init",
+        description=description,
     )
     fingerprint = authority.authority_sha256(ca.certificate_pem)
     return JoinToken(tokens.authority_hash(fingerprint), token_id, secret), stored
@@ -162,5 +170,6 @@ def _namespace(name: str, uid: str, now: datetime) -> Namespace:
     )
 
 
-def _put(kind: kinds.Kind, value: Object) -> Put:
+def put(kind: kinds.Kind, value: Object) -> Put:
+    """Return what creates an object of the whole cluster."""
     return Put(Key(kind.resource, "", value.metadata.name), objects.to_json(value), expected_revision=0)

@@ -6,6 +6,7 @@ The first frame is the header, the others are the store's chunks. A file travels
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import struct
@@ -29,7 +30,7 @@ _length = struct.Struct(">I")
 
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
-    """What a snapshot stands for: its place in the log, who belongs, where they listen, and why they have their roles."""
+    """What a snapshot stands for: its place in the log, who belongs, where they listen and why in that role."""
 
     meta: SnapshotMeta
     addresses: dict[str, str]
@@ -80,12 +81,23 @@ class SnapshotFolder:
 
     def read(self, meta: SnapshotMeta) -> Iterator[bytes]:
         """Yield the store's chunks; raise `DiskError`, at the latest after the last one, where the file is damaged."""
+        with self._whole(meta) as file:
+            frames = _frames(file)
+            next(frames)
+            yield from frames
+
+    def header(self, meta: SnapshotMeta) -> Header:
+        """Verify a snapshot's file and return its header; raise `DiskError` where it is damaged."""
+        with self._whole(meta) as file:
+            return _verified_header(file)
+
+    @contextlib.contextmanager
+    def _whole(self, meta: SnapshotMeta) -> Iterator[BinaryIO]:
+        """Open a snapshot to be read; what is wrong with it is told as damage."""
         path = self.path(meta)
         try:
             with self._files.open(path, "rb") as file:
-                frames = _frames(file)
-                next(frames)
-                yield from frames
+                yield file
         except (OSError, ValueError) as error:
             finding = "it is missing" if isinstance(error, FileNotFoundError) else str(error)
             raise damage.damaged(path, finding) from error

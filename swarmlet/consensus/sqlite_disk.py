@@ -35,6 +35,7 @@ class SqliteDisk:
 
     `new_thread` makes an executor that does one thing at a time; on virtual time, one that does it at once.
     `files` is what lies under it all. `claimed` says that a node has used it before: then an empty one is a lost one.
+    `accept_loss` opens one from which acknowledged writes are gone; `lost` counts them.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SqliteDisk:
         new_thread: Callable[[str], Executor] = _thread,
         files: Files | None = None,
         claimed: bool = False,
+        accept_loss: bool = False,
     ) -> None:
         self._folder = folder
         self._files = files or SystemFiles()
@@ -51,8 +53,14 @@ class SqliteDisk:
         self._snapshots = SnapshotFolder(folder, self._files)
         self._log_thread = new_thread("raft-log")
         self._snapshot_thread = new_thread("raft-snapshot")
+        self._accept_loss = accept_loss
         self._lock = contextlib.ExitStack()
         self._failure: DiskError | None = None
+
+    @property
+    def lost(self) -> int:
+        """At least so many batches that were durable are gone."""
+        return self._log.lost
 
     async def load(self) -> Contents:
         return await self._run(self._log_thread, self._load)
@@ -119,21 +127,10 @@ class SqliteDisk:
     # In the log thread.
 
     def _load(self) -> Contents:
-        self._take_folder()
-        contents = self._log.load()
+        take_folder(self._lock, self._folder, self._files)
+        contents = self._log.load(accept_loss=self._accept_loss)
         self._snapshots.clean(contents.snapshot.meta)
         return contents
-
-    def _take_folder(self) -> None:
-        """Take the folder for this process; the kernel lets it go when the process ends, however it ends."""
-        try:
-            self._lock.enter_context(self._files.lock(self._folder))
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"{self._folder}: another swarmlet daemon uses this data folder; stop it first"
-            ) from error
-        except OSError as error:
-            raise ConfigError(f"{self._folder}: the data folder cannot be used: {error.strerror}") from error
 
 
 class OpenSnapshot:
@@ -154,3 +151,16 @@ class OpenSnapshot:
     def _read(self, offset: int, limit: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(limit)
+
+
+def take_folder(lock: contextlib.ExitStack, folder: Path, files: Files) -> None:
+    """Take a data folder for this process until `lock` closes; the kernel lets it go however the process ends.
+
+    Raises `ConfigError` where another process has it or it cannot be used.
+    """
+    try:
+        lock.enter_context(files.lock(folder))
+    except BlockingIOError as error:
+        raise ConfigError(f"{folder}: another swarmlet daemon uses this data folder; stop it first") from error
+    except OSError as error:
+        raise ConfigError(f"{folder}: the data folder cannot be used: {error.strerror}") from error

@@ -51,6 +51,7 @@ class SqliteLog:
         self._claimed = claimed
         self._db: sqlite3.Connection | None = None
         self._watermark = Watermark(path.with_name(WATERMARK), self._files)
+        self.lost = 0
         self._state = State()
         self._snapshot = NO_SNAPSHOT
 
@@ -63,7 +64,7 @@ class SqliteLog:
         """Open the database and return what it holds.
 
         Raises `DiskError` where it is damaged, or where writes that this machine has acknowledged are gone from it;
-        with `accept_loss` the latter are given up for good.
+        with `accept_loss` the latter are only counted in `lost`, and given up for good by the next transaction.
         """
         try:
             frames = wal.scan(self._path.with_name(self._path.name + "-wal"), self._files)
@@ -75,8 +76,9 @@ class SqliteLog:
         except (sqlite3.Error, OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
             # TypeError: a flipped bit in a row's type makes text of bytes.
             raise damage.unusable(self._path, error) from error
-        if promised > self._state.serial:
-            self._settle_loss(promised, accept_loss=accept_loss)
+        self.lost = max(promised - self._state.serial, 0)
+        if self.lost and not accept_loss:
+            raise damage.damaged(self._path, f"at least {self.lost} acknowledged writes are gone from its end")
         if self._claimed and not contents.node_id:
             raise damage.damaged(self._path, "it is empty, and this machine's log was in it")
         return contents
@@ -110,12 +112,6 @@ class SqliteLog:
         log_rows.check_whole(state, contents)
         self._state, self._snapshot = state, snapshot
         return contents
-
-    def _settle_loss(self, promised: int, *, accept_loss: bool) -> None:
-        lost = promised - self._state.serial
-        if not accept_loss:
-            raise damage.damaged(self._path, f"at least {lost} acknowledged writes are gone from its end")
-        self._watermark.keep(self._state.serial)
 
     def claim(self, cluster_id: str, node_id: str) -> None:
         with self._transaction() as db:

@@ -6,8 +6,10 @@ machine is a member. The rest of the folder belongs to others (raft/ to `consens
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +24,8 @@ NODE_FILE_BYTES_MAX = 1024 * 1024
 _NAMES = ("node.key", "ca.crt", "node.crt", "node.json")
 _WELCOME = {"config.yaml", "lost+found", *_NAMES, *(name + ".new" for name in _NAMES)}
 """What a folder may hold before its machine joins: without node.json our own files are an interrupted attempt's."""
+MARK = "recovering"
+"""The name of the file that says that a recovery is under way, or was interrupted."""
 ASIDE = "former-"
 """How the names begin of folders with memberships that were set aside: nothing in them counts."""
 
@@ -57,6 +61,7 @@ class NodeFiles:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.key, self.authority, self.certificate, self.node = (data_dir / name for name in _NAMES)
+        self._mark = data_dir / MARK
 
     def prepare(self) -> None:
         """Make the data folder, closed to others; raise `ConfigError` where it is a member's, in use or unusable."""
@@ -83,13 +88,40 @@ class NodeFiles:
             _write(self.key, key_pem.encode(), 0o600)
             _write(self.authority, authority_pem.encode(), 0o644)
             _write(self.certificate, certificate_pem.encode(), 0o644)
-            _write(self.node, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n", 0o644)
+            _write(self.node, _written(state), 0o644)
             _sync_folder(self.data_dir)
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
-    def load(self) -> NodeState:
-        """Return who this node is; raise `ConfigError` where the folder does not say so."""
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Mark the folder while its membership and its log are changed together; unmark it where that succeeded."""
+        try:
+            _write(self._mark, b"", 0o600)
+            _sync_folder(self.data_dir)
+            yield
+            self._mark.unlink()
+            _sync_folder(self.data_dir)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def rewrite(self, state: NodeState) -> None:
+        """Replace what node.json says, durably; keys and certificates stay."""
+        try:
+            _write(self.node, _written(state), 0o644)
+            _sync_folder(self.data_dir)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def load(self, *, half_changed: bool = False) -> NodeState:
+        """Return who this node is; raise `ConfigError` where the folder does not say so.
+
+        Only who can complete a change that was interrupted asks for a membership that is `half_changed`.
+        """
+        if self._mark.exists() and not half_changed:
+            raise ConfigError(
+                f"{self.data_dir}: a recovery was interrupted; complete it with `swarmlet recover --force-new-cluster`"
+            )
         try:
             state = msgspec.json.decode(_read(self.node), type=NodeState)
         except FileNotFoundError as error:
@@ -159,6 +191,10 @@ class NodeFiles:
         if not is_id(state.cluster_id) or not is_id(state.node_id):
             raise ConfigError(f"{self.node}: cluster_id and node_id must be 16 hexadecimal digits; restore the file")
         return state
+
+
+def _written(state: NodeState) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n"
 
 
 def _is_welcome(name: str) -> bool:

@@ -208,6 +208,11 @@ async def test_loss_is_accepted_only_when_asked_for(dead: Path) -> None:
     log = SqliteLog(dead / DATABASE)
     contents = log.load(accept_loss=True)
     log.close()
+    assert "acknowledged writes are gone" in await refusal(dead)  # it was only looked at
+    log = SqliteLog(dead / DATABASE)
+    log.load(accept_loss=True)
+    log.persist(Batch())
+    log.close()
     assert contents.entries == whole().entries[: len(contents.entries)]
     assert (await start(dead))[0] == contents
 
