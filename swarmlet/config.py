@@ -240,6 +240,8 @@ class Config:
     labels: Annotated[Mapping[str, str], _labels] = dataclasses.field(default_factory=dict)
     reserved: Reserved = Reserved()
     voters_max: Annotated[int, _odd(1, 9)] = 5
+    standbys_max: Annotated[int, _integer(0, 9)] = 2
+    voter_replace_after_seconds: Annotated[float, _seconds(1, 86_400)] = 10.0
     consensus: Consensus = Consensus()
     node_lifecycle: NodeLifecycle = NodeLifecycle()
     log: Log = Log()

@@ -26,6 +26,7 @@ from swarmlet.agent.runner import Agent
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config, split_address
+from swarmlet.consensus import zones
 from swarmlet.consensus.disk import Disk
 from swarmlet.consensus.driver import Consensus
 from swarmlet.consensus.settings import ConsensusConfig
@@ -65,17 +66,23 @@ class Surroundings:
 
 async def open_consensus(given: Surroundings) -> Consensus:
     """Recover what the disk holds; raise `ConfigError` where it is another's or in use, `DiskError` where damaged."""
-    config, state = given.config, given.state
+    config, state, store = given.config, given.state, Store()
     return await Consensus.open(
         node_id=state.node_id,
         cluster_id=state.cluster_id,
         disk=given.disk,
         peers=given.peers,
-        store=Store(),
+        store=store,
         clock=given.clock,
         rng=given.rng,
-        config=ConsensusConfig(**dataclasses.asdict(config.consensus), voters_max=config.voters_max),
+        config=ConsensusConfig(
+            **dataclasses.asdict(config.consensus),
+            voters_max=config.voters_max,
+            standbys_max=config.standbys_max,
+            voter_replace_after_seconds=config.voter_replace_after_seconds,
+        ),
         seed_addresses={peer.node_id: peer.address for peer in state.peers},
+        zones=lambda: zones.zones(store),
     )
 
 

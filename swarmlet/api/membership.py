@@ -86,7 +86,7 @@ class Membership:
         return any(member.node_id == node_id for member in self._replica.status().members)
 
     async def admit(self, request: JoinRequest) -> JoinAnswer:
-        """Check an invitation; hold the machine's name, make it a learner, and sign its certificate.
+        """Check an invitation; hold the machine's name, make it a member, and sign its certificate.
 
         A retry of the same machine (node id and key) gets the same admission. Raises `UnauthorizedError` for the
         token, `CallerError` for a clock that is off, `InvalidError`, `AlreadyExistsError` for a name or node id taken.
@@ -159,7 +159,7 @@ class Membership:
         if self._replica.is_leader:
             await self._replica.transfer_leadership()
         leader = self._replica.status().leader
-        await self._ask_one_of(sorted(others, key=lambda member: (member.node_id != leader, member.role == "learner")))
+        await self._ask_one_of(sorted(others, key=lambda member: (member.node_id != leader, member.role in ("standby", "spare"))))
         log.info("node_left", node=self._node.name, node_id=self._node.node_id)
 
     async def _ask_one_of(self, members: Sequence[MemberStatus]) -> None:

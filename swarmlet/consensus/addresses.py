@@ -1,12 +1,17 @@
-"""Where each member listens: carried by membership entries, known from the moment such an entry is in the log."""
+"""Where each member listens, and why it has its role.
+
+Carried by membership entries; an address is known from the moment such an entry is in the log.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
-from swarmlet.raft.messages import ChangeKind, Entry, EntryKind, MembershipChange
+from swarmlet.consensus.snapshot_file import Header
+from swarmlet.raft.messages import ChangeKind, Entry, EntryKind, MembershipChange, SnapshotMeta
 
 _decoder = msgspec.msgpack.Decoder(MembershipChange)
 
@@ -24,7 +29,7 @@ class AddressBook:
 
     Args:
         node_id: whose book this is.
-        applied: the addresses as of the snapshot that the log begins with.
+        applied, reasons: the addresses, and why who has its role, as of the snapshot that the log begins with.
         seeds: the members that admitted this node. Until it has read of its own admission, the log may know only
             members that are gone since, and nobody to learn the rest from.
         publish: tells the peer links.
@@ -37,10 +42,14 @@ class AddressBook:
         applied: Mapping[str, str],
         seeds: Mapping[str, str],
         publish: Callable[[Mapping[str, str]], None],
+        reasons: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._node_id = node_id
         self._applied = dict(applied)
+        self._reasons = dict(reasons)
         self._seeds = dict(seeds)
+        self._hints: dict[str, str] = {}
+        self._hinted_index = 0
         self._appended: dict[int, MembershipChange] = {}
         self._publish = publish
 
@@ -51,9 +60,32 @@ class AddressBook:
 
     @property
     def current(self) -> dict[str, str]:
-        added = (change for change in self._appended.values() if change.kind is ChangeKind.ADD_LEARNER)
+        added = {change.node: change.context.decode() for change in self._appended.values() if change.context}
         seeds = {} if self._node_id in self._applied else self._seeds
-        return seeds | self._applied | {change.node: change.context.decode() for change in added}
+        return seeds | self._applied | self._hints | added
+
+    def reason(self, node: str) -> str:
+        """Return why a member has its role, as the last change of it said; "" where that said nothing."""
+        return self._reasons.get(node, "")
+
+    def header(self, meta: SnapshotMeta) -> Header:
+        """Return what stands before a snapshot of the applied state."""
+        return Header(meta, self.applied, dict(self._reasons))
+
+    def hint(self, addresses: Mapping[str, str], index: int) -> None:
+        """Take what a peer knows that has applied the log up to `index`, which is ahead of ours.
+
+        It holds until our own log says more: what we know may be nobody who is still there.
+        """
+        if index > self._hinted_index:
+            self._hints, self._hinted_index = dict(addresses), index
+            self.publish()
+
+    def caught_up(self, index: int) -> None:
+        """Take note that the log is applied up to `index`: it knows all that hints from before did."""
+        if self._hints and index >= self._hinted_index:
+            self._hints = {}
+            self.publish()
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Follow what is written to the log, conflicts cut off included."""
@@ -70,16 +102,23 @@ class AddressBook:
         """Let a committed MEMBERSHIP entry take effect for good; return its change."""
         change = decode_change(entry)
         self._appended.pop(entry.index, None)
-        if change.kind is ChangeKind.ADD_LEARNER:
-            self._applied[change.node] = change.context.decode()
-        elif change.kind is ChangeKind.REMOVE:
+        if change.kind is ChangeKind.REMOVE:
             self._applied.pop(change.node, None)
+            self._reasons.pop(change.node, None)
+        else:
+            self._explain(change)
         self.publish()
         return change
 
-    def restore(self, addresses: Mapping[str, str]) -> None:
-        """Start anew from a snapshot's addresses."""
+    def _explain(self, change: MembershipChange) -> None:
+        if change.context:
+            self._applied[change.node] = change.context.decode()
+        self._reasons[change.node] = change.reason
+
+    def restore(self, addresses: Mapping[str, str], reasons: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start anew from what a snapshot says."""
         self._applied = dict(addresses)
+        self._reasons = dict(reasons)
         self._appended = {}
         self.publish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -10,18 +11,23 @@ from types import MappingProxyType
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.consensus import wire
+from swarmlet.consensus import upkeep, wire
 from swarmlet.consensus.addresses import AddressBook
+from swarmlet.consensus.belonging import Belonging
 from swarmlet.consensus.disk import Contents, Disk
 from swarmlet.consensus.engine import Counters, Engine, Listeners
+from swarmlet.consensus.feeding import Feeding
 from swarmlet.consensus.forwarding import Forwarder
+from swarmlet.consensus.links import Links
 from swarmlet.consensus.mailbox import Mailbox
 from swarmlet.consensus.members import Members
 from swarmlet.consensus.reads import Reads
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.snapshots import Snapshots
+from swarmlet.consensus.spare import Spare
 from swarmlet.consensus.standing import Standing
 from swarmlet.consensus.surroundings import Surroundings
+from swarmlet.consensus.upkeep import Upkeep
 from swarmlet.consensus.waiting import NO_LEADER, LeaderWatch
 from swarmlet.errors import (
     ConfigError,
@@ -32,16 +38,19 @@ from swarmlet.errors import (
 )
 from swarmlet.raft.config import RaftConfig, RestoredState
 from swarmlet.raft.core import Raft
-from swarmlet.raft.messages import Role
+from swarmlet.raft.messages import ChangeKind, MembershipChange, Role
 from swarmlet.store import commands
 from swarmlet.store.commands import Command, Operation, Outcome
-from swarmlet.store.replica import ReplicaStatus, View
+from swarmlet.store.replica import MemberStatus, ReplicaStatus, View
 from swarmlet.store.state import Store
 from swarmlet.transport.peers import Peers
 
 log = structlog.get_logger()
 
 REQUEST_ID_BYTES = 16
+
+RoleListener = Callable[[MemberStatus], None]
+"""Told of a member whose role has changed; must not block or raise."""
 
 
 class Consensus:
@@ -51,22 +60,34 @@ class Consensus:
         config, peers = given.config, given.peers
         self.counters = Counters()
         self._given = given
+        self._role_listeners: list[RoleListener] = []
         self._watch = LeaderWatch(round(config.leader_wait_seconds / config.tick_seconds))
         self._forwarder = Forwarder(node_id=given.node_id, watch=self._watch, peers=peers, clock=given.clock)
         book = AddressBook(
             given.node_id,
             applied=contents.snapshot.addresses,
+            reasons=contents.snapshot.reasons,
             seeds=seed_addresses,
             publish=peers.set_addresses,
         )
         engine = self._engine = Engine(
-            core=_core(given, contents), disk=given.disk, store=given.store, book=book, counters=self.counters
+            restored=_restored(contents),
+            new_core=functools.partial(_core, given),
+            disk=given.disk,
+            store=given.store,
+            book=book,
+            counters=self.counters,
         )
         self._reads = Reads(ask=self._ask_read_index, rng=given.rng)
         self._snapshots = Snapshots(
             given, engine=engine, book=book, counters=self.counters, taken_index=contents.snapshot.meta.index
         )
         self._members = Members(given, engine=engine, book=book, forwarder=self._forwarder, watch=self._watch)
+        self._belonging = Belonging(given, engine=engine, book=book, linearize=self.linearize)
+        self._feeding = Feeding(given, engine=engine, snapshots=self._snapshots)
+        self._spare = Spare(given, engine=engine, book=book, belonging=self._belonging)
+        self._upkeep = Upkeep(given, engine=engine)
+        self._links = Links(given)
         self._standing = Standing(
             node_id=given.node_id,
             engine=engine,
@@ -74,19 +95,21 @@ class Consensus:
             watch=self._watch,
             reads=self._reads,
             counters=self.counters,
+            limits=upkeep.limits_of(given),
+            silent_seconds=self._silent_seconds,
         )
         mailbox = Mailbox(engine=engine, snapshots=self._snapshots, peers=peers, counters=self.counters)
         self._listeners = Listeners(
             send=mailbox.send,
             read=self._reads.answered,
-            role=self._standing.look,
-            member=self._members.applied,
-            progressed=self._snapshots.consider,
+            role=self._look,
+            member=self._follow_member,
+            progressed=self._progressed,
         )
         book.append(contents.entries)
         book.publish()
         peers.on_call(wire.PROPOSE, self._take_proposal)
-        for method, handler in self._members.handlers().items():
+        for method, handler in (self._members.handlers() | self._feeding.handlers()).items():
             peers.on_call(method, handler)
 
     @classmethod
@@ -102,10 +125,12 @@ class Consensus:
         rng: random.Random,
         config: ConsensusConfig,
         seed_addresses: Mapping[str, str] = MappingProxyType({}),
+        zones: Callable[[], Mapping[str, str]] = dict,
     ) -> Consensus:
         """Recover from disk and return the node, ready to `run`; a disk never used becomes this node's.
 
         `seed_addresses`, node id -> "host:port", is where a node that joins reaches the others before the log tells it.
+        `zones` tells the failure domain of each node id that has one: voters are spread over them.
         Raises `ConfigError` where the disk is another node's or in use, `DiskError` where it is damaged.
         """
         contents = await disk.load()
@@ -120,7 +145,9 @@ class Consensus:
         chunks = await disk.read_state()
         if chunks:
             store.restore(chunks)
-        given = Surroundings(node_id=node_id, disk=disk, peers=peers, store=store, clock=clock, rng=rng, config=config)
+        given = Surroundings(
+            node_id=node_id, disk=disk, peers=peers, store=store, clock=clock, rng=rng, config=config, zones=zones
+        )
         return cls(given, contents, seed_addresses)
 
     # Life.
@@ -143,6 +170,7 @@ class Consensus:
                 raise error from group
         finally:
             self._engine.stop()
+            self._feeding.end()
             self._standing.end()
         log.info("consensus_stopped", node=self._given.node_id)
 
@@ -158,11 +186,11 @@ class Consensus:
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         self._snapshots.start(tasks)
-        self._members.start(tasks)
+        self._belonging.start(tasks)
         tasks.create_task(self._tick())
-        if self._engine.core.membership.voters == {self._given.node_id}:
-            self._engine.core.campaign()  # nobody else could lead: no timeout to wait for
-            self._engine.wake()
+        tasks.create_task(self._spare.run())
+        if not self._engine.is_spare and self._engine.core.membership.voters == {self._given.node_id}:
+            self._engine.campaign()  # nobody else could lead: no timeout to wait for
 
     async def _tick(self) -> None:
         while True:
@@ -170,7 +198,8 @@ class Consensus:
             self._engine.tick()
             self._watch.tick()
             self._reads.tick()
-            self._members.tick()
+            for part in (self._upkeep, self._belonging, self._spare, self._feeding):
+                part.tick()
             if self._watch.hopeless:
                 self._reads.fail(UnavailableError(NO_LEADER))
 
@@ -223,7 +252,7 @@ class Consensus:
             raise UnavailableError(f"no quorum confirmed the read within {timeout_seconds:g} s") from error
 
     async def add_member(self, node_id: str, address: str) -> None:
-        """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted."""
+        """Add a node as a spare; the cluster gives it another role where it needs it."""
         await self._members.add_member(node_id, address)
 
     async def remove_member(self, node_id: str) -> None:
@@ -241,6 +270,32 @@ class Consensus:
     def on_leadership(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(True)` when this node has become a leader that may act, `listener(False)` when it ceases."""
         self._standing.listen(listener)
+
+    def on_role(self, listener: RoleListener) -> None:
+        """Call `listener` with each change of a member's role that is applied here."""
+        self._role_listeners.append(listener)
+
+    # What happens in the engine, told to who must know.
+
+    def _look(self) -> None:
+        self._standing.look()
+        self._feeding.look()
+
+    def _progressed(self) -> None:
+        self._snapshots.consider()
+        self._feeding.progressed()
+
+    def _follow_member(self, change: MembershipChange) -> None:
+        self._belonging.applied(change)
+        if change.kind is ChangeKind.REMOVE:
+            return
+        for listener in tuple(self._role_listeners):
+            told = next(member for member in self.status().members if member.node_id == change.node)
+            listener(told)
+
+    def _silent_seconds(self, node: str) -> float | None:
+        silent = self._upkeep.silent_seconds(node)
+        return self._links.down_seconds(node) if silent is None else silent
 
     async def _append(self, data: bytes, command: Command) -> wire.Proposed:
         """Append a command as leader and see it applied."""
@@ -274,13 +329,16 @@ class _Stopped(Exception):  # noqa: N818  not an error: how `run` leaves its tas
     """`stop` was asked for."""
 
 
-def _core(given: Surroundings, contents: Contents) -> Raft:
-    restored = RestoredState(
+def _restored(contents: Contents) -> RestoredState:
+    return RestoredState(
         hard_state=contents.hard_state,
         snapshot=contents.snapshot.meta,
         entries=contents.entries,
         applied=contents.snapshot.meta.index,
     )
+
+
+def _core(given: Surroundings, restored: RestoredState) -> Raft:
     limits = RaftConfig(
         election_timeout_ticks=given.config.election_ticks,
         heartbeat_ticks=given.config.heartbeat_ticks,

@@ -3,6 +3,11 @@
 Every input is one synchronous call on the event loop, so nothing stands between reading and changing the core's state.
 `run` is the only task that takes Readys. While it awaits the disk, messages are stepped and proposals accepted; all of
 them share the next Ready and thus the next durable commit.
+
+A spare's wheel turns too, on what a peer feeds it: its core learns what is committed, nothing of it goes to disk, and
+of what peers send it only the answers to its reads count. What a node is follows from its applied log: where that log
+makes a voter or learner of a spare, or a spare of one of these, the engine writes the applied state to disk in place
+of the whole log, keeps term and vote, and goes on with a new core. The store stays, and its index never goes back.
 """
 
 from __future__ import annotations
@@ -11,12 +16,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+import structlog
+
 from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.disk import Batch, Disk
 from swarmlet.consensus.settings import APPLY_BYTES_MAX, APPLY_ENTRIES_MAX
 from swarmlet.consensus.snapshot_file import Header
 from swarmlet.consensus.waiting import AppliedIndex, Proposals
 from swarmlet.errors import BugError, SwarmletError, UnavailableError
+from swarmlet.raft import membership
+from swarmlet.raft.config import RestoredState
 from swarmlet.raft.core import Raft
 from swarmlet.raft.messages import (
     Entry,
@@ -24,6 +34,7 @@ from swarmlet.raft.messages import (
     HardState,
     MembershipChange,
     Message,
+    MessageKind,
     ReadState,
     Ready,
     Role,
@@ -32,6 +43,8 @@ from swarmlet.raft.messages import (
 from swarmlet.store.commands import Command, Outcome
 from swarmlet.store.snapshot import Restoration
 from swarmlet.store.state import Store
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -60,7 +73,7 @@ class Listeners:
     """Role, leader or term may have changed, or an entry of the current term was applied."""
     member: Callable[[MembershipChange], None]
     progressed: Callable[[], None]
-    """Entries were applied: it may be time for a snapshot."""
+    """Entries were applied: it may be time for a snapshot, and spares are waiting."""
 
 
 class Engine:
@@ -69,16 +82,20 @@ class Engine:
     def __init__(
         self,
         *,
-        core: Raft,
+        restored: RestoredState,
+        new_core: Callable[[RestoredState], Raft],
         disk: Disk,
         store: Store,
         book: AddressBook,
         counters: Counters,
     ) -> None:
-        self.core = core
+        self._new_core = new_core
+        self.core = new_core(restored)
         self.proposals = Proposals()
-        self.applied = AppliedIndex(core.applied)
+        self.applied = AppliedIndex(self.core.applied)
         self.applied_term = 0
+        self.silent_ticks = 0
+        """Since the leader was last heard of; 0 on the leader itself."""
         self.bytes_since_snapshot = 0
         self._disk = disk
         self._store = store
@@ -90,19 +107,37 @@ class Engine:
         self._lazy: HardState | None = None
         self._was_leader = False
         self._stopping = False
+        self._released_index = 0
+        self._durable_index = restored.snapshot.index
+        self._durable_ballot = (restored.hard_state.term, restored.hard_state.vote)
+        self.is_spare = self._should_be_spare()
+        self._may_change = False
+        self._became_spare = asyncio.Event()
 
     # Inputs. Each is synchronous.
 
     def tick(self) -> None:
-        self.core.tick()
-        self._wake.set()
+        self.silent_ticks = 0 if self.core.role is Role.LEADER else self.silent_ticks + 1
+        if not self.is_spare:
+            self.core.tick()
+            self._wake.set()
+
+    def campaign(self) -> None:
+        """Campaign now, unless this node is a spare, whose log may still call it a voter."""
+        if not self.is_spare:
+            self.core.campaign()
+            self._wake.set()
 
     def step(self, messages: Iterable[Message]) -> None:
         """Take messages of a peer; a broken invariant ends `run` and not the link that brought them."""
         try:
             for message in messages:
                 self._counters.messages_received += 1
+                if self.is_spare and message.kind is not MessageKind.READ_INDEX_REPLY:
+                    continue
                 self.core.step(message)
+                if message.sender == self.core.leader:
+                    self.silent_ticks = 0
         except BugError as error:
             self.fail(error)
         self._wake.set()
@@ -128,6 +163,29 @@ class Engine:
         """Take a snapshot that arrived whole and verified."""
         self._arrived[header.meta] = header
         self.step((message,))
+
+    def learn(self, entries: Sequence[Entry], *, leader: str, term: int) -> None:
+        """Take what a peer feeds to a spare: committed entries that follow ours, and who leads."""
+        self.core.learn(entries, leader=leader, term=term)
+        self._wake.set()
+
+    def learn_state(self, header: Header) -> None:
+        """Take a snapshot that a peer fed to a spare; it arrived whole and verified."""
+        self._arrived[header.meta] = header
+        self.core.learn_snapshot(header.meta)
+        self._wake.set()
+
+    def release(self, index: int) -> None:
+        """Be a spare at least until `index` is applied: a peer knows that the cluster has made this node one."""
+        log.info("role_lost", applied=self.applied.index, released_by=index)
+        self._released_index = index
+        self._may_change = True
+        self._wake.set()
+
+    async def wait_until_spare(self) -> None:
+        """Return once this node is a spare."""
+        while not self.is_spare:
+            await self._became_spare.wait()
 
     def fail(self, error: SwarmletError) -> None:
         """Let `run` end with `error`."""
@@ -159,6 +217,10 @@ class Engine:
                     await self._serve(self.core.ready(), listeners)
                 if self._failure:
                     raise self._failure
+                if self._may_change:
+                    await self._follow_role(listeners)
+                if self.is_spare and not self.core.has_ready():
+                    self.core.compact(self.applied.index)
             if self._lazy:
                 await self._disk.persist(Batch(hard_state=self._lazy))
         finally:
@@ -184,11 +246,23 @@ class Engine:
 
     async def _persist(self, ready: Ready) -> None:
         snapshot = self._arrived[ready.snapshot] if ready.snapshot else None
-        batch = Batch(entries=ready.entries, hard_state=self._lazy, snapshot=snapshot)
-        self._lazy = None
-        await self._disk.persist(batch)
+        hard_state, self._lazy = self._lazy, None
+        entries = ready.entries
+        if snapshot:
+            self._durable_index = snapshot.meta.index
+        if self.is_spare:
+            entries = ()
+            hard_state = hard_state and msgspec.structs.replace(hard_state, commit=self._durable_index)
+            if not snapshot and (hard_state is None or self._is_durable(hard_state)):
+                return
+        if hard_state:
+            self._durable_ballot = (hard_state.term, hard_state.vote)
+        await self._disk.persist(Batch(entries=entries, hard_state=hard_state, snapshot=snapshot))
         self._counters.disk_commits += 1
-        self._counters.entries_persisted += len(ready.entries)
+        self._counters.entries_persisted += len(entries)
+
+    def _is_durable(self, hard_state: HardState) -> bool:
+        return self._durable_ballot == (hard_state.term, hard_state.vote)
 
     async def _restore(self, meta: SnapshotMeta) -> None:
         """Replace the state by the snapshot that the disk holds now, read a chunk at a time beside it."""
@@ -199,7 +273,9 @@ class Engine:
             await asyncio.sleep(0)  # heartbeats are answered, and readers served, as ever
         if chunks:
             self._store.adopt(restoration)
-        self._book.restore(self._arrived[meta].addresses)
+        header = self._arrived[meta]
+        self._book.restore(header.addresses, header.reasons)
+        self._may_change = True
         self._arrived = {later: header for later, header in self._arrived.items() if later.index > meta.index}
         self.applied_term = meta.term
         self.bytes_since_snapshot = 0
@@ -223,6 +299,7 @@ class Engine:
         proposal = self.proposals.take(entry.index, entry.term)
         outcomes: tuple[Outcome, ...] = ()
         if entry.kind is EntryKind.MEMBERSHIP:
+            self._may_change = True
             listeners.member(self._book.apply(entry))
         elif proposal and proposal.command:
             outcomes = self._store.apply(proposal.command)
@@ -234,6 +311,39 @@ class Engine:
         self.applied.advance(entry.index)
         if proposal and not proposal.done.done():
             proposal.done.set_result(outcomes)
+
+    # Being a spare, or not.
+
+    def _should_be_spare(self) -> bool:
+        """Whether, as far as the applied log says, nothing is replicated to this node."""
+        applied = self.core.snapshot_meta(self.applied.index).membership
+        return self.applied.index < self._released_index or self.core.node_id not in membership.members(applied)
+
+    async def _follow_role(self, listeners: Listeners) -> None:
+        """Become what the applied log says that this node is; the whole log gives way to the applied state."""
+        self._may_change = False
+        should_be_spare = self._should_be_spare()
+        if should_be_spare == self.is_spare:
+            return
+        core = self.core
+        meta = core.snapshot_meta(self.applied.index)
+        hard_state = HardState(core.term, core.vote, meta.index)
+        header = self._book.header(meta)
+        if meta.index:
+            await self._disk.save_snapshot(header, self._store.capture().encode_chunks(), trim_to=meta.index)
+            await self._disk.persist(Batch(hard_state=hard_state, snapshot=header))
+        self._lazy, self._durable_index, self.bytes_since_snapshot = None, meta.index, 0
+        self.core = self._new_core(RestoredState(hard_state=hard_state, snapshot=meta, applied=meta.index))
+        self.core.learn((), leader=core.leader, term=core.term)
+        self._durable_ballot = (hard_state.term, hard_state.vote)
+        self._book.restore(header.addresses, header.reasons)
+        self.silent_ticks = 0
+        self.is_spare = should_be_spare
+        if should_be_spare:
+            self._became_spare.set()
+            self._became_spare = asyncio.Event()
+        log.info("log_dropped" if should_be_spare else "log_begun", applied=meta.index, term=core.term)
+        self._note_role(listeners)
 
     def _note_role(self, listeners: Listeners) -> None:
         leads = self.core.role is Role.LEADER

@@ -55,5 +55,5 @@ class Mailbox:
         core.report_unreachable(node)
         if node == core.leader:
             log.info("leader_link_lost", leader=node)
-            core.campaign()
+            self._engine.campaign()
         self._engine.wake()

@@ -20,7 +20,6 @@ from swarmlet.errors import (
     ConflictError,
     NotFoundError,
     OutcomeUnknownError,
-    SwarmletError,
     UnavailableError,
 )
 from swarmlet.raft import membership

@@ -143,7 +143,8 @@ class _Plan:
         self._standbys = self._living(membership.learners)
         self._dead_standbys = membership.learners - self._standbys
         self._spares = self._living(membership.spares)
-        self._ready = frozenset(node for node in self._standbys if self._health_of(node).caught_up)
+        self._ready = self._caught_up(self._standbys)
+        self._ready_spares = self._caught_up(self._spares)
         living = len(self._living_voters) + len(self._standbys) + len(self._spares)
         self._wanted_voters = wanted_voters(living, limits.voters_max)
         self._wanted_standbys = limits.standbys_max + max(0, self._wanted_voters - len(self._living_voters))
@@ -154,6 +155,9 @@ class _Plan:
     def _living(self, nodes: Iterable[NodeId]) -> frozenset[NodeId]:
         after = self._limits.replace_after_seconds
         return frozenset(n for n in nodes if n == self._leader or self._health_of(n).silent_seconds < after)
+
+    def _caught_up(self, nodes: Iterable[NodeId]) -> frozenset[NodeId]:
+        return frozenset(node for node in nodes if self._health_of(node).caught_up)
 
     # Steps.
 
@@ -195,9 +199,9 @@ class _Plan:
     def add_standby(self) -> Step | None:
         """Let a spare hold the log: where standbys are too few, or where voters would be spread better by it."""
         if len(self._standbys) < self._wanted_standbys:
-            candidates = self._spares
+            candidates = self._ready_spares
         elif not self._better(self._standbys) and len(self._standbys) == self._wanted_standbys:
-            candidates = self._better(self._spares)
+            candidates = self._better(self._ready_spares)
         else:
             return None
         if not candidates:

@@ -17,6 +17,16 @@ READERS_MAX = 10_000
 PROPOSALS_MAX = 10_000
 """Proposals that wait for their entry at once."""
 
+FEED_BYTES_MAX = 1024 * 1024
+"""What one answer to a spare carries of the log: what a slow spare costs its feeder, which keeps nothing for it."""
+FEED_WAIT_SECONDS = 1.0
+"""How long a feeder waits for news before it answers that there are none: a spare hears of it at least so often."""
+FEED_SILENCE_SECONDS_MAX = 3.0
+"""A feeder that does not answer for so long is left for another."""
+FEED_RETRY_SECONDS = 0.2
+FEED_HOLD_SECONDS_MAX = 30.0
+"""A spare that fetches a snapshot and asks for nothing for so long has gone; the log is kept for it no more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsensusConfig:
@@ -32,6 +42,10 @@ class ConsensusConfig:
     tail_entries: int = 1_000
     """Entries kept behind a snapshot, so that a follower a little behind needs none."""
     voters_max: int = 5
+    standbys_max: int = 2
+    """Members that hold the log without voting, ready to replace a voter; the others are spares."""
+    voter_replace_after_seconds: float = 10.0
+    """A member silent for so long counts as dead: another takes its role."""
     promote_lag_entries: int = 100
     """A learner this close to the leader's commit index is caught up."""
     transfer_seconds_max: float = 3.0
@@ -44,8 +58,12 @@ class ConsensusConfig:
             raise ConfigError("heartbeat_ticks must be at least 1 and less than election_ticks")
         if self.tick_seconds <= 0 or self.snapshot_entries < 1 or self.snapshot_bytes < 1 or self.tail_entries < 0:
             raise ConfigError("tick_seconds, snapshot_entries and snapshot_bytes must be positive")
-        if self.voters_max < 1:
-            raise ConfigError("voters_max must be at least 1")
+        if self.voters_max < 1 or self.standbys_max < 0:
+            raise ConfigError("voters_max must be at least 1, standbys_max at least 0")
+        if self.voter_replace_after_seconds < self.election_seconds:
+            raise ConfigError(
+                f"voter_replace_after_seconds must be at least the election timeout, {self.election_seconds:g} s"
+            )
 
     @property
     def election_seconds(self) -> float:

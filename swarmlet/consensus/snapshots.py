@@ -14,7 +14,7 @@ from swarmlet.consensus.engine import Counters, Engine
 from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES
 from swarmlet.consensus.snapshot_file import Header
 from swarmlet.consensus.surroundings import Surroundings
-from swarmlet.errors import InvalidError, PeerError
+from swarmlet.errors import InvalidError, PeerError, UnavailableError
 from swarmlet.raft.messages import Message
 from swarmlet.store.snapshot import Capture
 
@@ -46,6 +46,7 @@ class Snapshots:
         self._taken_bytes = 0
         self._taking = False
         self._sending: dict[str, int] = {}
+        self._held: dict[str, int] = {}
         self._receiving = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -77,7 +78,7 @@ class Snapshots:
         index = self._engine.applied.index
         self._taken_index = index
         self._engine.bytes_since_snapshot = 0
-        return Header(self._engine.core.snapshot_meta(index), self._book.applied), self._store.capture()
+        return self._book.header(self._engine.core.snapshot_meta(index)), self._store.capture()
 
     async def _take(self, header: Header, capture: Capture) -> None:
         """Write a captured state to disk, then trim the log to a tail behind it."""
@@ -87,9 +88,16 @@ class Snapshots:
             await self._disk.save_snapshot(header, self._weighed(capture.encode_chunks()), trim_to=trim_to)
         finally:
             self._taking = False
-        self._engine.core.compact(min((trim_to, *self._sending.values())))
+        self._engine.core.compact(min((trim_to, *self._sending.values(), *self._held.values())))
         self._counters.snapshots_taken += 1
         log.info("snapshot_taken", index=index, log_kept_from=trim_to + 1)
+
+    def hold(self, node: str, index: int) -> None:
+        """Keep the log after `index` until `let_go`: a spare is about to need it."""
+        self._held[node] = index
+
+    def let_go(self, node: str) -> None:
+        self._held.pop(node, None)
 
     def _weighed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the chunks on, in the disk's thread, and note what they weigh."""
@@ -154,6 +162,8 @@ class Snapshots:
 
     async def receive(self, _sender: str, payload: bytes) -> bytes:
         """Take one piece; with the last one, verify the whole and hand it to the core."""
+        if self._engine.is_spare:
+            raise UnavailableError("this node is a spare as far as it knows, and is fed by its peers")
         piece = wire.decode(payload, wire.SnapshotPiece)
         async with self._receiving:
             if piece.meta.index <= self._engine.applied.index:

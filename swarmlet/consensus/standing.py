@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
+from swarmlet.consensus import roles
 from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.engine import Counters, Engine
 from swarmlet.consensus.reads import Reads
+from swarmlet.consensus.roles import Limits
 from swarmlet.consensus.waiting import LeaderWatch
 from swarmlet.errors import UnavailableError
+from swarmlet.raft import membership
 from swarmlet.raft.messages import NO_NODE, Role
 from swarmlet.store.replica import MemberStatus, ReplicaStatus
 
@@ -20,8 +23,17 @@ log = structlog.get_logger()
 class Standing:
     """Follows the core's role. A leader acts only once it has applied an entry of its own term (Raft §8)."""
 
-    def __init__(
-        self, *, node_id: str, engine: Engine, book: AddressBook, watch: LeaderWatch, reads: Reads, counters: Counters
+    def __init__(  # noqa: PLR0913  dependencies, by keyword
+        self,
+        *,
+        node_id: str,
+        engine: Engine,
+        book: AddressBook,
+        watch: LeaderWatch,
+        reads: Reads,
+        counters: Counters,
+        limits: Limits,
+        silent_seconds: Callable[[str], float | None],
     ) -> None:
         self.acts = False
         self._node_id = node_id
@@ -30,6 +42,8 @@ class Standing:
         self._watch = watch
         self._reads = reads
         self._counters = counters
+        self._limits = limits
+        self._silent_seconds = silent_seconds
         self._listeners: list[Callable[[bool], None]] = []
 
     def listen(self, listener: Callable[[bool], None]) -> None:
@@ -65,10 +79,12 @@ class Standing:
             MemberStatus(
                 node_id=node,
                 address=addresses.get(node, ""),
-                role=self._role_of(node),
+                role=roles.role_of(core.membership, node, core.leader),
                 match=progress[node].match if node in progress else None,
+                why=roles.why(core.membership, node, self._book.reason(node), self._limits),
+                silent_seconds=self._silent_seconds(node),
             )
-            for node in sorted(core.membership.voters | core.membership.learners)
+            for node in sorted(membership.everybody(core.membership))
         )
         return ReplicaStatus(
             node_id=self._node_id,
@@ -79,9 +95,3 @@ class Standing:
             healthy=self.acts or core.leader not in (NO_NODE, self._node_id),
             members=members,
         )
-
-    def _role_of(self, node: str) -> str:
-        core = self._engine.core
-        if node == core.leader:
-            return "leader"
-        return "voter" if node in core.membership.voters else "learner"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from swarmlet.clock import Clock
@@ -14,7 +15,7 @@ from swarmlet.transport.peers import Peers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """One node's identity, time, chance, disk, links, state and numbers."""
+    """One node's identity, time, chance, disk, links, state and numbers; `zones` tells node id -> failure domain."""
 
     node_id: str
     disk: Disk
@@ -23,3 +24,4 @@ class Surroundings:
     clock: Clock
     rng: random.Random
     config: ConsensusConfig
+    zones: Callable[[], Mapping[str, str]]

@@ -99,6 +99,11 @@ class Raft:
         return self._log.last_index
 
     @property
+    def last_term(self) -> int:
+        """The term of the last entry."""
+        return self._log.last_term
+
+    @property
     def membership(self) -> Membership:
         """The membership in force: it may rest on an entry that is not committed yet."""
         return self._state.membership
@@ -318,6 +323,17 @@ class Raft:
             self._election.leadership.advance_commit()
             self._retire_if_over()
         self._election.count_own_vote()
+
+    # What the log holds.
+
+    def entries_after(self, index: int, last: int, max_bytes: int) -> Sequence[Entry]:
+        """Return entries `index + 1 ... last`, cut to `max_bytes` but never to nothing.
+
+        Raises `ExpiredError` where the log no longer reaches back to `index`.
+        """
+        if self._log.term(index) is None:
+            raise errors.ExpiredError(f"index {index} is compacted; the log begins after {self._log.base_index}")
+        return self._log.slice(index + 1, last, max_bytes)
 
     # Snapshots.
 

@@ -98,12 +98,18 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemberStatus:
-    """One member of consensus. `role`: "leader", "voter", "learner"; `match` is known on the leader only."""
+    """One member of the cluster. `role`: "leader", "voter", "standby" or "spare", and `why` it is that, in words.
+
+    `match`, how far its log is known to reach, is known on the leader only. `silent_seconds`: for how long this machine
+    itself has had no sign of life of it; None where it hears of it or is itself that member.
+    """
 
     node_id: str
     address: str
     role: str
     match: int | None = None
+    why: str = ""
+    silent_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ class Replica(Protocol):
         """Wait until `view` holds every write acknowledged before this call; raise `UnavailableError` otherwise."""
 
     async def add_member(self, node_id: str, address: str) -> None:
-        """Add a node that replicates without voting; once caught up it is promoted, while voters are wanted.
+        """Add a node as a spare; the cluster gives it another role where it needs it.
 
         Raises `AlreadyExistsError` for a node id that is a member, else as `propose` does.
         """

@@ -35,7 +35,7 @@ class LoneReplica:
             raise self.failures.pop(0)
         if node_id in self.members:
             raise AlreadyExistsError(f"{node_id} is a member")
-        self.members[node_id] = MemberStatus(node_id, address, "learner")
+        self.members[node_id] = MemberStatus(node_id, address, "spare")
 
     async def remove_member(self, node_id: str) -> None:
         if node_id in self.quorum_needs:

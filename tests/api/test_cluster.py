@@ -133,9 +133,9 @@ async def test_an_invited_machine_gets_its_certificate(world: World, alpha: Daem
     assert (answer.cluster_id, answer.ca) == (CLUSTER, world.ca.certificate_pem)
 
 
-async def test_an_invited_machine_becomes_a_learner(world: World, alpha: Daemon) -> None:
+async def test_an_invited_machine_becomes_a_spare(world: World, alpha: Daemon) -> None:
     answer = await join(world, alpha)
-    assert world.members[NEWCOMER] == MemberStatus(NEWCOMER, "127.0.0.1:7604", "learner")
+    assert world.members[NEWCOMER] == MemberStatus(NEWCOMER, "127.0.0.1:7604", "spare")
     assert [member.address for member in answer.members] == [alpha.address, "127.0.0.1:7604"]
 
 

@@ -167,7 +167,7 @@ async def test_join_makes_this_machine_a_member(tmp_path: Path, world: World, al
     assert result.exit_code == 0, result.exception
     assert (state.cluster_id, state.name, state.advertise) == (CLUSTER, "delta", "127.0.0.1:7699")
     assert [peer.address for peer in state.peers] == [alpha.address]
-    assert world.members[state.node_id].role == "learner"
+    assert world.members[state.node_id].role == "spare"
 
 
 async def test_join_writes_files_that_tls_accepts(tmp_path: Path, world: World, alpha: Daemon) -> None:

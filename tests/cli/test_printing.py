@@ -149,7 +149,7 @@ def test_progress_is_redrawn_in_place_on_a_terminal(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_quorum_is_told_in_words() -> None:
-    nodes = [{"role": role, "ready": True} for role in ("leader", "voter", "voter", "learner")]
+    nodes = [{"role": role, "ready": True} for role in ("leader", "voter", "voter", "standby")]
     report = {"healthy": True, "leader_name": "h1", "nodes": nodes}
     assert status.quorum(report) == "healthy: h1 leads 3 voters, one may be lost"
     nodes[1]["ready"] = False

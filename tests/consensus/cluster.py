@@ -72,7 +72,16 @@ class FakePeers:
         network.peers[node] = self
 
     def set_addresses(self, addresses: Mapping[str, str]) -> None:
+        new = addresses.keys() - self.addresses.keys() - {self.node}
         self.addresses = dict(addresses)
+        for node in sorted(new):
+            if self.network.reaches(self.node, node):
+                asyncio.get_running_loop().call_soon(self.link_up, node)
+
+    def met(self, node: str) -> None:
+        """A machine has started: who knows its address opens a link."""
+        if node in self.addresses:
+            self.link_up(node)
 
     def on_message(self, channel: str, handler: MessageHandler) -> None:
         self.messages[channel] = handler
@@ -82,6 +91,10 @@ class FakePeers:
 
     def on_link(self, listener: Callable[[str, bool], None]) -> None:
         self.listeners.append(listener)
+
+    def link_up(self, node: str) -> None:
+        for listener in self.listeners:
+            listener(node, True)
 
     def link_down(self, node: str) -> None:
         self.break_calls(lambda to: to == node)
@@ -168,6 +181,9 @@ class Machine:
         )
         self.consensus.on_leadership(self.leads.append)
         self.running = asyncio.create_task(self.consensus.run())
+        for peers in tuple(self.network.peers.values()):
+            if peers is not self.peers:
+                peers.met(self.node)
 
     async def crash(self) -> None:
         """Die as by SIGKILL."""
@@ -234,10 +250,11 @@ class Cluster:
         return machine
 
     async def join(self, node: str, *, until: str = "voter") -> Machine:
+        """Add a machine and start it; return once it has the role, or one of several: "voter|standby"."""
         machine = self._machine(node)
-        await machine.start()
         await (await self.leader()).consensus.add_member(node, f"{node}:7600")
-        await eventually(lambda: machine.role == until)
+        await machine.start()
+        await eventually(lambda: machine.role in until.split("|"))
         return machine
 
     async def leader(self, among: set[str] | None = None) -> Machine:
