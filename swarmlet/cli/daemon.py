@@ -154,6 +154,15 @@ def _start(config: Config, path: Path | None, *, wanted: bool) -> None:
         _run_daemon(config)
 
 
+def how_to_start(config: Config, path: Path | None) -> str:
+    """Return the command that starts the daemon on this state."""
+    return (
+        f"systemctl start {UNIT.removesuffix('.service')}"
+        if _service_fits(config, path)
+        else _run_command(config, path)
+    )
+
+
 def _run_command(config: Config, path: Path | None) -> str:
     from swarmlet.config import DEFAULT_DATA_DIR, DEFAULT_LISTEN
 

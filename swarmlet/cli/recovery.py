@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarmlet.cli import exits, session
-from swarmlet.cli.daemon import AdvertiseOption, ConfigOption, DataDirOption, ListenOption, NameOption, load_config
+from swarmlet.cli.daemon import (
+    AdvertiseOption,
+    ConfigOption,
+    DataDirOption,
+    ListenOption,
+    NameOption,
+    how_to_start,
+    load_config,
+)
 from swarmlet.cli.session import Session
 from swarmlet.errors import ConfigError
 
@@ -101,8 +109,8 @@ def restore(
     print(f'\nThis machine is now the cluster\'s only node, "{state.name}" at {state.advertise}.')
     print("Machines of before are refused; to add one, empty its data folder and run there:\n")
     print(f"    swarmlet join {state.advertise} --token {founded.token}\n")
-    print("Clients keep their credentials; they must reach this machine's address. Start the daemon: `swarmlet run`,")
-    print("or `systemctl start swarmlet`.")
+    print("Clients keep their credentials, and must reach this machine's address.")
+    print(f"Start the daemon with `{how_to_start(loaded, config)}`.")
 
 
 def recover(
@@ -127,7 +135,7 @@ def recover(
     if done is None:
         raise typer.Exit(exits.FAILED)
     print(f"\nThis machine is now a cluster of one. Its data of before is kept in {done}.")
-    print("Start the daemon: `swarmlet run`, or `systemctl start swarmlet`. `swarmlet token create` invites machines.")
+    print(f"Start the daemon with `{how_to_start(loaded, config)}`; `swarmlet token create` invites machines.")
     print("Keep those that were cut off from starting, or let them: they find out, set their data aside and stop.")
 
 
@@ -202,19 +210,18 @@ def _tell_outlook(outlook: Outlook) -> None:
     print(f'This machine is node "{outlook.name}" of cluster {outlook.cluster_id}, {outlook.role}.')
     print(f"  its log ends at   index {outlook.last_index} of term {outlook.last_term}")
     print(f"  known committed   index {outlook.commit}{uncertain}")
-    print(f"  last written      {outlook.last_written:%Y-%m-%d %H:%M:%S} UTC")
+    if outlook.last_written:
+        print(f"  last written      {outlook.last_written:%Y-%m-%d %H:%M:%S} UTC")
     print(f"  its state         {_kinds(outlook.counts)}, revision {outlook.revision}")
     if outlook.damage:
         print(f"  DAMAGED           {outlook.damage}")
-    print(
-        "\nWhat the others acknowledged and this machine never received is lost. Of several survivors, recover the one"
-    )
-    print("whose log ends at the highest term, and index (`swarmlet check` on each).")
+    print("\nWhat the others acknowledged and this machine never received is lost. Of several survivors, recover")
+    print("the one whose log ends at the highest term and, in that, index: `swarmlet check` on each.")
     print("Cut off for good, and refused from then on:")
     for other in outlook.others:
         print(f"  {other.name:<20} {other.address:<24} {other.role}")
     if not outlook.others:
-        print("  nobody: it is the only member, and needs no recovery")
+        print("  nobody: it is the only member")
 
 
 def _confirmed(name: str) -> bool:

@@ -19,10 +19,11 @@ from swarmlet.cli import founding
 from swarmlet.cli.founding import Founded
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config, split_address
-from swarmlet.consensus import recovery, recovery_check, sqlite_disk
+from swarmlet.consensus import recovery, recovery_check
 from swarmlet.consensus.recovery import Found
 from swarmlet.consensus.recovery_check import Finding, Report
 from swarmlet.consensus.sqlite_disk import SqliteDisk
+from swarmlet.consensus.sqlite_log import WATERMARK
 from swarmlet.errors import ConfigError, InvalidError
 from swarmlet.identity import addresses, authority, registration, tls, tokens
 from swarmlet.identity.authority import Authority
@@ -60,7 +61,7 @@ class Outlook:
     last_index: int
     last_term: int
     commit: int
-    last_written: datetime
+    last_written: datetime | None
     revision: int
     counts: Counter[str]
     others: tuple[Other, ...]
@@ -180,6 +181,7 @@ async def recover(config: Config, agreed: Callable[[Outlook], bool]) -> Path | N
     try:
         found = await recovery.read(disk)
         _check_whose(found, state)
+        _check_need(found, state, is_sound=not disk.lost and not files.is_half_changed)
         if not agreed(_outlook(found, state, last_written, disk.lost)):
             return None
         now = SystemClock().now()
@@ -214,13 +216,19 @@ def _check_whose(found: Found, state: NodeState) -> None:
         )
 
 
-def _last_written(folder: Path) -> datetime:
+def _check_need(found: Found, state: NodeState, *, is_sound: bool) -> None:
+    """Raise `ConfigError` where there is nothing to recover from: the only member needs nobody else."""
+    if is_sound and found.membership.voters == {state.node_id} == membership.everybody(found.membership):
+        raise ConfigError("this machine is its cluster's only member and its disk is sound: just start the daemon")
+
+
+def _last_written(folder: Path) -> datetime | None:
     """Return when the log was written last: about when this machine last heard from a leader, or led."""
-    times = [path.stat().st_mtime for path in folder.glob(sqlite_disk.DATABASE + "*")]
-    return datetime.fromtimestamp(max(times, default=0.0), UTC)
+    mark = folder / WATERMARK  # which only a write to the log touches
+    return datetime.fromtimestamp(mark.stat().st_mtime, UTC) if mark.exists() else None
 
 
-def _outlook(found: Found, state: NodeState, last_written: datetime, lost: int) -> Outlook:
+def _outlook(found: Found, state: NodeState, last_written: datetime | None, lost: int) -> Outlook:
     store, node_names = found.store, found.names()
     counts = Counter({resource: len(store.list(resource)) for resource in kinds.BY_RESOURCE})
     others = sorted(membership.everybody(found.membership) - {state.node_id})

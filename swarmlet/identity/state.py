@@ -105,6 +105,11 @@ class NodeFiles:
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
+    @property
+    def is_half_changed(self) -> bool:
+        """Whether a change of the membership and its log was interrupted."""
+        return self._mark.exists()
+
     def rewrite(self, state: NodeState) -> None:
         """Replace what node.json says, durably; keys and certificates stay."""
         try:
@@ -118,7 +123,7 @@ class NodeFiles:
 
         Only who can complete a change that was interrupted asks for a membership that is `half_changed`.
         """
-        if self._mark.exists() and not half_changed:
+        if self.is_half_changed and not half_changed:
             raise ConfigError(
                 f"{self.data_dir}: a recovery was interrupted; complete it with `swarmlet recover --force-new-cluster`"
             )
