@@ -167,9 +167,10 @@ class Election:
         granted = state.log.may_follow(message.log_term, message.log_index) and (
             is_free or (is_pre_vote and message.term > state.term)
         )
-        if granted and is_pre_vote and self._outranks(message):
+        if is_pre_vote and self._outranks(message) and (self._is_young or not granted):
             self._request_vote(MessageKind.PRE_VOTE, message.sender)
-            return
+            if granted:
+                return
         if granted and not is_pre_vote:
             state.vote = message.sender
             self._elapsed_ticks = 0
@@ -189,14 +190,20 @@ class Election:
         """Whether another pre-candidate of the same moment should let us stand.
 
         When a leader dies, its links close at once and all voters campaign together; granting each other's pre-votes,
-        they would split the vote. So of two, the one with the longer log, or the greater id, asks again instead of
-        granting. This holds only while a campaign is young: later, a peer that cannot win itself must not block others.
+        they would split the vote. So of two, the one with the longer log, then the later term, then the greater id,
+        asks again: the other may not have heard its first question, when it still believed in the leader. And it grants
+        nothing while its campaign is young; later, a peer that cannot win itself must not block others.
         """
-        if self.role is not Role.PRE_CANDIDATE or self._elapsed_ticks >= self._state.config.heartbeat_ticks:
+        if self.role is not Role.PRE_CANDIDATE:
             return False
         log = self._state.log
-        theirs = (message.term, message.log_term, message.log_index, message.sender)
-        return (self._state.term + 1, log.last_term, log.last_index, self._state.node_id) > theirs
+        theirs = (message.log_term, message.log_index, message.term, message.sender)
+        return (log.last_term, log.last_index, self._state.term + 1, self._state.node_id) > theirs
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether our campaign began so lately that all who noticed the same loss may just be asking each other."""
+        return self._elapsed_ticks < self._state.config.heartbeat_ticks
 
     # Terms.
 
