@@ -323,15 +323,18 @@ async def test_a_late_write_of_a_former_leader_makes_no_second_one(scene: Scene)
     assert pod.metadata.name == "one-single-0"
 
 
-async def test_a_lease_of_a_leader_that_has_no_quorum_any_more_is_none(scene: Scene) -> None:
-    """Leader and node are cut off together: the leader believes for a while that it leads, and hears heartbeats."""
-    board, name = scene.board, scene.holder
-    leader = next(each for each in board.machines if each.name != name)
-    board.elect(leader.name)
-    await scene.pause(15)
-    board[name].group = leader.group = 1
-    leader.member.follow = lambda *_: None  # type: ignore[method-assign]  it never learns
-    await scene.until(lambda: not board.live(), seconds=FENCE_AFTER + 1)
+async def test_a_leader_without_its_quorum_grants_nothing(tmp_path: Path) -> None:
+    """Leader and node are cut off together, and it takes them for ever to see that nobody else follows."""
+    async with playing(tmp_path, rates=(1.0,) * 5) as scene:
+        board, name = scene.board, scene.holder
+        leader = next(each for each in board.machines if each.name != name)
+        board.elect(leader.name)
+        await scene.pause(15)
+        for machine in (leader, board[name]):
+            machine.group = 1
+            machine.member.follow = lambda *_: None  # type: ignore[method-assign]
+        await scene.until(lambda: not board.live(), seconds=FENCE_AFTER + 1)
+        await scene.until(lambda: scene.lives_elsewhere(name))
 
 
 # At random.
