@@ -51,7 +51,7 @@ def test_whoever_hears_of_it_first_one_leads_without_waiting_for_a_timeout(longe
 @pytest.mark.parametrize("terms", [(0, 0), (0, 1), (1, 0)])
 @pytest.mark.parametrize("longer", ["", "n1", "n2"])
 def test_two_who_ask_each_other_at_once_come_to_an_end(longer: str, terms: tuple[int, int]) -> None:
-    """Whatever their logs and terms: neither asks again for what the other will never grant."""
+    """Whatever their logs and terms: one leads, and neither asks again for what the other will never grant."""
     network = led_by_n3(longer=longer)
     for node, more in zip(("n1", "n2"), terms, strict=True):
         core = network.members[node].core
@@ -60,3 +60,5 @@ def test_two_who_ask_each_other_at_once_come_to_an_end(longer: str, terms: tuple
     asked = []
     network.settle(lambda message: asked.append(message.kind) if len(asked) < 100 else pytest.fail("no end"))
     assert asked.count(MessageKind.PRE_VOTE) <= 6
+    (leader,) = network.leaders()
+    assert not longer or leader.core.node_id == longer
