@@ -23,13 +23,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def three_machines() -> Iterator[Cluster]:
+def machines() -> None:
+    """Skip, or fail in CI, where no lab can be made."""
     missing = [tool for tool in NEEDED if shutil.which(tool) is None]
     if os.geteuid() or missing:
         reason = f"needs root and {', '.join(NEEDED)}" + (f"; missing: {', '.join(missing)}" if missing else "")
         if os.environ.get("CI") == "true":
             pytest.fail(f"the end-to-end tests may not be skipped in CI: {reason}")
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def three_machines(machines: None) -> Iterator[Cluster]:
     with Lab("e2e", count=3, subnet="10.77.1.0/24") as lab:
         cluster = Cluster(lab)
         cluster.form()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from tools.chaos import report
 from tools.chaos.campaign import SETTINGS, Campaign, Outcome
@@ -39,7 +40,7 @@ def main() -> int:
     return 1 if told["findings"] else 0
 
 
-def run(*, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str = SUBNET) -> dict[str, object]:
+def run(*, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str = SUBNET) -> dict[str, Any]:
     """Run one campaign on a lab of its own and return its report; the evidence is kept where anything was found."""
     begun = time.monotonic()
 
@@ -55,7 +56,7 @@ def run(*, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str
     return told
 
 
-def _keep(cluster: Cluster, outcome: Outcome, told: dict[str, object]) -> Path:
+def _keep(cluster: Cluster, outcome: Outcome, told: dict[str, Any]) -> Path:
     """Copy the daemons' logs, the history and the report to a folder that stays."""
     folder = Path(tempfile.mkdtemp(prefix="swarmlet-chaos-"))
     for daemon in cluster:

@@ -26,7 +26,7 @@ def mount(folder: Path, mebibytes: int) -> None:
 
 
 def fill(folder: Path) -> int:
-    """Take all the room that is left, without writing to it: the machines share one real disk. Return the bytes taken."""
+    """Take all the room that is left, without writing there: the machines share one real disk. Return the bytes."""
     filled = 0
     with (folder / FILLER).open("wb") as filler:
         for size in _PIECE_BYTES:
