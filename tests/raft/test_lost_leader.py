@@ -7,7 +7,7 @@ import random
 import pytest
 
 from swarmlet.raft.config import RaftConfig
-from swarmlet.raft.messages import MessageKind, Role
+from swarmlet.raft.messages import Message, MessageKind, Role
 from tests.raft.network import Network, born
 
 VOTERS = ("n1", "n2", "n3")
@@ -55,7 +55,8 @@ def test_two_who_ask_each_other_at_once_come_to_an_end(longer: str, terms: tuple
     network = led_by_n3(longer=longer)
     for node, more in zip(("n1", "n2"), terms, strict=True):
         core = network.members[node].core
-        core._state.term += more
+        if more:
+            core.step(Message(MessageKind.VOTE_REPLY, "n3", node, term=core.term + more, reject=True))
         core.campaign()
     asked = []
     network.settle(lambda message: asked.append(message.kind) if len(asked) < 100 else pytest.fail("no end"))
