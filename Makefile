@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test check format bench openapi clean
+.PHONY: help setup engine demo test check format bench chaos openapi clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static)
+engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static, libfaketime)
 	@sh tools/install-engine.sh
 
 demo: setup ## Three daemons on this machine, a Deployment, a killed container, a killed leader (KEEP=1: leave it running)
@@ -28,6 +28,9 @@ demo: setup ## Three daemons on this machine, a Deployment, a killed container, 
 test: setup engine check ## Everything that must pass, real Docker included
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --ignore tests/e2e
 	$(BIN)/python -m pytest tests/e2e
+
+chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 SEED= MACHINES=5 JSON=FILE); docs/chaos.md
+	@$(BIN)/python -m tools.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(MACHINES),--machines $(MACHINES)) $(if $(JSON),--json $(JSON))
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .
