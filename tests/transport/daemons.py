@@ -14,6 +14,7 @@ from aiohttp import web
 
 from swarmlet.identity import authority, tls
 from swarmlet.identity.authority import Authority, NodeIdentity
+from swarmlet.identity.incarnation import FIRST
 from swarmlet.transport import upgrade
 from swarmlet.transport.tls_peers import TlsPeers
 
@@ -30,6 +31,7 @@ class Daemon:
     def __init__(self, folder: Path, number: int, ca: Authority, *, cluster_id: str = CLUSTER) -> None:
         self.node_id = node_id(number)
         self.cluster_id = cluster_id
+        self.incarnation = FIRST
         self.address = ""
         self.events: list[tuple[str, bool]] = []
         self.changed = asyncio.Event()
@@ -46,9 +48,15 @@ class Daemon:
             client_context=self.client_context,
             identify=tls.peer_identity,
             rng=random.Random(1),
+            incarnation=self.incarnation,
         )
         peers.on_link(self._note)
         return peers
+
+    @property
+    def running(self) -> asyncio.Task[None]:
+        assert self._running
+        return self._running
 
     def _note(self, node: str, up: bool) -> None:
         self.events.append((node, up))
