@@ -156,6 +156,7 @@ class Daemon:
                 for container in await self._runtime.list():
                     await self._runtime.stop(container.id, grace_seconds=0)
                     await self._runtime.remove(container.id)
+                self._runtime.watchdog().retire()
         except (TimeoutError, EngineError) as error:
             log.warning("containers_left_behind", error=str(error) or "timed out")  # told, not a reason to stay
 

@@ -7,6 +7,7 @@ the signals and the service manager, and ends them in the order that the rooms n
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 import signal
@@ -171,6 +172,7 @@ class _Node:
                 node_id=self._state.node_id,
                 node_name=self._state.name,
                 started=self._clock.now(),
+                fenced=lambda: dataclasses.astuple(daemon.agent.fenced()),
             ),
             sources=app.Sources(
                 pods=daemon.agent,

@@ -7,7 +7,7 @@ It answers from what this machine knows, quorum or not, and shows no secret.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from swarmlet import __version__
 from swarmlet.api import answers
 from swarmlet.clock import Clock
-from swarmlet.model import conditions, kinds
+from swarmlet.model import conditions, kinds, singletons
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Pod
@@ -29,17 +29,23 @@ from swarmlet.telemetry import metrics
 SPARE = "spare"
 
 Check = Callable[[], bool]
+Fenced = Callable[[], tuple[datetime | None, Sequence[str]]]
+"""Since when this node is cut off so long that it stopped its strict singletons (None: it is not), and which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterInfo:
-    """What never changes while a daemon runs. `checks` are named conditions for being ready, beside the quorum."""
+    """What never changes while a daemon runs. `checks` are named conditions for being ready, beside the quorum.
+
+    `fenced` is asked what this node has stopped because it is cut off.
+    """
 
     cluster_id: str
     node_id: str
     node_name: str
     started: datetime
     checks: Mapping[str, Check] = field(default_factory=dict)
+    fenced: Fenced = lambda: (None, ())
 
 
 class Reports:
@@ -80,6 +86,7 @@ class Reports:
             "revision": self._replica.view.revision,
             "nodes": self._nodes(status.members),
             "pods": self._pods(),
+            "fencing": self._fencing(),
         }
 
     def _names(self) -> dict[str, str]:
@@ -99,6 +106,17 @@ class Reports:
     def _pods(self) -> dict[str, int]:
         pods = (cast("Pod", stored.object) for stored in self._replica.view.list(kinds.POD.resource))
         return dict(sorted(Counter(pod.status.phase or "Unknown" for pod in pods).items()))
+
+    def _fencing(self) -> dict[str, Any]:
+        """Return what this node has stopped for being cut off, and what others wait for before they replace it."""
+        since, stopped = self._info.fenced()
+        pods = (cast("Pod", stored.object) for stored in self._replica.view.list(kinds.POD.resource))
+        waiting = [
+            {"pod": f"{pod.metadata.namespace}/{pod.metadata.name}", "node": pod.spec.node_name, "until": until}
+            for pod in pods
+            if (until := pod.metadata.annotations.get(singletons.MAY_RUN_UNTIL)) and singletons.is_held(pod)
+        ]
+        return {"cut_off_since": since, "stopped": list(stopped), "waiting": waiting}
 
     async def _get_status(self, _request: web.Request) -> web.Response:
         return answers.json(msgspec.json.encode(self.document()) + b"\n")

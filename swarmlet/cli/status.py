@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from swarmlet.api.durations import human
 from swarmlet.cli import documents, options, parsing, tables, terminal
 from swarmlet.cli.session import Session, connected
+from swarmlet.model.singletons import NOBODY_KNOWS
 
 HEADER = ("NODE", "ROLE", "STATUS", "ADDRESS")
 VOTING = ("leader", "voter")
@@ -38,7 +40,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         ("Answered by:", f"{report.get('node_name', '')}, {report.get('version', '')}, up {_uptime(report)}"),
     ]
     rows = [_row(node) for node in sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))]
-    head = tables.Columns().lines(("", ""), fields, headers=False)
+    head = tables.Columns().lines(("", ""), [*fields, *_fencing(report)], headers=False)
     return [*head, "", *tables.Columns(terminal.style).lines(HEADER, rows)]
 
 
@@ -52,6 +54,24 @@ def quorum(report: Mapping[str, Any]) -> str:
     spare = ready - (len(voters) // 2 + 1)
     loss = "no voter may be lost" if spare < 1 else f"{spare} may be lost" if spare > 1 else "one may be lost"
     return f"healthy: {leader} leads {_count(len(voters), 'voter')}, {loss}"
+
+
+def _fencing(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Tell what this node stopped for being cut off, and what is not replaced before another node has surely ended."""
+    told = report.get("fencing") or {}
+    found = []
+    if told.get("cut_off_since"):
+        since = datetime.fromisoformat(told["cut_off_since"])
+        stopped = ", ".join(told.get("stopped") or ()) or "nothing"
+        found.append(("Fenced:", f"cut off from the quorum since {since:%H:%M:%S}, stopped {stopped}"))
+    for each in told.get("waiting") or ():
+        node, until = each["node"], each["until"]
+        if until == NOBODY_KNOWS:
+            words = f"waits for {node}, which may still run it (`swarmlet describe pod` says what to do)"
+        else:
+            words = f"waits until {until[11:19]} because {node} may still run it"
+        found.append(("Waiting:", f"{each['pod']} {words}"))
+    return found
 
 
 def _row(node: Mapping[str, Any]) -> Sequence[str]:

@@ -9,7 +9,8 @@ from swarmlet.api.reports import ClusterInfo, Reports, build_status_app
 from swarmlet.model import kinds
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta
-from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.model.pod import Pod, PodSpec, PodStatus
+from swarmlet.model.singletons import MAY_RUN_UNTIL, STRICT_SINGLETON
 from tests.api.conftest import START, Api, DirectReplica, FakeClock
 
 
@@ -78,3 +79,18 @@ async def test_a_cluster_of_one_that_has_no_node_yet_is_told(api: Api) -> None:
     assert status["nodes"] == [
         {"name": "", "node_id": "n1", "role": "leader", "address": "10.0.0.1:7600", "ready": False}
     ]
+
+
+async def test_status_tells_what_was_stopped_here_and_what_is_waited_for(
+    replica: DirectReplica, clock: FakeClock
+) -> None:
+    told_of = {STRICT_SINGLETON: "true", MAY_RUN_UNTIL: "2026-01-01T12:03:04Z"}
+    for name, its in (("one", told_of), ("web", {})):
+        metadata = ObjectMeta(name=name, namespace="default", annotations=its)
+        replica.put(kinds.POD, Pod(metadata=metadata, spec=PodSpec(node_name="n2")))
+    info = ClusterInfo(
+        cluster_id="c", node_id="n", node_name="a", started=START, fenced=lambda: (START, ("default/db-0",))
+    )
+    told = Reports(replica=replica, info=info, clock=clock, registry=CollectorRegistry()).document()["fencing"]
+    assert (told["cut_off_since"], told["stopped"]) == (START, ["default/db-0"])
+    assert told["waiting"] == [{"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"}]

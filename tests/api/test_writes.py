@@ -4,6 +4,7 @@ import pytest
 
 from swarmlet.api import deletion
 from swarmlet.model import kinds, objects
+from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key
 from tests.api.conftest import Api, DirectReplica
 from tests.api.documents import (
@@ -295,6 +296,18 @@ async def test_a_pod_on_a_node_gets_its_grace_and_its_agent_ends_it(api: Api) ->
     _, ended = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 0})
     assert ended["kind"] == "Status"
     assert (await api.read("GET", f"{PODS}/p1"))[0] == 404
+
+
+async def test_a_strict_singleton_on_a_node_stays_until_its_end_is_confirmed_however_it_is_deleted(api: Api) -> None:
+    strict = pod("p1", "node-a")
+    strict["metadata"]["annotations"] = {STRICT_SINGLETON: "true"}
+    await api.read("POST", PODS, json=strict)
+    _, marked = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 0})
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 0
+    await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 0})
+    await api.read("PATCH", f"{PODS}/p1", json={"metadata": {"labels": {"a": "b"}}}, headers=MERGE)
+    await api.read("DELETE", f"{PODS}?gracePeriodSeconds=0")
+    assert (await api.read("GET", f"{PODS}/p1"))[0] == 200
 
 
 async def test_a_pod_on_no_node_goes_at_once(api: Api) -> None:

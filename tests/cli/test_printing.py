@@ -155,3 +155,16 @@ def test_the_quorum_is_told_in_words() -> None:
     nodes[1]["ready"] = False
     assert status.quorum(report) == "healthy: h1 leads 3 voters, no voter may be lost"
     assert status.quorum({**report, "healthy": False}).startswith("lost: writes are refused until 2 of 3 voters")
+
+
+def test_status_tells_of_fencing_on_both_sides() -> None:
+    waiting = [
+        {"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"},
+        {"pod": "default/two", "node": "n3", "until": "unknown"},
+    ]
+    fencing = {"cut_off_since": "2026-01-01T12:00:01Z", "stopped": ["default/web-0"], "waiting": waiting}
+    told = "\n".join(status.lines({"fencing": fencing}))
+    assert "cut off from the quorum since 12:00:01, stopped default/web-0" in told
+    assert "default/one waits until 12:03:04 because n2 may still run it" in told
+    assert "default/two waits for n3, which may still run it" in told
+    assert "Fenced" not in "\n".join(status.lines({}))

@@ -356,7 +356,10 @@ class Board:
 
     def look(self) -> None:
         """Note what must never be: two live Pods of one strict singleton."""
-        live = self.live()
-        if len({container.pod.uid for _, container in live}) > 1 and not self.broken:
-            told = [f"{name}: {container.pod.name}" for name, container in live]
-            self.broken = f"at {self.time():.2f} s two live: {', '.join(told)}"
+        places: dict[str, set[str]] = {}
+        for name, container in self.live():
+            deployment = container.pod.name.partition("-")[0]
+            places.setdefault(deployment, set()).add(f"{container.pod.uid} on {name}")
+        twice = next((found for found in places.values() if len(found) > 1), None)
+        if twice and not self.broken:
+            self.broken = f"at {self.time():.2f} s two live: {', '.join(sorted(twice))}"

@@ -12,13 +12,15 @@ import pytest
 
 from swarmlet.api import deletion
 from swarmlet.api.targets import Target
+from swarmlet.controllers import replicaset
 from swarmlet.controllers.drafts import creation, update
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps import Deployment
 from swarmlet.model.core import Event, Node, Taint
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.pod import Pod
-from swarmlet.store.commands import Command, Delete, Key, Operation
+from swarmlet.store.commands import Command, Delete, Key, Operation, Verdict
+from swarmlet.store.state import Store
 from tests.controllers.machines import IMAGE, Board
 from tests.controllers.virtual_time import EPOCH
 from tests.controllers.world import new_deployment, new_template
@@ -275,6 +277,30 @@ async def test_a_rollout_ends_the_old_one_first_whatever_may_surge(scene: Scene)
     assert scene.pods()[0].metadata.annotations["version"] == "2"
 
 
+async def test_one_that_becomes_a_singleton_ends_its_old_pod_first(scene: Scene) -> None:
+    """Its old template asked for nothing: what it may surge to counts no more."""
+    scene.create(kinds.DEPLOYMENT, new_deployment("two", 1, IMAGE))
+    two = Key("deployments.apps", "default", "two")
+
+    def running() -> list[str]:
+        return [
+            each.pod.name
+            for machine in scene.board.machines
+            for each in machine.engine.running()
+            if each.pod.name.startswith("two")
+        ]
+
+    await scene.until(lambda: len(running()) == 1)
+    template = new_template("two", IMAGE)
+    annotations = {singletons.STRICT_SINGLETON: "true"}
+    template = msgspec.structs.replace(
+        template, metadata=msgspec.structs.replace(template.metadata, annotations=annotations)
+    )
+    scene.change(two, lambda it: msgspec.structs.replace(it, spec=msgspec.structs.replace(it.spec, template=template)))
+    await scene.until(lambda: not running())
+    await scene.until(lambda: running() == ["two-single-0"])
+
+
 async def test_a_deployment_made_anew_waits_for_what_the_first_has_left(scene: Scene) -> None:
     name = scene.holder
     scene.board[name].group = 1
@@ -318,9 +344,13 @@ async def test_a_node_that_does_not_fence_itself_is_waited_for_until_an_operator
 
 
 async def test_a_late_write_of_a_former_leader_makes_no_second_one(scene: Scene) -> None:
-    """Two leaders, each of which saw no Pod, made one: the second finds the name taken."""
-    (pod,) = scene.pods()
-    assert pod.metadata.name == "one-single-0"
+    """Two leaders, each of which saw no Pod, make one each: the second finds the name taken."""
+    (replica_set,) = (each.object for each in scene.board.truth.list("replicasets.apps"))
+    (late,) = (replicaset.single_places(Store(), replica_set)[:1],)
+    assert late == [pod.metadata.name for pod in scene.pods()]
+    put = creation(kinds.POD, replicaset.new_pod(replica_set, EPOCH, scene.board.rng, name=late[0]))
+    (outcome,) = scene.board.commit(Command(b"late" * 4, (put,)))
+    assert outcome.verdict is Verdict.ALREADY_EXISTS
 
 
 async def test_a_leader_without_its_quorum_grants_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from swarmlet.errors import InvalidError
 from swarmlet.model import apps, core, decode, defaults, kinds, objects, validation
+from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 LONG = "x" * 64
 
@@ -319,6 +320,9 @@ POD_CHANGES = [
     ("spec.tolerations", [], "spec.tolerations"),
     (f"{CONTAINER}.env", [], "spec"),
     ("spec.nodeName", "n", "spec"),
+    ("metadata.annotations", {"a": "b"}, ""),
+    ("metadata.annotations", {STRICT_SINGLETON: "true"}, f"metadata.annotations[{STRICT_SINGLETON}]"),
+    ("metadata.annotations", {FENCED: "uid"}, f"metadata.annotations[{FENCED}]"),
     ("spec.containers", POD["spec"]["containers"] * 2, "spec.containers"),
 ]
 
