@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,14 +15,16 @@ from swarmlet.api import deletion
 from swarmlet.api.targets import Target
 from swarmlet.controllers import replicaset
 from swarmlet.controllers.drafts import creation, update
+from swarmlet.controllers.fencing import Fencing, refusal
+from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps import Deployment
 from swarmlet.model.core import Event, Node, Taint
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.pod import Pod
-from swarmlet.store.commands import Command, Delete, Key, Operation, Verdict
+from swarmlet.store.commands import Command, Delete, Key, Operation, Put, Verdict
 from swarmlet.store.state import Store
-from tests.controllers.machines import IMAGE, Board
+from tests.controllers.machines import IMAGE, Board, SkewedClock
 from tests.controllers.virtual_time import EPOCH
 from tests.controllers.world import new_deployment, new_template
 
@@ -365,6 +368,44 @@ async def test_a_leader_without_its_quorum_grants_nothing(tmp_path: Path) -> Non
             machine.member.follow = lambda *_: None  # type: ignore[method-assign]
         await scene.until(lambda: not board.live(), seconds=FENCE_AFTER + 1)
         await scene.until(lambda: scene.lives_elsewhere(name))
+
+
+async def test_without_any_grace_its_object_stays_too(scene: Scene) -> None:
+    scene.write(Delete(Key("deployments.apps", "default", "one")))
+    await scene.until(lambda: not scene.pods())
+    template = singleton().spec.template
+    template = msgspec.structs.replace(
+        template, spec=msgspec.structs.replace(template.spec, termination_grace_period_seconds=0)
+    )
+    scene.create(kinds.DEPLOYMENT, singleton(template=template))
+    await scene.until(scene.lives)
+    name = scene.holder
+    scene.board[name].group = 1
+    await scene.until(lambda: scene.lives_elsewhere(name))
+
+
+async def test_what_a_former_leader_decided_and_is_committed_late_removes_nothing_that_lives(scene: Scene) -> None:
+    """It waited long enough, was deposed, and the next leader has granted a lease before its decision is committed."""
+    (before,) = scene.board.truth.list("pods")
+    going = objects.with_metadata(before.object, deletion_timestamp=EPOCH, deletion_grace_period_seconds=3600)
+    former = Store()
+    former.apply(
+        Command(b"node" * 4, (creation(kinds.NODE, scene.board.truth.get(Key("nodes", "", scene.holder)).object),))
+    )
+    former.apply(Command(b"pods" * 4, (creation(kinds.POD, going),)))
+    clock = SkewedClock(1.0, 0.0)
+    heartbeats = Heartbeats(cast("Any", clock))
+    heartbeats.begin(lambda _name: None)
+    await scene.pause(singletons.certain_after_seconds(FENCE_AFTER) + 1)
+    node = Key("nodes", "", scene.holder)
+    decided = Fencing(heartbeats).reconcile(former, node, clock.now()).operations
+    assert [type(each) for each in decided] == [Put], "the first step marks"
+    former.apply(Command(b"mark" * 4, decided))
+    assert "is given up" in refusal(former, scene.holder, f"{scene.holder}-id"), "marked: no lease from now on"
+    decided = Fencing(heartbeats).reconcile(former, node, clock.now()).operations
+    assert [type(each) for each in decided] == [Delete]
+    heartbeats.grant(scene.holder, f"{scene.holder}-id")
+    assert Fencing(heartbeats).reconcile(former, node, clock.now()).operations == (), "not while a lease may run"
 
 
 # At random.
