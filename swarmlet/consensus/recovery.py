@@ -95,11 +95,12 @@ def settled(
     What ran on the others is to run anew: Pods that a controller owns are deleted, for it makes others; a Pod of
     nobody's is born again, unbound, with another uid.
     """
-    operations = [*_without_nodes(store, stay), *_without_bindings(store, stay, rng, now), *newcomers]
-    outcomes = store.apply(Command(b"", tuple(operations), atomic=False))
-    refused = [outcome.message for outcome in outcomes if outcome.verdict not in (Verdict.DONE, Verdict.UNCHANGED)]
-    if refused:
-        raise BugError(f"the state cannot be settled: {refused[0]}")
+    leavers = (*_without_nodes(store, stay), *_without_bindings(store, stay, rng, now))
+    for operations in (leavers, newcomers):  # one after the other: a newcomer may bear a leaver's name
+        outcomes = store.apply(Command(b"", tuple(operations), atomic=False))
+        refused = [outcome.message for outcome in outcomes if outcome.verdict not in (Verdict.DONE, Verdict.UNCHANGED)]
+        if refused:
+            raise BugError(f"the state cannot be settled: {refused[0]}")
     capture = store.capture()
     return dataclasses.replace(capture, revision=capture.revision + REVISION_LEAP)
 
