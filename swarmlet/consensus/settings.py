@@ -10,7 +10,7 @@ SNAPSHOT_PIECE_BYTES = 256 * 1024
 """What one call carries of a snapshot's file."""
 APPLY_ENTRIES_MAX = 128
 """Entries applied before the event loop gets its turn."""
-APPLY_BYTES_MAX = 1024 * 1024
+APPLY_BYTES_MAX = 256 * 1024
 """Bytes of entries applied before the event loop gets its turn."""
 READERS_MAX = 10_000
 """Readers that wait for their quorum round at once."""

@@ -24,7 +24,7 @@ SNAPSHOT_GROWTH = 4
 """A snapshot is taken only once the log weighs a quarter of the last one: a large state is not written again and again
 for a few changes (dissertation §5.1.3)."""
 ENTRY_WEIGHT_BYTES = 512
-"""What an entry weighs beside its data: so much time and memory it costs to hold it and to apply it at the next start."""
+"""What an entry weighs beside its data, for the memory that it holds and the time it takes at the next start."""
 RESENDS_MAX = 3
 """How often a piece is sent before the core is told that the receiver cannot be reached."""
 

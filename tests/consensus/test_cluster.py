@@ -346,6 +346,36 @@ async def test_a_snapshot_is_also_due_after_so_many_bytes(tmp_path: Path) -> Non
 
 
 @on_virtual_time
+async def test_a_large_state_is_not_written_again_for_a_few_changes(tmp_path: Path) -> None:
+    async with cluster_of(1, tmp_path, ConsensusConfig(snapshot_entries=10, snapshot_bytes=10_000)) as cluster:
+        machine, counters = cluster["n1"], cluster["n1"].consensus.counters
+        for number in range(20):
+            await machine.put(f"large{number}", "x" * 50_000)  # a state of 1 MB
+        await eventually(lambda: not machine.consensus._snapshots._taking)
+        before = counters.snapshots_taken
+        for number in range(50):
+            await machine.put("small", str(number))
+        assert counters.snapshots_taken == before
+        for number in range(20):
+            await machine.put("large0", str(number) + "x" * 50_000)
+        assert counters.snapshots_taken > before
+
+
+@on_virtual_time
+async def test_an_installed_snapshot_is_not_taken_again_at_once(tmp_path: Path) -> None:
+    async with cluster_of(3, tmp_path, TINY) as cluster:
+        leader, (behind, _) = await cluster.leader(), await cluster.followers()
+        await behind.crash()
+        for number in range(100):
+            await leader.put(f"a{number}")
+        await behind.start()
+        await eventually(lambda: behind.consensus.counters.snapshots_installed == 1)
+        await leader.put("b")
+        await cluster.converged()
+        assert behind.consensus.counters.snapshots_taken == 0
+
+
+@on_virtual_time
 async def test_a_snapshot_whose_pieces_are_lost_arrives_all_the_same(tmp_path: Path) -> None:
     rng = random.Random(3)
     with pytest.MonkeyPatch.context() as patch:

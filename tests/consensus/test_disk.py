@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlet.consensus import sqlite_log
 from swarmlet.consensus.disk import Batch, Contents
 from swarmlet.consensus.snapshot_file import Header, SnapshotFolder
 from swarmlet.consensus.sqlite_disk import DATABASE, SqliteDisk
@@ -100,6 +101,38 @@ async def test_a_snapshot_takes_the_place_of_what_it_covers(disk: SqliteDisk, tm
     disk.close()
     contents = await loaded(tmp_path)
     assert (contents.snapshot, contents.entries) == (header(8), entries(9, 10))
+
+
+async def test_a_long_log_is_trimmed_in_parts_and_batches_come_between(
+    disk: SqliteDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_log, "TRIM_ENTRIES", 10)
+    await disk.persist(Batch(entries=entries(1, 100)))
+    saving = asyncio.create_task(disk.save_snapshot(header(95), [b"state"], trim_to=90))
+    order = []
+    saving.add_done_callback(lambda _: order.append("trimmed"))
+    while disk._log.snapshot != header(95):  # noqa: ASYNC110  it changes in a thread
+        await asyncio.sleep(0)
+    await disk.persist(Batch(entries=entries(101, 102)))
+    order.append("persisted")
+    await saving
+    assert order == ["persisted", "trimmed"]
+    positions = [row[0] for row in disk._log._db.execute("SELECT position FROM entries ORDER BY position")]
+    assert positions == [*range(91, 103)]
+    disk.close()
+    assert (await loaded(tmp_path)).entries == entries(96, 102)
+
+
+async def test_a_crash_while_the_log_is_trimmed_loses_nothing(disk: SqliteDisk, crashed: Path, tmp_path: Path) -> None:
+    await disk.persist(Batch(entries=entries(1, 10)))
+    await disk.save_snapshot(header(8), [b"state"], trim_to=0)
+    shutil.copytree(tmp_path, crashed)  # the log has its snapshot, and all that this covers
+    recovered = SqliteDisk(crashed)
+    contents = await recovered.load()
+    assert (contents.snapshot, contents.entries) == (header(8), entries(9, 10))
+    await recovered.save_snapshot(header(9), [b"later"], trim_to=9)
+    assert [row[0] for row in recovered._log._db.execute("SELECT position FROM entries")] == [10]
+    recovered.close()
 
 
 async def test_a_crash_between_snapshot_and_trim_loses_nothing(disk: SqliteDisk, tmp_path: Path, crashed: Path) -> None:
