@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class Daemon:
-    """The swarmlet daemon of one machine. `settings` are keys of its configuration, laid over what a lab needs."""
+    """The swarmlet daemon of one machine. `settings` are keys of its configuration, laid over what a lab needs.
+
+    `env` is set for the swarmlet program alone, and not for what brings it into the machine.
+    """
 
     def __init__(self, machine: Machine, settings: Mapping[str, Any] | None = None) -> None:
         self.machine = machine
@@ -33,7 +36,7 @@ class Daemon:
         self.socket = machine.folder / "swarmlet.sock"
         self.log = machine.folder / "swarmlet.log"
         self.config = machine.folder / "swarmlet.yaml"
-        self.env = dict(os.environ)
+        self.env: dict[str, str] = {}
         self.process: Process | None = None
         document = {
             "data_dir": str(self.data_dir),
@@ -59,8 +62,8 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon; it is not waited for."""
-        argv = [str(BIN / "swarmlet"), "run", "--config", str(self.config)]
-        self.process = self.machine.spawn(argv, log=self.log, env=self.env)
+        argv = [*self._program(), "run", "--config", str(self.config)]
+        self.process = self.machine.spawn(argv, log=self.log)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the daemon, its containers go on; wait until it is gone."""
@@ -75,11 +78,14 @@ class Daemon:
 
     def swarmlet(self, *arguments: str, token: str = "", check: bool = True, seconds: float = 90) -> str:
         """Run the command line on this machine and return what it printed."""
-        env = dict(self.env, SWARMLET_SOCKET=str(self.socket))
+        env = dict(os.environ, SWARMLET_SOCKET=str(self.socket))
         if token:
             env["SWARMLET_TOKEN"] = token
-        done = self.machine.run(str(BIN / "swarmlet"), *arguments, check=check, seconds=seconds, env=env)
+        done = self.machine.run(*self._program(), *arguments, check=check, seconds=seconds, env=env)
         return done.stdout if check else done.stdout + done.stderr
+
+    def _program(self) -> list[str]:
+        return ["env", *(f"{name}={value}" for name, value in self.env.items()), str(BIN / "swarmlet")]
 
     def tail(self, lines: int = 15) -> str:
         """Return the end of the daemon's log."""

@@ -84,6 +84,8 @@ def _mount_all(folder: str) -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs("/run/lock", exist_ok=True)
+    # Shared memory is named by process ids, which other machines have too.
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     # State of the machine itself: it survives a loss of power, and no other machine sees it.
     mount(f"{folder}/var-lib", "/var/lib", flags=MS_BIND)
     for name in ("hostname", "hosts", "resolv.conf"):
