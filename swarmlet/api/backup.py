@@ -43,7 +43,7 @@ class BackupApi:
         capture = self._replica.view.capture()
         manifest = Manifest(
             cluster_id=self._node.cluster_id,
-            incarnation=self._node.incarnation.number,
+            incarnation=self._node.incarnation,
             taken=self._clock.now(),
             node=self._node.name,
             version=__version__,

@@ -27,7 +27,6 @@ from swarmlet.consensus.sqlite_log import WATERMARK
 from swarmlet.errors import ConfigError, InvalidError
 from swarmlet.identity import addresses, authority, registration, tls, tokens
 from swarmlet.identity.authority import Authority
-from swarmlet.identity.incarnation import Incarnation
 from swarmlet.identity.state import NodeFiles, NodeState
 from swarmlet.model import kinds, names
 from swarmlet.model.cluster import ClusterIdentity
@@ -119,7 +118,7 @@ async def restore(config: Config, reader: Reader) -> Founded:
         node_id=tokens.new_id(),
         name=config.node_name,
         advertise=founding.own_address(config),
-        incarnation=Incarnation(number=manifest.incarnation).next(secrets.token_hex(INCARNATION_ID_BYTES), now),
+        incarnation=manifest.incarnation.next(secrets.token_hex(INCARNATION_ID_BYTES), now),
     )
     try:
         return await _found_from(config, files, store, state, now)

@@ -135,7 +135,7 @@ class NodeFiles:
             ) from error
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise ConfigError(f"{self.node}: not what swarmlet wrote ({error}); restore it from a backup") from error
         return self._checked(state)
 

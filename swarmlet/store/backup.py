@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from swarmlet.errors import DiskError, InvalidError
+from swarmlet.identity.incarnation import Incarnation
 from swarmlet.store import snapshot
 from swarmlet.store.snapshot import Capture
 
@@ -27,10 +28,10 @@ _length = struct.Struct(">I")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup is of. `incarnation` is the number of the cluster's life; `version` wrote it."""
+    """What a backup is of. `incarnation` is the life of the cluster; `version` wrote it."""
 
     cluster_id: str
-    incarnation: int
+    incarnation: Incarnation
     taken: datetime
     node: str
     version: str
@@ -135,5 +136,5 @@ class Reader:
 def _manifest(frame: bytes) -> Manifest:
     try:
         return _manifests.decode(frame)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise InvalidError(f"its manifest cannot be read: {error}") from error

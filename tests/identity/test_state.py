@@ -9,6 +9,7 @@ from swarmlet.errors import ConfigError
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.state import Member, NodeFiles, NodeState
 from tests.identity.conftest import CLUSTER, make_files
+from tests.identity.times import NOW
 
 STATE = NodeState(
     cluster_id=CLUSTER,
@@ -78,6 +79,37 @@ def test_a_damaged_node_file_is_one_clear_line(tmp_path: Path, text: str) -> Non
     (tmp_path / "node.json").write_text(text)
     with pytest.raises(ConfigError, match=r"node\.json"):
         NodeFiles(tmp_path).load()
+
+
+def test_a_node_file_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
+    files = save(tmp_path)
+    files.node.write_bytes(files.node.read_bytes().replace(b"alpha", b"al\xf3ha"))
+    with pytest.raises(ConfigError, match=r"node\.json: not what swarmlet wrote"):
+        files.load()
+
+
+def test_a_membership_that_is_set_aside_makes_room_for_another(tmp_path: Path) -> None:
+    files = save(tmp_path / "node")
+    (files.data_dir / "raft").mkdir()
+    (files.data_dir / "raft" / "raft.db").write_text("the log")
+    aside = files.set_aside(NOW)
+    assert (aside / "raft" / "raft.db").read_text() == "the log"
+    assert NodeFiles(aside).load() == STATE
+    files.prepare()
+    with pytest.raises(ConfigError, match="belongs to no cluster yet"):
+        files.load()
+
+
+def test_a_change_that_is_interrupted_is_known(tmp_path: Path) -> None:
+    files = save(tmp_path)
+    with pytest.raises(KeyboardInterrupt), files.changing():
+        raise KeyboardInterrupt
+    with pytest.raises(ConfigError, match="a recovery was interrupted"):
+        files.load()
+    assert files.load(half_changed=True) == STATE
+    with files.changing():
+        files.rewrite(STATE)
+    assert files.load() == STATE
 
 
 def test_a_node_that_has_left_can_join_anew(tmp_path: Path, ca: Authority) -> None:

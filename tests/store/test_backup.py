@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from swarmlet.errors import InvalidError
+from swarmlet.identity.incarnation import FIRST
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Secret
 from swarmlet.model.meta import ObjectMeta
@@ -31,7 +32,7 @@ def filled(count: int) -> Store:
 def manifest(store: Store, count: int) -> Manifest:
     taken = datetime(2026, 1, 2, tzinfo=UTC)
     return Manifest(
-        cluster_id="c", incarnation=1, taken=taken, node="n", version="1", revision=store.revision, objects=count
+        cluster_id="c", incarnation=FIRST, taken=taken, node="n", version="1", revision=store.revision, objects=count
     )
 
 
