@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test check format bench chaos openapi clean
+.PHONY: help setup engine demo test simulate check format bench chaos openapi clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ test: setup engine check ## Everything that must pass, real Docker included
 
 chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 SEED= MACHINES=5 JSON=FILE); docs/chaos.md
 	@$(BIN)/python -m tools.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(MACHINES),--machines $(MACHINES)) $(if $(JSON),--json $(JSON))
+
+simulate: setup ## Simulated clusters on virtual time under faults: SEEDS=1000 FIRST_SEED=0 SCENARIO=consensus JOBS=2
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),0) \
+		--scenario $(or $(SCENARIO),consensus) --jobs $(JOBS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -38,6 +38,7 @@ class Truth:
         self.leaders: dict[int, str] = {}
         self.facts: dict[int, Fact] = {}
         self.revision = 0
+        self.restores = 0
         self._entries: dict[tuple[int, int], tuple[int | None, int]] = {}
 
     # Told by the observers.
@@ -88,6 +89,7 @@ class Truth:
 
     def restored(self, node: str, store: Store) -> None:
         """A state that came as a snapshot is the one that the changes up to its revision make."""
+        self.restores += 1
         live: dict[Key, bytes] = {}
         for revision in range(1, store.revision + 1):
             fact = self.facts.get(revision)
@@ -113,6 +115,10 @@ class Observer:
         self._ballot = (self._core.term, self._core.vote, self._core.commit)
         self._terms: dict[int, int] = {}
         self._commit = self._core._log.base_index
+        kept = truth.ledger.accounts[node].hard_state
+        same_vote = self._core.term > kept.term or self._core.vote == kept.vote
+        forward = self._core.term >= kept.term and self._core.commit >= kept.commit
+        require(forward and same_vote, FORWARD, f"{node} kept {kept} and begins with {self._ballot}")
         if store.revision:
             truth.restored(node, store)
         store.subscribe(self._changed)

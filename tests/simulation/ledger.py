@@ -13,6 +13,7 @@ from swarmlet.raft.messages import NO_NODE, Entry, HardState, Message, MessageKi
 from tests.simulation.violations import require
 
 LOST = "what was durable is there after a crash"
+ONE_VOTE = "one vote a term"
 EARLY = "nothing leaves that rests on what is not durable"
 
 Position = tuple[int, int]
@@ -68,6 +69,7 @@ class Ledger:
         self.accounts: dict[str, Account] = {}
         self._under_way: dict[str, Account] = {}
         self._states: dict[int, str] = {}
+        self._votes: dict[tuple[str, int], str] = {}
 
     def loaded(self, node: str, contents: Contents) -> None:
         """Check what a new life found: all that was durable, and of what was under way all or nothing."""
@@ -112,6 +114,8 @@ class Ledger:
             require(message.term <= durable.term, EARLY, f"{node} has {account} and sends {message}")
         if message.kind is MessageKind.VOTE_REPLY and not message.reject:
             require((durable.term, durable.vote) == (message.term, message.to), EARLY, f"{durable}: {message}")
+            vote = self._votes.setdefault((node, message.term), message.to)
+            require(vote == message.to, ONE_VOTE, f"{node} in term {message.term}: {vote} and {message.to}")
         if message.kind is MessageKind.APPEND_REPLY and not message.reject:
             require(account.reaches(message.log_index), EARLY, f"{node} has {account} and sends {message}")
 

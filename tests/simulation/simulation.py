@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import Any
-
-import structlog
 
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.errors import DiskError, RemovedError
@@ -15,14 +14,17 @@ from tests.simulation.desk import Desk
 from tests.simulation.faults import Plan
 from tests.simulation.invariants import Truth
 from tests.simulation.kernel import Kernel
+from tests.simulation.limits import tiny_limits
 from tests.simulation.linearizability import Operation, Result, first_anomaly
+from tests.simulation.logs import logs_to
 from tests.simulation.machine import Life, Machine
 from tests.simulation.member import Member
 from tests.simulation.network import Network
 from tests.simulation.operator import Operator
 from tests.simulation.violations import Violation, require
 
-TINY = ConsensusConfig(snapshot_entries=25, tail_entries=6, promote_lag_entries=5)
+SNAPSHOT_ENTRIES, TAIL_ENTRIES = (4, 12, 30, 100), (0, 3, 10)
+"""Tiny: what a real cluster does once an hour is done every second."""
 RECOVERY_SECONDS_MAX = 90.0
 """After the last fault, until the cluster must be whole again."""
 RESTART_SECONDS = 1.0
@@ -46,13 +48,13 @@ class Report:
 class Simulation:
     """Implements `faults.Scene`."""
 
-    def __init__(self, seed: int, plan: Plan | None = None, *, config: ConsensusConfig = TINY) -> None:
+    def __init__(self, seed: int, plan: Plan | None = None) -> None:
         self.seed = seed
         self.plan = plan or planning.draw(seed)
         self.kernel = Kernel(seed)
         self.network = Network(self.kernel)
         self.truth = Truth()
-        self.config = config
+        self.config = _config(self.kernel.chance("config"))
         self.members: dict[str, Member] = {}
         self.machines = {
             name: Machine(
@@ -78,7 +80,7 @@ class Simulation:
     def run(self) -> Report:
         """Let it all happen; free what it held."""
         violation: Violation | None = None
-        with _logs_to(self.kernel):
+        with logs_to(self.kernel), tiny_limits():
             try:
                 self._live()
                 self._recover()
@@ -87,7 +89,7 @@ class Simulation:
                 violation = found
                 self.kernel.record("VIOLATION", str(found))
             self.kernel.record("end", f"events={self.kernel.events} digest={self.kernel.digest}")
-        with _logs_to(None):
+        with logs_to(None):
             for machine in self.machines.values():
                 machine.dispose()
         return Report(self.seed, self.plan, violation, self.kernel.trace, self._figures())
@@ -202,27 +204,14 @@ class Simulation:
             "watched": sum(watcher.changes for watcher in self.watchers),
             "expirations": sum(watcher.expirations for watcher in self.watchers),
             "entries": len(self.truth.committed),
+            "restores": self.truth.restores,
             "terms": len(self.truth.leaders),
             "lives": sum(len(machine.lives) for machine in self.machines.values()),
             "disk_calls": sum(machine.platter.calls for machine in self.machines.values()),
         }
 
 
-class _logs_to:  # noqa: N801  a context manager
-    """Let what the daemons log be lines of the trace."""
-
-    def __init__(self, kernel: Kernel | None) -> None:
-        self._kernel = kernel
-
-    def __enter__(self) -> None:
-        self._before = structlog.get_config()
-        structlog.configure(processors=[self._take], cache_logger_on_first_use=False)
-
-    def __exit__(self, *_error: object) -> None:
-        structlog.configure(**self._before)
-
-    def _take(self, _logger: Any, _level: str, event: Any) -> Any:
-        if self._kernel:
-            words = (f"{key}={value}" for key, value in event.items() if key != "event")
-            self._kernel.record("log", " ".join((str(event.get("event")), *words)))
-        raise structlog.DropEvent
+def _config(rng: random.Random) -> ConsensusConfig:
+    return ConsensusConfig(
+        snapshot_entries=rng.choice(SNAPSHOT_ENTRIES), tail_entries=rng.choice(TAIL_ENTRIES), promote_lag_entries=5
+    )

@@ -10,8 +10,12 @@ class Violation(BaseException):
     """
 
     def __init__(self, promise: str, details: str) -> None:
-        super().__init__(f"{promise}: {details}")
+        super().__init__(promise, details)
         self.promise = promise
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.details}"
 
 
 def require(holds: object, promise: str, details: str) -> None:
