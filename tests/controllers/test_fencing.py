@@ -60,6 +60,12 @@ class Scene:
         stored = self.board.truth.get(key)
         self.write(update(stored, change(stored.object)))
 
+    def respec(self, **changes: object) -> None:
+        self.change(
+            Key("deployments.apps", "default", "one"),
+            lambda it: msgspec.structs.replace(it, spec=msgspec.structs.replace(it.spec, **changes)),
+        )
+
     def pods(self) -> list[Pod]:
         return [stored.object for stored in self.board.truth.list("pods")]
 
@@ -264,18 +270,13 @@ async def test_a_forced_delete_on_a_node_that_is_well_is_quick(scene: Scene) -> 
 
 
 async def test_a_rollout_ends_the_old_one_first_whatever_may_surge(scene: Scene) -> None:
-    key = Key("deployments.apps", "default", "one")
     annotated = singleton(template=new_template("one", IMAGE, termination_grace_period_seconds=1)).spec.template
     metadata = msgspec.structs.replace(
         annotated.metadata, annotations={singletons.STRICT_SINGLETON: "true", "version": "2"}
     )
     template = msgspec.structs.replace(annotated, metadata=metadata)
     (before,) = scene.pods()
-
-    def respec(deployment: Deployment) -> Deployment:
-        return msgspec.structs.replace(deployment, spec=msgspec.structs.replace(deployment.spec, template=template))
-
-    scene.change(key, respec)
+    scene.respec(template=template)
     await scene.until(lambda: scene.lives() and scene.pods()[0].metadata.uid != before.metadata.uid)
     assert scene.pods()[0].metadata.annotations["version"] == "2"
 
@@ -381,7 +382,38 @@ async def test_without_any_grace_its_object_stays_too(scene: Scene) -> None:
     await scene.until(scene.lives)
     name = scene.holder
     scene.board[name].group = 1
+    await scene.pause(0.5)
+    for replicas in (0, 1):
+        scene.respec(replicas=replicas)
+        await scene.pause(1)
     await scene.until(lambda: scene.lives_elsewhere(name))
+
+
+async def test_one_of_another_name_takes_its_place_too(scene: Scene) -> None:
+    """A Pod made by hand that the selector takes in."""
+    scene.write(Delete(Key("deployments.apps", "default", "one")))
+    await scene.until(lambda: not scene.pods())
+    template = singleton().spec.template
+    metadata = msgspec.structs.replace(template.metadata, name="one-by-hand", namespace="default")
+    scene.create(kinds.POD, Pod(metadata=metadata, spec=template.spec))
+    await scene.until(scene.lives)
+    scene.create(kinds.DEPLOYMENT, singleton())
+    await scene.pause(5)
+    assert [pod.metadata.name for pod in scene.pods()] == ["one-by-hand"]
+    name = scene.holder
+    scene.board[name].group = 1
+    scene.delete(grace_seconds=0)
+    scene.respec(min_ready_seconds=1)  # so that the ReplicaSet is looked at now
+    await scene.until(lambda: scene.lives_elsewhere(name))
+    assert [pod.metadata.name for pod in scene.pods()] == ["one-single-0"]
+
+
+@pytest.mark.parametrize("fence_after", [3.0, 10.0, 60.0])
+def test_the_wait_outlasts_the_slowest_holder_by_the_fastest_clock(fence_after: float) -> None:
+    slowest = 1 - singletons.CLOCK_DRIFT_MAX
+    fastest = 1 + singletons.CLOCK_DRIFT_MAX
+    dead_for_certain = (fence_after + singletons.KILL_SECONDS_MAX) / slowest
+    assert singletons.certain_after_seconds(fence_after) / fastest >= dead_for_certain - 1e-9
 
 
 async def test_what_a_former_leader_decided_and_is_committed_late_removes_nothing_that_lives(scene: Scene) -> None:
