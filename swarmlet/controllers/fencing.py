@@ -9,6 +9,7 @@ which a Pod is marked gets no lease: so a removal that a former leader proposed 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
@@ -33,19 +34,28 @@ MARGIN_SECONDS = 0.01
 """Added to a wait so that its end lies behind the bound and not on it."""
 
 
-def refusal(view: View, node_name: str, node_id: str) -> str:
-    """Return why a node may have no lease now, "" where it may. The view is linearized after the node asked."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The lease that a node may have, in seconds; or why it may have none."""
+
+    fence_after: float = 0.0
+    refusal: str = ""
+
+
+def lease_of(view: View, node_name: str, node_id: str) -> Offer:
+    """Return the lease that a node may have now. The view is linearized after the node asked."""
     stored = view.get(Key(NODES, "", node_name))
     if stored is None or stored.object.metadata.labels.get(NODE_ID_LABEL) != node_id:
-        return "it is not the node of this name"
+        return Offer(refusal="it is not the node of this name")
     if singletons.is_out_of_service(cast("Node", stored.object)):
-        return f"it has the taint {singletons.OUT_OF_SERVICE}"
-    if singletons.fence_after_seconds(stored.object.metadata.annotations) is None:
-        return "its Node does not tell when it fences itself"
+        return Offer(refusal=f"it has the taint {singletons.OUT_OF_SERVICE}")
+    fence_after = singletons.fence_after_seconds(stored.object.metadata.annotations)
+    if fence_after is None:
+        return Offer(refusal="its Node does not tell when it fences itself")
     for each in view.pods_on(node_name):
         if singletons.is_fenced(cast("Pod", each.object)):
-            return f"pod {each.key.namespace}/{each.key.name} is given up"
-    return ""
+            return Offer(refusal=f"pod {each.key.namespace}/{each.key.name} is given up")
+    return Offer(fence_after)
 
 
 class Fencing:
@@ -86,15 +96,13 @@ class Fencing:
 
     def _seconds_left(self, name: str, node: Node | None) -> float | None:
         """Return for how long the node may still run strict singletons, by the leader's clock; None: who knows."""
-        if node is None:  # it may have said anything before it was removed
-            fence_after: float | None = singletons.FENCE_AFTER_SECONDS_MAX
-        else:
-            fence_after = singletons.fence_after_seconds(node.metadata.annotations)
-            if fence_after is None:
-                ready = conditions.is_true(node.status.conditions, "Ready")
-                return 0.0 if singletons.is_out_of_service(node) and not ready else None
-        assert fence_after is not None
-        return max(0.0, singletons.certain_after_seconds(fence_after) - self._heartbeats.ungranted_seconds(name))
+        if node is None:
+            return self._heartbeats.lease_seconds_left(name, None)
+        fence_after = singletons.fence_after_seconds(node.metadata.annotations)
+        if fence_after is not None:
+            return self._heartbeats.lease_seconds_left(name, fence_after)
+        ready = conditions.is_true(node.status.conditions, "Ready")
+        return 0.0 if singletons.is_out_of_service(node) and not ready else None
 
 
 def _must_go(pod: Pod, node: Node | None) -> bool:

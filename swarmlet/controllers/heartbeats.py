@@ -40,10 +40,11 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The last lease of a node: which machine has it, and when it was granted, in monotonic seconds."""
+    """The last lease of a node: which machine has it, since when (monotonic seconds), and for how many seconds."""
 
     node_id: str
     at: float
+    fence_after: float
 
 
 class Heartbeats:
@@ -93,26 +94,29 @@ class Heartbeats:
         if before is None or now - before.last_seen > GAP_SECONDS or _mood(before) != _mood(after):
             self._tell(node_name)
 
-    def grant(self, node_name: str, node_id: str) -> bool:
+    def grant(self, node_name: str, node_id: str, fence_after: float) -> bool:
         """Note a lease that is granted to a node now; False, and nothing noted, where another may still have one.
 
         Another is a machine that had this name before. The caller has asked its quorum after the node asked.
         """
         before = self._grants.get(node_name)
-        if before is not None and before.node_id != node_id:
-            longest = singletons.certain_after_seconds(singletons.FENCE_AFTER_SECONDS_MAX)
-            if self.ungranted_seconds(node_name) < longest:
-                return False
-        self._grants[node_name] = Grant(node_id, self._clock.monotonic())
+        if before is not None and before.node_id != node_id and self.lease_seconds_left(node_name, 0.0) > 0:
+            return False
+        self._grants[node_name] = Grant(node_id, self._clock.monotonic(), fence_after)
         return True
 
-    def ungranted_seconds(self, node_name: str) -> float:
-        """Return for how long no leader can have granted a lease to a node.
+    def lease_seconds_left(self, node_name: str, fence_after: float | None) -> float:
+        """Return how long it takes yet until a node has certainly ended its strict singletons.
 
-        Earlier leaders granted none since this reign began: each grant stands on a quorum that still followed them.
+        `fence_after` is what the node says of itself; None: nobody knows what it said. Earlier leaders granted no lease
+        since this reign began: each grant stands on a quorum that still followed them.
         """
         grant = self._grants.get(node_name)
-        return self._clock.monotonic() - max(self._began, grant.at if grant else self._began)
+        if fence_after is None:
+            fence_after = grant.fence_after if grant else singletons.FENCE_AFTER_SECONDS_MAX
+        since = max(self._began, grant.at if grant else self._began)
+        longest = max(fence_after, grant.fence_after if grant else 0.0)
+        return max(0.0, since + singletons.certain_after_seconds(longest) - self._clock.monotonic())
 
     def pulse(self, node_name: str) -> Pulse:
         """Return what is known of a node; asked for the first time, this begins the wait for its first heartbeat."""

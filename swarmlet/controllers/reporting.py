@@ -87,8 +87,9 @@ class Reporting:
             return False
         if self._reign() != term:
             return False
-        reason = fencing.refusal(self._replica.view, node_name, node_id)
-        if not reason and not self._heartbeats.grant(node_name, node_id):
+        lease = fencing.lease_of(self._replica.view, node_name, node_id)
+        reason = lease.refusal
+        if not reason and not self._heartbeats.grant(node_name, node_id, lease.fence_after):
             reason = "another machine of this name may have one"
         if reason:
             log.info("lease_not_granted", node=node_name, reason=reason)

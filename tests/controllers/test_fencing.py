@@ -15,7 +15,7 @@ from swarmlet.api import deletion
 from swarmlet.api.targets import Target
 from swarmlet.controllers import replicaset
 from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.fencing import Fencing, refusal
+from swarmlet.controllers.fencing import Fencing, lease_of
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps import Deployment
@@ -89,6 +89,13 @@ class Scene:
         target = Target(kinds.POD, stored.key.namespace, stored.key.name)
         plan = deletion.plan(target, stored, DeleteOptions(grace_period_seconds=grace_seconds), EPOCH)
         self.write(update(stored, plan.value) if isinstance(plan, deletion.Marked) else Delete(stored.key))
+
+
+class FrozenClock:
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 def singleton(**spec: object) -> Deployment:
@@ -315,14 +322,35 @@ async def test_a_deployment_made_anew_waits_for_what_the_first_has_left(scene: S
     await scene.until(lambda: scene.lives_elsewhere(name))
 
 
-async def test_a_node_that_is_removed_is_waited_for_too(scene: Scene) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+async def test_a_node_that_is_removed_is_waited_for_too(scene: Scene, knows: bool) -> None:
     name = scene.holder
+    scene.board.elect(next(each.name for each in scene.board.machines if each.name != name))
+    await scene.pause(5)
     scene.board[name].group = 1
     await scene.pause(0.5)
+    if knows:  # the leader that granted it a lease knows for how long; another does not
+        assert scene.board.leader != f"{name}-id"
+    else:
+        other = next(each for each in scene.board.machines if each.node_id != scene.board.leader and each.name != name)
+        scene.board.elect(other.name)
+        await scene.pause(0.5)
     scene.write(Delete(Key("nodes", "", name)))
-    longest = singletons.certain_after_seconds(singletons.FENCE_AFTER_SECONDS_MAX)
     took = await scene.until(lambda: scene.lives_elsewhere(name))
-    assert took < longest + 5
+    fence_after = FENCE_AFTER if knows else singletons.FENCE_AFTER_SECONDS_MAX
+    assert abs(took - singletons.certain_after_seconds(fence_after)) < 5
+
+
+def test_another_machine_of_the_same_name_gets_no_lease_before_the_first_has_ended() -> None:
+    clock = FrozenClock()
+    heartbeats = Heartbeats(cast("Any", clock))
+    heartbeats.begin(lambda _name: None)
+    assert heartbeats.grant("n1", "first", 20.0)
+    clock.seconds += singletons.certain_after_seconds(20.0) - 0.1
+    assert not heartbeats.grant("n1", "second", 10.0)
+    assert heartbeats.lease_seconds_left("n1", 3.0) > 0, "what it was granted counts, whatever its Node says since"
+    clock.seconds += 0.2
+    assert heartbeats.grant("n1", "second", 10.0)
 
 
 async def test_a_node_that_does_not_fence_itself_is_waited_for_until_an_operator_speaks(scene: Scene) -> None:
@@ -433,10 +461,10 @@ async def test_what_a_former_leader_decided_and_is_committed_late_removes_nothin
     decided = Fencing(heartbeats).reconcile(former, node, clock.now()).operations
     assert [type(each) for each in decided] == [Put], "the first step marks"
     former.apply(Command(b"mark" * 4, decided))
-    assert "is given up" in refusal(former, scene.holder, f"{scene.holder}-id"), "marked: no lease from now on"
+    assert "is given up" in lease_of(former, scene.holder, f"{scene.holder}-id").refusal, "marked: no lease from now on"
     decided = Fencing(heartbeats).reconcile(former, node, clock.now()).operations
     assert [type(each) for each in decided] == [Delete]
-    heartbeats.grant(scene.holder, f"{scene.holder}-id")
+    heartbeats.grant(scene.holder, f"{scene.holder}-id", FENCE_AFTER)
     assert Fencing(heartbeats).reconcile(former, node, clock.now()).operations == (), "not while a lease may run"
 
 
