@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from swarmlet.consensus.bootstrap import bootstrap
 from swarmlet.consensus.driver import Consensus
@@ -151,8 +152,16 @@ class FakePeers:
 class Machine:
     """One daemon: what is on its disk outlives `crash`, what is in its memory does not."""
 
-    def __init__(self, node: str, folder: Path, network: Network, config: ConsensusConfig) -> None:
+    def __init__(
+        self,
+        node: str,
+        folder: Path,
+        network: Network,
+        config: ConsensusConfig,
+        zones: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.node = node
+        self.zones = zones
         self.network = network
         self.config = config
         self.folder = folder / node
@@ -178,6 +187,7 @@ class Machine:
             rng=random.Random(f"{self.node} {self.starts}"),
             config=self.config,
             seed_addresses={"n1": "n1:7600"},
+            zones=lambda: self.zones,
         )
         self.consensus.on_leadership(self.leads.append)
         self.running = asyncio.create_task(self.consensus.run())
@@ -219,7 +229,10 @@ class Machine:
 class Cluster:
     """A cluster that begins with one voter, n1, and grows by `join`."""
 
-    def __init__(self, folder: Path, config: ConsensusConfig | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: ConsensusConfig | None = None, zones: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.zones = zones
         self.network = Network()
         self.folder = folder
         self.config = config or ConsensusConfig()
@@ -246,7 +259,7 @@ class Cluster:
             await self.join(f"n{number}")
 
     def _machine(self, node: str) -> Machine:
-        machine = self.machines[node] = Machine(node, self.folder, self.network, self.config)
+        machine = self.machines[node] = Machine(node, self.folder, self.network, self.config, self.zones)
         return machine
 
     async def join(self, node: str, *, until: str = "voter") -> Machine:
@@ -302,8 +315,10 @@ def config_map(name: str, value: str = "") -> Put:
 
 
 @asynccontextmanager
-async def cluster_of(size: int, folder: Path, config: ConsensusConfig | None = None) -> AsyncIterator[Cluster]:
-    cluster = Cluster(folder, config)
+async def cluster_of(
+    size: int, folder: Path, config: ConsensusConfig | None = None, zones: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Cluster]:
+    cluster = Cluster(folder, config, zones)
     try:
         await cluster.start(size)
         yield cluster
