@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.simulation import planning
+from tests.simulation import daemon_planning, daemon_world, planning
 from tests.simulation.faults import Plan
 from tests.simulation.simulation import Report, Simulation
 
@@ -17,5 +17,6 @@ class Scenario:
 
 
 CONSENSUS = Scenario(draw=planning.draw, run=lambda seed, plan: Simulation(seed, plan).run())
+DAEMONS = Scenario(draw=daemon_planning.draw, run=daemon_world.simulate)
 
-BY_NAME = {"consensus": CONSENSUS}
+BY_NAME = {"consensus": CONSENSUS, "daemons": DAEMONS}
