@@ -47,8 +47,11 @@ format: setup ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup engine ## Measure against the bare Docker API, on this machine, in one run
-	@$(BIN)/python -m tools.bench
+bench-peers: ## As root on Debian: install what the benchmark compares with (etcd-server)
+	@sh tools/install-engine.sh etcd:etcd-server
+
+bench: setup engine bench-peers ## Measure against etcd and the bare Docker API, on this machine, in one run (PARTS="consensus api")
+	@$(BIN)/python -m tools.bench $(PARTS)
 
 openapi: setup ## Make swarmlet/model's OpenAPI file anew
 	$(BIN)/python -m tools.make_openapi

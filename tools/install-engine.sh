@@ -1,6 +1,7 @@
 #!/bin/sh
-# Install what the Docker tests start themselves. Only on Debian, only as root, only what is missing.
-# Never starts, stops or configures a Docker daemon: policy-rc.d keeps the package from starting its own.
+# Install what the Docker tests start themselves, and what is named as command:package beside it.
+# Only on Debian, only as root, only what is missing.
+# Never starts, stops or configures a service: policy-rc.d keeps a package from starting its own.
 set -eu
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
@@ -11,11 +12,12 @@ need nft nftables
 need iptables iptables
 need busybox busybox-static
 need crun crun
+for pair in "$@"; do need "${pair%%:*}" "${pair#*:}"; done
 # The chaos campaign's clocks; a library and no command, so it is looked for where Debian puts it.
 ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "engine: missing$missing; the Docker tests need them (as root on Debian: make engine)" >&2
+    echo "engine: missing$missing; install them, or as root on Debian: make engine bench-peers" >&2
     exit 0
 fi
 echo "engine: installing$missing"

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench import client, startup
+from tools.bench.report import Report
 from tools.lab.cluster import Cluster, Daemon
 
 PODS = 100
 SECONDS = 20.0
+IDLE_MEMORY_MIB_MAX = 90
+IDLE_CPU_PERCENT_MAX = 2
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,18 @@ class Footprint:
 
     memory_mib: float
     cpu_percent: float
+
+
+async def report(into: Report, cluster: Cluster) -> None:
+    """Add what the daemon that costs most of the three costs."""
+    for name, cost in (await measure(cluster)).items():
+        memory, cpu = f"{cost.memory_mib:.0f} MiB", f"{cost.cpu_percent:.1f} % of a core"
+        if name == "idle":
+            into.judge("daemon's memory, idle", memory, value=cost.memory_mib, at_most=IDLE_MEMORY_MIB_MAX, unit=" MiB")
+            into.judge("daemon's CPU, idle", cpu, value=cost.cpu_percent, at_most=IDLE_CPU_PERCENT_MAX, unit=" %")
+        else:
+            into.add(f"daemon's memory, {name}", memory)
+            into.add(f"daemon's CPU, {name}", cpu)
 
 
 async def measure(cluster: Cluster) -> dict[str, Footprint]:

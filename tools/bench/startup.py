@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 
 from tools.bench import client
+from tools.bench.report import Report
 from tools.lab.cluster import Cluster
 
 SIZES = (10, 50, 100)
@@ -17,6 +18,15 @@ BARE_CONCURRENCIES = (1, 2, 4)
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 IMAGE = "busybox:lab"
 READY_SECONDS_MAX = 180
+RATIO_MAX = 1.15
+
+
+async def report(into: Report, cluster: Cluster) -> None:
+    """Add each size, ours beside the bare Docker API."""
+    for size, (ours, bare, concurrency) in (await measure(cluster)).items():
+        beside = f"{bare:.2f} s bare Docker API ({concurrency} an Engine)"
+        name = f"apply -> {size} Pods ready"
+        into.judge(name, f"{ours:.2f} s", beside=beside, value=ours / bare, at_most=RATIO_MAX)
 
 
 async def measure(cluster: Cluster) -> dict[str, tuple[float, float, int]]:

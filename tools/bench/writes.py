@@ -1,70 +1,79 @@
-"""Writes through the API with one and with many clients, beside the floor: fsyncs of the same disk."""
+"""Writes and linearizable reads through the leader's HTTP API, with one client and with many, beside etcd."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import statistics
+import contextlib
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench import client
+import aiohttp
+
+from tools.bench import client, etcd, rate
+from tools.bench.etcd import Client
+from tools.bench.rate import Rate, Work
+from tools.bench.report import Report
 from tools.lab.cluster import Cluster
 
 CLIENTS = (1, 64)
-SECONDS = 5.0
-FSYNCS = 200
+VALUES_BYTES = (256, 4096)
+SECONDS = 3.0
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+THROUGHPUT_RATIO_MIN = 0.5
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Acknowledged writes a second, and the latency in milliseconds."""
-
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-
-
-async def measure(cluster: Cluster) -> dict[int, Rate]:
-    """Return the rate of ConfigMap creations through the leader's API, by the number of clients."""
+async def measure(report: Report, cluster: Cluster) -> None:
+    """Measure ConfigMap creations, and puts of the same size into etcd by gRPC."""
     address = cluster.leader().machine.address
-    return {clients: await _rate(cluster.kubeconfig, address, clients) for clients in CLIENTS}
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarmlet-bench-")))
+        peer = await stack.enter_async_context(etcd.running(folder)) if etcd.version() else None
+        for value_bytes in VALUES_BYTES:
+            for clients in CLIENTS:
+                async with client.api(cluster.kubeconfig, address, connections=clients) as session:
+                    ours = await rate.measure(_create(session, value_bytes), clients=clients, seconds=SECONDS)
+                    await _forget(session)
+                theirs = await _put(await peer.leader_port(), value_bytes, clients) if peer else None
+                _report(report, f"API writes of {value_bytes} B, {clients} clients", ours, theirs, clients)
+    async with client.api(cluster.kubeconfig, address) as session:
+        await _create(session, VALUES_BYTES[0], name="read")(0)
+        reads = await rate.measure(_read(session), clients=CLIENTS[-1], seconds=SECONDS)
+        report.add(f"API linearizable reads, {CLIENTS[-1]} clients", str(reads))
 
 
-async def _rate(kubeconfig: Path, address: str, clients: int) -> Rate:
-    latencies: list[float] = []
-    async with client.api(kubeconfig, address, connections=clients) as session:
-        end = time.monotonic() + SECONDS
+def _report(report: Report, name: str, ours: Rate, theirs: Rate | None, clients: int) -> None:
+    if theirs is None or clients == 1:
+        report.add(name, str(ours), beside=f"etcd {theirs}" if theirs else "")
+        return
+    ratio = ours.per_second / theirs.per_second
+    report.judge(name, str(ours), beside=f"etcd {theirs}", value=ratio, at_least=THROUGHPUT_RATIO_MIN)
 
-        async def work(number: int) -> None:
-            body = {"metadata": {"generateName": f"bench-{number}-"}, "data": {"v": "x" * 256}}
-            while (start := time.monotonic()) < end:
-                async with session.post("/api/v1/namespaces/default/configmaps", json=body) as answer:
-                    answer.raise_for_status()
-                    await answer.read()
-                latencies.append(time.monotonic() - start)
 
-        await asyncio.gather(*(work(number) for number in range(clients)))
-        async with session.delete("/api/v1/namespaces/default/configmaps") as answer:
+def _create(session: aiohttp.ClientSession, value_bytes: int, name: str = "") -> Work:
+    value = "x" * value_bytes
+
+    async def work(number: int) -> None:
+        metadata = {"name": name} if name else {"generateName": f"bench-{number}-"}
+        async with session.post(CONFIG_MAPS, json={"metadata": metadata, "data": {"v": value}}) as answer:
             answer.raise_for_status()
-    return Rate(len(latencies) / SECONDS, *(1000 * q for q in quantiles(latencies)))
+            await answer.read()
+
+    return work
 
 
-def quantiles(values: list[float]) -> tuple[float, float]:
-    """Return the median and the 99th percentile."""
-    return statistics.median(values), sorted(values)[int(len(values) * 0.99)]
+def _read(session: aiohttp.ClientSession) -> Work:
+    async def work(_number: int) -> None:
+        async with session.get(f"{CONFIG_MAPS}/read") as answer:
+            answer.raise_for_status()
+            await answer.read()
+
+    return work
 
 
-def fsync_ms() -> float:
-    """Return the median milliseconds of writing 4 KiB and fsyncing it: the floor of a durable write."""
-    taken = []
-    with tempfile.NamedTemporaryFile() as file:
-        for _ in range(FSYNCS):
-            start = time.monotonic()
-            file.write(b"x" * 4096)
-            file.flush()
-            os.fsync(file.fileno())
-            taken.append(time.monotonic() - start)
-    return 1000 * statistics.median(taken)
+async def _forget(session: aiohttp.ClientSession) -> None:
+    async with session.delete(CONFIG_MAPS) as answer:
+        answer.raise_for_status()
+
+
+async def _put(port: int, value_bytes: int, clients: int) -> Rate:
+    async with Client.connected(port, connections=1) as channel:
+        return await rate.measure(channel.put(value_bytes), clients=clients, seconds=SECONDS)
