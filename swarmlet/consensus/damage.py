@@ -45,7 +45,7 @@ def damaged(path: Path, finding: str) -> DiskError:
     return DiskError(
         f"{path}: damaged ({what}); this machine must not vote with it. Where the others have a quorum: "
         "`swarmlet node rm NAME --force` on one of them, then here move the data folder aside and `swarmlet join`. "
-        "Where they have not: `swarmlet restore` a backup. `swarmlet check` shows more, docs/recovery.md all"
+        "Where they have not: `swarmlet recover`, or `restore`. See docs/recovery.md; `swarmlet check` says more"
     )
 
 

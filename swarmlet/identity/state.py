@@ -136,7 +136,9 @@ class NodeFiles:
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
         except (msgspec.MsgspecError, ValueError) as error:
-            raise ConfigError(f"{self.node}: not what swarmlet wrote ({error}); restore it from a backup") from error
+            raise ConfigError(
+                f"{self.node}: not what swarmlet wrote ({error}); put a copy of it back, or join anew"
+            ) from error
         return self._checked(state)
 
     def authority_pem(self) -> str:
