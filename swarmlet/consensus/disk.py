@@ -82,5 +82,8 @@ class Disk(Protocol):
     async def accept_snapshot(self, meta: SnapshotMeta) -> Header:
         """Verify what arrived and make it durable; raise `InvalidError`, and forget it, where it is damaged."""
 
+    async def until_failure(self) -> None:
+        """Wait for the disk to fail, whoever asked it for what, and raise that `DiskError`."""
+
     def close(self) -> None:
         """End the threads and let the lock go."""

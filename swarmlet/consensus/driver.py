@@ -187,6 +187,7 @@ class Consensus:
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         self._snapshots.start(tasks)
         self._belonging.start(tasks)
+        tasks.create_task(self._given.disk.until_failure())  # also where only a peer was told of it
         tasks.create_task(self._tick())
         tasks.create_task(self._spare.run())
         if not self._engine.is_spare and self._engine.core.membership.voters == {self._given.node_id}:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -56,6 +57,7 @@ class SqliteDisk:
         self._accept_loss = accept_loss
         self._lock = contextlib.ExitStack()
         self._failure: DiskError | None = None
+        self._failed = asyncio.Event()
 
     @property
     def lost(self) -> int:
@@ -84,13 +86,19 @@ class SqliteDisk:
         return await self._run(self._snapshot_thread, self._read_state)
 
     async def open_snapshot(self) -> OpenSnapshot:
-        return await self._run(self._snapshot_thread, self._open_snapshot)
+        header, file = await self._run(self._snapshot_thread, self._open_snapshot)
+        return OpenSnapshot(header, file, functools.partial(self._run, self._snapshot_thread))
 
     async def receive_piece(self, meta: SnapshotMeta, offset: int, piece: bytes) -> int:
         return await self._run(self._snapshot_thread, self._snapshots.receive, meta, offset, piece)
 
     async def accept_snapshot(self, meta: SnapshotMeta) -> Header:
         return await self._run(self._snapshot_thread, self._snapshots.accept, meta)
+
+    async def until_failure(self) -> None:
+        await self._failed.wait()
+        assert self._failure, "what has failed says how"
+        raise self._failure
 
     def close(self) -> None:
         self._log_thread.shutdown()
@@ -105,11 +113,16 @@ class SqliteDisk:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
         except DiskError as error:
-            self._failure = error
+            self._fail(error)
             raise
         except OSError as error:
-            self._failure = DiskError(f"{self._folder}: {error.strerror or error}")
-            raise self._failure from error
+            failure = DiskError(f"{self._folder}: {error.strerror or error}")
+            self._fail(failure)
+            raise failure from error
+
+    def _fail(self, error: DiskError) -> None:
+        self._failure = self._failure or error
+        self._failed.set()
 
     # In the snapshot thread, which is the only one to remove files: what is current there stays until it is opened.
 
@@ -120,9 +133,9 @@ class SqliteDisk:
         meta = self._log.snapshot.meta
         return tuple(self._snapshots.read(meta)) if meta.index else ()
 
-    def _open_snapshot(self) -> OpenSnapshot:
+    def _open_snapshot(self) -> tuple[Header, BinaryIO]:
         header = self._log.snapshot
-        return OpenSnapshot(header, self._snapshots.open(header.meta), self._snapshot_thread)
+        return header, self._snapshots.open(header.meta)
 
     # In the log thread.
 
@@ -134,16 +147,16 @@ class SqliteDisk:
 
 
 class OpenSnapshot:
-    """A snapshot's file, open for sending."""
+    """A snapshot's file, open for sending. `run` does blocking work in the disk's thread for snapshots."""
 
-    def __init__(self, header: Header, file: BinaryIO, thread: Executor) -> None:
+    def __init__(self, header: Header, file: BinaryIO, run: Callable[..., Awaitable[bytes]]) -> None:
         self.header = header
         self.size = file.seek(0, io.SEEK_END)
         self._file = file
-        self._thread = thread
+        self._run = run
 
     async def read(self, offset: int, limit: int) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, offset, limit)
+        return await self._run(self._read, offset, limit)
 
     def close(self) -> None:
         self._file.close()

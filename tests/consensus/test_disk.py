@@ -281,6 +281,15 @@ async def test_a_full_disk_ends_it_and_it_is_not_asked_again(disk: SqliteDisk) -
     assert second.value is first.value
 
 
+async def test_a_disk_that_failed_at_a_snapshot_is_known_to_have_failed(disk: SqliteDisk, tmp_path: Path) -> None:
+    failure = asyncio.create_task(disk.until_failure())
+    (tmp_path / "incoming-00000000000000000050-1").mkdir()
+    with pytest.raises(DiskError, match="Is a directory"):
+        await disk.receive_piece(header(50).meta, 0, b"state")
+    with pytest.raises(DiskError, match="Is a directory"):
+        await failure
+
+
 async def test_only_the_daemon_may_read_its_files(disk: SqliteDisk, tmp_path: Path) -> None:
     await disk.persist(Batch(entries=entries(1, 10)))
     await disk.save_snapshot(header(8), [b"state"], trim_to=8)
