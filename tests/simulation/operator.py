@@ -93,11 +93,11 @@ class Operator:
         identity.seeds = {
             other.node_id: self._machines[each].address for each, other in self.identities.items() if each != name
         }
-        self.out.discard(name)
-        machine.start()
         await self._insist(
             lambda consensus: consensus.add_member(identity.node_id, machine.address), avoid=name, forever=True
         )
+        self.out.discard(name)
+        machine.start()
 
     def _may_lose(self, name: str) -> bool:
         """Whether the cluster can bear the loss of a machine's disk: a voter among enough, with nobody else away."""
