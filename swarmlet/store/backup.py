@@ -8,6 +8,7 @@ snapshot's chunks, each whole by itself. Encryption is put around it by who keep
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def encode(manifest: Manifest, capture: Capture) -> Iterator[bytes]:
     """Yield a backup in pieces; like the capture's chunks, it may run in a thread."""
     digest = hashlib.sha256(MAGIC)
     yield MAGIC
-    for frame in (msgspec.json.encode(manifest), *capture.encode_chunks(), b""):
+    for frame in itertools.chain((msgspec.json.encode(manifest),), capture.encode_chunks(), (b"",)):
         framed = _length.pack(len(frame)) + frame
         digest.update(framed)
         yield framed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -13,9 +14,10 @@ from swarmlet.identity.incarnation import FIRST
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Secret
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.store import backup
+from swarmlet.store import backup, snapshot
 from swarmlet.store.backup import Manifest, Reader
 from swarmlet.store.commands import Command, Key, Put
+from swarmlet.store.snapshot import Capture
 from swarmlet.store.state import Store
 
 RESOURCE = kinds.SECRET.resource
@@ -65,6 +67,23 @@ def test_what_it_holds_is_the_state() -> None:
 
 def test_who_only_verifies_keeps_nothing() -> None:
     assert read(plain()).chunks == []
+
+
+def test_it_is_encoded_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "BATCH_OBJECTS_MAX", 1)
+    capture, asked = filled(30).capture(), []
+
+    def counted(_: Capture) -> Iterator[bytes]:
+        for chunk in encode_chunks(capture):
+            asked.append(chunk)
+            yield chunk
+
+    encode_chunks = Capture.encode_chunks
+    monkeypatch.setattr(Capture, "encode_chunks", counted)
+    pieces = backup.encode(manifest(filled(30), 30), capture)
+    for _ in range(5):
+        next(pieces)
+    assert len(asked) == 3  # of 30 and more; the magic line and the manifest came first
 
 
 def test_every_cut_is_noticed() -> None:
