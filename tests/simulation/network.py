@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LATENCY_SECONDS_MIN, LATENCY_SECONDS_MAX = 0.000_1, 0.001
 HELD_FRAMES_MAX = 5_000
+GAP_SECONDS = 0.000_000_001
+"""Between frames of one link: what happens at one instant happens in any order."""
 
 Frame = tuple[object, ...]
 
@@ -162,7 +164,7 @@ class Link:
         """Let something arrive at an end after all that was sent to it before."""
         network = self.network
         soonest = network.kernel.now + network.latency(self.other(to).host, to.host)
-        self._arrives_at[to] = max(self._arrives_at[to], soonest)
+        self._arrives_at[to] = max(self._arrives_at[to] + GAP_SECONDS, soonest)
         network.kernel.at(self._arrives_at[to], lambda: self._arrive(to, deliver))
 
     def _arrive(self, to: SimulatedPeers, deliver: Callable[[], None]) -> None:
