@@ -13,6 +13,25 @@ MACHINES = (1, 2, 3, 3, 3, 4, 5)
 USERS = (1, 2, 3)
 SECONDS_MIN, SECONDS_MAX = 30.0, 90.0
 FAULTS_MAX = 14
+KINDS = (
+    "blackout",
+    "clock-jump",
+    "clock-rate",
+    "container-dies",
+    "cut",
+    "engine-slow",
+    "engine-stop",
+    "kill",
+    "pause",
+    "power-cut",
+    "registry-down",
+    "request",
+    "reset",
+    "slow-disk",
+    "slow-link",
+    "storm",
+)
+"""Disks that fail are left to the simulation of consensus alone: here a daemon would only end, and be started again."""
 
 
 def draw(seed: object) -> Plan:

@@ -87,12 +87,16 @@ class DaemonWorld:
     # The run.
 
     def run(self) -> None:
-        """Live through the plan."""
+        """Live through the plan, and come to rest."""
+        self.live()
+        self.rest()
+
+    def live(self) -> None:
+        """Form the cluster, serve its users under the plan's faults, and settle."""
         with _logs_to(self._hear):
             self._form()
             self._suffer()
             self._settle()
-            self._rest()
 
     def figures(self) -> dict[str, int]:
         """Return what has happened, in numbers."""
@@ -148,10 +152,12 @@ class DaemonWorld:
         require(settled, SETTLED, "; ".join(wrong[:8]))
         self.kernel.record("world", "has settled")
 
-    def _rest(self) -> None:
-        self._run(self.kernel.now + RESTING_SECONDS)
-        before = self._marks()
-        self._run(self.kernel.now + QUIET_SECONDS)
+    def rest(self) -> None:
+        """See that nothing happens any more."""
+        with _logs_to(self._hear):
+            self._run(self.kernel.now + RESTING_SECONDS)
+            before = self._marks()
+            self._run(self.kernel.now + QUIET_SECONDS)
         require(before == self._marks(), QUIET, f"{before} -> {self._marks()}")
         wrong = self._wrong()
         require(not wrong, SETTLED, "; ".join(wrong[:8]))
