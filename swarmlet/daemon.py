@@ -109,6 +109,7 @@ class Daemon:
             config=config.node_lifecycle,
             host=state.name,
         )
+        consensus.on_role(self.controllers.note_role)
         self._runtime = runtime
         self._volumes = given.volumes
         self._stopping = stopping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import ssl
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import structlog
 
@@ -21,6 +20,7 @@ from swarmlet.identity.state import Member
 from swarmlet.model import kinds, names, objects
 from swarmlet.model.cluster import ClusterIdentity, Token
 from swarmlet.model.core import Node
+from swarmlet.store import node_names
 from swarmlet.store.commands import Delete, Key, Put, Verdict
 from swarmlet.store.replica import MemberStatus, Replica
 
@@ -140,14 +140,7 @@ class Membership:
         try:
             await self._replica.remove_member(node_id)
         except errors.ConflictError as error:
-            raise errors.ConflictError(self._in_names(str(error))) from error
-
-    def _in_names(self, text: str) -> str:
-        """Say names where consensus, which knows none, says node ids."""
-        for stored in self._replica.view.list(kinds.NODE.resource):
-            node_id = registration.node_id_of(cast("Node", stored.object))
-            text = text.replace(node_id, f'"{stored.key.name}"') if node_id else text
-        return text
+            raise errors.ConflictError(node_names.in_names(self._replica.view, str(error))) from error
 
     async def leave(self) -> None:
         """Have another member remove this node; raise `ConflictError` where it is the last or quorum would break."""
@@ -159,7 +152,7 @@ class Membership:
         if self._replica.is_leader:
             await self._replica.transfer_leadership()
         leader = self._replica.status().leader
-        await self._ask_one_of(sorted(others, key=lambda member: (member.node_id != leader, member.role in ("standby", "spare"))))
+        await self._ask_one_of(sorted(others, key=lambda member: (member.node_id != leader, member.role != "voter")))
         log.info("node_left", node=self._node.name, node_id=self._node.node_id)
 
     async def _ask_one_of(self, members: Sequence[MemberStatus]) -> None:
@@ -204,7 +197,9 @@ class Membership:
         return stored.object if stored is not None and isinstance(stored.object, Node) else None
 
     def _members(self) -> tuple[Member, ...]:
-        return tuple(Member(node_id=one.node_id, address=one.address) for one in self._replica.status().members)
+        """Return whom a newcomer may ask for the state: spares hold no log to give on."""
+        members = self._replica.status().members
+        return tuple(Member(node_id=one.node_id, address=one.address) for one in members if one.role != "spare")
 
 
 def _checked(request: JoinRequest) -> tuple[str, int]:

@@ -23,10 +23,12 @@ from swarmlet.model import conditions, kinds, singletons
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Pod
+from swarmlet.store import node_names
 from swarmlet.store.replica import MemberStatus, Replica
 from swarmlet.telemetry import metrics
 
-SPARE = "spare"
+NO_PART: dict[str, Any] = {"role": "", "why": "no member of the cluster", "silent_seconds": None}
+"""Of a Node whose machine has not been admitted yet, or was removed just now."""
 
 Check = Callable[[], bool]
 Fenced = Callable[[], tuple[datetime | None, Sequence[str]]]
@@ -90,18 +92,15 @@ class Reports:
         }
 
     def _names(self) -> dict[str, str]:
-        nodes = self._replica.view.list(kinds.NODE.resource)
-        return {stored.object.metadata.labels.get(NODE_ID_LABEL, ""): stored.key.name for stored in nodes}
+        return dict(node_names.names(self._replica.view))
 
     def _nodes(self, members: Iterable[MemberStatus]) -> list[dict[str, Any]]:
         """Return every machine: the Nodes with their part in the consensus, then members that have no Node yet."""
         member_of = {member.node_id: member for member in members}
         nodes = [cast("Node", stored.object) for stored in self._replica.view.list(kinds.NODE.resource)]
         told = [_node(node, member_of.pop(node.metadata.labels.get(NODE_ID_LABEL, ""), None)) for node in nodes]
-        return told + [
-            {"name": "", "node_id": each.node_id, "role": each.role, "address": each.address, "ready": False}
-            for each in member_of.values()
-        ]
+        told += [{"name": "", "node_id": each.node_id, "ready": False} | _part(each) for each in member_of.values()]
+        return [each | {"why": node_names.in_names(self._replica.view, each["why"])} for each in told]
 
     def _pods(self) -> dict[str, int]:
         pods = (cast("Pod", stored.object) for stored in self._replica.view.list(kinds.POD.resource))
@@ -143,10 +142,14 @@ def _node(node: Node, member: MemberStatus | None) -> dict[str, Any]:
     return {
         "name": node.metadata.name,
         "node_id": node.metadata.labels.get(NODE_ID_LABEL, ""),
-        "role": member.role if member else SPARE,
-        "address": member.address if member else address,
         "ready": conditions.is_true(node.status.conditions, "Ready"),
-    }
+    } | (_part(member) if member else NO_PART | {"address": address})
+
+
+def _part(member: MemberStatus) -> dict[str, Any]:
+    """Return a member's part in the consensus. `silent_seconds`: since this machine itself lost sight of it."""
+    silent = None if member.silent_seconds is None else int(member.silent_seconds)
+    return {"role": member.role, "why": member.why, "address": member.address, "silent_seconds": silent}
 
 
 def _health(request: web.Request, checks: Mapping[str, bool]) -> web.Response:

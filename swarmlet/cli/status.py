@@ -13,8 +13,10 @@ from swarmlet.cli import documents, options, parsing, tables, terminal
 from swarmlet.cli.session import Session, connected
 from swarmlet.model.singletons import NOBODY_KNOWS
 
-HEADER = ("NODE", "ROLE", "STATUS", "ADDRESS")
+HEADER = ("NODE", "ROLE", "STATUS", "ADDRESS", "WHY")
 VOTING = ("leader", "voter")
+SILENCE_SECONDS = 3
+"""A link on which nothing came for so long is worth a word."""
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 @connected
 async def status(session: Session, output: options.Output = "") -> None:
-    """Show the cluster at a glance: machines, leader, quorum, Pods by phase."""
+    """Show the cluster at a glance: machines, their roles and why, leader, quorum, Pods by phase."""
     documents.check_form(output, ("", *documents.WHOLE))
     report = await session.api.raw("/status")
     print(documents.in_form(output, report) if output else "\n".join(lines(report)))
@@ -39,7 +41,8 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         ("Pods:", _pods(report.get("pods") or {})),
         ("Answered by:", f"{report.get('node_name', '')}, {report.get('version', '')}, up {_uptime(report)}"),
     ]
-    rows = [_row(node) for node in sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))]
+    nodes = sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))
+    rows = [_row(node, healthy=bool(report.get("healthy"))) for node in nodes]
     head = tables.Columns().lines(("", ""), [*fields, *_fencing(report)], headers=False)
     return [*head, "", *tables.Columns(terminal.style).lines(HEADER, rows)]
 
@@ -74,9 +77,22 @@ def _fencing(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _row(node: Mapping[str, Any]) -> Sequence[str]:
-    ready = "Ready" if node.get("ready") else "NotReady"
-    return (node.get("name") or node.get("node_id") or "", node.get("role") or "", ready, node.get("address") or "")
+def _row(node: Mapping[str, Any], *, healthy: bool) -> Sequence[str]:
+    return (
+        node.get("name") or node.get("node_id") or "",
+        node.get("role") or "-",
+        _condition(node, healthy=healthy),
+        node.get("address") or "",
+        node.get("why") or "",
+    )
+
+
+def _condition(node: Mapping[str, Any], *, healthy: bool) -> str:
+    """Return what the cluster says of a machine; without quorum nobody looks after that: then what this one sees."""
+    silent = int(node.get("silent_seconds") or 0)
+    if silent >= SILENCE_SECONDS and not healthy:
+        return f"Unreachable for {human(silent)}"
+    return "Ready" if node.get("ready") else "NotReady"
 
 
 def _pods(phases: Mapping[str, int]) -> str:

@@ -24,7 +24,8 @@ from swarmlet.controllers.reign import Reign
 from swarmlet.controllers.replicaset import ReplicaSets
 from swarmlet.controllers.scheduling import Scheduling
 from swarmlet.model import events
-from swarmlet.store.replica import Replica
+from swarmlet.store import node_names
+from swarmlet.store.replica import MemberStatus, Replica
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class Controllers:
         self._heartbeats = heartbeats
         self._config = config
         self._host = host
+        self._recorder: Recorder | None = None
         self._turned = asyncio.Event()
         self._leads = replica.is_leader
         replica.on_leadership(self._turn)
@@ -83,6 +85,15 @@ class Controllers:
             EventExpiry(),
         ]
 
+    def note_role(self, member: MemberStatus) -> None:
+        """Write an Event on the Node of a member whose role has changed, where this machine leads."""
+        view = self._replica.view
+        stored = view.get(node_key(node_names.names(view).get(member.node_id, "")))
+        if self._recorder and stored:
+            role = "voter" if member.role == "leader" else member.role
+            message = f"now a {role}: {node_names.in_names(view, member.why)}"
+            self._recorder.record([events.Note(stored.object, events.NORMAL, "RoleChanged", message)])
+
     def _turn(self, leads: bool) -> None:
         self._leads = leads
         self._turned.set()
@@ -90,11 +101,12 @@ class Controllers:
     async def _reign(self) -> None:
         log.info("controllers_started", term=self._replica.status().term)
         journal = events.Journal(component=COMPONENT, host=self._host, rng=self._rng)
-        recorder = Recorder(self._replica, self._clock, journal)
+        recorder = self._recorder = Recorder(self._replica, self._clock, journal)
         reign = Reign(self.reconcilers(), replica=self._replica, clock=self._clock, recorder=recorder)
         self._heartbeats.begin(lambda name: reign.enqueue(Ticket(NodeLifecycle.name, node_key(name))))
         try:
             await reign.run()
         finally:
+            self._recorder = None
             self._heartbeats.end()
             log.info("controllers_stopped")

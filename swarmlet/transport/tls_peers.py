@@ -290,6 +290,8 @@ class TlsPeers:
             replaced.close()
         if peer in self._diallers:
             self._diallers[peer].hurry()
+        if self.is_connected(peer):
+            self._tell(peer, up=True)  # the listeners heard that a link closed, and this one is there still
         return await upgrade.accept(request, link)
 
     def _certified_sender(self, request: web.Request) -> str:
@@ -308,8 +310,11 @@ class TlsPeers:
     def _link_opened(self, node: str) -> None:
         self.counters.links_opened += 1
         log.info("link_opened", peer=node, address=self._diallers[node].address)
+        self._tell(node, up=True)
+
+    def _tell(self, node: str, *, up: bool) -> None:
         for listener in tuple(self._link_listeners):
-            listener(node, True)
+            listener(node, up)
 
     def _link_closed(self, link: Link) -> None:
         """Fail the calls under way, and tell the listeners, unless a newer link has taken this one's place."""
@@ -326,5 +331,4 @@ class TlsPeers:
         if was_outgoing or was_incoming:
             self.counters.links_closed += 1
             log.info("link_closed", peer=link.peer, dialled=link.dialled)
-            for listener in tuple(self._link_listeners):
-                listener(link.peer, False)
+            self._tell(link.peer, up=False)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
@@ -11,6 +13,7 @@ from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec, PodStatus
 from swarmlet.model.singletons import MAY_RUN_UNTIL, STRICT_SINGLETON
+from swarmlet.store.replica import MemberStatus
 from tests.api.conftest import START, Api, DirectReplica, FakeClock
 
 
@@ -33,7 +36,7 @@ async def test_status_tells_the_cluster_at_a_glance(api: Api, nodes: None, clock
     assert (status["commit"], status["applied"], status["healthy"]) == (7, 7, True)
     assert [(node["name"], node["role"], node["ready"]) for node in status["nodes"]] == [
         ("node-a", "leader", True),
-        ("node-b", "spare", False),
+        ("node-b", "", False),
     ]
     assert status["pods"] == {"Pending": 1, "Running": 2}
 
@@ -77,7 +80,15 @@ async def test_the_status_listener_serves_reports_and_nothing_else(server: ApiSe
 async def test_a_cluster_of_one_that_has_no_node_yet_is_told(api: Api) -> None:
     _, status = await api.read("GET", "/status")
     assert status["nodes"] == [
-        {"name": "", "node_id": "n1", "role": "leader", "address": "10.0.0.1:7600", "ready": False}
+        {
+            "name": "",
+            "node_id": "n1",
+            "ready": False,
+            "role": "leader",
+            "why": "",
+            "address": "10.0.0.1:7600",
+            "silent_seconds": None,
+        }
     ]
 
 
@@ -94,3 +105,17 @@ async def test_status_tells_what_was_stopped_here_and_what_is_waited_for(
     told = Reports(replica=replica, info=info, clock=clock, registry=CollectorRegistry()).document()["fencing"]
     assert (told["cut_off_since"], told["stopped"]) == (START, ["default/db-0"])
     assert told["waiting"] == [{"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"}]
+
+
+async def test_why_a_member_has_its_role_is_told_in_names(
+    api: Api, nodes: None, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = replica.status()
+    member = MemberStatus(
+        "n2", "10.0.0.2:7600", "voter", why="replaces n1, which was silent for 12 s", silent_seconds=4.7
+    )
+    monkeypatch.setattr(replica, "status", lambda: dataclasses.replace(told, members=(*told.members, member)))
+    _, status = await api.read("GET", "/status")
+    found = next(node for node in status["nodes"] if node["name"] == "node-b")
+    assert found["why"] == 'replaces "node-a", which was silent for 12 s'
+    assert found["silent_seconds"] == 4

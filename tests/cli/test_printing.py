@@ -157,6 +157,21 @@ def test_the_quorum_is_told_in_words() -> None:
     assert status.quorum({**report, "healthy": False}).startswith("lost: writes are refused until 2 of 3 voters")
 
 
+def test_status_says_why_each_machine_has_its_role() -> None:
+    node = {"name": "h4", "role": "standby", "ready": True, "address": "h4:1", "silent_seconds": None}
+    told = status.lines({"healthy": True, "nodes": [node | {"why": "4 voters would be no safer than 3"}]})
+    assert " ".join(told[-1].split()) == "h4 standby Ready h4:1 4 voters would be no safer than 3"
+
+
+def test_without_quorum_status_says_what_this_machine_sees() -> None:
+    nodes = [
+        {"name": "h1", "role": "voter", "ready": True, "address": "a", "silent_seconds": None},
+        {"name": "h2", "role": "voter", "ready": True, "address": "b", "silent_seconds": 75},
+    ]
+    assert " ".join(status.lines({"healthy": False, "nodes": nodes})[-1].split()) == "h2 voter Unreachable for 75s b"
+    assert " ".join(status.lines({"healthy": True, "nodes": nodes})[-1].split()) == "h2 voter Ready b"
+
+
 def test_status_tells_of_fencing_on_both_sides() -> None:
     waiting = [
         {"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"},
