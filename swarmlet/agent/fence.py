@@ -133,13 +133,12 @@ class Fence:
         """Watch until cancelled; `adopt` comes first."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
+            tasks.create_task(self._see_to_watchdog())
             tasks.create_task(self._confirm())
 
     async def _watch(self) -> None:
         found = True  # who knows what runs: a daemon before this one may have died long ago
         while True:
-            if self._needed():
-                await self._see_to_watchdog()
             if self.is_held:
                 await self._clock.sleep(min(self._left(), REST_SECONDS))
                 continue
@@ -148,10 +147,14 @@ class Fence:
             await self._clock.sleep(STEP_SECONDS if found else REST_SECONDS)
 
     async def _see_to_watchdog(self) -> None:
-        try:
-            await self._watchdog.start()
-        except EngineError as error:
-            log.warning("watchdog_missing", error=str(error))
+        """Start the watchdog, and anew when it ends; apart from the rest, for a start may take its time."""
+        while True:
+            if self._needed():
+                try:
+                    await self._watchdog.start()
+                except EngineError as error:
+                    log.warning("watchdog_missing", error=str(error))
+            await self._clock.sleep(REST_SECONDS)
 
     async def _confirm(self) -> None:
         while True:

@@ -166,6 +166,21 @@ async def test_without_a_watchdog_there_is_no_lease(home: Home, engine: Engine, 
         await home.until(lambda: bool(engine.running()))
 
 
+async def test_a_watchdog_that_hangs_when_it_is_started_holds_up_no_kill(
+    home: Home, engine: Engine, watchdog: FakeWatchdog
+) -> None:
+    async with home.running():
+        key = bind(home)
+        await home.until(lambda: home.is_ready(key))
+        watchdog.works = False
+
+        async def start() -> None:
+            await home.pause(60)
+
+        watchdog.start = start  # type: ignore[method-assign]
+        await home.until(lambda: not engine.running(), seconds=FENCE_AFTER + 0.1)
+
+
 async def test_a_start_that_takes_longer_than_the_lease_is_undone_at_once(
     home: Home, engine: Engine, watchdog: FakeWatchdog
 ) -> None:
