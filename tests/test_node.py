@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 import stat
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import pytest
@@ -17,9 +20,19 @@ from swarmlet import node
 from swarmlet.cli import founding
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
-from swarmlet.errors import ConfigError
-from swarmlet.identity import tls
+from swarmlet.consensus import recovery
+from swarmlet.consensus.sqlite_disk import SqliteDisk
+from swarmlet.errors import ConfigError, CutOffError
+from swarmlet.identity import authority, tls
+from swarmlet.identity.access import BACKUP_PATH
+from swarmlet.identity.authority import Authority
+from swarmlet.identity.incarnation import FIRST
 from swarmlet.identity.state import NodeFiles
+from swarmlet.model import kinds
+from swarmlet.model.cluster import ClusterIdentity
+from swarmlet.store.backup import Reader
+from swarmlet.transport.tls_peers import TlsPeers
+from tests.identity.conftest import make_files
 
 pytestmark = pytest.mark.slow
 READY_SECONDS_MAX = 20
@@ -51,6 +64,13 @@ async def found(config: Config) -> None:
 @pytest.fixture
 async def daemon(config: Config) -> AsyncIterator[asyncio.Task[None]]:
     await found(config)
+    async with running(config) as task:
+        yield task
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[asyncio.Task[None]]:
+    """Run the daemon of a member, ready."""
     task = asyncio.create_task(node.run(config))
     async with asyncio.timeout(READY_SECONDS_MAX):
         while not await says_ready(config) and not task.done():  # noqa: ASYNC110  another process would be asked so
@@ -124,3 +144,76 @@ async def test_an_address_that_is_taken_is_named_with_its_key(config: Config) ->
         busy = replace(config, status_listen=f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(ConfigError, match="status_listen: cannot listen on"):
             await node.run(busy)
+
+
+# Backups, and being left behind.
+
+
+async def authority_of(config: Config) -> Authority:
+    """Return the cluster's CA, as the log has it."""
+    disk = SqliteDisk(config.consensus_dir)
+    try:
+        found_ = await recovery.read(disk)
+    finally:
+        disk.close()
+    (stored,) = found_.store.list(kinds.CLUSTER_IDENTITY.resource)
+    cluster = cast("ClusterIdentity", stored.object)
+    return Authority(cluster_id=cluster.cluster_id, certificate_pem=cluster.ca_certificate, key_pem=cluster.ca_key)
+
+
+async def asked_for_a_backup(config: Config, context: ssl.SSLContext) -> tuple[int, bytes]:
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get(f"https://{config.listen}{BACKUP_PATH}") as answer,
+    ):
+        return answer.status, await answer.read()
+
+
+async def test_only_an_administrator_gets_a_backup(config: Config, tmp_path: Path) -> None:
+    """The CA's key is in it, which no machine of the cluster may ask another for."""
+    await found(config)
+    ca = await authority_of(config)
+    key = authority.new_key()
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "crt").write_text(
+        ca.sign_user(authority.new_request(key), "admin", ("system:masters",), SystemClock().now())
+    )
+    admin = tls.client_context(ca.certificate_pem)
+    admin.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    async with running(config):
+        assert (await asked_for_a_backup(config, tls.client_context(ca.certificate_pem)))[0] == 403
+        assert (await asked_for_a_backup(config, tls.peer_context(NodeFiles(config.data_dir))))[0] == 403
+        status, content = await asked_for_a_backup(config, admin)
+    reader = Reader()
+    reader.feed(content)
+    assert (status, reader.finish().node) == (200, "alpha")
+    assert reader.counts["nodes"] == 1
+
+
+async def test_a_machine_that_was_left_behind_sets_its_data_aside_and_says_so(config: Config, tmp_path: Path) -> None:
+    await found(config)
+    files = make_files(tmp_path / "later", await authority_of(config), "b" * 16, "beta")
+    now = SystemClock().now()
+    later = TlsPeers(
+        node_id="b" * 16,
+        cluster_id=files.load().cluster_id,
+        client_context=tls.peer_context(files),
+        identify=tls.peer_identity,
+        rng=random.Random(1),
+        incarnation=FIRST.next("later", now),
+    )
+    async with running(config) as daemon:
+        links = asyncio.create_task(later.run())
+        later.set_addresses({NodeFiles(config.data_dir).load().node_id: config.listen})
+        with pytest.raises(CutOffError) as told:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                await daemon
+        links.cancel()
+    (aside,) = config.data_dir.glob("former-*")
+    assert str(told.value) == (
+        f"the cluster was recovered without this machine at {now:%Y-%m-%d %H:%M:%S} UTC; its data is set aside in "
+        f"{aside}; to bring it back, `swarmlet join` anew"
+    )
+    assert (aside / "raft" / "raft.db").exists()
+    NodeFiles(config.data_dir).prepare()

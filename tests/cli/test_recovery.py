@@ -383,6 +383,23 @@ def test_the_survivor_is_alone_and_keeps_what_there_was(
         asyncio.run(recovery_steps.recover(survivor, lambda outlook: True))
 
 
+def test_a_lone_machine_that_has_lost_writes_can_go_on_without_them(
+    tmp_path: Path, alpha: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there is better than nothing, once its user has seen what is not."""
+    older = tmp_path / "older.db"
+    shutil.copy(alpha.consensus_dir / "raft.db", older)
+    asyncio.run(persisted(alpha, entries=(Entry(3, 1),)))
+    shutil.copy(older, alpha.consensus_dir / "raft.db")
+    config = written(tmp_path, alpha)
+    code, out, _ = recover(config, capsys=capsys)
+    assert code == 1
+    assert "DAMAGED           at least 1 writes that this machine had acknowledged are gone from its log" in out
+    assert not recovery_steps.check(alpha).ok
+    assert recover(config, "--force-new-cluster", "--yes", capsys=capsys)[0] == 0
+    assert recovery_steps.check(alpha).ok
+
+
 def test_a_running_daemon_is_not_recovered(
     tmp_path: Path, survivor: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
