@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import random
+import struct
 import zlib
 from asyncio import events
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ RESOLUTION_SECONDS = 0.000_001
 """What is due so soon is due: local and global time are converted into each other."""
 
 Callback = Callable[[], None]
+
+_event = struct.Struct("dd")
 
 
 class SimulationBug(Exception):  # noqa: N818  what it says
@@ -65,7 +68,7 @@ class Kernel:
                 return done()
             self.now, tie, _, callback = heapq.heappop(self._queue)
             self.events += 1
-            self.mix(tie)
+            self._mix(tie)
             callback()
         return True
 
@@ -75,9 +78,9 @@ class Kernel:
         """Add a line to the trace."""
         self.trace.append(f"{self.now:11.6f} {who:<8} {what}")
 
-    def mix(self, *facts: object) -> None:
-        """Let facts that are too many for the trace count in its digest."""
-        self._digest = zlib.crc32(repr((self.now, *facts)).encode(), self._digest)
+    def _mix(self, tie: float) -> None:
+        """Let every event count in the digest: there are too many for the trace."""
+        self._digest = zlib.crc32(_event.pack(self.now, tie), self._digest)
 
     @property
     def digest(self) -> str:
@@ -143,8 +146,11 @@ class ProcessLoop(asyncio.BaseEventLoop):
 
     def turn(self) -> None:
         """Run what is ready and what is due."""
-        with running(self):
+        events._set_running_loop(self)
+        try:
             self._run_once()  # type: ignore[attr-defined]
+        finally:
+            events._set_running_loop(None)
 
     @property
     def next_turn(self) -> float | None:

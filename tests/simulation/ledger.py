@@ -10,7 +10,7 @@ from typing import Any
 from swarmlet.consensus.disk import Batch, Contents
 from swarmlet.consensus.snapshot_file import Header
 from swarmlet.raft.messages import NO_NODE, Entry, HardState, Message, MessageKind
-from tests.simulation.violations import require
+from tests.simulation.violations import Violation, require
 
 LOST = "what was durable is there after a crash"
 ONE_VOTE = "one vote a term"
@@ -38,6 +38,11 @@ class Account:
             entries = {index: position for index, position in entries.items() if index < first}
             entries |= {entry.index: position_of(entry) for entry in batch.entries}
         return Account(batch.hard_state or self.hard_state, snapshot, entries)
+
+    def shorten(self, snapshot: int) -> None:
+        """A snapshot is durable; entries that it covers need not be."""
+        self.snapshot = max(self.snapshot, snapshot)
+        self.entries = {index: position for index, position in self.entries.items() if index > self.snapshot}
 
     def covers(self, index: int, term: int) -> bool:
         """Whether the entry of an index and term, or a snapshot of it, is there."""
@@ -110,14 +115,15 @@ class Ledger:
         """Check a message that leaves: term, vote and log that it speaks of are durable."""
         account = self.accounts[node]
         durable = account.hard_state
-        if message.kind not in {MessageKind.PRE_VOTE, MessageKind.PRE_VOTE_REPLY}:
-            require(message.term <= durable.term, EARLY, f"{node} has {account} and sends {message}")
+        early = message.term > durable.term and message.kind not in {MessageKind.PRE_VOTE, MessageKind.PRE_VOTE_REPLY}
         if message.kind is MessageKind.VOTE_REPLY and not message.reject:
-            require((durable.term, durable.vote) == (message.term, message.to), EARLY, f"{durable}: {message}")
+            early = early or (durable.term, durable.vote) != (message.term, message.to)
             vote = self._votes.setdefault((node, message.term), message.to)
             require(vote == message.to, ONE_VOTE, f"{node} in term {message.term}: {vote} and {message.to}")
-        if message.kind is MessageKind.APPEND_REPLY and not message.reject:
-            require(account.reaches(message.log_index), EARLY, f"{node} has {account} and sends {message}")
+        elif message.kind is MessageKind.APPEND_REPLY and not message.reject:
+            early = early or not account.reaches(message.log_index)
+        if early:
+            raise Violation(EARLY, f"{node} has {account} and sends {message}")
 
     def holders(self, index: int, term: int, nodes: Iterable[str]) -> list[str]:
         """Return which of the nodes durably hold an entry."""
@@ -148,9 +154,7 @@ class WatchedDisk:
     async def save_snapshot(self, header: Header, chunks: Iterable[bytes], *, trim_to: int) -> None:
         content = self._ledger.took_snapshot(self._node, header, chunks)
         await self._disk.save_snapshot(header, content, trim_to=trim_to)
-        account = self._ledger.accounts.get(self._node)
-        if account:
-            account.snapshot = max(account.snapshot, header.meta.index)
+        self._ledger.accounts[self._node].shorten(header.meta.index)
 
 
 def _summary(contents: Contents) -> str:

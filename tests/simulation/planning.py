@@ -13,8 +13,8 @@ QUIET_SECONDS = 4.0
 """Before the first fault: the machines join."""
 MACHINES = (1, 2, 3, 3, 3, 4, 5, 5)
 CLIENTS = (2, 3, 4, 6)
-SECONDS_MIN, SECONDS_MAX = 10.0, 30.0
-FAULTS_MAX = 16
+SECONDS_MIN, SECONDS_MAX = 5.0, 20.0
+FAULTS_MAX = 24
 
 
 def machine_names(count: int) -> list[str]:
