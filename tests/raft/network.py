@@ -30,6 +30,10 @@ class Disk:
     snapshot: SnapshotMeta = field(default_factory=SnapshotMeta)
     entries: list[Entry] = field(default_factory=list)
 
+    @property
+    def last_index(self) -> int:
+        return self.snapshot.index + len(self.entries)
+
     def write(self, ready: Ready) -> None:
         if ready.snapshot:
             self.snapshot, self.entries = ready.snapshot, []
@@ -81,6 +85,7 @@ class Member:
 
 
 Watcher = Callable[[Member, Ready], None]
+Overhearer = Callable[[Message], None]
 
 
 class Network:
@@ -90,7 +95,8 @@ class Network:
         self.members: dict[NodeId, Member] = {}
         self.under_way: list[Message] = []
         self.cuts: set[tuple[NodeId, NodeId]] = set()
-        self._watch = watch
+        self.watch = watch
+        self.overhear: Overhearer = lambda _message: None
 
     def add(self, node_id: NodeId, config: RaftConfig, disk: Disk, rng: random.Random) -> Member:
         self.members[node_id] = Member(node_id, config, disk, rng)
@@ -101,6 +107,8 @@ class Network:
     def take(self, member: Member) -> Ready:
         ready = member.core.ready()
         member.outstanding = ready
+        if ready.committed:
+            assert ready.committed[-1].index <= member.disk.last_index, "what is applied is on disk"
         self._send(ready.messages)
         member.core.validate()
         return ready
@@ -119,7 +127,7 @@ class Network:
         member.outstanding = None
         member.core.advance(ready)
         member.core.validate()
-        self._watch(member, ready)
+        self.watch(member, ready)
 
     def crash(self, member: Member) -> None:
         member.is_up = False
@@ -129,6 +137,7 @@ class Network:
 
     def _send(self, messages: Iterable[Message]) -> None:
         for message in messages:
+            self.overhear(message)
             if (message.sender, message.to) in self.cuts or message.to not in self.members:
                 self.lose(message)
             else:
