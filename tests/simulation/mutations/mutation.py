@@ -13,9 +13,11 @@ class World(enum.Enum):
     """Cores in memory: `tests/raft/test_random_faults.py`. Tens of schedules a second."""
     CONSENSUS = "consensus"
     """The driver and the real disk code on fake files: `tests/simulation/simulation.py`."""
+    TEST = "test"
+    """One test, which the entry names."""
 
 
-SEEDS_MAX = {World.CORE: 200, World.CONSENSUS: 30}
+SEEDS_MAX = {World.CORE: 100, World.CONSENSUS: 60, World.TEST: 1}
 """Within how many seeds a bug must be found where its entry does not say otherwise."""
 
 
@@ -34,6 +36,7 @@ class Mutation:
     new: str
     world: World = World.CORE
     within: int = 0
+    test: str = ""
 
     @property
     def seeds_max(self) -> int:

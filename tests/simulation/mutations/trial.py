@@ -1,4 +1,4 @@
-"""Run in a process of its own, on a copy of the package: `python -m tests.simulation.mutations.trial core 0 50`.
+"""Run in a process of its own, on a copy of the package: `python -m tests.simulation.mutations.trial core 0,1,2`.
 
 Runs these seeds until one finds something, and prints what, as one line of JSON: the seed and the finding, or neither.
 """
@@ -32,18 +32,28 @@ def _consensus() -> Callable[[int], object]:
     return run
 
 
-WORLDS = {World.CORE: _core, World.CONSENSUS: _consensus}
+def _test(name: str) -> Callable[[int], object]:
+    import pytest  # noqa: PLC0415
+
+    def run(_seed: int) -> None:
+        ended = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", name])
+        if ended is pytest.ExitCode.TESTS_FAILED:
+            raise AssertionError(f"{name} fails")
+        if ended is not pytest.ExitCode.OK:
+            raise ImportError(f"{name}: {ended}")
+
+    return run
 
 
 def main() -> None:
-    world, first, last = World(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    run = WORLDS[world]()
-    for seed in range(first, last):
+    world, seeds, test = World(sys.argv[1]), map(int, sys.argv[2].split(",")), sys.argv[3]
+    run = {World.CORE: _core, World.CONSENSUS: _consensus, World.TEST: lambda: _test(test)}[world]()
+    for seed in seeds:
         try:
             run(seed)
         except BROKEN:
             raise
-        except BaseException as finding:  # noqa: BLE001  a violation is none of `Exception`
+        except BaseException as finding:
             if isinstance(finding, KeyboardInterrupt):
                 raise
             sys.stdout.write(json.dumps({"seed": seed, "finding": f"{type(finding).__name__}: {finding}"}) + "\n")
