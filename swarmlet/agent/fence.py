@@ -22,6 +22,7 @@ from swarmlet.runtime.runtime import Container, Lease, State
 
 STEP_SECONDS = 0.2
 REST_SECONDS = 1.0
+TELL_STEPS = 25
 START_SHARE = 0.5
 """A container is started only while so much of the lease is left: the start may take its time."""
 
@@ -115,10 +116,17 @@ class Fence:
         """Return how things stand."""
         return self._report
 
-    async def admit(self, given_up: Callable[[], bool]) -> None:
-        """Wait until a strict singleton may be started; raise `FencedError` where it is not wanted any more."""
+    async def admit(self, given_up: Callable[[], bool], tell: Callable[[str], None]) -> None:
+        """Wait until a strict singleton may be started; raise `FencedError` where it is not wanted any more.
+
+        `tell` is told why, where it takes long.
+        """
+        steps = 0
         while not self.may_start and not given_up():
             await self._clock.sleep(STEP_SECONDS)
+            steps += 1
+            if steps == TELL_STEPS:
+                tell(self._why_not())
         if given_up():
             raise FencedError("the Pod ended while it waited for this node's lease")
 
@@ -191,6 +199,11 @@ class Fence:
         log.warning("pod_fenced", pod=name, container=container.name, cut_off_since=f"{since:%H:%M:%S}")
         self._report = Report(since, tuple(sorted({*self._report.stopped, name})))
         self._tell_stopped(container, since)
+
+    def _why_not(self) -> str:
+        if not self._watchdog.is_watching():
+            return "nobody would end it if the daemon died: its deputy does not run, see the daemon's log"
+        return "the leader has granted none: this node is cut off, or given up" if not self.is_held else "it runs out"
 
     def _left(self) -> float:
         return self._lease.until - self._clock.monotonic()

@@ -121,11 +121,15 @@ class PodWorker:
         """Start a container; one of a strict singleton only while the node has a lease, and is killed if it ran out."""
         if not spec.strict:
             return await start(spec)
-        await self._tools.fence.admit(self._is_unwanted)
+        await self._tools.fence.admit(self._is_unwanted, self._tell_waiting)
         container = await start(spec)
         if not self._tools.fence.is_held:
             await self._tools.runtime.stop(container.id, grace_seconds=0)
         return container
+
+    def _tell_waiting(self, why: str) -> None:
+        message = f"waits for a lease to run it on this node: {why}"
+        self._tools.record(events.Note(self.machine.pod, events.WARNING, "WaitsForLease", message))
 
     def _is_unwanted(self) -> bool:
         """Whether the Pod is to end or gone, by the store itself: the machine may not have been told yet."""

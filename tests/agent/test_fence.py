@@ -162,6 +162,7 @@ async def test_without_a_watchdog_there_is_no_lease(home: Home, engine: Engine, 
         bind(home)
         await home.pause(30)
         assert not engine.running()
+        assert ["its deputy does not run" in each.message for each in home.events("WaitsForLease")] == [True]
         watchdog.works = True
         await home.until(lambda: bool(engine.running()))
 
