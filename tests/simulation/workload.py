@@ -20,7 +20,7 @@ from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, PeerError
-from swarmlet.model import defaults, kinds
+from swarmlet.model import defaults, kinds, objects
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec
 from swarmlet.model.core import ConfigMap, Namespace
 from swarmlet.model.kinds import Kind
@@ -28,7 +28,7 @@ from swarmlet.model.meta import DeleteOptions, LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import ConfigMapVolumeSource, Container, Pod, PodSpec, PodTemplateSpec, Volume, VolumeMount
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key
-from swarmlet.store.replica import Replica
+from swarmlet.store.replica import Replica, Stored
 from tests.simulation.kernel import Kernel
 from tests.simulation.process import Process
 
@@ -39,8 +39,8 @@ REQUEST_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 DELETIONS_SHARE = 0.2
 GRANTED = "granted"
-PAUSE_SECONDS = 4.0
-"""The mean time between two requests of one user."""
+PAUSES_SECONDS = (0.7, 3.0, 6.0)
+"""The mean time between two requests of a user: some are scripts, some are people."""
 POLICIES = (None, None, "Background", "Foreground")
 
 
@@ -83,6 +83,7 @@ class User:
         self._rng = kernel.chance(f"user {name}")
         self._desks = desks
         self._stopped = False
+        self._pause_seconds = self._rng.choice(PAUSES_SECONDS)
         self._plan_next()
 
     @property
@@ -95,7 +96,7 @@ class User:
     # One request after another.
 
     def _plan_next(self) -> None:
-        self._kernel.after(self._rng.expovariate(1 / PAUSE_SECONDS), self._begin)
+        self._kernel.after(self._rng.expovariate(1 / self._pause_seconds), self._begin)
 
     def _begin(self) -> None:
         desks = self._desks()
@@ -161,14 +162,19 @@ class User:
         promise.exists, promise.maybe_created, promise.maybe_deleted = True, False, False
 
     async def _change(self, promise: Promise, writer: Writer, target: Target) -> None:
-        def changed(stored: Any) -> Object:
+        is_going = False
+
+        def changed(stored: Stored) -> Object:
+            nonlocal is_going
+            is_going = objects.is_terminating(stored.object)
             value = admission.updated(target, stored.object, self._changed(stored.object))
             promise.specs.append(user_part(value))
             return value
 
         await writer.change(target, changed, WriteOptions())
         promise.specs = promise.specs[-1:]
-        promise.exists, promise.maybe_created, promise.maybe_deleted = True, False, False
+        if not is_going:
+            promise.exists, promise.maybe_created, promise.maybe_deleted = True, False, False
 
     async def _delete(self, promise: Promise, writer: Writer, target: Target) -> None:
         promise.maybe_deleted = True
