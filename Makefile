@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test simulate check format bench chaos openapi clean
+.PHONY: help setup engine demo test simulate mutations check format bench chaos openapi clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 S
 simulate: setup ## Simulated clusters on virtual time under faults: SEEDS=1000 FIRST_SEED=0 SCENARIO=consensus JOBS=2
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),0) \
 		--scenario $(or $(SCENARIO),consensus) --jobs $(JOBS)
+
+mutations: setup ## Put each known bug back and look for it from seed 0 on; writes docs/mutations.md (NAMES="...": only these)
+	@$(BIN)/python -m tests.simulation.mutations $(NAMES)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -9,9 +9,28 @@ from __future__ import annotations
 from tests.simulation.mutations.mutation import Mutation, World
 
 SCENARIOS = "tests/raft/test_scenarios.py::test_scenario_sees_what_it_expects"
+DISKS = "tests/consensus/test_disk.py"
 LINKS = "tests/transport/test_tls_peers.py"
 
 TESTED = (
+    Mutation(
+        name="snapshot-installed-beside-the-old-log",
+        source="pitfall 4: a suffix stays only where (index, term) matches",
+        file="consensus/sqlite_log.py",
+        old='    db.execute("DELETE FROM entries")\n',
+        new="",
+        world=World.TEST,
+        test=f"{DISKS}::test_an_installed_snapshot_replaces_log_and_older_snapshots",
+    ),
+    Mutation(
+        name="conflicting-tail-stays-on-disk",
+        source="pitfall 3: what conflicts goes, with all after it",
+        file="consensus/sqlite_log.py",
+        old='db.execute("DELETE FROM entries WHERE position >= ?", (first,))',
+        new='db.execute("DELETE FROM entries WHERE position BETWEEN ? AND ?", (first, entries[-1].index))',
+        world=World.TEST,
+        test=f"{DISKS}::test_entries_replace_what_stands_at_and_after_them",
+    ),
     Mutation(
         name="stale-candidate-gets-no-term",
         source="pitfall 5: a rejected stale candidate gets a reply that bears the term",
