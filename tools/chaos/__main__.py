@@ -30,7 +30,7 @@ def main() -> int:
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"chaos: seed {seed}, {given.machines} machines, {given.minutes:g} minutes", flush=True)
     try:
-        told = run(seed=seed, machines=given.machines, minutes=given.minutes)
+        told = run(seed=seed, machines=given.machines, minutes=given.minutes, keep=given.keep)
     except LabError as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
@@ -40,8 +40,13 @@ def main() -> int:
     return 1 if told["findings"] else 0
 
 
-def run(*, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str = SUBNET) -> dict[str, Any]:
-    """Run one campaign on a lab of its own and return its report; the evidence is kept where anything was found."""
+def run(
+    *, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str = SUBNET, keep: bool = False
+) -> dict[str, Any]:
+    """Run one campaign on a lab of its own and return its report.
+
+    The evidence is kept where anything was found, or where `keep`.
+    """
     begun = time.monotonic()
 
     def tell(line: str) -> None:
@@ -51,7 +56,7 @@ def run(*, seed: int, machines: int, minutes: float, lab: str = LAB, subnet: str
         cluster = Cluster(made, SETTINGS)
         outcome = asyncio.run(Campaign(cluster, seed=seed, seconds=minutes * 60, tell=tell).run())
         told = report.document(outcome)
-        if told["findings"]:
+        if told["findings"] or keep:
             tell(f"the evidence is in {_keep(cluster, outcome, told)}")
     return told
 
@@ -73,6 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="draws the same faults again (default: another each time)")
     parser.add_argument("--machines", type=int, default=MACHINES, choices=(3, 5, 7))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
+    parser.add_argument("--keep", action="store_true", help="keep the evidence though nothing is found")
     return parser.parse_args()
 
 

@@ -186,17 +186,25 @@ class Faults:
 
     def _replace(self, victim: Daemon) -> None:
         """Do as an operator would: remove the dead member, wipe its folder, join the machine under a new node id."""
-        peer = self._peer_of(victim)
-        eventually(
-            lambda: "removed" in peer.swarmlet("node", "rm", victim.name, "--force", check=False),
-            RETURN_SECONDS_MAX,
-            f"{victim.name} is removed from the cluster",
-        )
+        eventually(lambda: self._removed(victim), RETURN_SECONDS_MAX, f"{victim.name} is removed from the cluster")
         self._join(victim)
 
+    def _removed(self, victim: Daemon) -> bool:
+        printed = self._peer_of(victim).swarmlet("node", "rm", victim.name, "--force", check=False)
+        return "removed" in printed or "not found" in printed
+
     def _join(self, victim: Daemon) -> None:
-        shutil.rmtree(victim.data_dir, ignore_errors=True)
-        victim.join(self._peer_of(victim))
+        """Join anew; again where a try came to nothing, for the cluster may be without a leader just then."""
+        end = time.monotonic() + RETURN_SECONDS_MAX
+        while True:
+            shutil.rmtree(victim.data_dir, ignore_errors=True)
+            try:
+                victim.join(self._peer_of(victim))
+                break
+            except LabError:
+                if time.monotonic() > end:
+                    raise
+                self._removed(victim)  # it may have been admitted before the answer was lost
         self.down.discard(victim.name)
         eventually(lambda: victim.status().get("healthy"), RETURN_SECONDS_MAX, f"{victim.name} is a member again")
 
