@@ -31,8 +31,10 @@ from tests.simulation.workload import Desk, User
 
 FORMING_SECONDS_MAX = 60.0
 SETTLING_SECONDS_MAX = 600.0
-RESTING_SECONDS, QUIET_SECONDS = 30.0, 90.0
+RESTING_SECONDS, QUIET_SECONDS = 10.0, 50.0
 """Once settled a cluster may write for so long, and then not at all for so long."""
+QUIET_EVENTS_MAX = 300.0
+"""Of one machine in a second in which it writes nothing: ticks, heartbeats and turns; about 110 are usual."""
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 RESTART_SECONDS = 1.0
@@ -47,6 +49,7 @@ DONE = "done"
 TRIES_MAX = 600
 Work = Callable[[Desk], Coroutine[Any, Any, None]]
 ERROR_LEVELS = ("error", "critical", "exception")
+IDLE = "a quiet cluster does next to nothing"
 QUIET = "a quiet cluster writes nothing"
 
 
@@ -156,9 +159,11 @@ class DaemonWorld:
         """See that nothing happens any more."""
         with _logs_to(self._hear):
             self._run(self.kernel.now + RESTING_SECONDS)
-            before = self._marks()
+            before, events_before = self._marks(), self.kernel.events
             self._run(self.kernel.now + QUIET_SECONDS)
         require(before == self._marks(), QUIET, f"{before} -> {self._marks()}")
+        rate = (self.kernel.events - events_before) / QUIET_SECONDS / len(self.hosts)
+        require(rate < QUIET_EVENTS_MAX, IDLE, f"{rate:.0f} events a machine and second")
         wrong = self._wrong()
         require(not wrong, SETTLED, "; ".join(wrong[:8]))
 
