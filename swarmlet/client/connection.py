@@ -94,6 +94,8 @@ class Connection:
             else aiohttp.TCPConnector(ssl=endpoint.tls or True)
         )
         self._session = aiohttp.ClientSession(connector=connector, headers=headers, auto_decompress=True)
+        # aiohttp sends a PUT or DELETE again where the connection broke, and may then fail as if it had sent nothing.
+        self._session._retry_connection = False  # noqa: SLF001  there is no public way
         return self
 
     async def __aexit__(

@@ -70,10 +70,11 @@ async def test_a_read_that_breaks_off_is_repeated(world: Fixture) -> None:
     assert await world.connection.json(READ) == {"fine": True}
 
 
-async def test_a_write_that_breaks_off_is_not_repeated(world: Fixture) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_write_that_breaks_off_is_not_repeated(world: Fixture, method: str) -> None:
     world.script.break_off().then({"fine": True})
     with pytest.raises(errors.OutcomeUnknownError, match="may or may not have taken effect"):
-        await world.connection.json(WRITE)
+        await world.connection.json(Request(method=method, path="/api/v1/pods/x", body={"a": 1}))
     assert len(world.script.requests) == 1
 
 
