@@ -19,7 +19,7 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Container, EmptyDirVolumeSource, Pod, PodSpec, Volume
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
-from tests.controllers.virtual_time import EPOCH
+from tests.virtual_time import EPOCH
 
 SETTINGS = Settings(host_ip="10.0.0.1", id_scheme="fake")
 

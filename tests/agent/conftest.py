@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent.home import IMAGE, Home
-from tests.controllers.virtual_time import VirtualClock, VirtualLoop
 from tests.fakes.runtime import Engine, FakeRuntime
+from tests.virtual_time import VirtualClock, VirtualLoop
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -17,7 +17,7 @@ from swarmlet.errors import OutcomeUnknownError, SwarmletError, UnavailableError
 from swarmlet.store.commands import Key, Put
 from swarmlet.store.state import Store
 from swarmlet.transport.peers import CallHandler, MessageHandler
-from tests.consensus.virtual import AtOnce, VirtualClock
+from tests.virtual_time import AtOnce, VirtualClock
 
 CLUSTER = "c1"
 LATENCY_SECONDS = 0.001

@@ -25,7 +25,7 @@ from swarmlet.errors import (
     UnavailableError,
 )
 from swarmlet.store.commands import Put, Verdict
-from tests.consensus import virtual
+from tests import virtual_time
 from tests.consensus.cluster import CLUSTER, Cluster, Machine, cluster_of, config_map, eventually, key
 
 TINY = ConsensusConfig(snapshot_entries=20, tail_entries=5)
@@ -36,7 +36,7 @@ def on_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[
 
     @functools.wraps(test)
     def wrapped(tmp_path: Path) -> None:
-        virtual.run(test(tmp_path))
+        virtual_time.run(test(tmp_path))
 
     return wrapped
 

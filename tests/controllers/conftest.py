@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.controllers.virtual_time import VirtualLoop
+from tests.virtual_time import VirtualLoop
 
 
 def pytest_asyncio_loop_factories(config, item):

@@ -28,8 +28,8 @@ from swarmlet.runtime.runtime import Container, ContainerSpec
 from swarmlet.store.commands import Command, Operation, Outcome
 from swarmlet.store.replica import ReplicaStatus
 from swarmlet.store.state import Store
-from tests.controllers.virtual_time import EPOCH
 from tests.fakes.runtime import Engine, FakeRuntime
+from tests.virtual_time import EPOCH
 
 STEP_SECONDS = 0.05
 ELECTION_SECONDS = 1.5

@@ -25,8 +25,8 @@ from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Command, Delete, Key, Operation, Put, Verdict
 from swarmlet.store.state import Store
 from tests.controllers.machines import IMAGE, Board, SkewedClock
-from tests.controllers.virtual_time import EPOCH
 from tests.controllers.world import new_deployment, new_template
+from tests.virtual_time import EPOCH
 
 LOOK_SECONDS = 0.01
 FENCE_AFTER = 10.0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlet.controllers.queue import WorkQueue
-from tests.controllers.virtual_time import VirtualClock, VirtualLoop
+from tests.virtual_time import VirtualClock, VirtualLoop
 
 
 @pytest.fixture

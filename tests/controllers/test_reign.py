@@ -20,8 +20,8 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Container, Pod, PodSpec, ResourceRequirements
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key
 from swarmlet.store.replica import Change, View
-from tests.controllers.virtual_time import VirtualClock
 from tests.controllers.world import FakeReplica, World, new_deployment, new_template
+from tests.virtual_time import VirtualClock
 
 
 @pytest.fixture

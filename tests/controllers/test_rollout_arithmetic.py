@@ -14,8 +14,8 @@ from swarmlet.controllers.replicaset import deletion_rank
 from swarmlet.model.apps import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import ContainerStatus, Pod, PodSpec, PodStatus
-from tests.controllers.virtual_time import EPOCH
 from tests.controllers.world import new_deployment
+from tests.virtual_time import EPOCH
 
 
 @pytest.mark.parametrize(

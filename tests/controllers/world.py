@@ -24,7 +24,7 @@ from swarmlet.model.pod import Container, Pod, PodSpec, PodTemplateSpec
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Verdict
 from swarmlet.store.replica import ReplicaStatus, Stored
 from swarmlet.store.state import Store
-from tests.controllers.virtual_time import VirtualClock
+from tests.virtual_time import VirtualClock
 
 COMMIT_SECONDS = 0.001
 START_SECONDS = 0.2

@@ -16,10 +16,11 @@ import zlib
 from asyncio import events
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.virtual_time import EPOCH
+
 TURN_SECONDS_MIN, TURN_SECONDS_MAX = 0.000_01, 0.000_2
 """What one turn of an event loop takes."""
 RESOLUTION_SECONDS = 0.000_001

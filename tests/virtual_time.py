@@ -1,4 +1,7 @@
-"""Virtual time: an event loop whose clock jumps to what is due next, so that nothing waits and all repeats."""
+"""Virtual time: an event loop whose clock jumps to what is due next, so that nothing waits and all repeats.
+
+For tests of one process; `tests.simulation` has processes of their own, each on its own clock, on the same idea.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+THREAD_SECONDS_MAX = 20.0
+"""Real time that a thread may take while nothing else is due."""
+
 
 class JumpingSelector(selectors.DefaultSelector):
     """Instead of waiting for time to pass, lets it have passed."""
@@ -18,10 +25,13 @@ class JumpingSelector(selectors.DefaultSelector):
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
-        if timeout is None:
+        if timeout is not None:
+            self.now += max(timeout, 0)
+            return super().select(0)
+        found = super().select(THREAD_SECONDS_MAX)
+        if not found:
             raise RuntimeError("deadlock: nothing is due, ever")
-        self.now += max(timeout, 0)
-        return super().select(0)
+        return found
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -37,10 +47,10 @@ class VirtualClock:
     """The clock of the loop that runs."""
 
     def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.monotonic())
+        return EPOCH + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_event_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
