@@ -61,11 +61,10 @@ async def call(member: str, method: str, path: str, context: ssl.SSLContext, bod
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX, sock_connect=CONNECT_SECONDS_MAX)
     headers = {"Content-Type": "application/json"} if body else {}
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, url, data=body or None, headers=headers, ssl=context) as response,
-        ):
-            content = await _read(response)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            session._retry_connection = False  # noqa: SLF001  else aiohttp sends a DELETE again, and hides that it did
+            async with session.request(method, url, data=body or None, headers=headers, ssl=context) as response:
+                content = await _read(response)
     except aiohttp.ClientConnectorCertificateError as error:
         raise errors.UnauthorizedError(f"{member}: {error.certificate_error}") from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
