@@ -35,12 +35,12 @@ class Told:
         return self
 
 
-def put(revision, key, token, digest=""):
-    return Event(revision, key, gone=False, token=token, digest=digest or str(revision))
+def put(revision, key, token):
+    return Event(revision, key, gone=False, token=token, digest=str(revision))
 
 
-def gone(revision, key, token):
-    return Event(revision, key, gone=True, token=token, digest=str(revision))
+def gone(revision, key, token, digest=""):
+    return Event(revision, key, gone=True, token=token, digest=digest or str(revision))
 
 
 def saw(*events, daemon="h1", listing=EMPTY):

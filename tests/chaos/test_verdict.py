@@ -89,7 +89,7 @@ def test_a_watch_that_goes_back_or_repeats_is_a_gap(order: tuple[int, ...]) -> N
 
 
 def test_two_watches_must_be_told_the_same_bytes() -> None:
-    other = saw(*EVENTS[:3], put(4, "a", "t2", digest="x"), daemon="h2")
+    other = saw(*EVENTS[:3], gone(4, "a", "t2", digest="x"), daemon="h2")
     assert judge(told().operations, [saw(*EVENTS), other], FINAL).disagreements
 
 
