@@ -56,7 +56,8 @@ class Forwarder:
                         if leader == self._node_id:
                             return await here()
                         left = max(deadline - self._clock.monotonic(), RETRY_SECONDS)
-                        return read(await self._peers.call(leader, method, payload, timeout_seconds=left))
+                        async with self._watch.while_leading():
+                            return read(await self._peers.call(leader, method, payload, timeout_seconds=left))
                     except OutcomeUnknownError as error:
                         cause = error
                     except UnavailableError as error:

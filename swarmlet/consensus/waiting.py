@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from swarmlet.consensus.settings import PROPOSALS_MAX
@@ -90,6 +92,7 @@ class LeaderWatch:
         self._patience_ticks = patience_ticks
         self._leaderless_ticks = 0
         self._changed = asyncio.Event()
+        self._abandoning: set[Callable[[], None]] = set()
 
     @property
     def hopeless(self) -> bool:
@@ -107,6 +110,32 @@ class LeaderWatch:
             self.leader = leader
             self._leaderless_ticks = 0
             self._wake()
+            if leader != NO_NODE:
+                for abandon in tuple(self._abandoning):
+                    abandon()
+
+    @contextlib.asynccontextmanager
+    async def while_leading(self) -> AsyncIterator[None]:
+        """Let the body wait for the leader of now only until another one is known: raise `OutcomeUnknownError` then.
+
+        A machine that is gone without a word answers nothing, and its links are closed only after seconds.
+        """
+        leader = self.leader
+        try:
+            async with asyncio.timeout(None) as patience:
+
+                def abandon() -> None:
+                    if self.leader != leader:
+                        self._abandoning.discard(abandon)  # once: a scope that ends can be told nothing more
+                        patience.reschedule(asyncio.get_running_loop().time())
+
+                self._abandoning.add(abandon)
+                try:
+                    yield
+                finally:
+                    self._abandoning.discard(abandon)
+        except TimeoutError as error:
+            raise OutcomeUnknownError("another node leads now, and the last leader has not answered") from error
 
     async def wait(self) -> str:
         """Return the leader; raise `UnavailableError` once it is clear that there is none."""

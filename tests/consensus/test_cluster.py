@@ -326,6 +326,17 @@ async def test_a_machine_far_behind_catches_up_by_a_snapshot(tmp_path: Path) -> 
 
 
 @on_virtual_time
+async def test_a_forwarded_write_does_not_wait_for_a_leader_that_is_gone_without_a_word(tmp_path: Path) -> None:
+    async with cluster_of(3, tmp_path) as cluster:
+        leader, (follower, _) = await cluster.leader(), await cluster.followers()
+        cluster.network.lose = lambda sender, to, what, payload: leader.node in (sender, to)
+        before, waits_at_most = now(), 2 * cluster.config.election_seconds + 0.2
+        await follower.put("a", seconds=30)
+        assert now() - before < waits_at_most
+        assert follower.get("a")
+
+
+@on_virtual_time
 async def test_the_log_is_trimmed_to_a_tail(tmp_path: Path) -> None:
     async with cluster_of(1, tmp_path, TINY) as cluster:
         machine = cluster["n1"]

@@ -63,3 +63,35 @@ async def test_who_waits_for_a_leader_is_told_when_there_is_none() -> None:
         watch.tick()
     with pytest.raises(UnavailableError, match="no leader"):
         await waiter
+
+
+async def test_who_waits_for_a_leader_is_freed_once_another_leads_however_often_that_changes() -> None:
+    watch = LeaderWatch(patience_ticks=10)
+    watch.set("n1")
+
+    async def ask() -> str:
+        async with watch.while_leading():
+            await asyncio.Event().wait()
+        return "never"
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    watch.set("")
+    watch.set("n1")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not asking.done(), "the same node leads on"
+    for leader in ("n2", "n3", "n1", "n2"):
+        watch.set(leader)
+        await asyncio.sleep(0)
+    with pytest.raises(OutcomeUnknownError, match="another node leads now"):
+        await asking
+
+
+async def test_an_answer_of_the_leader_ends_the_watch_over_it() -> None:
+    watch = LeaderWatch(patience_ticks=10)
+    watch.set("n1")
+    async with watch.while_leading():
+        await asyncio.sleep(0)
+    watch.set("n2")
+    await asyncio.sleep(0)

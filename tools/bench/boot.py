@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from swarmlet.store.commands import Command, Put
 from swarmlet.store.state import Store
 from tools.bench import objects, ports
 from tools.bench.report import Report
+from tools.lab.cluster import BIN
 
 OBJECTS = 100_000
 VALUE_BYTES = 256
@@ -70,10 +70,10 @@ class _Daemon:
         self._config.write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "swarmlet", *arguments, "--config", str(self._config)]
+        return [str(BIN / "swarmlet"), *arguments, "--config", str(self._config)]
 
     def init(self) -> None:
-        subprocess.run([*self._command("init"), "--no-start"], check=True, capture_output=True)
+        subprocess.run([*self._command("init"), "--no-start"], check=True, stdout=subprocess.DEVNULL)
 
     async def start(self) -> float:
         """Start it, return the seconds until it is ready, and end it."""
