@@ -181,14 +181,6 @@ APPLYING = (
         world=World.CONSENSUS,
     ),
     Mutation(
-        name="request-ids-not-in-the-snapshot",
-        source="RAFT.md: a retried proposal is applied once, also across a snapshot",
-        file="store/state.py",
-        old="list(self._tables.everything()), self._requests.items())",
-        new="list(self._tables.everything()), [])",
-        world=World.CONSENSUS,
-    ),
-    Mutation(
         name="another-id-for-each-attempt",
         source="RAFT.md: a retried proposal is applied once",
         file="consensus/driver.py",

@@ -81,6 +81,7 @@ ELECTIONS = (
         file="raft/log.py",
         old="return (self.last_term, self.last_index) <= (last_term, last_index)",
         new="return self.last_index <= last_index",
+        within=400,
     ),
     Mutation(
         name="pre-vote-takes-the-vote",
@@ -138,20 +139,6 @@ REPLICATION = (
         new="    elif log.term(previous) is None:\n",
     ),
     Mutation(
-        name="acknowledges-its-last-index",
-        source="pitfall 3: acknowledge prev + len(entries), not your last index",
-        file="raft/following.py",
-        old="    state.acknowledge(message.sender, end)\n",
-        new="    state.acknowledge(message.sender, log.last_index)\n",
-    ),
-    Mutation(
-        name="replies-of-old-terms-count",
-        source="pitfall 3: drop responses of old terms",
-        file="raft/election.py",
-        old="            self._answer_older(message)\n            return False\n",
-        new="            self._answer_older(message)\n            return message.kind is MessageKind.APPEND_REPLY\n",
-    ),
-    Mutation(
         name="acknowledged-before-the-disk",
         source="pitfall 1: entries are on disk before the reply",
         file="raft/state.py",
@@ -171,20 +158,6 @@ REPLICATION = (
         file="raft/log.py",
         old="        self.stable = min(self.stable, first - 1)\n",
         new="",
-    ),
-    Mutation(
-        name="persisted-of-another-term-counts",
-        source="pitfall 1: what a Ready held and was cut meanwhile is not on disk",
-        file="raft/log.py",
-        old="if entries and self.term(entries[-1].index) == entries[-1].term:",
-        new="if entries and entries[-1].index <= self.last_index:",
-    ),
-    Mutation(
-        name="commit-beyond-the-message",
-        source="Raft §5.3: commit no further than the last new entry",
-        file="raft/following.py",
-        old="    log.commit_to(min(message.commit, end))\n",
-        new="    log.commit_to(min(message.commit, log.last_index))\n",
     ),
     Mutation(
         name="heartbeat-commits-unmatched",
@@ -260,13 +233,6 @@ SNAPSHOTS = (
         new="return self.stable",
     ),
     Mutation(
-        name="persisted-before-the-snapshot-counts",
-        source="pitfall 2: what was persisted before a snapshot took its place counts no more",
-        file="raft/log.py",
-        old="        if self.pending_snapshot:\n            return\n        if entries and",
-        new="        if entries and",
-    ),
-    Mutation(
         name="applied-stays-behind-the-snapshot",
         source="pitfall 2: applied index and state move together",
         file="raft/log.py",
@@ -303,20 +269,6 @@ READS = (
         file="raft/reads.py",
         old="if self._round is None or not quorum.is_quorum(self._round.confirmed_by, voters):",
         new="if self._round is None:",
-    ),
-    Mutation(
-        name="read-confirmed-by-an-old-round",
-        source="RAFT.md: ReadIndex with a quorum round that began after the read",
-        file="raft/reads.py",
-        old="if self._round and context == self._round.context:",
-        new="if self._round:",
-    ),
-    Mutation(
-        name="read-confirmed-by-learners",
-        source="RAFT.md: ReadIndex with a quorum of voters",
-        file="raft/reads.py",
-        old="not quorum.is_quorum(self._round.confirmed_by, voters)",
-        new="len(self._round.confirmed_by) < quorum.majority(len(voters))",
     ),
     Mutation(
         name="read-joins-the-round-under-way",
