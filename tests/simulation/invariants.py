@@ -109,19 +109,24 @@ class Observer:
     def __init__(self, truth: Truth, node: str, consensus: Any, store: Store) -> None:
         self._truth = truth
         self._node = node
-        self._core = consensus._engine.core
+        self._engine = consensus._engine
         self._store = store
-        self._seen: tuple[object, ...] = ()
-        self._ballot = (self._core.term, self._core.vote, self._core.commit)
-        self._terms: dict[int, int] = {}
-        self._commit = self._core._log.base_index
-        kept = truth.ledger.accounts[node].hard_state
-        same_vote = self._core.term > kept.term or self._core.vote == kept.vote
-        forward = self._core.term >= kept.term and self._core.commit >= kept.commit
-        require(forward and same_vote, FORWARD, f"{node} kept {kept} and begins with {self._ballot}")
+        self._begin()
         if store.revision:
             truth.restored(node, store)
         store.subscribe(self._changed)
+
+    def _begin(self) -> None:
+        """Look at a core that begins from the disk: at the start, and where a node becomes a spare or ceases to be."""
+        core = self._core = self._engine.core
+        self._seen: tuple[object, ...] = ()
+        self._ballot = (core.term, core.vote, core.commit)
+        self._terms: dict[int, int] = {}
+        self._commit = core._log.base_index
+        kept = self._truth.ledger.accounts[self._node].hard_state
+        same_vote = core.term > kept.term or core.vote == kept.vote
+        forward = core.term >= kept.term and core.commit >= kept.commit
+        require(forward and same_vote, FORWARD, f"{self._node} kept {kept} and begins with {self._ballot}")
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if changes:
@@ -130,6 +135,8 @@ class Observer:
             self._truth.restored(self._node, self._store)
 
     def look(self) -> None:
+        if self._core is not self._engine.core:
+            self._begin()
         core, log = self._core, self._core._log
         seen = (core.term, core.vote, core.commit, log.last_index, log.last_term, core.role, log.base_index)
         if seen == self._seen:

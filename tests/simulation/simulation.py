@@ -8,6 +8,7 @@ from typing import Any
 
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.errors import DiskError, RemovedError
+from swarmlet.raft import membership
 from tests.simulation import planning
 from tests.simulation.clients import KEYS, Client, Watcher, check_revisions
 from tests.simulation.desk import Desk
@@ -24,6 +25,7 @@ from tests.simulation.operator import Operator
 from tests.simulation.violations import Violation, require
 
 SNAPSHOT_ENTRIES, TAIL_ENTRIES = (4, 12, 30, 100), (0, 3, 10)
+VOTERS, STANDBYS, REPLACE_SECONDS = (3, 3, 5), (0, 1, 2), (2.0, 4.0, 10.0)
 """Tiny: what a real cluster does once an hour is done every second."""
 RECOVERY_SECONDS_MAX = 90.0
 """After the last fault, until the cluster must be whole again."""
@@ -128,7 +130,7 @@ class Simulation:
             return False
         nodes = {identity.node_id for identity in self.operator.identities.values()}
         core = consensuses[0]._engine.core
-        everybody = core.membership.voters | core.membership.learners
+        everybody = membership.everybody(core.membership)
         led = any(consensus.is_leader for consensus in consensuses)
         return everybody == nodes and led and len({consensus.applied for consensus in consensuses}) == 1
 
@@ -213,5 +215,10 @@ class Simulation:
 
 def _config(rng: random.Random) -> ConsensusConfig:
     return ConsensusConfig(
-        snapshot_entries=rng.choice(SNAPSHOT_ENTRIES), tail_entries=rng.choice(TAIL_ENTRIES), promote_lag_entries=5
+        snapshot_entries=rng.choice(SNAPSHOT_ENTRIES),
+        tail_entries=rng.choice(TAIL_ENTRIES),
+        promote_lag_entries=5,
+        voters_max=rng.choice(VOTERS),
+        standbys_max=rng.choice(STANDBYS),
+        voter_replace_after_seconds=rng.choice(REPLACE_SECONDS),
     )
