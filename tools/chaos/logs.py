@@ -16,14 +16,15 @@ def complaints(cluster: Cluster) -> list[str]:
     found = []
     for daemon in cluster:
         text = daemon.log.read_text(encoding="utf-8", errors="replace") if daemon.log.exists() else ""
-        lines = list(_guilty(text))
+        lines = list(guilty(text))
         found += [f"{daemon.name} logged: {line[:LINE_LENGTH_MAX]}" for line in lines[:TOLD_MAX]]
         if len(lines) > TOLD_MAX:
             found.append(f"{daemon.name} logged {len(lines) - TOLD_MAX} more of these")
     return found
 
 
-def _guilty(text: str) -> Iterator[str]:
+def guilty(text: str) -> Iterator[str]:
+    """Yield the lines of a log that no fault excuses."""
     for line in text.splitlines():
         if "Traceback" in line or _level(line) in ("error", "critical"):
             yield line

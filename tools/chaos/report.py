@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,9 @@ def document(outcome: Outcome) -> dict[str, Any]:
     """Return everything as JSON's types."""
     writes = Counter(str(each.end) for each in outcome.history.operations if each.is_write)
     reads = sum(1 for each in outcome.history.operations if not each.is_write and each.end is End.DONE)
-    overall, quorate = _outages(outcome)
+    acknowledged = sorted(each.ended for each in outcome.history.operations if _acknowledged(each))
+    moments = [outcome.started, *acknowledged, outcome.ended]
+    overall, quorate = outages(moments, outcome.nemesis.ordeals)
     gauges = outcome.gauges
     return {
         "seed": outcome.seed,
@@ -73,18 +75,18 @@ def words(report: dict[str, Any]) -> Iterator[str]:
     yield from (f"FOUND  {finding}" for finding in report["findings"])
 
 
-def _outages(outcome: Outcome) -> tuple[Outage, Outage]:
-    """Return the longest outage of all, and the longest while no trial took the quorum away."""
-    acknowledged = sorted(each.ended for each in outcome.history.operations if _acknowledged(each))
-    moments = [outcome.started, *acknowledged, outcome.ended]
+def outages(moments: Sequence[float], ordeals: Sequence[Ordeal]) -> tuple[Outage, Outage]:
+    """Return the longest stretch between two moments of acknowledgement, and the longest while there was a quorum.
+
+    Where a trial took the quorum away, the latter counts from when that was mended.
+    """
     overall = quorate = Outage(0, "never")
     for before, after in itertools.pairwise(moments):
         if after - before <= min(overall.seconds, quorate.seconds):
             continue
-        ordeal = _ordeal_at(outcome.nemesis.ordeals, before, after)
+        ordeal = _ordeal_at(ordeals, before, after)
         during = ordeal.hit if ordeal else "no fault"
         overall = max(overall, Outage(after - before, during), key=lambda outage: outage.seconds)
-        # Where the quorum was taken away, what counts is how soon after it came back a write was acknowledged.
         seconds = after - (before if ordeal is None or ordeal.trial.keeps_quorum else max(before, ordeal.mended))
         quorate = max(quorate, Outage(seconds, during), key=lambda outage: outage.seconds)
     return overall, quorate
@@ -94,6 +96,6 @@ def _acknowledged(operation: Operation) -> bool:
     return operation.is_write and operation.end is End.DONE
 
 
-def _ordeal_at(ordeals: list[Ordeal], before: float, after: float) -> Ordeal | None:
+def _ordeal_at(ordeals: Sequence[Ordeal], before: float, after: float) -> Ordeal | None:
     """Return the last trial that had begun by the end of the stretch and was not over at its start."""
     return next((one for one in reversed(ordeals) if one.struck <= after and one.recovered >= before), None)
