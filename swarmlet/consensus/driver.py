@@ -38,7 +38,7 @@ from swarmlet.errors import (
 )
 from swarmlet.raft.config import RaftConfig, RestoredState
 from swarmlet.raft.core import Raft
-from swarmlet.raft.messages import ChangeKind, MembershipChange, Role
+from swarmlet.raft.messages import MembershipChange, Role
 from swarmlet.store import commands
 from swarmlet.store.commands import Command, Operation, Outcome
 from swarmlet.store.replica import MemberStatus, ReplicaStatus, View
@@ -288,10 +288,10 @@ class Consensus:
 
     def _follow_member(self, change: MembershipChange) -> None:
         self._belonging.applied(change)
-        if change.kind is ChangeKind.REMOVE:
+        told = next((member for member in self.status().members if member.node_id == change.node), None)
+        if told is None:  # removed, by this change or by a later one that the log holds already
             return
         for listener in tuple(self._role_listeners):
-            told = next(member for member in self.status().members if member.node_id == change.node)
             listener(told)
 
     def _silent_seconds(self, node: str) -> float | None:

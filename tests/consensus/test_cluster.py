@@ -25,6 +25,7 @@ from swarmlet.errors import (
     UnavailableError,
 )
 from swarmlet.store.commands import Put, Verdict
+from swarmlet.store.replica import MemberStatus
 from tests import virtual_time
 from tests.consensus.cluster import CLUSTER, Cluster, Machine, cluster_of, config_map, eventually, key
 
@@ -506,6 +507,21 @@ async def test_a_machine_removed_while_it_was_down_is_told_when_it_comes_back(tm
         with pytest.raises(RemovedError):
             await asyncio.wait_for(gone.running, 10)
         gone.running = None
+
+
+@on_virtual_time
+async def test_a_restart_passes_over_a_member_that_was_removed_since(tmp_path: Path) -> None:
+    async with cluster_of(3, tmp_path) as cluster:
+        leader, (gone, _) = await cluster.leader(), await cluster.followers()
+        await gone.crash()
+        await leader.consensus.remove_member(gone.node)
+        await leader.crash()
+        await leader.start()
+        told: list[MemberStatus] = []
+        leader.consensus.on_role(told.append)
+        await leader.put("a", seconds=30)
+        assert told
+        assert gone.node not in {member.node_id for member in told}
 
 
 @on_virtual_time
