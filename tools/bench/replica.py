@@ -69,6 +69,8 @@ class Report(msgspec.Struct, frozen=True):
     voters: int
     pause_ms: float
     """The longest time for which the event loop did not get to what was due."""
+    own_ms: float
+    """The most processor time that its own thread took between two looks at what is due."""
     snapshots_taken: int
     snapshots_sent: int
     snapshots_installed: int
@@ -140,7 +142,8 @@ class Replica:
             applied=status.applied,
             revision=self._store.revision,
             voters=sum(member.role in ("leader", "voter") for member in status.members),
-            pause_ms=self._lag.worst_ms,
+            pause_ms=self._lag.pause_ms,
+            own_ms=self._lag.own_ms,
             snapshots_taken=counters.snapshots_taken,
             snapshots_sent=counters.snapshots_sent,
             snapshots_installed=counters.snapshots_installed,
