@@ -16,6 +16,7 @@ from swarmlet.api.membership import Membership
 from swarmlet.cli import founding
 from swarmlet.identity import access, authority, tls, tokens
 from swarmlet.identity.authority import Authority, NodeIdentity
+from swarmlet.identity.incarnation import FIRST, Incarnation
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.tokens import JoinToken
 from swarmlet.identity.users import Authenticator
@@ -37,6 +38,7 @@ class World:
     store: Store = field(default_factory=Store)
     members: dict[str, MemberStatus] = field(default_factory=dict)
     token: JoinToken | None = None
+    incarnation: Incarnation = FIRST
 
     def found(self) -> None:
         """Apply what `init` puts into a new log; the first node is alpha."""
@@ -78,6 +80,7 @@ async def serving(world: World, node_id: str = "a" * 16, name: str = "alpha") ->
         rng=random.Random(7),
         node=files.load().identity,
         peer_context=lambda: tls.peer_context(files),
+        incarnation=world.incarnation,
     )
     cluster = ClusterApi(
         membership=membership,

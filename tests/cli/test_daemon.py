@@ -17,6 +17,7 @@ from swarmlet.config import DEFAULT_DATA_DIR, Config
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.identity import tls
 from swarmlet.identity.authority import Authority
+from swarmlet.identity.incarnation import FIRST
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.tokens import JoinToken
 from swarmlet.model import kinds, objects
@@ -168,6 +169,23 @@ async def test_join_makes_this_machine_a_member(tmp_path: Path, world: World, al
     assert (state.cluster_id, state.name, state.advertise) == (CLUSTER, "delta", "127.0.0.1:7699")
     assert [peer.address for peer in state.peers] == [alpha.address]
     assert world.members[state.node_id].role == "spare"
+
+
+async def test_who_joins_a_recovered_cluster_belongs_to_its_life(tmp_path: Path, world: World) -> None:
+    world.incarnation = FIRST.next("second", NOW)
+    async with serving(world) as alpha:
+        await join(tmp_path, alpha, "--token", str(world.token))
+    assert NodeFiles(tmp_path / "state").load().incarnation == world.incarnation
+
+
+async def test_join_claims_the_disk_so_that_one_found_empty_is_a_lost_one(
+    tmp_path: Path, world: World, alpha: Daemon
+) -> None:
+    await join(tmp_path, alpha, "--token", str(world.token))
+    disk = SqliteDisk(tmp_path / "state" / "raft", claimed=True)
+    contents = await disk.load()
+    disk.close()
+    assert contents.node_id == NodeFiles(tmp_path / "state").load().node_id
 
 
 async def test_join_writes_files_that_tls_accepts(tmp_path: Path, world: World, alpha: Daemon) -> None:
