@@ -219,13 +219,6 @@ SNAPSHOTS = (
         new="if log.last_index >= snapshot.index:",
     ),
     Mutation(
-        name="snapshot-moves-back",
-        source="pitfall 2: applied index and state move together, and never back",
-        file="raft/following.py",
-        old="    if snapshot.index > log.commit:\n",
-        new="    if snapshot:\n",
-    ),
-    Mutation(
         name="snapshot-acknowledged-before-the-disk",
         source="pitfall 1: a snapshot is on disk before its acknowledgement",
         file="raft/log.py",

@@ -14,6 +14,15 @@ LINKS = "tests/transport/test_tls_peers.py"
 
 TESTED = (
     Mutation(
+        name="snapshot-moves-back",
+        source="pitfall 2: applied index and state move together, and never back",
+        file="raft/following.py",
+        old="    if snapshot.index > log.commit:\n",
+        new="    if snapshot:\n",
+        world=World.TEST,
+        test=f"{SCENARIOS}[snapshots-SnapshotNeverMovesBack]",
+    ),
+    Mutation(
         name="request-ids-not-in-the-snapshot",
         source="RAFT.md: a retried proposal is applied once, also across a snapshot",
         file="store/state.py",
