@@ -91,7 +91,7 @@ class Fencing:
             return NOTHING
         step = _Step(view, key.name, self._seconds_left(key.name, node), now)
         for each in going[:PODS_PER_STEP]:
-            step.take(each, is_silent=node is None or not conditions.is_true(node.status.conditions, "Ready"))
+            step.take(each, node)
         return step.finish(more=len(going) > PODS_PER_STEP)
 
     def _seconds_left(self, name: str, node: Node | None) -> float | None:
@@ -118,13 +118,17 @@ class _Step:
         self._drafts = Drafts()
         self._events: list[events.Note] = []
 
-    def take(self, stored: Stored, *, is_silent: bool) -> None:
-        """Do the one next thing for a Pod."""
+    def take(self, stored: Stored, node: Node | None) -> None:
+        """Do the one next thing for a Pod.
+
+        That of a removed node is marked before the wait, so that a new machine of its name cannot speak for the old.
+        """
         pod = cast("Pod", stored.object)
+        is_silent = node is None or not conditions.is_true(node.status.conditions, "Ready")
         if self._left == 0.0 and singletons.is_fenced(pod):
             self._drafts.erase(stored)
             self._note(pod, events.NORMAL, "Fenced", f"{self._node_name} has certainly ended {pod.metadata.name}")
-        elif self._left == 0.0:
+        elif self._left == 0.0 or (node is None and not singletons.is_fenced(pod)):
             self._drafts.update(stored, self._annotated(pod, singletons.FENCED, pod.metadata.uid))
         elif is_silent and self._says_nothing_true(pod):
             self._drafts.update(stored, self._annotated(pod, singletons.MAY_RUN_UNTIL, self._until()))

@@ -19,6 +19,7 @@ from swarmlet.controllers.fencing import Fencing, lease_of
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps import Deployment
+from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Event, Node, Taint
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.pod import Pod
@@ -339,6 +340,21 @@ async def test_a_node_that_is_removed_is_waited_for_too(scene: Scene, knows: boo
     took = await scene.until(lambda: scene.lives_elsewhere(name))
     fence_after = FENCE_AFTER if knows else singletons.FENCE_AFTER_SECONDS_MAX
     assert abs(took - singletons.certain_after_seconds(fence_after)) < 5
+
+
+async def test_a_new_machine_of_a_removed_ones_name_cannot_speak_for_it(scene: Scene) -> None:
+    """It finds the Pod bound to its name, and none of its containers."""
+    board, name = scene.board, scene.holder
+    board.elect(next(each.name for each in board.machines if each.name != name))
+    await scene.pause(5)
+    node = board.truth.get(Key("nodes", "", name)).object
+    board[name].group = 1
+    scene.write(Delete(Key("nodes", "", name)))
+    await scene.pause(1)
+    labels = node.metadata.labels | {NODE_ID_LABEL: "another-id"}
+    scene.create(kinds.NODE, objects.with_metadata(node, labels=labels, resource_version=""))
+    assert "is given up" in lease_of(board.truth, name, "another-id").refusal
+    await scene.until(lambda: scene.lives_elsewhere(name))
 
 
 def test_another_machine_of_the_same_name_gets_no_lease_before_the_first_has_ended() -> None:
