@@ -13,6 +13,7 @@ TRIALS_MIN = 5
 
 
 @pytest.mark.usefixtures("machines")
+@pytest.mark.timeout(480)
 def test_nothing_acknowledged_is_lost_and_no_watch_has_a_gap_while_machines_are_tormented() -> None:
     told = run(seed=SEED, machines=3, minutes=MINUTES, lab="chaostest", subnet="10.77.36.0/24")
     assert told["findings"] == []

@@ -16,7 +16,7 @@ from tools.lab.processes import LabError
 
 STAGGER_SECONDS = 0.7
 """Between two faults that overlap."""
-RECOVERED_SECONDS_MAX = 60
+RECOVERED_SECONDS_MAX = 90
 RESTART_SECONDS = 1.0
 """As systemd's RestartSec in our unit."""
 GUARD_SECONDS = 0.2
