@@ -179,6 +179,16 @@ async def test_an_installed_snapshot_replaces_log_and_older_snapshots(disk: Sqli
     assert len(files(tmp_path, "snapshot-*")) == 1
 
 
+async def test_an_installed_snapshot_leaves_nothing_of_a_log_that_went_beyond_it(
+    disk: SqliteDisk, tmp_path: Path
+) -> None:
+    await disk.persist(Batch(entries=entries(1, 60)))
+    await disk.persist(Batch(snapshot=header(50, term=3)))
+    disk.close()
+    contents = await loaded(tmp_path)
+    assert (contents.snapshot, contents.entries) == (header(50, term=3), ())
+
+
 async def test_a_snapshot_that_arrives_damaged_is_refused_and_forgotten(disk: SqliteDisk, tmp_path: Path) -> None:
     sender = SnapshotFolder(tmp_path.parent)
     sender.write(header(50), [b"state" * 100])

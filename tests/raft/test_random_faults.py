@@ -154,10 +154,11 @@ class Campaign:
         member.core.campaign()
 
     def _partition(self, member: Member) -> None:
+        """Cut off anybody, or one who leads: it goes on to serve and to append until it notices."""
         if self.network.cuts:
             self.network.cuts.clear()
         else:
-            self.network.isolate(member.node_id)
+            self.network.isolate(self.rng.choice([member, *self.network.leaders()]).node_id)
 
     # After the faults.
 

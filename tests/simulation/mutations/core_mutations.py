@@ -109,7 +109,7 @@ ELECTIONS = (
     ),
     Mutation(
         name="old-term-unanswered",
-        source="pitfall 5: whoever is stuck in another term is told",
+        source="pitfall 5: a rejected stale candidate gets a reply that bears the term",
         file="raft/election.py",
         old="        state.send(Message(kind, state.node_id, message.sender, state.term, reject=True))\n",
         new="        return\n",

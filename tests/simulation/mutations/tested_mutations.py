@@ -83,7 +83,7 @@ TESTED = (
         old="if entries and self.term(entries[-1].index) == entries[-1].term:",
         new="if entries and entries[-1].index <= self.last_index:",
         world=World.TEST,
-        test=f"{SCENARIOS}[replication-TruncatedWhileBeingPersisted]",
+        test=f"{SCENARIOS}[replication-OverwrittenWhileBeingPersisted]",
     ),
     Mutation(
         name="persisted-before-the-snapshot-counts",
@@ -92,7 +92,7 @@ TESTED = (
         old="        if self.pending_snapshot:\n            return\n        if entries and",
         new="        if entries and",
         world=World.TEST,
-        test=f"{SCENARIOS}[snapshots-AppendDuringInstallation]",
+        test="tests/raft/test_log.py::test_what_was_persisted_before_a_snapshot_counts_no_more",
     ),
     Mutation(
         name="snapshot-installed-beside-the-old-log",
@@ -101,7 +101,7 @@ TESTED = (
         old='    db.execute("DELETE FROM entries")\n',
         new="",
         world=World.TEST,
-        test=f"{DISKS}::test_an_installed_snapshot_replaces_log_and_older_snapshots",
+        test=f"{DISKS}::test_an_installed_snapshot_leaves_nothing_of_a_log_that_went_beyond_it",
     ),
     Mutation(
         name="conflicting-tail-stays-on-disk",
@@ -113,13 +113,13 @@ TESTED = (
         test=f"{DISKS}::test_entries_replace_what_stands_at_and_after_them",
     ),
     Mutation(
-        name="stale-candidate-gets-no-term",
-        source="pitfall 5: a rejected stale candidate gets a reply that bears the term",
+        name="refusal-bears-the-term-asked-for",
+        source="pitfall 5: a refused candidate gets a reply that bears our term",
         file="raft/election.py",
         old="message.term if granted else state.term,",
         new="message.term,",
         world=World.TEST,
-        test=f"{SCENARIOS}[elections-StaleCandidateLearnsTheTerm]",
+        test=f"{SCENARIOS}[elections-RecvMsgPreVote]",
     ),
     Mutation(
         name="learners-elect",
