@@ -2,8 +2,8 @@
 
 Ours: three `replica` processes, each what a daemon's consensus is (SQLite, TLS links, the store), and this process as a
 client that calls the leader over one TLS link, as a daemon does that forwards a write. etcd: three members with its own
-defaults and no TLS, and this process as a client of its leader over gRPC, its fastest road, on the number of
-connections that suits it best. Rounds alternate, and the best of each counts.
+defaults and no TLS, and this process as a client of its leader: over gRPC, its fastest road, on the number of
+connections that suits it best; and over its HTTP gateway. Rounds alternate, and the best of each counts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,8 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-import aiohttp
-
 from tools.bench import etcd, rate, replicas
 from tools.bench.etcd import Client, Etcd
-from tools.bench.rate import Rate
 from tools.bench.replica import Burst
 from tools.bench.replicas import Replicas
 from tools.bench.report import Report
@@ -52,14 +49,18 @@ async def measure(report: Report) -> None:
 
 async def _compare_writes(report: Report, ours: Replicas, peer: Etcd | None, *, value_bytes: int, clients: int) -> None:
     leader = await ours.leader()
-    mine, theirs, gateway = [], [], []
+    mine, theirs, http = [], [], []
     for _ in range(ROUNDS):
         work = ours.propose(leader, value_bytes)
         await rate.measure(work, clients=clients, seconds=WARM_UP_SECONDS)
         mine.append(await rate.measure(work, clients=clients, seconds=SECONDS))
         if peer:
-            theirs += [await _put(peer, value_bytes, clients, each) for each in CONNECTIONS if each <= clients]
-            gateway.append(await _put_through_gateway(peer, value_bytes, clients))
+            theirs += [
+                await etcd.rate_over_grpc(peer, value_bytes, clients=clients, connections=each, seconds=SECONDS / 2)
+                for each in CONNECTIONS
+                if each <= clients
+            ]
+            http.append(await etcd.rate_over_http(peer, value_bytes, clients=clients, seconds=SECONDS))
     name = f"proposals of {value_bytes} B, {clients} clients"
     best = rate.best(mine)
     if not peer:
@@ -68,24 +69,12 @@ async def _compare_writes(report: Report, ours: Replicas, peer: Etcd | None, *, 
     other = rate.best(theirs)
     if clients == 1:
         ratio = best.p50_ms / other.p50_ms
-        report.judge(name, str(best), beside=f"etcd {other}", value=ratio, at_most=LATENCY_RATIO_MAX)
+        report.judge(name, str(best), beside=f"etcd over gRPC {other}", value=ratio, at_most=LATENCY_RATIO_MAX)
     else:
         ratio = best.per_second / other.per_second
-        report.judge(name, str(best), beside=f"etcd {other}", value=ratio, at_least=THROUGHPUT_RATIO_MIN)
-    http = rate.best(gateway)
-    report.add("", "", beside=f"etcd, JSON over HTTP {http}", ratio=best.per_second / http.per_second)
-
-
-async def _put(peer: Etcd, value_bytes: int, clients: int, connections: int) -> Rate:
-    async with Client.connected(await peer.leader_port(), connections=connections) as client:
-        return await rate.measure(client.put(value_bytes), clients=clients, seconds=SECONDS / len(CONNECTIONS))
-
-
-async def _put_through_gateway(peer: Etcd, value_bytes: int, clients: int) -> Rate:
-    """Put through etcd's own HTTP/1.1 gateway, with the client library that our API is measured with."""
-    connector = aiohttp.TCPConnector(limit=clients)
-    async with aiohttp.ClientSession(await peer.leader_url(), connector=connector) as session:
-        return await rate.measure(etcd.put_json(session, value_bytes), clients=clients, seconds=SECONDS)
+        report.judge(name, str(best), beside=f"etcd over gRPC {other}", value=ratio, at_least=THROUGHPUT_RATIO_MIN)
+    slower = rate.best(http)
+    report.add("", "", beside=f"etcd over HTTP {slower}", ratio=best.per_second / slower.per_second)
 
 
 async def _compare_reads(report: Report, ours: Replicas, peer: Etcd | None) -> None:

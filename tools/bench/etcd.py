@@ -13,9 +13,9 @@ from pathlib import Path
 
 import aiohttp
 
-from tools.bench import ports
+from tools.bench import ports, rate
 from tools.bench.grpc_channel import Channel
-from tools.bench.rate import Work
+from tools.bench.rate import Rate, Work
 
 PUT, RANGE = "/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"
 START_SECONDS_MAX = 20
@@ -41,12 +41,21 @@ class Etcd:
                                 return port
                 await asyncio.sleep(0.1)
 
-    async def leader_url(self) -> str:
-        """Return where the leader's HTTP gateway is."""
-        return f"http://127.0.0.1:{await self.leader_port()}"
+
+async def rate_over_grpc(peer: Etcd, value_bytes: int, *, clients: int, connections: int, seconds: float) -> Rate:
+    """Put through the leader over gRPC."""
+    async with Client.connected(await peer.leader_port(), connections=connections) as client:
+        return await rate.measure(client.put(value_bytes), clients=clients, seconds=seconds)
 
 
-def put_json(session: aiohttp.ClientSession, value_bytes: int) -> Work:
+async def rate_over_http(peer: Etcd, value_bytes: int, *, clients: int, seconds: float) -> Rate:
+    """Put through the leader's HTTP/1.1 gateway, with the client library that our API is measured with."""
+    connector = aiohttp.TCPConnector(limit=clients)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{await peer.leader_port()}", connector=connector) as session:
+        return await rate.measure(_put_json(session, value_bytes), clients=clients, seconds=seconds)
+
+
+def _put_json(session: aiohttp.ClientSession, value_bytes: int) -> Work:
     """Return the work of putting a value of so many bytes under a new key through the HTTP gateway."""
     value = base64.b64encode(b"x" * value_bytes).decode()
     names = itertools.count()

@@ -1,4 +1,7 @@
-"""Writes and linearizable reads through the leader's HTTP API, with one client and with many, beside etcd."""
+"""Writes and linearizable reads through the leader's HTTP API, with one client and with many, beside etcd.
+
+HTTP is compared with HTTP: etcd's own gateway, with the same client library; what etcd does over gRPC is told, too.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 import aiohttp
 
 from tools.bench import client, etcd, rate
-from tools.bench.etcd import Client
 from tools.bench.rate import Rate, Work
 from tools.bench.report import Report
 from tools.lab.cluster import Cluster
@@ -22,7 +24,7 @@ THROUGHPUT_RATIO_MIN = 0.5
 
 
 async def measure(report: Report, cluster: Cluster) -> None:
-    """Measure ConfigMap creations, and puts of the same size into etcd by gRPC."""
+    """Measure ConfigMap creations, and puts of the same size into etcd."""
     address = cluster.leader().machine.address
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarmlet-bench-")))
@@ -32,20 +34,26 @@ async def measure(report: Report, cluster: Cluster) -> None:
                 async with client.api(cluster.kubeconfig, address, connections=clients) as session:
                     ours = await rate.measure(_create(session, value_bytes), clients=clients, seconds=SECONDS)
                     await _forget(session)
-                theirs = await _put(await peer.leader_port(), value_bytes, clients) if peer else None
-                _report(report, f"API writes of {value_bytes} B, {clients} clients", ours, theirs, clients)
+                name = f"API writes of {value_bytes} B, {clients} clients"
+                if peer is None:
+                    report.add(name, str(ours))
+                    continue
+                theirs = await etcd.rate_over_http(peer, value_bytes, clients=clients, seconds=SECONDS)
+                _compare(report, name, ours, theirs, clients)
+                grpc = await etcd.rate_over_grpc(peer, value_bytes, clients=clients, connections=1, seconds=SECONDS)
+                report.add("", "", beside=f"etcd over gRPC {grpc}", ratio=ours.per_second / grpc.per_second)
     async with client.api(cluster.kubeconfig, address) as session:
         await _create(session, VALUES_BYTES[0], name="read")(0)
         reads = await rate.measure(_read(session), clients=CLIENTS[-1], seconds=SECONDS)
         report.add(f"API linearizable reads, {CLIENTS[-1]} clients", str(reads))
 
 
-def _report(report: Report, name: str, ours: Rate, theirs: Rate | None, clients: int) -> None:
-    if theirs is None or clients == 1:
-        report.add(name, str(ours), beside=f"etcd {theirs}" if theirs else "")
-        return
-    ratio = ours.per_second / theirs.per_second
-    report.judge(name, str(ours), beside=f"etcd {theirs}", value=ratio, at_least=THROUGHPUT_RATIO_MIN)
+def _compare(report: Report, name: str, ours: Rate, theirs: Rate, clients: int) -> None:
+    beside, ratio = f"etcd over HTTP {theirs}", ours.per_second / theirs.per_second
+    if clients == 1:
+        report.add(name, str(ours), beside=beside, ratio=ratio)
+    else:
+        report.judge(name, str(ours), beside=beside, value=ratio, at_least=THROUGHPUT_RATIO_MIN)
 
 
 def _create(session: aiohttp.ClientSession, value_bytes: int, name: str = "") -> Work:
@@ -72,8 +80,3 @@ def _read(session: aiohttp.ClientSession) -> Work:
 async def _forget(session: aiohttp.ClientSession) -> None:
     async with session.delete(CONFIG_MAPS) as answer:
         answer.raise_for_status()
-
-
-async def _put(port: int, value_bytes: int, clients: int) -> Rate:
-    async with Client.connected(port, connections=1) as channel:
-        return await rate.measure(channel.put(value_bytes), clients=clients, seconds=SECONDS)
