@@ -19,8 +19,9 @@ again; every wait ends in time, with what is known about the outcome; clock, ran
     disk.close()
 
 Where things live: `driver` puts it together; `engine` turns the core's wheel; `mailbox` carries its messages;
-`standing` is who leads; `waiting` is who waits for what; `forwarding` finds the leader; `reads`, `snapshots`, `members`,
-`links`, `zones` and `addresses` have a subject each; `roles` decides who votes, `upkeep` sees to it on the leader, and
-`belonging` notices what became of this node; `feeding` and `spare` are the two ends by which spares follow; `disk` is the seam to `sqlite_disk`, `sqlite_log` and `snapshot_file`, `files` the
-one beneath them; `wire` is what nodes tell each other.
+`standing` is who leads; `waiting` is who waits for what; `forwarding` finds the leader; `reads`, `snapshots`,
+`members`, `links`, `zones` and `addresses` have a subject each; `roles` decides who votes, `upkeep` sees to it on the
+leader, and `belonging` notices what became of this node; `feeding` and `spare` are the two ends by which spares follow;
+`disk` is the seam to `sqlite_disk`, `sqlite_log` and `snapshot_file`, `files` the one beneath them; `wire` is what
+nodes tell each other.
 """

@@ -221,7 +221,7 @@ class Engine:
                     await self._follow_role(listeners)
                 if self.is_spare and not self.core.has_ready():
                     self.core.compact(self.applied.index)
-            if self._lazy:
+            if self._lazy and not self.is_spare:
                 await self._disk.persist(Batch(hard_state=self._lazy))
         finally:
             self._stopping = True

@@ -111,6 +111,8 @@ class Feeding:
     def _fed(self, sender: str, request: FeedRequest) -> Fed:
         core, applied = self._engine.core, self._engine.applied.index
         leader, term = self._leader
+        if applied < core.first_index - 1:
+            raise UnavailableError("this node is about to install a snapshot itself")
         if sender not in membership.everybody(core.snapshot_meta(applied).membership):
             return Fed(applied, leader, term, is_member=False)
         if applied <= request.after:

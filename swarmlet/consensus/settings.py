@@ -23,6 +23,8 @@ FEED_WAIT_SECONDS = 1.0
 """How long a feeder waits for news before it answers that there are none: a spare hears of it at least so often."""
 FEED_SILENCE_SECONDS_MAX = 3.0
 """A feeder that does not answer for so long is left for another."""
+FEED_LEADERLESS_SECONDS_MAX = 3.0
+"""A feeder that knows of no leader for so long is cut off, or the cluster has none: an election takes less."""
 FEED_RETRY_SECONDS = 0.2
 FEED_HOLD_SECONDS_MAX = 30.0
 """A spare that fetches a snapshot and asks for nothing for so long has gone; the log is kept for it no more."""

@@ -12,10 +12,15 @@ from swarmlet.consensus import wire
 from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.belonging import Belonging
 from swarmlet.consensus.engine import Engine
-from swarmlet.consensus.settings import FEED_RETRY_SECONDS, FEED_SILENCE_SECONDS_MAX, FEED_WAIT_SECONDS
+from swarmlet.consensus.settings import (
+    FEED_LEADERLESS_SECONDS_MAX,
+    FEED_RETRY_SECONDS,
+    FEED_SILENCE_SECONDS_MAX,
+    FEED_WAIT_SECONDS,
+)
 from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.consensus.wire import Alive, Fed, FeedRequest, StatePiece, StateRequest
-from swarmlet.errors import InvalidError, NotFoundError, PeerError, UnavailableError
+from swarmlet.errors import CallerError, ConflictError, InvalidError, PeerError, UnavailableError
 from swarmlet.raft import membership
 from swarmlet.raft.messages import NO_NODE, SnapshotMeta
 
@@ -55,7 +60,9 @@ class Spare:
             if feeder:
                 try:
                     await self._follow(feeder)
-                except (PeerError, InvalidError, NotFoundError) as error:
+                except ConflictError:
+                    raise  # it holds another log than we do: nothing that a next try could mend
+                except (PeerError, CallerError) as error:
                     self._leave(feeder, str(error))
             await self._clock.sleep(FEED_RETRY_SECONDS)
 
@@ -86,6 +93,7 @@ class Spare:
     async def _follow(self, feeder: str) -> None:
         """Apply what a peer feeds, for as long as this node is a spare; raise `PeerError` where it cannot go on."""
         told: tuple[str, int] = NO_NODE, 0
+        led_at = self._clock.monotonic()
         while self._engine.is_spare:
             fed = await self._ask(feeder, told)
             told = fed.leader, fed.term
@@ -99,9 +107,11 @@ class Spare:
                 await self._restore(feeder)
             elif fed.entries:
                 await self._engine.applied.wait(fed.entries[-1].index)
-            if not fed.leader:
+            if fed.leader:
+                led_at = self._clock.monotonic()
+                self._settle(feeder)
+            elif self._clock.monotonic() - led_at > FEED_LEADERLESS_SECONDS_MAX:
                 raise UnavailableError("it knows of no leader")
-            self._settle(feeder)
 
     async def _ask(self, feeder: str, told: tuple[str, int]) -> Fed:
         """Ask for what comes after what is applied here; answered at once where another leads than it `told` last."""

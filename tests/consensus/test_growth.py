@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlet.consensus.disk import Contents
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.errors import ConflictError, OutcomeUnknownError, PeerError, RemovedError
 from swarmlet.store.replica import Change
@@ -226,7 +227,26 @@ async def test_a_voter_that_was_cut_off_becomes_a_spare_while_it_runs(tmp_path: 
         assert lost.role == "spare"
         assert lost.get("never committed") is None
         assert (watch.gaps, watch.resets) == ([], 0)
-        assert await stored_log(lost) == ()
+        assert (await stored(lost)).entries == ()
+
+
+@on_virtual_time
+async def test_a_voter_that_becomes_a_spare_keeps_its_vote_and_no_log(tmp_path: Path) -> None:
+    """In a term it may vote once, whatever it is in between."""
+    async with cluster_of(3, tmp_path, ConsensusConfig(voters_max=3, standbys_max=0)) as cluster:
+        await cluster.join("n4", until="spare")
+        leader, (target, lost) = await cluster.leader(), [m for m in await cluster.followers() if m.role == "voter"]
+        await leader.consensus.transfer_leadership(target.node)
+        core = lost.consensus._engine.core
+        ballot = core.term, core.vote
+        assert ballot[1] == target.node
+        cluster.network.part({lost.node})
+        await eventually(lambda: role_by(target, lost) == "spare")
+        cluster.network.heal()
+        await eventually(lambda: lost.role == "spare")
+        contents = await stored(lost)
+        assert (contents.hard_state.term, contents.hard_state.vote) == ballot
+        assert contents.entries == ()
 
 
 def role_by(machine: Machine, other: Machine) -> str:
@@ -234,12 +254,12 @@ def role_by(machine: Machine, other: Machine) -> str:
     return next(each.role for each in machine.consensus.status().members if each.node_id == other.node)
 
 
-async def stored_log(machine: Machine) -> Sequence[object]:
-    """Return the entries that a machine holds on its disk; it is down after that."""
+async def stored(machine: Machine) -> Contents:
+    """Return what a machine holds on its disk; it is down after that."""
     await machine.crash()
     disk = machine.disk()
     try:
-        return (await disk.load()).entries
+        return await disk.load()
     finally:
         disk.close()
 
@@ -250,7 +270,7 @@ async def test_a_spare_holds_no_log_and_comes_back_after_a_crash(tmp_path: Path)
         spare = await cluster.join("n2", until="spare")
         for number in range(50):
             await spare.put(f"a{number}")
-        assert await stored_log(spare) == ()
+        assert (await stored(spare)).entries == ()
         await spare.start()
         await spare.put("b")
         await spare.consensus.linearize()
@@ -284,7 +304,7 @@ async def test_a_spare_whose_feeder_is_cut_off_finds_another(tmp_path: Path) -> 
         feeder = spare.consensus._spare._feeder
         for other in set(cluster.machines) - {feeder, "n4"}:
             cluster.network.parted.add(frozenset((feeder, other)))
-        await asyncio.sleep(5)
+        await asyncio.sleep(10)
         await spare.put("a")
         assert spare.consensus._spare._feeder != feeder
 
