@@ -12,6 +12,7 @@ import errno
 import functools
 import itertools
 import sqlite3
+import weakref
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_int, c_int64, c_void_p
 from pathlib import Path
@@ -96,7 +97,7 @@ class FakeDrive:
     """Every callback of the VFS. A path is "/<number of the mount>/<path of the machine>"."""
 
     def __init__(self) -> None:
-        self.mounts: dict[int, Mount] = {}
+        self.mounts: weakref.WeakValueDictionary[int, Mount] = weakref.WeakValueDictionary()
         self.opened: dict[int, Opened] = {}
         self.numbers = itertools.count(1)
         self.kept: list[Any] = []
@@ -263,7 +264,7 @@ class FakeDrive:
             except OSError as error:
                 return FULL if error.errno == errno.ENOSPC else code
             except BaseException as error:  # noqa: BLE001  a bug of the simulator, raised where it can be
-                for mount in self.mounts.values():
+                for mount in tuple(self.mounts.values()):
                     mount.bugs.append(error)
                 return code
 
