@@ -73,24 +73,24 @@ def check(cluster: Cluster, holder: Daemon, strike: Callable[[], object], reliev
     """Let something befall the holder: its container ends, then another begins; afterwards there is one."""
     (before,) = [life for life in lives(cluster) if life.ended is None]
     struck = time.time()
-    strike()
-    elsewhere = eventually(
-        lambda: next((life for life in lives(cluster) if life.node != holder.name and life.began > before.began), None),
-        REPLACED_SECONDS_MAX,
-        "it runs elsewhere",
-    )
-    (ended,) = [life.ended for life in lives(cluster) if life.began == before.began]
+    try:
+        strike()
+        elsewhere = eventually(lambda: successor(cluster, before), REPLACED_SECONDS_MAX, "it runs elsewhere")
+        (ended,) = [life.ended for life in lives(cluster) if life.began == before.began]
+    finally:
+        relieve()
     assert ended is not None
-    print(
-        f"\nended {ended.timestamp() - struck:.1f} s after it was cut off, "
-        f"begun elsewhere after {elsewhere.began.timestamp() - struck:.1f} s"
-    )
+    seconds, began = ended.timestamp() - struck, elsewhere.began.timestamp() - struck
+    print(f"\nended {seconds:.1f} s after it was struck, begun elsewhere after {began:.1f} s")
     assert ended < elsewhere.began
-    assert ended.timestamp() - struck < FENCE_AFTER_SECONDS + 2.0
-    relieve()
+    assert seconds < FENCE_AFTER_SECONDS + 2.0
     cluster.wait_ready(3)
     eventually(lambda: len(cluster.pods(SELECTOR)) == 1, 30, "one Pod is left")
     assert [life.node for life in lives(cluster) if life.ended is None] == [elsewhere.node]
+
+
+def successor(cluster: Cluster, before: Life) -> Life | None:
+    return next((life for life in lives(cluster) if life.node != before.node and life.began > before.began), None)
 
 
 def told(daemon: Daemon) -> dict[str, Any]:
