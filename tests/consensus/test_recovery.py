@@ -206,6 +206,18 @@ async def test_a_sound_disk_is_sound_and_stays_as_it_was(survivor: Path) -> None
     assert contents(survivor) == before
 
 
+async def test_what_a_killed_daemon_left_stays_as_it_was(survivor: Path, tmp_path: Path) -> None:
+    """Whoever opens a database recovers it: the log is put into its place. A check must not."""
+    disk = SqliteDisk(survivor)
+    await disk.load()
+    await disk.persist(Batch(entries=(Entry(7, 3),)))
+    dead = shutil.copytree(survivor, tmp_path / "dead")
+    disk.close()
+    before = contents(dead)
+    assert recovery_check.examine(dead).last_index == 7
+    assert contents(dead) == before
+
+
 async def test_a_damaged_snapshot_is_found(survivor: Path) -> None:
     path = snapshot_in(survivor)
     content = bytearray(path.read_bytes())
