@@ -80,7 +80,6 @@ class Faults:
         self._rng.shuffle(stopped)
         for daemon in stopped:
             daemon.start()
-        self.excused.clear()
         self.down.clear()
 
     def _named(self, victims: tuple[str, ...]) -> list[str]:

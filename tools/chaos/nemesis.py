@@ -73,6 +73,7 @@ class Nemesis:
             await asyncio.to_thread(self._faults.mend)
         mended = time.monotonic()
         await self._recover(" + ".join(hit))
+        self._faults.excused.clear()  # not before: who met a full disk may take its time to end
         recovered = time.monotonic()
         self.ordeals.append(Ordeal(trial, " + ".join(hit), struck, mended, recovered))
         self._tell(f"{' + '.join(hit)}; {mended - struck:.1f} s, whole again after {recovered - mended:.1f} s")
