@@ -79,9 +79,7 @@ class Consensus:
             counters=self.counters,
         )
         self._reads = Reads(ask=self._ask_read_index, rng=given.rng)
-        self._snapshots = Snapshots(
-            given, engine=engine, book=book, counters=self.counters, taken_index=contents.snapshot.meta.index
-        )
+        self._snapshots = Snapshots(given, engine=engine, book=book, counters=self.counters)
         self._members = Members(given, engine=engine, book=book, forwarder=self._forwarder, watch=self._watch)
         self._belonging = Belonging(given, engine=engine, book=book, linearize=self.linearize)
         self._feeding = Feeding(given, engine=engine, snapshots=self._snapshots)

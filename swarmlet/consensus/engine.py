@@ -97,6 +97,8 @@ class Engine:
         self.silent_ticks = 0
         """Since the leader was last heard of; 0 on the leader itself."""
         self.bytes_since_snapshot = 0
+        self.snapshot_index = restored.snapshot.index
+        """Of the last snapshot: found on disk, taken or installed."""
         self._disk = disk
         self._store = store
         self._book = book
@@ -279,6 +281,7 @@ class Engine:
         self._arrived = {later: header for later, header in self._arrived.items() if later.index > meta.index}
         self.applied_term = meta.term
         self.bytes_since_snapshot = 0
+        self.snapshot_index = meta.index
         self._counters.snapshots_installed += 1
         self.applied.advance(meta.index)
 
@@ -332,7 +335,8 @@ class Engine:
         if meta.index:
             await self._disk.save_snapshot(header, self._store.capture().encode_chunks(), trim_to=meta.index)
             await self._disk.persist(Batch(hard_state=hard_state, snapshot=header))
-        self._lazy, self._durable_index, self.bytes_since_snapshot = None, meta.index, 0
+        self._lazy, self._durable_index = None, meta.index
+        self.snapshot_index, self.bytes_since_snapshot = meta.index, 0
         self.core = self._new_core(RestoredState(hard_state=hard_state, snapshot=meta, applied=meta.index))
         self.core.learn((), leader=core.leader, term=core.term)
         self._durable_ballot = (hard_state.term, hard_state.vote)

@@ -32,9 +32,7 @@ RESENDS_MAX = 3
 class Snapshots:
     """One node's snapshots. At most one is taken at a time, one sent to each peer, one received."""
 
-    def __init__(
-        self, given: Surroundings, *, engine: Engine, book: AddressBook, counters: Counters, taken_index: int
-    ) -> None:
+    def __init__(self, given: Surroundings, *, engine: Engine, book: AddressBook, counters: Counters) -> None:
         self._engine = engine
         self._disk = given.disk
         self._store = given.store
@@ -42,7 +40,6 @@ class Snapshots:
         self._peers = given.peers
         self._config = given.config
         self._counters = counters
-        self._taken_index = taken_index
         self._taken_bytes = 0
         self._taking = False
         self._sending: dict[str, int] = {}
@@ -57,7 +54,7 @@ class Snapshots:
 
     def consider(self) -> None:
         """Take a snapshot where the log has grown enough since the last one, taken or installed."""
-        grown = self._engine.applied.index - max(self._taken_index, self._engine.core.first_index - 1)
+        grown = self._engine.applied.index - self._engine.snapshot_index
         due = self._is_due(grown, self._engine.bytes_since_snapshot)
         replaced = (
             self._engine.applied.index < self._engine.core.first_index - 1
@@ -76,8 +73,7 @@ class Snapshots:
     def _capture(self) -> tuple[Header, Capture]:
         """Freeze the applied state of this moment."""
         index = self._engine.applied.index
-        self._taken_index = index
-        self._engine.bytes_since_snapshot = 0
+        self._engine.snapshot_index, self._engine.bytes_since_snapshot = index, 0
         return self._book.header(self._engine.core.snapshot_meta(index)), self._store.capture()
 
     async def _take(self, header: Header, capture: Capture) -> None:

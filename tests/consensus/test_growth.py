@@ -265,6 +265,17 @@ async def stored(machine: Machine) -> Contents:
 
 
 @on_virtual_time
+async def test_a_spare_takes_snapshots_so_that_a_restart_need_not_fetch_the_whole_state(tmp_path: Path) -> None:
+    config = ConsensusConfig(voters_max=1, standbys_max=0, snapshot_entries=20, tail_entries=5)
+    async with cluster_of(1, tmp_path, config) as cluster:
+        spare = await cluster.join("n2", until="spare")
+        before = spare.consensus.counters.snapshots_taken
+        for number in range(45):
+            await spare.put(f"a{number}")
+        await eventually(lambda: spare.consensus.counters.snapshots_taken == before + 2)
+
+
+@on_virtual_time
 async def test_a_spare_holds_no_log_and_comes_back_after_a_crash(tmp_path: Path) -> None:
     async with cluster_of(1, tmp_path, ConsensusConfig(voters_max=1, standbys_max=0)) as cluster:
         spare = await cluster.join("n2", until="spare")
