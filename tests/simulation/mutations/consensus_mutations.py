@@ -152,8 +152,8 @@ APPLYING = (
         name="snapshot-of-the-commit-index",
         source="pitfall 2: applied index and state move together",
         file="consensus/snapshots.py",
-        old="        index = self._engine.applied.index\n        self._taken_index = index\n",
-        new="        index = self._engine.core.commit\n        self._taken_index = index\n",
+        old="        index = self._engine.applied.index\n        self._engine.snapshot_index",
+        new="        index = self._engine.core.commit\n        self._engine.snapshot_index",
         world=World.CONSENSUS,
     ),
     Mutation(
