@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ PATIENCE_SECONDS = 4.0
 WATCH_SECONDS_MAX = 5.0
 READ_OWN = "a stale read shows what was written"
 WATCH = "a watch is gap-free and in order"
+DENIED = "a write that is said to have changed nothing is nowhere"
 
 _VALUE = re.compile(rb'"value":"([^"]*)"')
 
@@ -54,6 +56,8 @@ class Client:
         self._truth = truth
         self._rng = desk.kernel.chance(name)
         self._writes = 0
+        self.denied: set[str] = set()
+        """The values of writes that surely changed nothing, by what it was told."""
         self._known: dict[str, tuple[str | None, int]] = {}
 
     async def run(self) -> None:
@@ -95,7 +99,8 @@ class Client:
         except OutcomeUnknownError:
             self._finish(operation, Result.UNKNOWN)
         except PeerError:
-            self._history.remove(operation)  # surely nothing was changed
+            self._history.remove(operation)
+            self.denied.add(value)
         else:
             self._note(operation, outcomes[0])
 
@@ -168,13 +173,10 @@ class Watcher:
         """Watch until cancelled."""
         while True:
             self._stream += 1
-            stream, seconds = self._stream, self._rng.uniform(0.2, WATCH_SECONDS_MAX)
+            seconds = self._rng.uniform(0.2, WATCH_SECONDS_MAX)
+            work = functools.partial(self._serve, stream=self._stream, seconds=seconds)
             try:
-                await self._desk.ask(
-                    self._rng.choice(self._machines),
-                    lambda consensus: self._serve(consensus, stream, seconds),  # noqa: B023  asked at once
-                    seconds=seconds + PATIENCE_SECONDS,
-                )
+                await self._desk.ask(self._rng.choice(self._machines), work, seconds=seconds + PATIENCE_SECONDS)
             except ExpiredError:
                 self.expirations += 1
                 await self._list()
@@ -192,10 +194,11 @@ class Watcher:
             revision = await self._desk.ask(self._rng.choice(self._machines), work, seconds=PATIENCE_SECONDS)
         except PeerError:
             return
+        self._stream += 1  # what the old one sent is old news
         require(revision >= self.seen, WATCH, f"{self.name} had seen {self.seen}, and a new list shows {revision}")
         self.seen = revision
 
-    async def _serve(self, consensus: Consensus, stream: int, seconds: float) -> None:
+    async def _serve(self, consensus: Consensus, *, stream: int, seconds: float) -> None:
         """Send what changes after what was seen, in the daemon, as its API does."""
         await consensus.linearize(timeout_seconds=CALL_SECONDS)
         since, changed = self.seen, asyncio.Event()
@@ -241,3 +244,11 @@ def check_revisions(history: Sequence[Operation], truth: Truth) -> None:
         if written and operation.argument is not None:
             found = fact and fact.json and f'"{operation.argument}"'.encode() in fact.json
             require(found, "no acknowledged write is lost", f"{operation} at revision {operation.revision}: {fact}")
+
+
+def check_denied(clients: Sequence[Client], truth: Truth) -> None:
+    """What a client was told to have had no effect has none, then or later."""
+    denied = set().union(*(client.denied for client in clients))
+    for revision, fact in truth.facts.items():
+        match = _VALUE.search(fact.json) if fact.json else None
+        require(not match or match[1].decode() not in denied, DENIED, f"{fact} at revision {revision}")
