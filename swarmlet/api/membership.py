@@ -143,11 +143,19 @@ class Membership:
             raise errors.ConflictError(node_names.in_names(self._replica.view, str(error))) from error
 
     async def leave(self) -> None:
-        """Have another member remove this node; raise `ConflictError` where it is the last or quorum would break."""
+        """Have another member remove this node.
+
+        Raises `ConflictError` where it is the last or quorum would break, `UnavailableError` where there is none.
+        """
         others = [member for member in self._replica.status().members if member.node_id != self._node.node_id]
         if not others:
             raise errors.ConflictError(
                 "this is the cluster's only node: to end the cluster, stop the daemon and delete its data folder"
+            )
+        if not self._replica.status().healthy:
+            raise errors.UnavailableError(
+                "without quorum the cluster can let no machine go: bring back its voters (`swarmlet status` shows "
+                "which cannot be reached), or stop this daemon and delete its data folder if the cluster is given up"
             )
         if self._replica.is_leader:
             await self._replica.transfer_leadership()

@@ -19,6 +19,7 @@ class LoneReplica:
         self.members = members
         self.is_leader = False
         self.quorum_needs: set[str] = set()
+        self.has_quorum = True
         self.transfers = 0
         self.failures: list[Exception] = []
 
@@ -48,7 +49,7 @@ class LoneReplica:
 
     def status(self) -> ReplicaStatus:
         members = tuple(self.members.values())
-        return ReplicaStatus(self.node_id, "", 1, 1, 1, healthy=True, members=members)
+        return ReplicaStatus(self.node_id, "", 1, 1, 1, healthy=self.has_quorum, members=members)
 
     def on_leadership(self, listener: Callable[[bool], None]) -> None:
         pass

@@ -344,6 +344,14 @@ async def test_the_last_node_cannot_leave(world: World, alpha: Daemon) -> None:
     assert "only node" in told["message"]
 
 
+async def test_without_quorum_a_leave_is_refused_with_what_to_do(world: World, alpha: Daemon) -> None:
+    async with serving(world, "b" * 16, "beta"):
+        alpha.replica.has_quorum = False
+        code, told = await locally(alpha, "POST", "/swarmlet/v1/leave")
+        assert (code, alpha.left) == (503, [])
+        assert "bring back its voters" in told["message"]
+
+
 async def test_a_leave_that_would_break_the_quorum_is_refused_and_changes_nothing(world: World, alpha: Daemon) -> None:
     async with serving(world, "b" * 16, "beta") as beta:
         beta.replica.quorum_needs = {"a" * 16}
