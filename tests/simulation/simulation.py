@@ -10,7 +10,7 @@ from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.errors import DiskError, RemovedError
 from swarmlet.raft import membership
 from tests.simulation import planning
-from tests.simulation.clients import KEYS, Client, Watcher, check_revisions
+from tests.simulation.clients import KEYS, Client, Watcher, check_denied, check_revisions
 from tests.simulation.desk import Desk
 from tests.simulation.faults import Plan
 from tests.simulation.invariants import Truth
@@ -144,6 +144,7 @@ class Simulation:
             self.truth.restored(name, member.store)
             member.store.validate()
         check_revisions(self.history, self.truth)
+        check_denied(self.clients, self.truth)
         for key in KEYS:
             anomaly = first_anomaly([operation for operation in self.history if operation.key == key])
             require(not anomaly, LINEAR, f"key {key}:\n" + "\n".join(map(str, anomaly[-12:])))
