@@ -321,6 +321,20 @@ async def test_a_spare_whose_feeder_is_cut_off_finds_another(tmp_path: Path) -> 
 
 
 @on_virtual_time
+async def test_a_spare_leaves_a_standby_that_hears_no_leader(tmp_path: Path) -> None:
+    """A standby never stands for election: it goes on believing in the leader that it heard last."""
+    async with cluster_of(1, tmp_path, ConsensusConfig(voters_max=1, standbys_max=1)) as cluster:
+        await cluster.join("n2", until="standby")
+        spare = await cluster.join("n3", until="spare")
+        cluster.network.parted.add(frozenset(("n1", "n3")))
+        await eventually(lambda: spare.consensus._spare._feeder == "n2")
+        cluster.network.parted = {frozenset(("n1", "n2"))}
+        await cluster["n1"].put("a")
+        await eventually(lambda: spare.get("a") is not None, 15)
+        assert spare.consensus._spare._feeder == "n1"
+
+
+@on_virtual_time
 async def test_a_spare_that_was_away_for_long_fetches_the_state_anew(tmp_path: Path) -> None:
     config = ConsensusConfig(snapshot_entries=20, tail_entries=5, voters_max=1, standbys_max=0)
     async with cluster_of(1, tmp_path, config) as cluster:
