@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import random
 from collections.abc import Callable, Coroutine
@@ -350,6 +351,17 @@ async def test_the_log_is_trimmed_to_a_tail(tmp_path: Path) -> None:
 
 
 @on_virtual_time
+async def test_the_tail_of_the_log_is_bounded_in_bytes_too(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshots, "TAIL_BYTES_MAX", 20_000)
+        async with cluster_of(1, tmp_path, ConsensusConfig(snapshot_bytes=10_000)) as cluster:
+            for number in range(30):
+                await cluster["n1"].put("a", str(number) + "x" * 5_000)
+            core = cluster["n1"].consensus._engine.core
+            await eventually(lambda: core.last_index - core.first_index <= 8)
+
+
+@on_virtual_time
 async def test_a_snapshot_is_also_due_after_so_many_bytes(tmp_path: Path) -> None:
     async with cluster_of(1, tmp_path, ConsensusConfig(snapshot_bytes=10_000)) as cluster:
         for number in range(10):
@@ -633,6 +645,28 @@ async def test_a_disk_that_fails_ends_the_daemon_and_is_not_asked_again(tmp_path
         leader._disk.close()
         cluster.network.remove(leader.node)
         await (await cluster.leader()).put("b")
+
+
+@on_virtual_time
+async def test_a_disk_that_fails_while_a_snapshot_arrives_ends_that_daemon_and_no_other(tmp_path: Path) -> None:
+    async with cluster_of(3, tmp_path, TINY) as cluster:
+        leader, (behind, _) = await cluster.leader(), await cluster.followers()
+        await behind.crash()
+        for number in range(100):
+            await leader.put(f"a{number}")
+
+        def full(*_arguments: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        await behind.start()
+        behind._disk._snapshots.receive = full
+        assert behind.running
+        with pytest.raises(DiskError, match="No space left on device"):
+            await behind.running
+        behind.running = None
+        behind._disk.close()
+        cluster.network.remove(behind.node)
+        await leader.put("b")
 
 
 @on_virtual_time
