@@ -153,9 +153,9 @@ def check(
 
         _tell_backup(file, _opened(file, recovery_keys.opening(passphrase_file, identity)), as_json=as_json)
         return
-    from swarmlet.cli import recovery_steps
+    from swarmlet.cli import recovery_checks
 
-    report = recovery_steps.check(load_config(config, data_dir=data_dir))
+    report = recovery_checks.check(load_config(config, data_dir=data_dir))
     if as_json:
         print(json.dumps(report.document(), indent=2))
     else:

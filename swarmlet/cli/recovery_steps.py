@@ -1,4 +1,4 @@
-"""What `restore`, `recover` and `check` do, told and asked by nobody: a data folder in, a data folder out."""
+"""What `restore` and `recover` do, told and asked by nobody: a data folder in, a data folder out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -19,13 +18,12 @@ from swarmlet.cli import founding
 from swarmlet.cli.founding import Founded
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config, split_address
-from swarmlet.consensus import recovery, recovery_check
+from swarmlet.consensus import recovery
 from swarmlet.consensus.recovery import Found
-from swarmlet.consensus.recovery_check import Finding, Report
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.consensus.sqlite_log import WATERMARK
 from swarmlet.errors import ConfigError, InvalidError
-from swarmlet.identity import addresses, authority, registration, tls, tokens
+from swarmlet.identity import addresses, authority, registration, tokens
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.state import NodeFiles, NodeState
 from swarmlet.model import kinds, names
@@ -65,36 +63,6 @@ class Outlook:
     counts: Counter[str]
     others: tuple[Other, ...]
     damage: str = ""
-
-
-@dataclass(slots=True)
-class Checked:
-    """What a check of a whole data folder found."""
-
-    log: Report
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return all(finding.ok for finding in self.findings)
-
-    @property
-    def last_index(self) -> int:
-        return self.log.last_index
-
-    @property
-    def last_term(self) -> int:
-        return self.log.last_term
-
-    def document(self) -> dict[str, Any]:
-        """Return it for programs."""
-        return {
-            "ok": self.ok,
-            "last_index": self.last_index,
-            "last_term": self.last_term,
-            "commit": self.log.commit,
-            "checks": [{"what": each.what, "ok": each.ok, "detail": each.detail} for each in self.findings],
-        }
 
 
 # Restore.
@@ -267,29 +235,3 @@ def _keep(config: Config, now: datetime) -> Path:
         shutil.rmtree(kept, ignore_errors=True)
         raise ConfigError(f"{kept}: cannot keep a copy of the data: {error.strerror or error}") from error
     return kept
-
-
-# Check.
-
-
-def check(config: Config) -> Checked:
-    """Check a stopped daemon's data folder; raise `ConfigError` where the daemon runs or there is nothing."""
-    files = NodeFiles(config.data_dir)
-    if not files.node.exists():
-        files.load()  # one clear line: this machine is no member
-    log = recovery_check.examine(config.consensus_dir)
-    return Checked(log, [_check_identity(files, log), *log.findings])
-
-
-def _check_identity(files: NodeFiles, log: Report) -> Finding:
-    try:
-        state = files.load()
-        tls.server_context(files)
-        until = authority.expiry(files.certificate_pem())
-    except (ConfigError, ValueError) as error:
-        return Finding("identity", ok=False, detail=str(error))
-    if log.node_id and (log.cluster_id, log.node_id) != (state.cluster_id, state.node_id):
-        problem = f"node.json says {state.node_id} of {state.cluster_id}, the log {log.node_id} of {log.cluster_id}"
-        return Finding("identity", ok=False, detail=problem)
-    fine = f'node "{state.name}" of cluster {state.cluster_id}; certificate good until {until:%Y-%m-%d}'
-    return Finding("identity", ok=True, detail=fine)

@@ -14,7 +14,7 @@ import pyrage
 import pytest
 
 from swarmlet import cli
-from swarmlet.cli import founding, recovery_file, recovery_keys, recovery_steps
+from swarmlet.cli import founding, recovery_checks, recovery_file, recovery_keys, recovery_steps
 from swarmlet.cli.recovery_keys import Key
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
@@ -274,7 +274,7 @@ def test_a_restored_cluster_keeps_its_ca_and_begins_another_life(
     assert new.load().node_id != old.load().node_id
     assert FIRST.relation(new.load().incarnation) is Relation.NEWER
     assert new.load().peers == ()
-    assert recovery_steps.check(beta).ok
+    assert recovery_checks.check(beta).ok
 
 
 def test_a_dry_run_shows_what_is_in_it_and_writes_nothing(
@@ -376,7 +376,7 @@ def test_the_survivor_is_alone_and_keeps_what_there_was(
     assert str(kept) in out
     assert (kept / "raft" / "raft.db").exists()
     assert (kept / "node.json").exists()
-    report = recovery_steps.check(survivor)
+    report = recovery_checks.check(survivor)
     assert report.ok
     assert (report.last_index, report.last_term) == (5, 2)
     with pytest.raises(ConfigError, match="only member and its disk is sound: just start the daemon"):
@@ -395,9 +395,9 @@ def test_a_lone_machine_that_has_lost_writes_can_go_on_without_them(
     code, out, _ = recover(config, capsys=capsys)
     assert code == 1
     assert "DAMAGED           at least 1 writes that this machine had acknowledged are gone from its log" in out
-    assert not recovery_steps.check(alpha).ok
+    assert not recovery_checks.check(alpha).ok
     assert recover(config, "--force-new-cluster", "--yes", capsys=capsys)[0] == 0
-    assert recovery_steps.check(alpha).ok
+    assert recovery_checks.check(alpha).ok
 
 
 def test_a_running_daemon_is_not_recovered(
@@ -478,7 +478,7 @@ def test_a_key_that_does_not_fit_is_found(tmp_path: Path, alpha: Config) -> None
     other = configured(tmp_path, "other")
     asyncio.run(founding.found(other, clock=SystemClock(), rng=random.Random(2)))
     shutil.copy(NodeFiles(other.data_dir).key, NodeFiles(alpha.data_dir).key)
-    (bad,) = [finding for finding in recovery_steps.check(alpha).findings if not finding.ok]
+    (bad,) = [finding for finding in recovery_checks.check(alpha).findings if not finding.ok]
     assert bad.what == "identity"
     assert "does not fit the others" in bad.detail
 
