@@ -12,6 +12,8 @@ APPLY_ENTRIES_MAX = 128
 """Entries applied before the event loop gets its turn."""
 APPLY_BYTES_MAX = 256 * 1024
 """Bytes of entries applied before the event loop gets its turn."""
+TAIL_BYTES_MAX = 64 * 1024 * 1024
+"""Of the entries kept behind a snapshot: these are held in memory, too."""
 READERS_MAX = 10_000
 """Readers that wait for their quorum round at once."""
 PROPOSALS_MAX = 10_000

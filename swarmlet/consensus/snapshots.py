@@ -11,7 +11,7 @@ from swarmlet.consensus import wire
 from swarmlet.consensus.addresses import AddressBook
 from swarmlet.consensus.disk import SnapshotReader
 from swarmlet.consensus.engine import Counters, Engine
-from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES
+from swarmlet.consensus.settings import SNAPSHOT_PIECE_BYTES, TAIL_BYTES_MAX
 from swarmlet.consensus.snapshot_file import Header
 from swarmlet.consensus.surroundings import Surroundings
 from swarmlet.errors import InvalidError, PeerError, UnavailableError
@@ -70,23 +70,23 @@ class Snapshots:
             entries >= self._config.snapshot_entries or size_bytes >= self._config.snapshot_bytes
         ) and weight_bytes * SNAPSHOT_GROWTH >= self._taken_bytes
 
-    def _capture(self) -> tuple[Header, Capture]:
-        """Freeze the applied state of this moment."""
+    def _capture(self) -> tuple[Header, Capture, int]:
+        """Freeze the applied state of this moment; say, too, up to where the log is to be trimmed."""
         index = self._engine.applied.index
         self._engine.snapshot_index, self._engine.bytes_since_snapshot = index, 0
-        return self._book.header(self._engine.core.snapshot_meta(index)), self._store.capture()
+        core, entries_max = self._engine.core, self._config.tail_entries
+        trim_to = core.tail_base(index, entries_max=entries_max, bytes_max=TAIL_BYTES_MAX)
+        return self._book.header(core.snapshot_meta(index)), self._store.capture(), trim_to
 
-    async def _take(self, header: Header, capture: Capture) -> None:
-        """Write a captured state to disk, then trim the log to a tail behind it."""
-        index = header.meta.index
-        trim_to = max(index - self._config.tail_entries, 0)
+    async def _take(self, header: Header, capture: Capture, trim_to: int) -> None:
+        """Write a captured state to disk, then trim the log to the tail behind `trim_to`."""
         try:
             await self._disk.save_snapshot(header, self._weighed(capture.encode_chunks()), trim_to=trim_to)
         finally:
             self._taking = False
         self._engine.core.compact(min((trim_to, *self._sending.values(), *self._held.values())))
         self._counters.snapshots_taken += 1
-        log.info("snapshot_taken", index=index, log_kept_from=trim_to + 1)
+        log.info("snapshot_taken", index=header.meta.index, log_kept_from=trim_to + 1)
 
     def hold(self, node: str, index: int) -> None:
         """Keep the log after `index` until `let_go`: a spare is about to need it."""

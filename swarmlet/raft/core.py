@@ -350,6 +350,10 @@ class Raft:
             raise errors.ExpiredError(f"index {index} is compacted; the log begins after {self._log.base_index}")
         return SnapshotMeta(index, term, self._log.memberships.at(index))
 
+    def tail_base(self, index: int, *, entries_max: int, bytes_max: int) -> int:
+        """Return what to compact to, so that the log keeps at most so many entries and bytes up to `index`."""
+        return self._log.tail_base(index, entries_max=entries_max, bytes_max=bytes_max)
+
     def compact(self, index: int) -> None:
         """Forget the log up to `index`, which must be applied, and covered by a snapshot that is durable."""
         self._log.compact(index)

@@ -103,6 +103,14 @@ class Log:
         position = index - self.base_index
         return self._totals[position - 1] if position else self._base_total
 
+    def tail_base(self, index: int, *, entries_max: int, bytes_max: int) -> int:
+        """Return the lowest index behind which at most so many entries, of so many bytes, come until `index`."""
+        allowed = self._total(index) - bytes_max
+        by_bytes = self.base_index
+        if self._base_total < allowed:
+            by_bytes += bisect.bisect_left(self._totals, allowed) + 1
+        return max(by_bytes, index - entries_max)
+
     def last_of_term(self, index: int, term: int) -> tuple[int, int]:
         """Return (index, term) of the last entry up to `index` whose term is at most `term`; below the log, (index, 0).
 

@@ -57,6 +57,21 @@ def test_merging_cuts_at_the_first_conflict_and_nowhere_else(
     assert terms(log) == expected
 
 
+@pytest.mark.parametrize(
+    ("entries_max", "size_max", "expected"),
+    [(100, 100, 1), (2, 100, 5), (100, 3, 4), (100, 0, 7), (0, 100, 7), (4, 2, 5), (100, 6, 1), (100, 5, 2)],
+)
+def test_a_tail_is_bounded_in_entries_and_in_bytes(entries_max: int, size_max: int, expected: int) -> None:
+    """Seven entries behind index 1, each of one size; the tail of index 7."""
+    log = make(*[1] * 7)
+    size = log.bytes_after(7)
+    assert log.tail_base(7, entries_max=entries_max, bytes_max=size_max * size) == expected
+    log.merge(entries(9, 1))
+    log.applied = log.commit = log.stable = 9
+    log.compact(3)
+    assert log.tail_base(7, entries_max=entries_max, bytes_max=size_max * size) == max(expected, 3)
+
+
 def test_what_is_cut_is_no_longer_on_disk() -> None:
     log = make(1, 2, 2)
     log.merge(entries(3, 3))
