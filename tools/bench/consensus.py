@@ -20,8 +20,8 @@ from tools.bench.replicas import Replicas
 from tools.bench.report import Report
 
 ROUNDS = 2
-SECONDS = 2.0
-WARM_UP_SECONDS = 0.5
+SECONDS = 1.5
+WARM_UP_SECONDS = 0.3
 VALUES_BYTES = (256, 4096)
 CLIENTS = (1, 64)
 CONNECTIONS = (1, 8)

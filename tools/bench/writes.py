@@ -18,7 +18,7 @@ from tools.lab.cluster import Cluster
 
 CLIENTS = (1, 64)
 VALUES_BYTES = (256, 4096)
-SECONDS = 3.0
+SECONDS = 2.0
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 THROUGHPUT_RATIO_MIN = 0.5
 
