@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlet.consensus import feeding
 from swarmlet.consensus.disk import Contents
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.errors import ConflictError, OutcomeUnknownError, PeerError, RemovedError
@@ -346,6 +347,25 @@ async def test_a_spare_that_was_away_for_long_fetches_the_state_anew(tmp_path: P
         cluster.network.heal()
         await eventually(lambda: spare.get("a99") is not None)
         assert (watch.gaps, watch.resets) == ([], 1)
+
+
+@on_virtual_time
+async def test_the_log_is_kept_for_a_spare_that_fetches_the_state(tmp_path: Path) -> None:
+    """Else the log would have gone on without it by the time it has the state, again and again."""
+    config = ConsensusConfig(snapshot_entries=20, tail_entries=20, voters_max=1, standbys_max=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feeding, "SNAPSHOT_PIECE_BYTES", 100)
+        async with cluster_of(1, tmp_path, config) as cluster:
+            for number in range(100):
+                await cluster["n1"].put(f"a{number}")
+            joining = asyncio.create_task(cluster.join("n2", until="spare"))
+            for number in range(100, 500):
+                await cluster["n1"].put(f"a{number}")
+                await asyncio.sleep(0.001)
+            spare = await joining
+            await eventually(lambda: spare.get("a499") is not None)
+            assert spare.consensus.counters.snapshots_installed == 1
+            assert cluster["n1"].consensus._snapshots._held == {}
 
 
 @on_virtual_time
