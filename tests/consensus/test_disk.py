@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import stat
@@ -145,6 +146,23 @@ async def test_a_crash_between_snapshot_and_trim_loses_nothing(disk: SqliteDisk,
     assert (contents.snapshot, contents.entries) == (header(3), entries(4, 10))
     assert await recovered.read_state() == (b"old",)
     recovered.close()
+
+
+async def test_a_snapshot_that_could_not_be_written_leaves_the_last_one(disk: SqliteDisk, tmp_path: Path) -> None:
+    def cut_short() -> Iterator[bytes]:
+        yield b"half of it"
+        raise OSError(errno.ENOSPC, "no space left")
+
+    await disk.persist(Batch(entries=entries(1, 10)))
+    await disk.save_snapshot(header(5), [b"old"], trim_to=5)
+    with pytest.raises(DiskError):
+        await disk.save_snapshot(header(8), cut_short(), trim_to=8)
+    disk.close()
+    again = SqliteDisk(tmp_path)
+    contents = await again.load()
+    assert (contents.snapshot, contents.entries) == (header(5), entries(6, 10))
+    assert await again.read_state() == (b"old",)
+    again.close()
 
 
 async def test_what_a_crash_left_half_written_is_removed(disk: SqliteDisk, tmp_path: Path, crashed: Path) -> None:

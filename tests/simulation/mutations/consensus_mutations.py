@@ -68,36 +68,6 @@ DISK = (
         world=World.CONSENSUS,
     ),
     Mutation(
-        name="log-trimmed-before-the-snapshot-is-durable",
-        source="pitfall 2: only then trim the log",
-        file="consensus/sqlite_disk.py",
-        old=(
-            "        await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)\n"
-            "        if await self._run(self._log_thread, self._log.save_snapshot, header):\n"
-        ),
-        new=(
-            "        pointed = await self._run(self._log_thread, self._log.save_snapshot, header)\n"
-            "        await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)\n"
-            "        if pointed:\n"
-        ),
-        world=World.CONSENSUS,
-        within=400,
-    ),
-    Mutation(
-        name="old-snapshot-removed-first",
-        source="pitfall 2: the old state stays until the new one counts",
-        file="consensus/snapshot_file.py",
-        old="        path = self.path(header.meta)\n        aside",
-        new=(
-            "        path = self.path(header.meta)\n"
-            "        for older in self._found(PREFIX):\n"
-            "            self._files.remove(older)\n"
-            "        aside"
-        ),
-        world=World.CONSENSUS,
-        within=400,
-    ),
-    Mutation(
         name="vote-not-in-the-database",
         source="raftos: two votes in one term after a restart",
         file="consensus/sqlite_log.py",

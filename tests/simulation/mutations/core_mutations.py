@@ -284,50 +284,15 @@ MEMBERSHIP = (
         new="",
     ),
     Mutation(
-        name="changes-overlap",
-        source="RAFT.md: membership changes one at a time",
-        file="raft/leadership.py",
-        old="if history.latest_index > self._log.commit:",
-        new="if not history:",
-    ),
-    Mutation(
-        name="change-before-a-commit-of-the-term",
-        source="RAFT.md: membership changes only after an entry of the current term has committed",
-        file="raft/leadership.py",
-        old="        if not self.has_committed:\n            raise errors.UnavailableError(",
-        new="        if not history:\n            raise errors.UnavailableError(",
-    ),
-    Mutation(
         name="change-in-force-on-commit",
         source="RAFT.md: membership changes are effective on append",
         file="raft/state.py",
         old="return self.log.memberships.latest\n",
         new="return self.log.memberships.at(self.log.commit)\n",
     ),
-    Mutation(
-        name="membership-lost-by-compaction",
-        source="pitfall 2: a snapshot carries the membership",
-        file="raft/membership.py",
-        old="self._steps = [(index, self.at(index)), *kept]",
-        new="self._steps = [(index, self._steps[0][1]), *kept]",
-    ),
-    Mutation(
-        name="removed-leader-leads-on",
-        source="Raft dissertation §4.2.2: a leader that has left steps down",
-        file="raft/leadership.py",
-        old="return self._state.node_id not in history.latest.voters and history.latest_index <= self._log.commit",
-        new="return False and bool(history)",
-    ),
 )
 
 FLOW = (
-    Mutation(
-        name="uncommitted-without-limit",
-        source="RAFT.md: limits on uncommitted bytes",
-        file="raft/leadership.py",
-        old="if uncommitted and uncommitted + size_bytes(data) > limit:",
-        new="if uncommitted < 0 and uncommitted + size_bytes(data) > limit:",
-    ),
     Mutation(
         name="window-without-limit",
         source="RAFT.md: pipelining with bounded in-flight bytes",
@@ -348,27 +313,6 @@ FLOW = (
         file="raft/progress.py",
         old="        self.recently_active = True\n        self.probe_is_out = False\n",
         new="        self.recently_active = True\n",
-    ),
-    Mutation(
-        name="snapshot-report-ignored",
-        source="etcd: a snapshot that could not be sent is sent again",
-        file="raft/progress.py",
-        old="        if self.state is ProgressState.SNAPSHOT:\n            next_index",
-        new="        if self.state is ProgressState.SNAPSHOT and ok:\n            next_index",
-    ),
-    Mutation(
-        name="leader-cut-off-leads-on",
-        source="RAFT.md: check-quorum",
-        file="raft/election.py",
-        old="if config.check_quorum and not leadership.take_quorum_active():",
-        new="if config.check_quorum and leadership.take_quorum_active() is None:",
-    ),
-    Mutation(
-        name="transfer-never-given-up",
-        source="etcd: a transfer that takes too long is called off",
-        file="raft/election.py",
-        old="            leadership.transferee = NO_NODE  # it took too long: we lead on\n",
-        new="",
     ),
 )
 

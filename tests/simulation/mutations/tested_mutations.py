@@ -14,6 +14,108 @@ LINKS = "tests/transport/test_tls_peers.py"
 
 TESTED = (
     Mutation(
+        name="changes-overlap",
+        source="RAFT.md: membership changes one at a time",
+        file="raft/leadership.py",
+        old="if history.latest_index > self._log.commit:",
+        new="if not history:",
+        world=World.TEST,
+        test=f"{SCENARIOS}[membership-StepIgnoreConfig]",
+    ),
+    Mutation(
+        name="change-before-a-commit-of-the-term",
+        source="RAFT.md: membership changes only after an entry of the current term has committed",
+        file="raft/leadership.py",
+        old="        if not self.has_committed:\n            raise errors.UnavailableError(",
+        new="        if not history:\n            raise errors.UnavailableError(",
+        world=World.TEST,
+        test=f"{SCENARIOS}[membership-NoChangeBeforeOwnCommit]",
+    ),
+    Mutation(
+        name="removed-leader-leads-on",
+        source="Raft dissertation §4.2.2: a leader that has left steps down",
+        file="raft/leadership.py",
+        old="return self._state.node_id not in history.latest.voters and history.latest_index <= self._log.commit",
+        new="return False and bool(history)",
+        world=World.TEST,
+        test=f"{SCENARIOS}[membership-RemoveLeader]",
+    ),
+    Mutation(
+        name="uncommitted-without-limit",
+        source="RAFT.md: limits on uncommitted bytes",
+        file="raft/leadership.py",
+        old="if uncommitted and uncommitted + size_bytes(data) > limit:",
+        new="if uncommitted < 0 and uncommitted + size_bytes(data) > limit:",
+        world=World.TEST,
+        test=f"{SCENARIOS}[replication-UncommittedEntryLimit]",
+    ),
+    Mutation(
+        name="snapshot-report-ignored",
+        source="etcd: a snapshot that could not be sent is sent again",
+        file="raft/progress.py",
+        old="        if self.state is ProgressState.SNAPSHOT:\n            next_index",
+        new="        if self.state is ProgressState.SNAPSHOT and ok:\n            next_index",
+        world=World.TEST,
+        test=f"{SCENARIOS}[snapshots-SnapshotFailure]",
+    ),
+    Mutation(
+        name="leader-cut-off-leads-on",
+        source="RAFT.md: check-quorum",
+        file="raft/election.py",
+        old="if config.check_quorum and not leadership.take_quorum_active():",
+        new="if config.check_quorum and leadership.take_quorum_active() is None:",
+        world=World.TEST,
+        test=f"{SCENARIOS}[check_quorum-LeaderStepdownWhenQuorumLost]",
+    ),
+    Mutation(
+        name="transfer-never-given-up",
+        source="etcd: a transfer that takes too long is called off",
+        file="raft/election.py",
+        old="            leadership.transferee = NO_NODE  # it took too long: we lead on\n",
+        new="",
+        world=World.TEST,
+        test=f"{SCENARIOS}[transfer-LeaderTransferTimeout]",
+    ),
+    Mutation(
+        name="membership-lost-by-compaction",
+        source="pitfall 2: a snapshot carries the membership",
+        file="raft/membership.py",
+        old="self._steps = [(index, self.at(index)), *kept]",
+        new="self._steps = [(index, self._steps[0][1]), *kept]",
+        world=World.TEST,
+        test="tests/raft/test_log.py::test_compaction_keeps_the_membership_of_its_index",
+    ),
+    Mutation(
+        name="log-trimmed-before-the-snapshot-is-durable",
+        source="pitfall 2: only then trim the log",
+        file="consensus/sqlite_disk.py",
+        old=(
+            "        await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)\n"
+            "        if await self._run(self._log_thread, self._log.save_snapshot, header):\n"
+        ),
+        new=(
+            "        pointed = await self._run(self._log_thread, self._log.save_snapshot, header)\n"
+            "        await self._run(self._snapshot_thread, self._snapshots.write, header, chunks)\n"
+            "        if pointed:\n"
+        ),
+        world=World.TEST,
+        test=f"{DISKS}::test_a_snapshot_that_could_not_be_written_leaves_the_last_one",
+    ),
+    Mutation(
+        name="old-snapshot-removed-first",
+        source="pitfall 2: the old state stays until the new one counts",
+        file="consensus/snapshot_file.py",
+        old="        path = self.path(header.meta)\n        aside",
+        new=(
+            "        path = self.path(header.meta)\n"
+            "        for older in self._found(PREFIX):\n"
+            "            self._files.remove(older)\n"
+            "        aside"
+        ),
+        world=World.TEST,
+        test=f"{DISKS}::test_a_snapshot_that_could_not_be_written_leaves_the_last_one",
+    ),
+    Mutation(
         name="snapshot-moves-back",
         source="pitfall 2: applied index and state move together, and never back",
         file="raft/following.py",
