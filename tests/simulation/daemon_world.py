@@ -22,7 +22,7 @@ from tests.simulation.daemons import Host, node_key, registered
 from tests.simulation.engines import MachineEngine
 from tests.simulation.faults import Fault, Plan
 from tests.simulation.kernel import Kernel
-from tests.simulation.machine import Life, Machine
+from tests.simulation.machine import Life, Machine, bury
 from tests.simulation.network import Network
 from tests.simulation.planning import machine_names
 from tests.simulation.simulation import Report
@@ -115,8 +115,9 @@ class DaemonWorld:
     def dispose(self) -> None:
         """Free what the run held."""
         with _logs_to(lambda _level, _event: None):
-            for machine in self.machines.values():
-                machine.dispose()
+            for host in self.hosts.values():
+                host.machine.dispose()
+                bury(host.engine.process)
 
     def _form(self) -> None:
         first, *others = self.hosts.values()

@@ -59,9 +59,7 @@ class Life:
     def bury(self) -> None:
         """Free what is left, once nothing is recorded any more."""
         self.files.release()
-        with running(self.process.loop):
-            for task in self.process.unfinished():
-                _close(task)
+        bury(self.process)
 
     def _ended(self, error: BaseException | None) -> None:
         self.end(silently=False)
@@ -151,6 +149,13 @@ class Machine:
             self.life = None
         if power:
             self.platter.power_cut()
+
+
+def bury(process: Process) -> None:
+    """Leave nothing of a process that could yet run."""
+    with running(process.loop):
+        for task in process.unfinished():
+            _close(task)
 
 
 def _close(task: asyncio.Task[Any]) -> None:
