@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlet.consensus.roles import Health, Limits, Step, next_step, role_of, wanted_voters, why
@@ -206,6 +206,7 @@ def living_voters(membership: Membership, health: dict[str, Health]) -> int:
     return sum(1 for node in membership.voters if node == "n1" or health[node].silent_seconds < 10)
 
 
+@settings(deadline=None)  # the machine that tests run on may be busy
 @given(clusters())
 def test_the_steps_end_and_never_cost_the_quorum(
     cluster: tuple[Membership, dict[str, Health], dict[str, str], Limits],
@@ -226,6 +227,7 @@ def test_the_steps_end_and_never_cost_the_quorum(
     assert len(now.voters) <= max(limits.voters_max, len(cluster[0].voters))
 
 
+@settings(deadline=None)  # the machine that tests run on may be busy
 @given(clusters())
 def test_the_end_survives_as_many_losses_as_it_can(
     cluster: tuple[Membership, dict[str, Health], dict[str, str], Limits],
