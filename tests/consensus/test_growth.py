@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from swarmlet.consensus import feeding
 from swarmlet.consensus.disk import Contents
 from swarmlet.consensus.settings import ConsensusConfig
+from swarmlet.consensus.wire import MembershipView
 from swarmlet.errors import ConflictError, OutcomeUnknownError, PeerError, RemovedError
 from swarmlet.store.replica import Change
 from swarmlet.store.state import Store
@@ -465,3 +467,23 @@ async def test_a_machine_finds_the_cluster_although_all_that_admitted_it_have_le
         await machine.start()
         await eventually(lambda: machine.get("first") is not None)
         await eventually(lambda: machine.role in ("voter", "standby"))
+
+
+@on_virtual_time
+async def test_no_log_is_dropped_for_what_a_peer_knew_before_it_was_written(tmp_path: Path) -> None:
+    """Who was released, and made a voter again since, may have acknowledged entries that count."""
+    async with cluster_of(3, tmp_path) as cluster:
+        voter = await cluster.leader()
+        cluster.network.part({voter.node})
+        with suppress(PeerError):
+            await voter.put("in the log, not committed", seconds=0.5)
+        core = voter.consensus._engine.core
+        assert core.last_index > voter.consensus.applied
+        everybody = frozenset(cluster.machines)
+        old = MembershipView(voter.consensus.applied, core.last_term, everybody, everybody - {voter.node})
+        voter.consensus._belonging._judge(old)
+        await asyncio.sleep(0.1)
+        assert not voter.consensus._engine.is_spare
+        voter.consensus._belonging._judge(msgspec.structs.replace(old, applied=old.applied + 1, term=old.term + 1))
+        await asyncio.sleep(0.1)
+        assert voter.consensus._engine.is_spare
