@@ -90,6 +90,7 @@ class Leadership:
         if self.transferee not in self._state.membership.voters:
             self.transferee = NO_NODE
         self.advance_commit()
+        self._serve_confirmed_reads()  # those who are left may all have confirmed: nobody else will answer
 
     # Commitment.
 
