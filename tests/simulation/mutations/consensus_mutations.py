@@ -234,25 +234,6 @@ CLIENTS = (
         new="                await self._engine.applied.wait(self._engine.core.commit)\n",
         world=World.CONSENSUS,
     ),
-    Mutation(
-        name="answer-to-an-older-read-taken",
-        source="RAFT.md: a read is confirmed by a round that began after it",
-        file="consensus/reads.py",
-        old="if self._asked and state.context == self._context:",
-        new="if self._asked:",
-        world=World.CONSENSUS,
-    ),
-    Mutation(
-        name="reader-joins-the-question-under-way",
-        source="RAFT.md: a read is confirmed by a round that began after it",
-        file="consensus/reads.py",
-        old="        if self._next is None:\n            self._next = Round()\n        reading = self._next\n",
-        new=(
-            "        if self._next is None and self._asked is None:\n            self._next = Round()\n"
-            "        reading = self._asked or self._next\n        assert reading\n"
-        ),
-        world=World.CONSENSUS,
-    ),
 )
 
 SENDING = (
@@ -262,14 +243,6 @@ SENDING = (
         file="consensus/snapshots.py",
         old="last = Message(message.kind, message.sender, message.to, message.term, snapshot=meta)",
         new="last = message",
-        world=World.CONSENSUS,
-    ),
-    Mutation(
-        name="doubled-piece-appended",
-        source="RAFT.md: chunked, resumable snapshots",
-        file="consensus/snapshot_file.py",
-        old="            if offset == held and piece:\n",
-        new="            if piece:\n",
         world=World.CONSENSUS,
     ),
     Mutation(

@@ -239,13 +239,6 @@ SNAPSHOTS = (
         old="return SnapshotMeta(index, term, self._log.memberships.at(index))",
         new="return SnapshotMeta(index, term, self._log.memberships.latest)",
     ),
-    Mutation(
-        name="compaction-forgets-the-term",
-        source="Raft §7: the snapshot keeps the term of its last entry for the check of the next append",
-        file="raft/log.py",
-        old="self.base_index, self.base_term, self._base_total = index, term, total",
-        new="self.base_index, self._base_total = index, total",
-    ),
 )
 
 READS = (

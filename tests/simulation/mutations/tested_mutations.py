@@ -14,6 +14,45 @@ LINKS = "tests/transport/test_tls_peers.py"
 
 TESTED = (
     Mutation(
+        name="answer-to-an-older-read-taken",
+        source="RAFT.md: a read is confirmed by a round that began after it",
+        file="consensus/reads.py",
+        old="if self._asked and state.context == self._context:",
+        new="if self._asked:",
+        world=World.TEST,
+        test="tests/consensus/test_reads.py::test_an_answer_to_a_question_that_was_asked_anew_is_none",
+    ),
+    Mutation(
+        name="reader-joins-the-question-under-way",
+        source="RAFT.md: a read is confirmed by a round that began after it",
+        file="consensus/reads.py",
+        old="        if self._next is None:\n            self._next = Round()\n        reading = self._next\n",
+        new=(
+            "        if self._next is None and self._asked is None:\n            self._next = Round()\n"
+            "        reading = self._asked or self._next\n        assert reading\n"
+        ),
+        world=World.TEST,
+        test="tests/consensus/test_reads.py::test_who_comes_while_a_question_is_under_way_shares_the_next_one",
+    ),
+    Mutation(
+        name="compaction-forgets-the-term",
+        source="Raft §7: the snapshot keeps the term of its last entry for the check of the next append",
+        file="raft/log.py",
+        old="self.base_index, self.base_term, self._base_total = index, term, total",
+        new="self.base_index, self._base_total = index, total",
+        world=World.TEST,
+        test=f"{SCENARIOS}[snapshots-CompactionKeepsTheTerm]",
+    ),
+    Mutation(
+        name="doubled-piece-appended",
+        source="RAFT.md: chunked, resumable snapshots",
+        file="consensus/snapshot_file.py",
+        old="            if offset == held and piece:\n",
+        new="            if piece:\n",
+        world=World.TEST,
+        test=f"{DISKS}::test_an_installed_snapshot_replaces_log_and_older_snapshots",
+    ),
+    Mutation(
         name="changes-overlap",
         source="RAFT.md: membership changes one at a time",
         file="raft/leadership.py",
