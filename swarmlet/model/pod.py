@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from swarmlet.model.affinity import Affinity
 from swarmlet.model.base import ApiStruct, Time, always
 from swarmlet.model.meta import Condition, Object, ObjectMeta
 
@@ -142,6 +143,8 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     node_name: str = ""
     host_network: bool = False
     hostname: str = ""
+    subdomain: str = ""
+    affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
     scheduler_name: str = ""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import objects, pods
+from swarmlet.model import affinity, objects, pods
+from swarmlet.model.affinity import NodeSelector
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 
 POD_COUNT = "pods"
@@ -32,6 +33,7 @@ class Demand:
 
     requests: tuple[tuple[str, int], ...]
     node_selector: tuple[tuple[str, str], ...] = ()
+    required_nodes: NodeSelector | None = None
     tolerations: tuple[Toleration, ...] = ()
     ports: tuple[HostPort, ...] = ()
     owner: str = ""
@@ -44,6 +46,7 @@ def demand_of(pod: Pod) -> Demand:
     return Demand(
         requests=tuple(sorted((name, amount) for name, amount in requests.items() if amount)),
         node_selector=tuple(sorted(pod.spec.node_selector.items())),
+        required_nodes=affinity.required_nodes(pod.spec.affinity),
         tolerations=pod.spec.tolerations,
         ports=_host_ports(pod.spec),
         owner=owner.uid if owner else "",

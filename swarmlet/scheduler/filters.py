@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarmlet.model import taints
+from swarmlet.model import affinity, taints
 from swarmlet.model.core import Taint
 from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand
@@ -31,6 +31,7 @@ Filter = Callable[[Demand, NodeInfo], Refusal | None]
 
 NOT_READY = Refusal("not ready", "not ready")
 CORDONED = Refusal("cordoned", "cordoned")
+OTHER_NODE = Refusal("does not match the node affinity", "do not match the node affinity")
 _CORDON = Taint(key=taints.UNSCHEDULABLE, effect="NoSchedule")
 
 
@@ -62,6 +63,12 @@ def matches_node_selector(demand: Demand, node: NodeInfo) -> Refusal | None:
     return Refusal(f"does {words}", f"do {words}")
 
 
+def matches_affinity(demand: Demand, node: NodeInfo) -> Refusal | None:
+    """Refuse on a node that is none of those the Pod must be on."""
+    wanted = demand.required_nodes
+    return None if wanted is None or affinity.matches(wanted, node.name, node.labels) else OTHER_NODE
+
+
 def has_ports_free(demand: Demand, node: NodeInfo) -> Refusal | None:
     """Refuse on a node where a Pod holds a host port that this one asks for."""
     taken = [f"{port.port}/{port.protocol}" for port in demand.ports if any(map(port.collides, node.ports))]
@@ -77,7 +84,13 @@ def has_room(demand: Demand, node: NodeInfo) -> Refusal | None:
     return Refusal("lacks", "lack", lacking) if lacking else None
 
 
-NODE_FILTERS: tuple[Filter, ...] = (is_ready, is_not_cordoned, tolerates_taints, matches_node_selector)
+NODE_FILTERS: tuple[Filter, ...] = (
+    is_ready,
+    is_not_cordoned,
+    tolerates_taints,
+    matches_node_selector,
+    matches_affinity,
+)
 ROOM_FILTERS: tuple[Filter, ...] = (has_ports_free, has_room)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from swarmlet.model import affinity
 from swarmlet.scheduler import explain, filters, scores
 from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand
@@ -82,11 +83,18 @@ class _Ballot:
         every = filters.NODE_FILTERS + filters.ROOM_FILTERS
         heap = [
             (scorer.score(node), self._lot[name], name)
-            for name, node in self._nodes.items()
+            for name, node in self._able(demand)
             if filters.refusal(every, demand, node) is None
         ]
         heapq.heapify(heap)
         return heap
+
+    def _able(self, demand: Demand) -> Iterable[tuple[str, NodeInfo]]:
+        """Return the nodes to look at: of Pods that name theirs, as a DaemonSet's do, there are as many as nodes."""
+        named = affinity.names_asked_for(demand.required_nodes) if demand.required_nodes else None
+        if named is None:
+            return self._nodes.items()
+        return [(name, self._nodes[name]) for name in sorted(named) if name in self._nodes]
 
     def _renew(self, candidates: list[Candidate], demand: Demand, scorer: scores.Scorer, name: str) -> None:
         """Put the node that just took a Pod, the first, where it now belongs; only its own score changed."""

@@ -1,7 +1,7 @@
 """Reads and plays scheduling scenarios: commands, a line with ----, and the output they had when last looked at.
 
 node NAME [cpu=4] [memory=8Gi] [pods=110] [label.K=V] [taint=K=V:EFFECT] [cordoned] [unready]
-pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID]
+pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID] [on=NODE]
 remove NAME...              takes Pods away
 finish NAME...              lets Pods' containers end for good
 unnode NAME...              takes nodes away
@@ -15,7 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-from swarmlet.model import kinds, objects
+from swarmlet.model import affinity, kinds, objects
 from swarmlet.model.core import Node, NodeSpec, NodeStatus, Taint
 from swarmlet.model.meta import Condition, ObjectMeta, OwnerReference
 from swarmlet.model.pod import Container, ContainerPort, Pod, PodSpec, PodStatus, ResourceRequirements, Toleration
@@ -161,6 +161,7 @@ def make_pod(name: str, options: Options) -> Pod:
         spec=PodSpec(
             containers=(Container(name="main", ports=ports, resources=ResourceRequirements(requests=requests)),),
             node_selector=options.under("select."),
+            affinity=affinity.on_node(options.values["on"]) if "on" in options.values else None,
             tolerations=tuple(Toleration(key=key, operator="Exists") for key in options.some("tolerate").values()),
         ),
     )

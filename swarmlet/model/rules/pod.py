@@ -9,7 +9,7 @@ import msgspec
 from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import container, meta, volumes
+from swarmlet.model.rules import affinity, container, meta, volumes
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -67,6 +67,9 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
         place.field("nodeName").invalid_each(spec.node_name, syntax.dns_subdomain(spec.node_name))
     if spec.hostname:
         place.field("hostname").invalid_each(spec.hostname, syntax.dns_label(spec.hostname))
+    if spec.subdomain:
+        place.field("subdomain").invalid_each(spec.subdomain, syntax.dns_label(spec.subdomain))
+    affinity.affinity(spec.affinity, place.field("affinity"))
     _tolerations(spec.tolerations, place.field("tolerations"))
 
 
