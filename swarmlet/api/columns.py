@@ -12,8 +12,9 @@ from typing import Any
 
 from swarmlet.api import pod_cells
 from swarmlet.api.durations import UNKNOWN, since
-from swarmlet.model import conditions, kinds, selectors
+from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
+from swarmlet.model.apps_sets import ControllerRevision, DaemonSet, StatefulSet
 from swarmlet.model.core import ConfigMap, Event, Lease, Namespace, Node, Secret
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
@@ -104,6 +105,39 @@ def _replica_set(value: ReplicaSet, now: datetime) -> list[object]:
     ]
 
 
+def _stateful_set(value: StatefulSet, now: datetime) -> list[object]:
+    wanted = value.spec.replicas if value.spec.replicas is not None else 1
+    return [
+        value.metadata.name,
+        f"{value.status.ready_replicas}/{wanted}",
+        _age(value, now),
+        *_template(value.spec.template),
+    ]
+
+
+def _daemon_set(value: DaemonSet, now: datetime) -> list[object]:
+    node_selector = value.spec.template.spec.node_selector
+    return [
+        value.metadata.name,
+        value.status.desired_number_scheduled,
+        value.status.current_number_scheduled,
+        value.status.number_ready,
+        value.status.updated_number_scheduled,
+        value.status.number_available,
+        ",".join(f"{key}={text}" for key, text in sorted(node_selector.items())) or NONE,
+        _age(value, now),
+        *_template(value.spec.template),
+        selectors.to_text(value.spec.selector) or NONE,
+    ]
+
+
+def _controller_revision(value: ControllerRevision, now: datetime) -> list[object]:
+    owner = objects.controller_of(value)
+    group = owner.api_version.rpartition("/")[0] if owner else ""
+    told = f"{owner.kind.lower()}{'.' if group else ''}{group}/{owner.name}" if owner else NONE
+    return [value.metadata.name, told, value.revision, _age(value, now)]
+
+
 def _template(template: PodTemplateSpec) -> tuple[str, str]:
     containers = template.spec.containers
     return ",".join(each.name for each in containers), ",".join(each.image for each in containers)
@@ -192,6 +226,24 @@ _BY_RESOURCE = {
             *_TEMPLATE,
         ),
         _replica_set,
+    ),
+    kinds.STATEFUL_SET.resource: Columns((_NAME, Column("Ready"), _AGE, *_TEMPLATE[:2]), _stateful_set),
+    kinds.DAEMON_SET.resource: Columns(
+        (
+            _NAME,
+            Column("Desired", "integer"),
+            Column("Current", "integer"),
+            Column("Ready", "integer"),
+            Column("Up-to-date", "integer"),
+            Column("Available", "integer"),
+            Column("Node Selector"),
+            _AGE,
+            *_TEMPLATE,
+        ),
+        _daemon_set,
+    ),
+    kinds.CONTROLLER_REVISION.resource: Columns(
+        (_NAME, Column("Controller"), Column("Revision", "integer"), _AGE), _controller_revision
     ),
     kinds.NODE.resource: Columns(
         (

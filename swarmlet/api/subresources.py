@@ -17,6 +17,7 @@ from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
 from swarmlet.model import conditions, decode, objects, schema, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
+from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import Condition, Object, ObjectMeta
 from swarmlet.model.pod import Pod
@@ -134,7 +135,7 @@ async def _edit(request: web.Request, definition: str) -> Callable[[Document], D
 
 def _scale(value: Object) -> Scale:
     """Return the Scale of something with replicas."""
-    assert isinstance(value, Deployment | ReplicaSet), "only these have /scale"
+    assert isinstance(value, Deployment | ReplicaSet | StatefulSet), "only these have /scale"
     metadata = value.metadata
     return Scale(
         metadata=ObjectMeta(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from swarmlet.model import apps, core, pod, pods
+from swarmlet.model import apps, apps_sets, core, pod, pods
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.meta import Object
 
@@ -19,6 +19,8 @@ REPLICAS = 1
 REVISION_HISTORY_LIMIT = 10
 PROGRESS_DEADLINE_SECONDS = 600
 ROLLING_SHARE = "25%"
+UNAVAILABLE = 1
+"""Pods of a StatefulSet or DaemonSet that an update may take at a time."""
 TERMINATION_GRACE_SECONDS = 30
 SCHEDULER_NAME = "default-scheduler"
 FILE_MODE = 0o644
@@ -84,6 +86,57 @@ def _replica_set(value: apps.ReplicaSet) -> apps.ReplicaSet:
     spec = value.spec
     filled = msgspec.structs.replace(spec, replicas=_or(spec.replicas, REPLICAS), template=_template(spec.template))
     return msgspec.structs.replace(value, spec=filled)
+
+
+def _stateful_set(value: apps_sets.StatefulSet) -> apps_sets.StatefulSet:
+    spec = value.spec
+    policy = spec.persistent_volume_claim_retention_policy or apps_sets.ClaimRetentionPolicy()
+    filled = msgspec.structs.replace(
+        _with(spec, pod_management_policy=apps_sets.ORDERED_READY),
+        replicas=_or(spec.replicas, REPLICAS),
+        update_strategy=_stateful_set_strategy(spec.update_strategy),
+        revision_history_limit=_or(spec.revision_history_limit, REVISION_HISTORY_LIMIT),
+        persistent_volume_claim_retention_policy=_with(
+            policy, when_deleted=apps_sets.RETAIN, when_scaled=apps_sets.RETAIN
+        ),
+        template=_template(spec.template),
+    )
+    return msgspec.structs.replace(value, spec=filled)
+
+
+def _stateful_set_strategy(strategy: apps_sets.StatefulSetUpdateStrategy) -> apps_sets.StatefulSetUpdateStrategy:
+    strategy = _with(strategy, type=apps_sets.ROLLING_UPDATE)
+    if strategy.type != apps_sets.ROLLING_UPDATE:
+        return strategy
+    given = strategy.rolling_update or apps_sets.RollingUpdateStatefulSet()
+    rolling = apps_sets.RollingUpdateStatefulSet(
+        partition=_or(given.partition, 0),
+        max_unavailable=UNAVAILABLE if given.max_unavailable is None else given.max_unavailable,
+    )
+    return msgspec.structs.replace(strategy, rolling_update=rolling)
+
+
+def _daemon_set(value: apps_sets.DaemonSet) -> apps_sets.DaemonSet:
+    spec = value.spec
+    filled = msgspec.structs.replace(
+        spec,
+        update_strategy=_daemon_set_strategy(spec.update_strategy),
+        revision_history_limit=_or(spec.revision_history_limit, REVISION_HISTORY_LIMIT),
+        template=_template(spec.template),
+    )
+    return msgspec.structs.replace(value, spec=filled)
+
+
+def _daemon_set_strategy(strategy: apps_sets.DaemonSetUpdateStrategy) -> apps_sets.DaemonSetUpdateStrategy:
+    strategy = _with(strategy, type=apps_sets.ROLLING_UPDATE)
+    if strategy.type != apps_sets.ROLLING_UPDATE:
+        return strategy
+    given = strategy.rolling_update or apps_sets.RollingUpdateDaemonSet()
+    rolling = apps_sets.RollingUpdateDaemonSet(
+        max_unavailable=UNAVAILABLE if given.max_unavailable is None else given.max_unavailable,
+        max_surge=0 if given.max_surge is None else given.max_surge,
+    )
+    return msgspec.structs.replace(strategy, rolling_update=rolling)
 
 
 def _template(template: pod.PodTemplateSpec) -> pod.PodTemplateSpec:
@@ -172,6 +225,8 @@ def _namespace(value: core.Namespace) -> core.Namespace:
 _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     apps.Deployment: _deployment,
     apps.ReplicaSet: _replica_set,
+    apps_sets.StatefulSet: _stateful_set,
+    apps_sets.DaemonSet: _daemon_set,
     pod.Pod: _pod,
     core.Secret: _secret,
     core.Namespace: _namespace,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, cluster, core, pod
+from swarmlet.model import apps, apps_sets, cluster, core, pod
 from swarmlet.model.meta import Object
 
 
@@ -60,8 +60,33 @@ DEPLOYMENT = Kind(
 REPLICA_SET = Kind(
     apps.ReplicaSet, "replicasets", "replicaset", ("rs",), categories=("all",), subresources=("status", "scale")
 )
+STATEFUL_SET = Kind(
+    apps_sets.StatefulSet,
+    "statefulsets",
+    "statefulset",
+    ("sts",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+DAEMON_SET = Kind(
+    apps_sets.DaemonSet, "daemonsets", "daemonset", ("ds",), categories=("all",), subresources=("status",)
+)
+CONTROLLER_REVISION = Kind(apps_sets.ControllerRevision, "controllerrevisions", "controllerrevision")
 
-SERVED = (NAMESPACE, NODE, POD, CONFIG_MAP, SECRET, EVENT, LEASE, DEPLOYMENT, REPLICA_SET)
+SERVED = (
+    NAMESPACE,
+    NODE,
+    POD,
+    CONFIG_MAP,
+    SECRET,
+    EVENT,
+    LEASE,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
+    DAEMON_SET,
+    CONTROLLER_REVISION,
+)
 """In the order that discovery lists them."""
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import apps, core, kinds, pod, syntax
+from swarmlet.model import apps, apps_sets, core, kinds, pod, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import apps as apps_rules
+from swarmlet.model.rules import apps_sets as sets_rules
 from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
@@ -34,6 +35,9 @@ _RULES: dict[type[Object], Rule] = {
     apps.Deployment: apps_rules.deployment,
     apps.ReplicaSet: apps_rules.replica_set,
     apps.Scale: apps_rules.scale,
+    apps_sets.StatefulSet: sets_rules.stateful_set,
+    apps_sets.DaemonSet: sets_rules.daemon_set,
+    apps_sets.ControllerRevision: sets_rules.controller_revision,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
@@ -41,6 +45,9 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     pod.Pod: pod_rules.pod_update,
     apps.Deployment: apps_rules.deployment_update,
     apps.ReplicaSet: apps_rules.replica_set_update,
+    apps_sets.StatefulSet: sets_rules.stateful_set_update,
+    apps_sets.DaemonSet: sets_rules.daemon_set_update,
+    apps_sets.ControllerRevision: sets_rules.controller_revision_update,
 }
 
 
