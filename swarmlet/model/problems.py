@@ -91,6 +91,10 @@ class Place:
         """Say that the value is too large."""
         self.problems.add(self.path, f"Too long: may not be more than {bytes_max} bytes")
 
+    def too_many(self, count: int, most: int) -> None:
+        """Say that a list has too many items."""
+        self.problems.add(self.path, f"Too many: {count}: must have at most {most} items")
+
     def not_negative(self, value: int | None) -> None:
         """Check a number that may be zero or absent."""
         if value is not None and value < 0:

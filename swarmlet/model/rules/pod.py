@@ -49,11 +49,16 @@ def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
 
 def template(value: model.PodTemplateSpec, place: Place) -> None:
     """Check the template of what keeps its Pods running."""
+    finite_template(value, place)
+    if value.spec.restart_policy not in ("", "Always"):
+        place.field("spec").field("restartPolicy").unsupported(value.spec.restart_policy, ("Always",))
+
+
+def finite_template(value: model.PodTemplateSpec, place: Place) -> None:
+    """Check a template whose Pods may end."""
     meta.label_map(value.metadata.labels, place.field("metadata").field("labels"))
     meta.annotation_map(value.metadata.annotations, place.field("metadata").field("annotations"))
     pod_spec(value.spec, place.field("spec"))
-    if value.spec.restart_policy not in ("", "Always"):
-        place.field("spec").field("restartPolicy").unsupported(value.spec.restart_policy, ("Always",))
 
 
 def pod_spec(spec: model.PodSpec, place: Place) -> None:
