@@ -18,11 +18,13 @@ class Reconciliation:
 
     `operations` bear the revisions that were read, so that what changed meanwhile is not overwritten. `events` are
     recorded once all operations took effect. `requeue_after_seconds`: look at the key again then, whatever happens.
+    `atomic`: the operations take effect all or not at all; such a one must fit into a command.
     """
 
     operations: tuple[Operation, ...] = ()
     events: tuple[events.Note, ...] = ()
     requeue_after_seconds: float | None = None
+    atomic: bool = False
 
 
 NOTHING = Reconciliation()

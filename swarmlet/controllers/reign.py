@@ -156,10 +156,23 @@ class Reign:
         try:
             for command in batch.commands():
                 outcomes += await self._replica.propose(command, atomic=False, timeout_seconds=PROPOSE_SECONDS)
+            outcomes += await self._propose_wholes(batch)
         except OutcomeUnknownError:
             await self._replica.linearize()  # what is decided next must know what became of these
             raise
         return outcomes
+
+    async def _propose_wholes(self, batch: Batch) -> Sequence[Outcome]:
+        """Propose each atomic command; together, so that they share the log's commits."""
+        wholes = [
+            self._replica.propose(command, atomic=True, timeout_seconds=PROPOSE_SECONDS)
+            for command in batch.atomic_commands()
+        ]
+        answers = await asyncio.gather(*wholes, return_exceptions=True)
+        failures = [each for each in answers if isinstance(each, BaseException)]
+        if failures:
+            raise next((each for each in failures if isinstance(each, OutcomeUnknownError)), failures[0])
+        return [outcome for each in answers if not isinstance(each, BaseException) for outcome in each]
 
     def _settle(self, ticket: Ticket, reconciliation: Reconciliation, failed: Sequence[Outcome]) -> None:
         if failed:
