@@ -118,9 +118,9 @@ async def test_a_typo_is_refused_and_an_unsupported_field_warned_of(kubectl: Kub
     typo["spec"]["replicsa"] = 1
     assert 'unknown field "spec.replicsa"' in await kubectl("apply", "-f", "-", stdin=typo, code=1)
     document = deployment("probed")
-    document["spec"]["template"]["spec"]["affinity"] = {"nodeAffinity": {}}
+    document["spec"]["template"]["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimName": "gpu"}]
     printed = await kubectl("create", "-f", "-", stdin=document)
-    assert "Warning: spec.template.spec.affinity: not supported" in printed
+    assert "Warning: spec.template.spec.resourceClaims: not supported" in printed
     assert "deployment.apps/probed created" in printed
 
 

@@ -135,12 +135,10 @@ async def test_an_unknown_field_is_an_error_when_strict_a_warning_else(api: Api)
 @pytest.mark.parametrize("validation", ["Strict", "Warn", "Ignore"])
 async def test_a_field_not_honoured_is_always_a_warning(api: Api, validation: str) -> None:
     document = deployment()
-    document["spec"]["template"]["spec"]["affinity"] = {
-        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}
-    }
+    document["spec"]["template"]["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimName": "gpu"}]
     async with api.post(f"{DEPLOYMENTS}?fieldValidation={validation}", json=document) as response:
         assert response.status == 201
-        assert "spec.template.spec.affinity.podAntiAffinity: not supported" in response.headers["Warning"]
+        assert "spec.template.spec.resourceClaims: not supported" in response.headers["Warning"]
 
 
 async def test_dry_run_answers_and_changes_nothing(api: Api, replica: DirectReplica, web: dict) -> None:
