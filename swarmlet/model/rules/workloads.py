@@ -20,7 +20,7 @@ def selector(value: LabelSelector, template: PodTemplateSpec, place: Place, word
     if meta.is_empty(value):
         place.field("selector").required(f"empty selector is invalid for {word}")
     else:
-        _matches(value, template, place.field("template"))
+        matches(value, template, place.field("template"))
     pod.template(template, place.field("template"))
 
 
@@ -56,7 +56,8 @@ def number(value: IntOrString | None) -> int:
     return value or 0
 
 
-def _matches(value: LabelSelector, template: PodTemplateSpec, place: Place) -> None:
+def matches(value: LabelSelector, template: PodTemplateSpec, place: Place) -> None:
+    """Check that a template's labels are those that the selector asks for."""
     if any(each.operator not in ("In", "NotIn", "Exists", "DoesNotExist") for each in value.match_expressions):
         return
     if not selectors.from_labels(value)(template.metadata.labels):
