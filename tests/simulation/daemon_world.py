@@ -254,7 +254,7 @@ class DaemonWorld:
             fault.strike(self)
 
     def _return(self, host: Host) -> None:
-        if host.node_id:
+        if host.node_id and host.is_admitted:
             host.machine.start()
 
     # What an operator does.
@@ -273,7 +273,7 @@ class DaemonWorld:
             if not any(member.node_id == identity.node_id for member in desk.replica.status().members):
                 await desk.replica.add_member(identity.node_id, host.machine.address)
 
-        self._see_through(f"admit {host.name}", admit, then=host.machine.start)
+        self._see_through(f"admit {host.name}", admit, then=host.admit)
 
     def _dismiss(self, host: Host, *, wipe: bool) -> None:
         """Have the cluster remove a machine; one that lost its disk then joins anew."""

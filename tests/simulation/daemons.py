@@ -76,7 +76,8 @@ class PoweredMachine(Machine):
 class Host:
     """One machine that runs a daemon: its engine and its Pods' files, who it is, and the daemon while one lives.
 
-    `node_id` is "" while the machine is no member. `folder` is where volumes lie: a real folder of the test.
+    `node_id` is "" while the machine is no member; it may start once it `is_admitted`. `folder` is where volumes lie: a
+    real folder of the test.
     """
 
     def __init__(self, kernel: Kernel, network: Network, name: str, folder: Path, audience: Audience) -> None:
@@ -94,6 +95,7 @@ class Host:
         self.engine = self.machine.engine = MachineEngine(self.machine, registry=IMAGES)
         self.volumes = Volumes(disk=folder / name / "pods", memory=folder / name / "memory")
         self.node_id = ""
+        self.is_admitted = False
         self.memberships = 0
         self._audience = audience
         self._state: NodeState | None = None
@@ -106,17 +108,23 @@ class Host:
         """Become the first machine of a cluster, and start."""
         self.enrol(())
         self._founds = True
-        self.machine.start()
+        self.admit()
 
     def enrol(self, members: Sequence[Member]) -> NodeIdentity:
         """Take a new identity, with an empty disk."""
         self.memberships += 1
+        self.is_admitted = False
         self.node_id = f"{self.name}-id-{self.memberships}"
         self._state = NodeState(
             cluster_id=CLUSTER_ID, node_id=self.node_id, name=self.name, advertise=self.machine.address,
             peers=tuple(members),
         )  # fmt: skip
         return self._state.identity
+
+    def admit(self) -> None:
+        """Be a member, and start."""
+        self.is_admitted = True
+        self.machine.start()
 
     def forget(self) -> None:
         """Be no member any more, and keep nothing."""
