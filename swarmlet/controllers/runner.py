@@ -23,6 +23,7 @@ from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
 from swarmlet.controllers.replicaset import ReplicaSets
 from swarmlet.controllers.scheduling import Scheduling
+from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.model import events
 from swarmlet.store import node_names
 from swarmlet.store.replica import MemberStatus, Replica
@@ -77,6 +78,7 @@ class Controllers:
             Namespaces(self._rng),
             Deployments(self._rng),
             ReplicaSets(self._rng),
+            StatefulSets(self._rng),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
