@@ -19,7 +19,7 @@ from swarmlet.controllers.drafts import Drafts
 from swarmlet.model import kinds, names, objects, selectors
 from swarmlet.model.apps_sets import ControllerRevision, DaemonSet, StatefulSet
 from swarmlet.model.base import clock_time
-from swarmlet.model.meta import LabelSelector, ObjectMeta
+from swarmlet.model.meta import LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import PodTemplateSpec
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored, View
@@ -119,8 +119,7 @@ class History:
     def _make(self, data: dict[str, Any], number: int) -> tuple[ControllerRevision, int | None]:
         owner, work = self._owner, self._work
         collisions = owner.status.collision_count or 0
-        prefix = owner.metadata.name[:NAME_LENGTH_MAX]
-        while work.view.get(Key(REVISIONS, owner.metadata.namespace, name := _name(prefix, data, collisions))):
+        while work.view.get(Key(REVISIONS, owner.metadata.namespace, name := name_of(owner, _hash(data, collisions)))):
             collisions += 1
         annotations = {key: text for key, text in owner.metadata.annotations.items() if key != _NOT_COPIED}
         made = ControllerRevision(
@@ -141,8 +140,13 @@ class History:
         return made, collisions or owner.status.collision_count
 
 
-def _name(prefix: str, data: dict[str, Any], collisions: int) -> str:
-    return f"{prefix}-{names.hashed(_encoder.encode(data) + b'#%d' % collisions)}"
+def name_of(owner: Object, hash_: str) -> str:
+    """Return the name of the version of an owner that has a hash."""
+    return f"{owner.metadata.name[:NAME_LENGTH_MAX]}-{hash_}"
+
+
+def _hash(data: dict[str, Any], collisions: int) -> str:
+    return names.hashed(_encoder.encode(data) + b"#%d" % collisions)
 
 
 def _age(revision: ControllerRevision) -> tuple[int, str]:

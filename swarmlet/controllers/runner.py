@@ -10,6 +10,7 @@ import structlog
 from swarmlet.clock import Clock
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
+from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.deployment import Deployments
 from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
@@ -79,6 +80,7 @@ class Controllers:
             Deployments(self._rng),
             ReplicaSets(self._rng),
             StatefulSets(self._rng),
+            DaemonSets(self._rng),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),

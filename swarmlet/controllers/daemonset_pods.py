@@ -1,0 +1,96 @@
+"""A DaemonSet's Pods: on which nodes they run, and how one is made for a node.
+
+A Pod is bound by the scheduler as any other; a required node affinity for the node's name leaves it no choice.
+Source: kubernetes pkg/controller/daemon (daemon_controller.go, util/daemonset_util.go).
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+
+import msgspec
+
+from swarmlet.controllers.controller_history import POD_REVISION
+from swarmlet.model import affinity, names, objects, pods, taints
+from swarmlet.model.apps_sets import DaemonSet
+from swarmlet.model.base import clock_time
+from swarmlet.model.core import Node
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.pod import Pod, PodSpec, PodStatus, Toleration
+
+STAYS = (taints.NOT_READY, taints.UNREACHABLE)
+"""A node's Pods are not evicted for these: nobody else could do their work."""
+RUNS_DESPITE = (
+    "node.kubernetes.io/disk-pressure",
+    "node.kubernetes.io/memory-pressure",
+    "node.kubernetes.io/pid-pressure",
+    taints.UNSCHEDULABLE,
+)
+NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable"
+
+
+def tolerations(spec: PodSpec) -> tuple[Toleration, ...]:
+    """Return a template's tolerations and those that every DaemonSet's Pods have."""
+    keys = (*RUNS_DESPITE, NETWORK_UNAVAILABLE) if spec.host_network else RUNS_DESPITE
+    added = [Toleration(key=key, operator="Exists", effect="NoExecute") for key in STAYS]
+    added += [Toleration(key=key, operator="Exists", effect="NoSchedule") for key in keys]
+    return (*spec.tolerations, *(each for each in added if each not in spec.tolerations))
+
+
+def runs_on(spec: PodSpec, node: Node) -> bool:
+    """Whether a node is to have a Pod of this template."""
+    return _is_chosen(spec, node) and taints.untolerated(node.spec.taints, tolerations(spec)) is None
+
+
+def may_stay_on(spec: PodSpec, node: Node) -> bool:
+    """Whether a Pod that is on a node may go on there, though it might not be put there now."""
+    evicting = [taint for taint in node.spec.taints if taint.effect == "NoExecute"]
+    return _is_chosen(spec, node) and taints.untolerated(evicting, tolerations(spec)) is None
+
+
+def node_of(pod: Pod) -> str:
+    """Return the node that a Pod is on, or is to be bound to; "" for one that was not made for any."""
+    required = affinity.required_nodes(pod.spec.affinity)
+    asked_for = affinity.names_asked_for(required) if required else None
+    return pod.spec.node_name or (min(asked_for) if asked_for else "")
+
+
+def revision_hash(pod: Pod) -> str:
+    """Return the hash of the revision that a Pod is of."""
+    return pod.metadata.labels.get(POD_REVISION, "")
+
+
+def new_pod(daemon_set: DaemonSet, node: str, hash_: str, *, now: datetime, rng: random.Random) -> Pod:
+    """Return a Pod for a node, pending; what its template asks of nodes was looked at before."""
+    template = daemon_set.spec.template
+    prefix = f"{daemon_set.metadata.name}-"
+    return Pod(
+        metadata=ObjectMeta(
+            name=names.generated(prefix, rng),
+            generate_name=prefix,
+            namespace=daemon_set.metadata.namespace,
+            uid=names.new_uid(rng),
+            generation=1,
+            creation_timestamp=clock_time(now),
+            labels=template.metadata.labels | {POD_REVISION: hash_},
+            annotations=template.metadata.annotations,
+            finalizers=template.metadata.finalizers,
+            owner_references=(objects.owner_reference(daemon_set),),
+        ),
+        spec=msgspec.structs.replace(
+            template.spec, affinity=affinity.on_node(node), tolerations=tolerations(template.spec)
+        ),
+        status=PodStatus(phase="Pending", qos_class=pods.qos_class(template.spec)),
+    )
+
+
+def _is_chosen(spec: PodSpec, node: Node) -> bool:
+    """Whether a template asks for no other nodes, by name, labels or affinity."""
+    name, labels = node.metadata.name, node.metadata.labels
+    required = affinity.required_nodes(spec.affinity)
+    return (
+        spec.node_name in ("", name)
+        and spec.node_selector.items() <= labels.items()
+        and (required is None or affinity.matches(required, name, labels))
+    )
