@@ -26,7 +26,15 @@ from swarmlet.model.meta import Object, ObjectMeta
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
 _STATUS = "status"
-_WITH_GENERATION = (kinds.DEPLOYMENT, kinds.REPLICA_SET, kinds.STATEFUL_SET, kinds.DAEMON_SET, kinds.POD)
+_WITH_GENERATION = (
+    kinds.DEPLOYMENT,
+    kinds.REPLICA_SET,
+    kinds.STATEFUL_SET,
+    kinds.DAEMON_SET,
+    kinds.POD,
+    kinds.JOB,
+    kinds.CRON_JOB,
+)
 
 
 def read(kind: Kind, document: Mapping[str, Any], options: WriteOptions, warnings: list[str]) -> Object:

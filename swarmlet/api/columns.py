@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import pod_cells
+from swarmlet.api import batch_cells, pod_cells
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -244,6 +244,22 @@ _BY_RESOURCE = {
     ),
     kinds.CONTROLLER_REVISION.resource: Columns(
         (_NAME, Column("Controller"), Column("Revision", "integer"), _AGE), _controller_revision
+    ),
+    kinds.JOB.resource: Columns(
+        (_NAME, Column("Status"), Column("Completions"), Column("Duration"), _AGE, *_TEMPLATE), batch_cells.job
+    ),
+    kinds.CRON_JOB.resource: Columns(
+        (
+            _NAME,
+            Column("Schedule"),
+            Column("Timezone"),
+            Column("Suspend"),
+            Column("Active", "integer"),
+            Column("Last Schedule"),
+            _AGE,
+            *_TEMPLATE,
+        ),
+        batch_cells.cron_job,
     ),
     kinds.NODE.resource: Columns(
         (

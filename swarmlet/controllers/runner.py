@@ -10,12 +10,14 @@ import structlog
 from swarmlet.clock import Clock
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
+from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.deployment import Deployments
 from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.pod_garbage import PodGarbage
@@ -80,6 +82,8 @@ class Controllers:
             Deployments(self._rng),
             ReplicaSets(self._rng),
             StatefulSets(self._rng),
+            Jobs(self._rng),
+            CronJobs(self._rng),
             DaemonSets(self._rng),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from swarmlet.model import apps, apps_sets, core, pod, pods
+from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pods
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.meta import Object
 
@@ -139,6 +139,14 @@ def _daemon_set_strategy(strategy: apps_sets.DaemonSetUpdateStrategy) -> apps_se
     return msgspec.structs.replace(strategy, rolling_update=rolling)
 
 
+def _job(value: batch.Job) -> batch.Job:
+    return batch_defaults.job(value, _template(value.spec.template))
+
+
+def _cron_job(value: batch.CronJob) -> batch.CronJob:
+    return batch_defaults.cron_job(value, _template(value.spec.job_template.spec.template))
+
+
 def _template(template: pod.PodTemplateSpec) -> pod.PodTemplateSpec:
     return msgspec.structs.replace(template, spec=_pod_spec(template.spec))
 
@@ -227,6 +235,8 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     apps.ReplicaSet: _replica_set,
     apps_sets.StatefulSet: _stateful_set,
     apps_sets.DaemonSet: _daemon_set,
+    batch.Job: _job,
+    batch.CronJob: _cron_job,
     pod.Pod: _pod,
     core.Secret: _secret,
     core.Namespace: _namespace,

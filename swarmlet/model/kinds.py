@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, cluster, core, pod
+from swarmlet.model import apps, apps_sets, batch, cluster, core, pod
 from swarmlet.model.meta import Object
 
 
@@ -72,6 +72,8 @@ DAEMON_SET = Kind(
     apps_sets.DaemonSet, "daemonsets", "daemonset", ("ds",), categories=("all",), subresources=("status",)
 )
 CONTROLLER_REVISION = Kind(apps_sets.ControllerRevision, "controllerrevisions", "controllerrevision")
+JOB = Kind(batch.Job, "jobs", "job", categories=("all",), subresources=("status",))
+CRON_JOB = Kind(batch.CronJob, "cronjobs", "cronjob", ("cj",), categories=("all",), subresources=("status",))
 
 SERVED = (
     NAMESPACE,
@@ -86,6 +88,8 @@ SERVED = (
     STATEFUL_SET,
     DAEMON_SET,
     CONTROLLER_REVISION,
+    JOB,
+    CRON_JOB,
 )
 """In the order that discovery lists them."""
 

@@ -131,6 +131,7 @@ _FIELDS: dict[str, dict[str, Callable[[Object], str]]] = {
     "Namespace": {"status.phase": _getter("status.phase")},
     "Secret": {"type": _getter("type")},
     "ReplicaSet": {"status.replicas": _getter("status.replicas")},
+    "Job": {"status.successful": _getter("status.succeeded")},
 }
 
 

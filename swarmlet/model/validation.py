@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import apps, apps_sets, core, kinds, pod, syntax
+from swarmlet.model import apps, apps_sets, batch, core, kinds, pod, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import apps as apps_rules
 from swarmlet.model.rules import apps_sets as sets_rules
+from swarmlet.model.rules import batch as batch_rules
 from swarmlet.model.rules import core as core_rules
+from swarmlet.model.rules import cron_job as cron_job_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
 
@@ -38,6 +40,8 @@ _RULES: dict[type[Object], Rule] = {
     apps_sets.StatefulSet: sets_rules.stateful_set,
     apps_sets.DaemonSet: sets_rules.daemon_set,
     apps_sets.ControllerRevision: sets_rules.controller_revision,
+    batch.Job: batch_rules.job,
+    batch.CronJob: cron_job_rules.cron_job,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
@@ -45,6 +49,7 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     pod.Pod: pod_rules.pod_update,
     apps.Deployment: apps_rules.deployment_update,
     apps.ReplicaSet: apps_rules.replica_set_update,
+    batch.Job: batch_rules.job_update,
     apps_sets.StatefulSet: sets_rules.stateful_set_update,
     apps_sets.DaemonSet: sets_rules.daemon_set_update,
     apps_sets.ControllerRevision: sets_rules.controller_revision_update,

@@ -16,7 +16,7 @@ from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.runner import Controllers
 from swarmlet.errors import UnavailableError
-from swarmlet.model import conditions, kinds, names, objects
+from swarmlet.model import conditions, kinds, names, objects, pods
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment
 from swarmlet.model.core import Event, Node, NodeStatus
 from swarmlet.model.meta import Condition, LabelSelector, Object, ObjectMeta
@@ -117,8 +117,12 @@ class HollowAgent:
 
 def _serve(stored: Stored) -> Operation | None:
     pod = stored.object
-    if objects.is_terminating(pod):
+    if objects.is_terminating(pod) and not pod.metadata.finalizers:
         return Delete(stored.key, expected_uid=pod.metadata.uid)
+    if pods.is_finished(pod):
+        return None
+    if objects.is_terminating(pod):
+        return update(stored, msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, phase="Failed")))
     if pod.status.phase == "Running" or pod.spec.containers[0].image == BAD_IMAGE:
         return None
     ready = Condition(type="Ready", status="True")
