@@ -131,6 +131,46 @@ def _replica_set(document: Document) -> Description:
     return [("Selector", _selector(spec)), ("Replicas", counts), ("Pods", ready), *template(spec["template"])]
 
 
+def _stateful_set(document: Document) -> Description:
+    spec, status = document["spec"], document.get("status") or {}
+    strategy = spec.get("updateStrategy") or {}
+    body: Description = [
+        ("Selector", _selector(spec)),
+        ("Service Name", str(spec.get("serviceName") or NONE)),
+        ("Replicas", f"{spec.get('replicas', 1)} desired | {status.get('replicas', 0)} total"),
+        ("Pods", f"{status.get('readyReplicas', 0)} ready | {status.get('availableReplicas', 0)} available"),
+        ("Pod Management", str(spec.get("podManagementPolicy") or NONE)),
+        ("Update Strategy", str(strategy.get("type") or NONE)),
+    ]
+    if rolling := strategy.get("rollingUpdate"):
+        body.append(("Partition", str(rolling.get("partition", 0))))
+        body.append(("Max Unavailable", str(rolling.get("maxUnavailable", 1))))
+    body.append(("Current Revision", f"{status.get('currentRevision')} on {status.get('currentReplicas', 0)} Pods"))
+    body.append(("Update Revision", f"{status.get('updateRevision')} on {status.get('updatedReplicas', 0)} Pods"))
+    return body + template(spec["template"])
+
+
+def _daemon_set(document: Document) -> Description:
+    spec, status = document["spec"], document.get("status") or {}
+    strategy = spec.get("updateStrategy") or {}
+    counts = (
+        ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
+        ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
+        ("Number of Nodes Scheduled with Up-to-date Pods", "updatedNumberScheduled"),
+        ("Number of Nodes Scheduled with Available Pods", "numberAvailable"),
+        ("Number of Nodes Misscheduled", "numberMisscheduled"),
+    )
+    body: Description = [
+        ("Selector", _selector(spec)),
+        ("Node-Selector", _pairs(spec["template"]["spec"].get("nodeSelector") or {}, "=")),
+        ("Update Strategy", str(strategy.get("type") or NONE)),
+    ]
+    if rolling := strategy.get("rollingUpdate"):
+        surge = f"{rolling.get('maxUnavailable', 1)} max unavailable, {rolling.get('maxSurge', 0)} max surge"
+        body.append(("RollingUpdateStrategy", surge))
+    return body + [(label, str(status.get(key, 0))) for label, key in counts] + template(spec["template"])
+
+
 def _node(document: Document) -> Description:
     spec, status = document.get("spec") or {}, document.get("status") or {}
     taints = [_taint(each) for each in spec.get("taints") or ()]
@@ -177,6 +217,8 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "Pod": _pod,
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "StatefulSet": _stateful_set,
+    "DaemonSet": _daemon_set,
     "Node": _node,
     "ConfigMap": _config_map,
     "Secret": _secret,

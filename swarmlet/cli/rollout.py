@@ -1,8 +1,9 @@
-"""`swarmlet rollout`: how a Deployment's newest version comes about, which ones there were, and going back to one."""
+"""`swarmlet rollout`: how the newest version of a workload comes about, which ones there were, going back to one."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 UNLIMITED_SECONDS = 7 * 24 * 3600.0
+
+JUDGES: Mapping[str, Callable[[rollouts.Document], rollouts.Progress]] = {
+    "Deployment": rollouts.deployment,
+    "StatefulSet": rollouts.stateful_set,
+    "DaemonSet": rollouts.daemon_set,
+}
+VERSIONS = {
+    "Deployment": "replicasets.apps",
+    "StatefulSet": "controllerrevisions.apps",
+    "DaemonSet": "controllerrevisions.apps",
+}
+"""The kind that holds the versions of each."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,42 +48,42 @@ async def status(
     within: options.Timeout = "0s",
 ) -> None:
     """Tell how far the rollout is, until it is done: exit 0; failed: 1; not in time: 6."""
-    deployment = await _deployment(session, what)
+    workload = await _workload(session, what)
     seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS
     try:
         async with asyncio.timeout(seconds):
-            await _follow(session, deployment, once=not watch)
+            await _follow(session, workload, once=not watch)
     except TimeoutError:
-        raise exits.TimedOutError(f"{deployment}: not rolled out within {seconds:g} s") from None
+        raise exits.TimedOutError(f"{workload}: not rolled out within {seconds:g} s") from None
 
 
-async def _follow(session: Session, deployment: Reference, *, once: bool) -> None:
+async def _follow(session: Session, workload: Reference, *, once: bool) -> None:
     from contextlib import aclosing
 
     from swarmlet.client.client import Scope
     from swarmlet.client.watching import DELETED, Watch
 
-    scope = Scope(namespace=session.namespace, fields=f"metadata.name={deployment.name}")
-    watch = Watch(session.api, deployment.resource, scope)
+    scope = Scope(namespace=session.namespace, fields=f"metadata.name={workload.name}")
+    watch = Watch(session.api, workload.resource, scope)
     found = (await watch.start()).get("items") or ()
     if not found:
-        raise NotFoundError(f'{deployment.resource.plural}.{deployment.resource.group} "{deployment.name}" not found')
-    told = ""
-    if _tell(found[0], told).done or once:
+        raise NotFoundError(f'{workload.resource.plural}.{workload.resource.group} "{workload.name}" not found')
+    judge = JUDGES[workload.resource.kind]
+    if workload.resource.kind != "Deployment" and not rollouts.is_rolling(found[0]):
+        raise CallerError("rollout status is only available for RollingUpdate strategy type")
+    progress = _tell(judge(found[0]), "")
+    if progress.done or once:
         return
-    told = rollouts.deployment(found[0]).told
     async with aclosing(watch.events()) as events:
         async for event in events:
             if event.type == DELETED:
-                raise NotFoundError(f"{deployment} was deleted")
-            progress = _tell(event.object, told)
-            told = progress.told
+                raise NotFoundError(f"{workload} was deleted")
+            progress = _tell(judge(event.object), progress.told)
             if progress.done:
                 return
 
 
-def _tell(document: dict[str, Any], last_told: str) -> rollouts.Progress:
-    progress = rollouts.deployment(document)
+def _tell(progress: rollouts.Progress, last_told: str) -> rollouts.Progress:
     if progress.failed:
         raise CallerError(progress.told)
     if progress.told != last_told:
@@ -85,12 +98,12 @@ async def history(
     revision: Annotated[int, typer.Option("--revision", min=0, help="Show the Pods' template of this one.")] = 0,
 ) -> None:
     """List the versions that can be gone back to."""
-    deployment = await _deployment(session, what)
-    known = await _revisions(session, deployment)
+    workload = await _workload(session, what)
+    known = await _revisions(session, workload)
     if not revision:
-        print("\n".join(revisions.listing(deployment, known)))
+        print("\n".join(revisions.listing(workload, known)))
         return
-    print(f"{deployment} with revision #{revision}")
+    print(f"{workload} with revision #{revision}")
     print("\n".join(revisions.template_lines(revisions.pick(known, revision))))
 
 
@@ -103,48 +116,48 @@ async def undo(
     """Go back to an earlier version."""
     from swarmlet.client.client import JSON_PATCH
 
-    deployment = await _deployment(session, what)
-    known = await _revisions(session, deployment)
-    document = await session.api.get(deployment.resource, deployment.name, namespace=session.namespace)
-    target = revisions.pick(known, to_revision) if to_revision else revisions.before_last(known, deployment)
+    workload = await _workload(session, what)
+    known = await _revisions(session, workload)
+    document = await session.api.get(workload.resource, workload.name, namespace=session.namespace)
+    target = revisions.pick(known, to_revision) if to_revision else revisions.before_last(known, workload)
     template = revisions.template_of(target)
     if template == revisions.comparable(document["spec"]["template"]):
-        print(f"{deployment} skipped rollback (current template already matches revision {revisions.number(target)})")
+        print(f"{workload} skipped rollback (current template already matches revision {revisions.number(target)})")
         return
     await session.api.patch(
-        deployment.resource,
-        deployment.name,
+        workload.resource,
+        workload.name,
         [{"op": "replace", "path": "/spec/template", "value": template}],
         namespace=session.namespace,
         content_type=JSON_PATCH,
     )
-    print(f"{deployment} rolled back")
+    print(f"{workload} rolled back")
 
 
 @connected
 async def restart(session: Session, what: options.What) -> None:
     """Replace all Pods, a few at a time."""
-    deployment = await _deployment(session, what)
+    workload = await _workload(session, what)
     now = session.clock.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
     patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
-    await session.api.patch(deployment.resource, deployment.name, patch, namespace=session.namespace)
-    print(f"{deployment} restarted")
+    await session.api.patch(workload.resource, workload.name, patch, namespace=session.namespace)
+    print(f"{workload} restarted")
 
 
-async def _deployment(session: Session, words: list[str]) -> Reference:
+async def _workload(session: Session, words: list[str]) -> Reference:
     from swarmlet.cli import selection
 
     reference = selection.one(words, await session.catalogue())
-    if reference.resource.kind != "Deployment":
-        raise exits.UsageError(f"{reference}: only a Deployment is rolled out")
+    if reference.resource.kind not in JUDGES:
+        raise exits.UsageError(f"{reference}: only a Deployment, a StatefulSet or a DaemonSet is rolled out")
     return reference
 
 
-async def _revisions(session: Session, deployment: Reference) -> list[dict[str, Any]]:
-    """Return the Deployment's ReplicaSets, oldest revision first."""
+async def _revisions(session: Session, workload: Reference) -> list[dict[str, Any]]:
+    """Return the objects that hold the versions, oldest revision first."""
     from swarmlet.client.client import Scope
 
-    owner = await session.api.get(deployment.resource, deployment.name, namespace=session.namespace)
-    replica_sets: Resource = (await session.catalogue()).find("replicasets.apps")
-    listed = await session.api.list(replica_sets, Scope(namespace=session.namespace))
+    owner = await session.api.get(workload.resource, workload.name, namespace=session.namespace)
+    holder: Resource = (await session.catalogue()).find(VERSIONS[workload.resource.kind])
+    listed = await session.api.list(holder, Scope(namespace=session.namespace))
     return revisions.owned(listed.get("items") or (), owner)

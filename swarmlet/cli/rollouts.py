@@ -50,6 +50,59 @@ def deployment(document: Document) -> Progress:
     return Progress(told=told, done=done, failed=failed, ready=min(available, updated), wanted=wanted)
 
 
+def stateful_set(document: Document) -> Progress:
+    """Judge the rollout of a StatefulSet; one that is updated `OnDelete` is done when its Pods are ready."""
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    wanted, ready = int(spec.get("replicas", 1)), int(status.get("readyReplicas", 0))
+    updated, revision = int(status.get("updatedReplicas", 0)), str(status.get("updateRevision", ""))
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    to_update = wanted - int(rolling.get("partition", 0))
+    done = False
+    if not _is_observed(document):
+        told, ready = "Waiting for statefulset spec update to be observed...", 0
+    elif ready < wanted:
+        told = f"Waiting for {wanted - ready} pods to be ready..."
+    elif not is_rolling(document):
+        told, done = f"statefulset has {ready} pods ready", True
+    elif rolling and updated < to_update:
+        told = f"Waiting for partitioned roll out to finish: {updated} out of {to_update} new pods have been updated..."
+    elif rolling:
+        told, done = f"partitioned roll out complete: {updated} new pods have been updated...", True
+    elif revision != status.get("currentRevision"):
+        told = f"waiting for statefulset rolling update to complete {updated} pods at revision {revision}..."
+    else:
+        told, done = f"statefulset rolling update complete {ready} pods at revision {revision}...", True
+    return Progress(told=told, done=done, ready=ready, wanted=wanted)
+
+
+def daemon_set(document: Document) -> Progress:
+    """Judge the rollout of a DaemonSet; one that is updated `OnDelete` is done when its Pods are available."""
+    name, status = document["metadata"]["name"], document.get("status") or {}
+    wanted = int(status.get("desiredNumberScheduled", 0))
+    updated, available = int(status.get("updatedNumberScheduled", 0)), int(status.get("numberAvailable", 0))
+    waiting, done = f'Waiting for daemon set "{name}" rollout to finish: ', False
+    if not _is_observed(document):
+        told, available = "Waiting for daemon set spec update to be observed...", 0
+    elif is_rolling(document) and updated < wanted:
+        told = f"{waiting}{updated} out of {wanted} new pods have been updated..."
+    elif available < wanted:
+        told = f"{waiting}{available} of {wanted} updated pods are available..."
+    else:
+        told, done = f'daemon set "{name}" successfully rolled out', True
+    return Progress(told=told, done=done, ready=available, wanted=wanted)
+
+
+def is_rolling(document: Document) -> bool:
+    """Whether a StatefulSet or DaemonSet updates its Pods by itself."""
+    strategy: Document = (document.get("spec") or {}).get("updateStrategy") or {}
+    return strategy.get("type", "RollingUpdate") == "RollingUpdate"
+
+
+def _is_observed(document: Document) -> bool:
+    observed = int((document.get("status") or {}).get("observedGeneration", 0))
+    return observed > 0 and int(document["metadata"].get("generation", 0)) <= observed
+
+
 def pod(document: Document) -> Progress:
     """Judge whether a Pod has come up: ready, or finished well."""
     name, phase = document["metadata"]["name"], (document.get("status") or {}).get("phase")

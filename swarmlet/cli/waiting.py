@@ -20,6 +20,8 @@ from swarmlet.errors import CallerError, NotFoundError
 
 JUDGES: Mapping[str, Callable[[Mapping[str, Any]], Progress]] = {
     "deployments.apps": rollouts.deployment,
+    "statefulsets.apps": rollouts.stateful_set,
+    "daemonsets.apps": rollouts.daemon_set,
     "pods": rollouts.pod,
 }
 """The kinds that take time to be ready; the others are when they are stored."""
