@@ -11,8 +11,8 @@ from datetime import datetime
 
 import msgspec
 
-from swarmlet.agent.container_life import Life, Record
-from swarmlet.model import conditions, pods
+from swarmlet.agent.container_life import HAS_CONTAINER, Life, Record
+from swarmlet.model import conditions, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import (
@@ -26,6 +26,7 @@ from swarmlet.model.pod import (
 )
 
 TERMINAL_PHASES = ("Succeeded", "Failed")
+LIVING = HAS_CONTAINER | {Life.STARTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,9 @@ def is_terminal(pod: Pod) -> bool:
 
 
 def phase_of(pod: Pod, inits: Sequence[Record], mains: Sequence[Record]) -> str:
-    """Return Pending, Running, Succeeded or Failed."""
+    """Return Pending, Running, Succeeded or Failed; one that was deleted has failed unless all had succeeded."""
+    if objects.is_terminating(pod) and not any(record.life in LIVING for record in (*inits, *mains)):
+        return "Succeeded" if all(record.succeeded for record in (*inits, *mains)) else "Failed"
     if any(record.life is Life.DONE and not record.succeeded for record in inits):
         return "Failed"
     if any(not record.succeeded for record in inits) or any(_never_ran(record) for record in mains):

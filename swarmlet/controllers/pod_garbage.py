@@ -11,9 +11,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import ClassVar, cast
 
-from swarmlet.controllers.drafts import Drafts
+import msgspec
+
+from swarmlet.controllers.drafts import Drafts, terminating
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import kinds, objects, pods, singletons
+from swarmlet.model import conditions, kinds, objects, pods, singletons
+from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -26,6 +29,9 @@ PODS_PER_STEP = 500
 FINISHED = Key(PODS, "", "")
 """The key under which finished Pods are counted."""
 BEGINNING = datetime.fromtimestamp(0, UTC)
+DISRUPTED = Condition(
+    type="DisruptionTarget", status="True", reason="DeletionByPodGC", message="PodGC: node no longer exists"
+)
 
 
 class PodGarbage:
@@ -58,23 +64,37 @@ class PodGarbage:
         else:
             stored = view.get(key)
             candidates = [stored] if stored and _is_left_over(view, cast("Pod", stored.object)) else []
-        return _erase(candidates)
+        return _erase(candidates, now)
 
 
 def _is_left_over(view: View, pod: Pod) -> bool:
     if singletons.is_held(pod):
+        return False
+    if pod.metadata.finalizers and objects.is_terminating(pod) and pods.is_finished(pod):
         return False
     if pod.spec.node_name:
         return view.get(Key(NODES, "", pod.spec.node_name)) is None
     return objects.is_terminating(pod) and not pod.metadata.finalizers
 
 
-def _erase(candidates: list[Stored]) -> Reconciliation:
+def _erase(candidates: list[Stored], now: datetime) -> Reconciliation:
     drafts = Drafts()
     for stored in candidates[:PODS_PER_STEP]:
-        drafts.erase(stored)
+        pod = cast("Pod", stored.object)
+        if pod.metadata.finalizers:
+            drafts.update(stored, _lost(pod, now))
+        else:
+            drafts.erase(stored)
     more = len(candidates) > PODS_PER_STEP
     return Reconciliation(drafts.operations(), requeue_after_seconds=0.0 if more else None)
+
+
+def _lost(pod: Pod, now: datetime) -> Pod:
+    """Return a Pod that somebody holds as having failed, for nobody else can tell, and about to go."""
+    if not pods.is_finished(pod):
+        told = conditions.put(pod.status.conditions, DISRUPTED, now)
+        pod = msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, phase="Failed", conditions=told))
+    return pod if objects.is_terminating(pod) else terminating(pod, now)
 
 
 def _trim_finished(view: View, now: datetime) -> Reconciliation:

@@ -286,3 +286,29 @@ async def test_nothing_is_written_while_nothing_changes(world: BatchWorld) -> No
     for reconciler in world.controllers.reconcilers():
         for key in list(reconciler.all_keys(view)):
             assert reconciler.reconcile(view, key, now).operations == (), f"{reconciler.name} {key}"
+
+
+async def test_a_pod_whose_node_is_removed_counts_as_failed_and_is_replaced(world: BatchWorld) -> None:
+    await world.make(new_job(pod_replacement_policy="Failed"))
+    (pod,) = world.running()
+    world.agents[pod.spec.node_name].alive = False
+    await world.delete(kinds.NODE, pod.spec.node_name)
+    await world.pass_time(5)
+    assert world.job().status.failed == 1
+    (other,) = world.running()
+    assert other.spec.node_name != pod.spec.node_name
+    assert [each.metadata.name for each in world.pods()] == [other.metadata.name]
+
+
+async def test_the_pod_of_a_lost_node_is_replaced_and_its_return_makes_no_second_count(world: BatchWorld) -> None:
+    await world.make(new_job())
+    (pod,) = world.running()
+    world.agents[pod.spec.node_name].alive = False
+    await world.pass_time(20)
+    (other,) = world.running()
+    assert other.spec.node_name != pod.spec.node_name
+    assert world.job().status.failed == 1
+    await world.agents[pod.spec.node_name].wake()
+    await world.pass_time(10)
+    assert world.job().status.failed == 1
+    assert [each.metadata.name for each in world.pods()] == [other.metadata.name]
