@@ -95,7 +95,7 @@ def daemon_set(document: Document) -> Progress:
 def is_rolling(document: Document) -> bool:
     """Whether a StatefulSet or DaemonSet updates its Pods by itself."""
     strategy: Document = (document.get("spec") or {}).get("updateStrategy") or {}
-    return strategy.get("type", "RollingUpdate") == "RollingUpdate"
+    return str(strategy.get("type", "RollingUpdate")) == "RollingUpdate"
 
 
 def _is_observed(document: Document) -> bool:

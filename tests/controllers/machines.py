@@ -36,6 +36,8 @@ ELECTION_SECONDS = 1.5
 STEP_DOWN_SECONDS = 2.0
 MESSAGE_SECONDS = 0.002
 IMAGE = "web:1"
+STATEFUL_SET = "set"
+"""The name of one whose Pods are each a singleton of their own."""
 
 
 class SkewedClock:
@@ -355,11 +357,12 @@ class Board:
         return [(each.name, found) for each in self.machines for found in each.engine.running() if found.strict]
 
     def look(self) -> None:
-        """Note what must never be: two live Pods of one strict singleton."""
+        """Note what must never be: two live Pods of one strict singleton, or of one ordinal of a StatefulSet."""
         places: dict[str, set[str]] = {}
         for name, container in self.live():
-            deployment = container.pod.name.partition("-")[0]
-            places.setdefault(deployment, set()).add(f"{container.pod.uid} on {name}")
+            owner = container.pod.name.partition("-")[0]
+            place = container.pod.name if owner == STATEFUL_SET else owner
+            places.setdefault(place, set()).add(f"{container.pod.uid} on {name}")
         twice = next((found for found in places.values() if len(found) > 1), None)
         if twice and not self.broken:
             self.broken = f"at {self.time():.2f} s two live: {', '.join(sorted(twice))}"

@@ -107,7 +107,7 @@ def singleton(**spec: object) -> Deployment:
 
 
 @contextlib.asynccontextmanager
-async def playing(folder: Path, **given: object) -> AsyncIterator[Scene]:
+async def playing(folder: Path, *, deploys: bool = True, **given: object) -> AsyncIterator[Scene]:
     board = Board(folder, **given)
     scene = Scene(board)
 
@@ -121,8 +121,9 @@ async def playing(folder: Path, **given: object) -> AsyncIterator[Scene]:
         machine.start()
     try:
         await scene.until(lambda: len(board.truth.list("nodes")) == len(board.machines))
-        scene.create(kinds.DEPLOYMENT, singleton())
-        await scene.until(scene.lives)
+        if deploys:
+            scene.create(kinds.DEPLOYMENT, singleton())
+            await scene.until(scene.lives)
         yield scene
         assert not board.broken, board.broken
         tasks[0].done() and tasks[0].result()
