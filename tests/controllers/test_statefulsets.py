@@ -318,9 +318,11 @@ async def test_the_status_tells_how_far_an_update_is(world: World) -> None:
 
 async def test_a_partition_holds_back_lower_ordinals(world: World) -> None:
     await deploy(world, partition=2)
+    before = pod(world, "db-1").metadata.uid
     await set_image(world, "db:2")
     await world.pass_time(10)
     assert images(world) == {"db-0": "db:1", "db-1": "db:1", "db-2": "db:2"}
+    assert pod(world, "db-1").metadata.uid == before
     assert the_set(world).status.current_revision != the_set(world).status.update_revision
     await set_partition(world, 0)
     await world.pass_time(10)
@@ -411,11 +413,13 @@ async def test_history_is_kept_up_to_its_limit(world: World) -> None:
 
 
 async def test_a_revision_whose_pods_run_is_not_dropped(world: World) -> None:
-    await deploy(world, revision_history_limit=0, partition=2)
+    await deploy(world, revision_history_limit=0, update_strategy=StatefulSetUpdateStrategy(type="OnDelete"))
     for number in range(2, 5):
         await set_image(world, f"db:{number}")
+        if number == 3:
+            await world.mark_deleted(kinds.POD, "db-1")
         await world.pass_time(10)
-    assert [each.revision for each in revisions(world)] == [1, 4]
+    assert [each.revision for each in revisions(world)] == [1, 3, 4]
 
 
 async def test_a_revision_goes_with_its_set(world: World) -> None:
