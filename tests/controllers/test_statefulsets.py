@@ -316,6 +316,20 @@ async def test_the_status_tells_how_far_an_update_is(world: World) -> None:
     assert (done.current_replicas, done.updated_replicas, done.observed_generation) == (3, 3, 2)
 
 
+async def test_the_status_counts_a_pod_until_it_is_gone(world: World) -> None:
+    await deploy(world)
+    counts: list[int] = []
+
+    def count(changes) -> None:
+        counts.extend(each.new.object.status.replicas for each in changes if each.key.resource == STATEFUL_SET.resource)
+
+    world.replica.view.subscribe(count)
+    await respec(world, replicas=0)
+    await world.pass_time(10)
+    assert counts == sorted(counts, reverse=True)
+    assert set(counts) == {3, 2, 1, 0}
+
+
 async def test_a_partition_holds_back_lower_ordinals(world: World) -> None:
     await deploy(world, partition=2)
     before = pod(world, "db-1").metadata.uid
@@ -362,6 +376,7 @@ async def test_parallel_updates_take_so_many_at_a_time(world: World) -> None:
     await world.pass_time(10)
     assert set(images(world).values()) == {"db:2"}
     assert least == 3
+    assert [event.count for event in world.events("SuccessfulDelete")] == [1] * 5
 
 
 async def test_a_broken_update_of_ordered_pods_waits_for_its_broken_pod_to_be_deleted(world: World) -> None:
