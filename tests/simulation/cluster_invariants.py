@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from swarmlet.agent.volumes import Volumes
 from swarmlet.model import kinds, objects, pods, singletons
 from swarmlet.model.apps import Deployment, ReplicaSet
+from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.runtime.runtime import SANDBOX, Container, State
@@ -50,6 +51,8 @@ def settled(sites: Sequence[Site], users: Iterable[User]) -> Iterator[str]:
         yield from _deployment(view, stored)
     for stored in view.list(kinds.REPLICA_SET.resource):
         yield from _replica_set(view, stored)
+    for stored in view.list(kinds.STATEFUL_SET.resource):
+        yield from _stateful_set(view, stored)
     for site in sites:
         yield from _machine(view, site)
     for stored in view.list(kinds.POD.resource):
@@ -121,6 +124,24 @@ def _replica_set(view: View, stored: Stored) -> Iterator[str]:
         yield f"{stored.key} wants {wanted}, says {status.replicas}/{status.ready_replicas} and has {len(members)}"
     if status.observed_generation != replica_set.metadata.generation:
         yield f"{stored.key} is at generation {replica_set.metadata.generation}, seen {status.observed_generation}"
+
+
+def _stateful_set(view: View, stored: Stored) -> Iterator[str]:
+    stateful_set = cast("StatefulSet", stored.object)
+    wanted, status = stateful_set.spec.replicas or 0, stateful_set.status
+    counts = (status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas)
+    if any(count != wanted for count in counts) or status.current_revision != status.update_revision:
+        yield f"{stored.key} wants {wanted} and says {counts}, {status.current_revision} -> {status.update_revision}"
+    if status.observed_generation != stateful_set.metadata.generation:
+        yield f"{stored.key} is at generation {stateful_set.metadata.generation}, seen {status.observed_generation}"
+    uid = stateful_set.metadata.uid
+    members = {each.key.name: cast("Pod", each.object) for each in view.by_owner(uid) if each.key.resource == "pods"}
+    if members.keys() != {f"{stored.key.name}-{ordinal}" for ordinal in range(wanted)}:
+        yield f"{stored.key} wants {wanted} and has {sorted(members)}"
+    wanted_images = [each.image for each in stateful_set.spec.template.spec.containers]
+    for name, pod in members.items():
+        if [each.image for each in pod.spec.containers] != wanted_images:
+            yield f"{stored.key} has Pod {name} of another template"
 
 
 # Machines.

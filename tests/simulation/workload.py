@@ -22,6 +22,7 @@ from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, PeerError
 from swarmlet.model import defaults, kinds, objects
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec
+from swarmlet.model.apps_sets import ORDERED_READY, PARALLEL, StatefulSet, StatefulSetSpec
 from swarmlet.model.core import ConfigMap, Namespace
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, LabelSelector, Object, ObjectMeta
@@ -34,6 +35,7 @@ from tests.simulation.process import Process
 
 IMAGES = ("app:1", "app:2", "app:3")
 REPLICAS_MAX = 6
+STATEFUL_REPLICAS_MAX = 2
 NAMES = 3
 REQUEST_SECONDS = 10.0
 LOOK_SECONDS = 0.1
@@ -147,7 +149,10 @@ class User:
         namespace = rng.choice(self.namespaces)
         if namespace != "default" and (not self._is_there(kinds.NAMESPACE, namespace) or rng.random() < 0.05):
             return Target(kinds.NAMESPACE, "", namespace)
-        return Target(kind, namespace, f"{self.name}-{kind.singular}-{rng.randrange(NAMES)}")
+        number = rng.randrange(NAMES)
+        if kind is kinds.DEPLOYMENT and number == 0 and (self.name, namespace) == ("u1", "default"):
+            kind = kinds.STATEFUL_SET  # where the others have a strict singleton, the first user has some of these
+        return Target(kind, namespace, f"{self.name}-{kind.singular}-{number}")
 
     def _is_there(self, kind: Kind, name: str) -> bool:
         promise = self.promises.get(Key(kind.resource, "", name))
@@ -208,6 +213,16 @@ class User:
             return ReplicaSet(
                 metadata=metadata, spec=ReplicaSetSpec(replicas=replicas, selector=selector, template=template)
             )
+        if target.kind is kinds.STATEFUL_SET:
+            return StatefulSet(
+                metadata=metadata,
+                spec=StatefulSetSpec(
+                    replicas=min(replicas, STATEFUL_REPLICAS_MAX),
+                    selector=selector,
+                    template=template,
+                    pod_management_policy=PARALLEL if replicas % 2 else ORDERED_READY,
+                ),
+            )
         spec = DeploymentSpec(replicas=replicas, selector=selector, template=template)
         if template.metadata.annotations:
             spec = msgspec.structs.replace(spec, replicas=1, strategy=DeploymentStrategy(type="Recreate"))
@@ -241,7 +256,7 @@ class User:
         if isinstance(value, ConfigMap):
             return msgspec.structs.replace(value, data={"value": str(self._rng.random())})
         spec = cast("Any", value).spec
-        if isinstance(value, Deployment) and self._rng.random() < 0.5:
+        if isinstance(value, Deployment | StatefulSet) and self._rng.random() < 0.5:
             containers = spec.template.spec.containers
             image = self._rng.choice([each for each in IMAGES if each != containers[0].image])
             containers = (msgspec.structs.replace(containers[0], image=image), *containers[1:])
@@ -249,6 +264,7 @@ class User:
             changed = msgspec.structs.replace(spec, template=msgspec.structs.replace(spec.template, spec=pod_spec))
         else:
             most = 1 if spec.template.metadata.annotations else REPLICAS_MAX
+            most = STATEFUL_REPLICAS_MAX if isinstance(value, StatefulSet) else most
             changed = msgspec.structs.replace(spec, replicas=self._rng.randint(0, most))
         return msgspec.structs.replace(value, spec=changed)
 
