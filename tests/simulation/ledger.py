@@ -115,13 +115,16 @@ class Ledger:
         """Check a message that leaves: term, vote and log that it speaks of are durable."""
         account = self.accounts[node]
         durable = account.hard_state
+        # Of a term that the disk has left behind there will be no other vote, and what was held in it may be cut off:
+        # such words are late, not early.
+        is_current = durable.term == message.term
         early = message.term > durable.term and message.kind not in {MessageKind.PRE_VOTE, MessageKind.PRE_VOTE_REPLY}
         if message.kind is MessageKind.VOTE_REPLY and not message.reject:
-            early = early or (durable.term, durable.vote) != (message.term, message.to)
+            early = early or (is_current and durable.vote != message.to)
             vote = self._votes.setdefault((node, message.term), message.to)
             require(vote == message.to, ONE_VOTE, f"{node} in term {message.term}: {vote} and {message.to}")
         elif message.kind is MessageKind.APPEND_REPLY and not message.reject:
-            early = early or not account.reaches(message.log_index)
+            early = early or (is_current and not account.reaches(message.log_index))
         if early:
             raise Violation(EARLY, f"{node} has {account} and sends {message}")
 
