@@ -83,6 +83,7 @@ class DaemonWorld:
         self._singletons = Singletons({name: host.engine for name, host in self.hosts.items()})
         self._rng = self.kernel.chance("world")
         self._calm = False
+        self._errands = 0
         self._broken: Violation | None = None
         for host in self.hosts.values():
             host.engine.tell_start = lambda _container: self._check_singletons()
@@ -176,6 +177,8 @@ class DaemonWorld:
         absent = [f"{name} does not serve" for name, host in self.hosts.items() if not host.serves]
         if any(user.is_busy for user in self.users):
             return ["a user still waits"]
+        if self._errands:
+            return ["the operator is not done"]
         return absent or list(cluster_invariants.settled(list(self.hosts.values()), self.users))
 
     def _until(self, done: Callable[[], bool], seconds: float) -> bool:
@@ -298,6 +301,7 @@ class DaemonWorld:
         self, what: str, work: Work, *, then: Callable[[], None] = lambda: None, tries: int = TRIES_MAX
     ) -> None:
         """Try something at one daemon after another until it is done."""
+        self._errands += 1
         if desks := self._desks():
             desk = self._rng.choice(desks)
             answer: list[str] = []
@@ -311,6 +315,7 @@ class DaemonWorld:
                 return
             how = answer[0] if answer else "the daemon is gone"
             self.kernel.record("world", f"{what}: {how}")
+            self._errands -= 1
             if how == DONE:
                 then()
             elif tries > 1:
