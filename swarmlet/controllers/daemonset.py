@@ -120,17 +120,17 @@ class _Step:
         hash_ = newest.metadata.labels[controller_history.POD_REVISION]
         sites: list[Site] = []
         misscheduled = 0
-        spec = self._daemon_set.spec.template.spec
+        choice = members.Choice(self._daemon_set.spec.template.spec)
         nodes = {stored.key.name: cast("Node", stored.object) for stored in self._work.view.list(NODES)}
         for name, node in nodes.items():
             present = self._by_node.get(name, [])
-            if members.runs_on(spec, node):
+            if choice.is_for(node):
                 sites.append(daemonset_rollout.site(name, present, hash_))
                 self._remove_ended(present)
             elif present:
                 misscheduled += 1
                 self._remove_ended(present)
-                if not members.may_stay_on(spec, node):
+                if not choice.may_stay_on(node):
                     self._remove_all(present)
         self._leave_lost_nodes(nodes.keys())
         plan = daemonset_rollout.plan(self._daemon_set, sites, self._work.now)

@@ -38,22 +38,40 @@ def tolerations(spec: PodSpec) -> tuple[Toleration, ...]:
     return (*spec.tolerations, *(each for each in added if each not in spec.tolerations))
 
 
-def runs_on(spec: PodSpec, node: Node) -> bool:
-    """Whether a node is to have a Pod of this template."""
-    return _is_chosen(spec, node) and taints.untolerated(node.spec.taints, tolerations(spec)) is None
+class Choice:
+    """Which nodes a template's Pods run on."""
 
+    def __init__(self, spec: PodSpec) -> None:
+        self._spec = spec
+        self._required = affinity.required_nodes(spec.affinity)
+        self._tolerations = tolerations(spec)
 
-def may_stay_on(spec: PodSpec, node: Node) -> bool:
-    """Whether a Pod that is on a node may go on there, though it might not be put there now."""
-    evicting = [taint for taint in node.spec.taints if taint.effect == "NoExecute"]
-    return _is_chosen(spec, node) and taints.untolerated(evicting, tolerations(spec)) is None
+    def is_for(self, node: Node) -> bool:
+        """Whether a node is to have a Pod."""
+        return self._asks_for(node) and taints.untolerated(node.spec.taints, self._tolerations) is None
+
+    def may_stay_on(self, node: Node) -> bool:
+        """Whether a Pod that is on a node may go on there, though it might not be put there now."""
+        evicting = [taint for taint in node.spec.taints if taint.effect == "NoExecute"]
+        return self._asks_for(node) and taints.untolerated(evicting, self._tolerations) is None
+
+    def _asks_for(self, node: Node) -> bool:
+        """Whether the template asks for no other nodes, by name, labels or affinity."""
+        name, labels = node.metadata.name, node.metadata.labels
+        return (
+            self._spec.node_name in ("", name)
+            and self._spec.node_selector.items() <= labels.items()
+            and (self._required is None or affinity.matches(self._required, name, labels))
+        )
 
 
 def node_of(pod: Pod) -> str:
     """Return the node that a Pod is on, or is to be bound to; "" for one that was not made for any."""
+    if pod.spec.node_name:
+        return pod.spec.node_name
     required = affinity.required_nodes(pod.spec.affinity)
     asked_for = affinity.names_asked_for(required) if required else None
-    return pod.spec.node_name or (min(asked_for) if asked_for else "")
+    return min(asked_for) if asked_for else ""
 
 
 def revision_hash(pod: Pod) -> str:
@@ -82,15 +100,4 @@ def new_pod(daemon_set: DaemonSet, node: str, hash_: str, *, now: datetime, rng:
             template.spec, affinity=affinity.on_node(node), tolerations=tolerations(template.spec)
         ),
         status=PodStatus(phase="Pending", qos_class=pods.qos_class(template.spec)),
-    )
-
-
-def _is_chosen(spec: PodSpec, node: Node) -> bool:
-    """Whether a template asks for no other nodes, by name, labels or affinity."""
-    name, labels = node.metadata.name, node.metadata.labels
-    required = affinity.required_nodes(spec.affinity)
-    return (
-        spec.node_name in ("", name)
-        and spec.node_selector.items() <= labels.items()
-        and (required is None or affinity.matches(required, name, labels))
     )
