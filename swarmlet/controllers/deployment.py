@@ -13,7 +13,7 @@ from typing import ClassVar, cast
 
 import msgspec
 
-from swarmlet.controllers import claims, deployment_status, revisions, rollout
+from swarmlet.controllers import auto_rollback, claims, deployment_status, revisions, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, events, kinds, objects, pods, selectors, singletons
@@ -96,14 +96,25 @@ class _Step:
             if deployment.spec.paused:
                 self._clean_up()
             return self._finish(self._count())
+        if auto_rollback.is_due(deployment, self._new) and (earlier := auto_rollback.way_back(self._old)):
+            return self._roll_back(earlier)
         if rollout.strategy_type(deployment) == rollout.RECREATE or self._old_singletons_run():
             self._recreate()
         else:
             self._roll()
         status = deployment_status.judge_progress(deployment, self._count(), self._new, self._now)
         if deployment_status.is_complete(deployment, status):
+            self._sets[self._new_name] = auto_rollback.completed(self._sets[self._new_name])
             self._clean_up()
         return self._finish(status)
+
+    def _roll_back(self, earlier: ReplicaSet) -> Reconciliation:
+        """Ask for an earlier template in the place of a late one, which the status has told of in a step before."""
+        failed = self._sets[self._new_name]
+        text = auto_rollback.message(self._deployment, failed, earlier)
+        self._events.append(events.Note(self._deployment, events.WARNING, "DeploymentRollback", text))
+        self._deployment = auto_rollback.rolled_back(self._deployment, earlier)
+        return self._finish(self._deployment.status)
 
     # The ways to bring replicas over to the present template.
 

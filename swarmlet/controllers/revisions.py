@@ -21,6 +21,8 @@ from swarmlet.model.pod import PodTemplateSpec
 TEMPLATE_HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
+COMPLETED = "swarmlet.io/completed"
+"""Of a ReplicaSet: all replicas were once of this revision, and available."""
 REVISION_HISTORY_CHARS_MAX = 2_000
 NAME_LENGTH_MAX = 242  # of the Deployment's part in a ReplicaSet's name
 
@@ -28,6 +30,7 @@ _NOT_COPIED = {
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
     REVISION_HISTORY,
+    COMPLETED,
     rollout.DESIRED_REPLICAS,
     rollout.MAX_REPLICAS,
 }
@@ -44,6 +47,11 @@ def revision_of(value: Object) -> int:
 def template_hash(template: PodTemplateSpec, collisions: int) -> str:
     """Return the word that tells templates apart; `collisions` makes another of the same template."""
     return names.hashed(_encoder.encode(template) + b"#%d" % collisions)
+
+
+def template_of(replica_set: ReplicaSet) -> PodTemplateSpec:
+    """Return the Deployment's template from which a ReplicaSet was made."""
+    return _without_hash(replica_set.spec.template)
 
 
 def find_new(deployment: Deployment, replica_sets: Iterable[ReplicaSet]) -> ReplicaSet | None:
