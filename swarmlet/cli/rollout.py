@@ -1,4 +1,4 @@
-"""`swarmlet rollout`: how the newest version of a workload comes about, which ones there were, going back to one."""
+"""`swarmlet rollout`: how the newest version of a workload comes about, holding it up, and going back to an earlier."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ VERSIONS = {
 
 def register(app: typer.Typer) -> None:
     """Add the group to the root app."""
-    group = typer.Typer(name="rollout", help="Follow, restart and undo rollouts.")
-    for name, command in (("status", status), ("history", history), ("undo", undo), ("restart", restart)):
-        group.command(name, cls=parsing.Command)(command)
+    group = typer.Typer(name="rollout", help="Follow, pause, restart and undo rollouts.")
+    for command in (status, history, undo, restart, pause, resume):
+        group.command(command.__name__, cls=parsing.Command)(command)
     app.add_typer(group)
 
 
@@ -119,6 +119,7 @@ async def undo(
     workload = await _workload(session, what)
     known = await _revisions(session, workload)
     document = await session.api.get(workload.resource, workload.name, namespace=session.namespace)
+    _refuse_while_paused(workload, document, "roll back")
     target = revisions.pick(known, to_revision) if to_revision else revisions.before_last(known, workload)
     template = revisions.template_of(target)
     if template == revisions.comparable(document["spec"]["template"]):
@@ -138,10 +139,45 @@ async def undo(
 async def restart(session: Session, what: options.What) -> None:
     """Replace all Pods, a few at a time."""
     workload = await _workload(session, what)
+    document = await session.api.get(workload.resource, workload.name, namespace=session.namespace)
+    _refuse_while_paused(workload, document, "restart")
     now = session.clock.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
     patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
     await session.api.patch(workload.resource, workload.name, patch, namespace=session.namespace)
     print(f"{workload} restarted")
+
+
+@connected
+async def pause(session: Session, what: options.What) -> None:
+    """Hold a Deployment's rollout: further changes of its template wait until it is resumed."""
+    await _set_paused(session, what, paused=True)
+
+
+@connected
+async def resume(session: Session, what: options.What) -> None:
+    """Let a paused Deployment's rollout go on."""
+    await _set_paused(session, what, paused=False)
+
+
+async def _set_paused(session: Session, what: list[str], *, paused: bool) -> None:
+    deployment = await _workload(session, what)
+    if deployment.resource.kind != "Deployment":
+        raise exits.UsageError(f"{deployment}: only a Deployment can be paused")
+    document = await session.api.get(deployment.resource, deployment.name, namespace=session.namespace)
+    if _is_paused(document) == paused:
+        raise CallerError(f"{deployment} is {'already' if paused else 'not'} paused")
+    patch = {"spec": {"paused": paused or None}}
+    await session.api.patch(deployment.resource, deployment.name, patch, namespace=session.namespace)
+    print(f"{deployment} {'paused' if paused else 'resumed'}")
+
+
+def _is_paused(document: Mapping[str, Any]) -> bool:
+    return bool((document.get("spec") or {}).get("paused"))
+
+
+def _refuse_while_paused(workload: Reference, document: Mapping[str, Any], to_do: str) -> None:
+    if _is_paused(document):
+        raise CallerError(f"cannot {to_do} {workload}: it is paused; `swarmlet rollout resume {workload}` first")
 
 
 async def _workload(session: Session, words: list[str]) -> Reference:

@@ -150,6 +150,20 @@ def test_rollout_restart_changes_the_template(cluster: Cluster, web: str) -> Non
     assert "kubectl.kubernetes.io/restartedAt" in cluster.ok("get", "deploy/web", "-o", "yaml")
 
 
+def test_a_paused_rollout_waits_until_it_is_resumed(cluster: Cluster, web: str) -> None:
+    assert cluster.ok("rollout", "pause", "deployment/web") == "deployment.apps/web paused\n"
+    assert "paused: true" in cluster.ok("get", "deploy/web", "-o", "yaml")
+    again = cluster.run("rollout", "pause", "deployment/web")
+    assert (again.code, again.err) == (1, "error: deployment.apps/web is already paused\n")
+    for word, told in (("undo", "roll back"), ("restart", "restart")):
+        refused = cluster.run("rollout", word, "deployment/web")
+        assert refused.code == 1
+        assert f"cannot {told} deployment.apps/web: it is paused; `swarmlet rollout resume" in refused.err
+    assert cluster.ok("rollout", "resume", "deployment/web") == "deployment.apps/web resumed\n"
+    assert "paused" not in cluster.ok("get", "deploy/web", "-o", "yaml")
+    assert cluster.run("rollout", "resume", "deployment/web").err == "error: deployment.apps/web is not paused\n"
+
+
 # logs
 
 
