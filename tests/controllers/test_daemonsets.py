@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import msgspec
 import pytest
 
+from swarmlet.controllers.daemonset import DaemonSets
+from swarmlet.controllers.drafts import creation
 from swarmlet.model import affinity, defaults, kinds, objects
 from swarmlet.model.apps_sets import DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
-from swarmlet.model.core import Node, Taint
+from swarmlet.model.core import Namespace, Node, Taint
 from swarmlet.model.meta import LabelSelector, ObjectMeta
 from swarmlet.model.pod import Pod, Toleration
+from swarmlet.store.commands import Command, Key
+from swarmlet.store.state import Store
 from tests.controllers.world import BAD_IMAGE, World, new_node, new_template
+from tests.virtual_time import EPOCH
 
 DAEMON_SET = kinds.DAEMON_SET
 
@@ -346,6 +352,18 @@ async def test_revisions_are_kept_up_to_their_limit_and_pods_bear_the_hash(world
 
 
 # As a whole.
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_nothing_is_made_in_a_namespace_that_ends(ends: bool) -> None:
+    namespace = Namespace(metadata=ObjectMeta(name="default", uid="u", deletion_timestamp=EPOCH if ends else None))
+    value = objects.with_metadata(new_daemon_set(), uid="v", generation=1)
+    store = Store()
+    there = ((kinds.NODE, new_node("n1")), (kinds.NAMESPACE, namespace), (DAEMON_SET, value))
+    store.apply(Command(b"all " * 4, tuple(creation(kind, each) for kind, each in there)))
+    key = Key(DAEMON_SET.resource, "default", value.metadata.name)
+    decided = DaemonSets(random.Random(1)).reconcile(store, key, EPOCH).operations
+    assert any(each.key.resource == "pods" for each in decided) is not ends
 
 
 async def test_nothing_is_written_while_nothing_changes(world: World) -> None:

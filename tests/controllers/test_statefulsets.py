@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from swarmlet.controllers import controller_history
+from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.model import conditions, defaults, kinds, objects, singletons
 from swarmlet.model.apps_sets import (
     ControllerRevision,
@@ -17,9 +20,13 @@ from swarmlet.model.apps_sets import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
+from swarmlet.model.core import Namespace
 from swarmlet.model.meta import LabelSelector, ObjectMeta
 from swarmlet.model.pod import Pod
+from swarmlet.store.commands import Command, Key
+from swarmlet.store.state import Store
 from tests.controllers.world import BAD_IMAGE, World, new_template
+from tests.virtual_time import EPOCH
 
 STATEFUL_SET = kinds.STATEFUL_SET
 
@@ -446,6 +453,18 @@ async def test_a_revision_goes_with_its_set(world: World) -> None:
 
 
 # As a whole.
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_nothing_is_made_in_a_namespace_that_ends(ends: bool) -> None:
+    namespace = Namespace(metadata=ObjectMeta(name="default", uid="u", deletion_timestamp=EPOCH if ends else None))
+    value = objects.with_metadata(new_stateful_set(), uid="v", generation=1)
+    store = Store()
+    there = ((kinds.NAMESPACE, namespace), (STATEFUL_SET, value))
+    store.apply(Command(b"all " * 4, tuple(creation(kind, each) for kind, each in there)))
+    key = Key(STATEFUL_SET.resource, "default", value.metadata.name)
+    decided = StatefulSets(random.Random(1)).reconcile(store, key, EPOCH).operations
+    assert any(each.key.resource == "pods" for each in decided) is not ends
 
 
 async def test_nothing_is_written_while_nothing_changes(world: World) -> None:
