@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from swarmlet.cli import batch_descriptions
+
 NONE = "<none>"
 GAP = 2
 INDENT = "  "
@@ -171,6 +173,17 @@ def _daemon_set(document: Document) -> Description:
     return body + [(label, str(status.get(key, 0))) for label, key in counts] + template(spec["template"])
 
 
+def _job(document: Document) -> Description:
+    spec, status = document["spec"], document.get("status") or {}
+    told = [*batch_descriptions.job_spec(spec), *batch_descriptions.job_status(status)]
+    return [("Selector", _selector(spec)), *told, *template(spec["template"]), *_conditions(status)]
+
+
+def _cron_job(document: Document) -> Description:
+    spec = document["spec"]["jobTemplate"]["spec"]
+    return [*batch_descriptions.cron_job(document), *batch_descriptions.job_spec(spec), *template(spec["template"])]
+
+
 def _node(document: Document) -> Description:
     spec, status = document.get("spec") or {}, document.get("status") or {}
     taints = [_taint(each) for each in spec.get("taints") or ()]
@@ -219,6 +232,8 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "ReplicaSet": _replica_set,
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
+    "Job": _job,
+    "CronJob": _cron_job,
     "Node": _node,
     "ConfigMap": _config_map,
     "Secret": _secret,
