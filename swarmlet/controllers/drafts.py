@@ -38,13 +38,13 @@ def update(stored: Stored, value: Object) -> Put:
     )
 
 
-def removal(stored: Stored, now: datetime) -> Operation | None:
-    """Return what deleting an object takes, None where it is under way already.
+def removal(stored: Stored, now: datetime, value: Object | None = None) -> Operation | None:
+    """Return what deleting an object takes, None where it is under way already; as `value`, where it changes too.
 
     A Pod on a node is marked, and its agent removes it after its grace (a strict singleton without grace too); an
     object with finalizers is marked, and whoever holds them removes it; anything else goes at once.
     """
-    value = stored.object
+    value = stored.object if value is None else value
     grace = _grace_seconds(value)
     held = isinstance(value, Pod) and singletons.is_held(value)
     if not grace and not held and not value.metadata.finalizers:
@@ -79,10 +79,10 @@ class Drafts:
         """Make an object."""
         self._rest.append(creation(kind, value))
 
-    def remove(self, stored: Stored, now: datetime) -> None:
-        """Delete an object, with its grace."""
+    def remove(self, stored: Stored, now: datetime, value: Object | None = None) -> None:
+        """Delete an object, with its grace; where it is to change before it goes, as `value`."""
         self._updates.pop(stored.key, None)
-        operation = removal(stored, now)
+        operation = removal(stored, now, value)
         if operation is not None:
             self._rest.append(operation)
 

@@ -257,7 +257,7 @@ class _Work:
             assert base is not None, "what is made is not removed in the same step"
             if not self._has_room(base.json):
                 return
-            self._drafts.remove(base if counted else _unheld(base), self._now)
+            self._drafts.remove(base, self._now, None if counted else job_pods.let_go(pod))
             del self._active[key]
             self._going += bool(pod.spec.node_name)
             self._note(events.NORMAL, "SuccessfulDelete", f"Deleted pod: {key.name}")
@@ -298,11 +298,6 @@ class _Work:
 
     def _note(self, type_: str, reason: str, message: str) -> None:
         self._events.append(events.Note(self._job, type_, reason, message))
-
-
-def _unheld(base: Stored) -> Stored:
-    pod = job_pods.let_go(cast("Pod", base.object))
-    return Stored(base.key, base.revision, base.json, pod, base.owner_uids, base.node_name)
 
 
 def _after_the_end(view: View, stored: Stored, now: datetime) -> Reconciliation:

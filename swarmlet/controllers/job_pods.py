@@ -13,7 +13,7 @@ from typing import cast
 
 import msgspec
 
-from swarmlet.model import batch, conditions, defaults, kinds, names, objects, pods
+from swarmlet.model import batch, conditions, defaults, kinds, names, objects, pods, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Container, ContainerStatus, EnvVar, Pod, PodSpec, PodStatus
@@ -79,7 +79,7 @@ def has_failed(pod: Pod, job: batch.Job, view: View) -> bool:
 
 def waits_for_ends(job: batch.Job) -> bool:
     """Whether a Pod is replaced only when its end has come."""
-    return job.spec.pod_replacement_policy == "Failed"
+    return job.spec.pod_replacement_policy == "Failed" or singletons.asks_for_single(job.spec.template)
 
 
 def is_going(pod: Pod, view: View) -> bool:
@@ -170,7 +170,9 @@ def _told(container: Container, index: int) -> Container:
 
 
 def _has_node(pod: Pod, view: View) -> bool:
-    """Whether there is an agent that will tell of the Pod's end."""
+    """Whether somebody will tell of the Pod's end: its agent, or who fences it."""
+    if singletons.is_held(pod):
+        return True
     return bool(pod.spec.node_name) and view.get(Key(NODES, "", pod.spec.node_name)) is not None
 
 

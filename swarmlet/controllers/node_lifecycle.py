@@ -34,6 +34,13 @@ READY = "Ready"
 EVICTIONS_PER_STEP = 500
 
 OURS = {taints.NOT_READY, taints.UNREACHABLE}
+DISRUPTED = Condition(
+    type="DisruptionTarget",
+    status="True",
+    reason="DeletionByTaintManager",
+    message="Taint manager: deleting due to NoExecute taint",
+)
+"""On a Pod that is evicted, for a Job's podFailurePolicy to tell it from one that failed."""
 
 
 def node_key(name: str) -> Key:
@@ -197,7 +204,7 @@ class _Step:
             wait = taints.seconds_tolerated(taint, pod.spec.tolerations)
             left = None if wait is None else wait - (self._now - since).total_seconds()
             if left is not None and left <= 0 and marked < EVICTIONS_PER_STEP:
-                self._drafts.remove(stored, self._now)
+                self._drafts.remove(stored, self._now, _disrupted(pod, self._now))
                 self._note_eviction(pod)
                 marked += 1
             elif left is not None:
@@ -207,6 +214,11 @@ class _Step:
     def _note_eviction(self, pod: Pod) -> None:
         message = f"Marking for deletion Pod {pod.metadata.namespace}/{pod.metadata.name}"
         self._events.append(events.Note(pod, events.NORMAL, "TaintManagerEviction", message))
+
+
+def _disrupted(pod: Pod, now: datetime) -> Pod:
+    told = conditions.put(pod.status.conditions, DISRUPTED, now)
+    return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, conditions=told))
 
 
 def _evicting(node: Node) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from swarmlet.model import batch, kinds, objects
+from swarmlet.model import batch, kinds, objects, singletons
+from swarmlet.model.meta import ObjectMeta
 from tests.controllers.batch_world import BatchWorld, new_job, restarted
 
 
@@ -312,3 +314,20 @@ async def test_the_pod_of_a_lost_node_is_replaced_and_its_return_makes_no_second
     await world.pass_time(10)
     assert world.job().status.failed == 1
     assert [each.metadata.name for each in world.pods()] == [other.metadata.name]
+
+
+async def test_a_strict_singleton_ends_before_the_next_is_made(world: BatchWorld) -> None:
+    job = new_job()
+    metadata = ObjectMeta(annotations={singletons.STRICT_SINGLETON: "true"})
+    template = msgspec.structs.replace(job.spec.template, metadata=metadata)
+    await world.make(msgspec.structs.replace(job, spec=msgspec.structs.replace(job.spec, template=template)))
+    (pod,) = world.running()
+    world.agents[pod.spec.node_name].alive = False
+    await world.pass_time(60)
+    assert [each.metadata.name for each in world.pods()] == [pod.metadata.name]
+    assert world.job().status.failed == 0
+    await world.agents[pod.spec.node_name].wake()
+    await world.pass_time(5)
+    assert world.job().status.failed == 1
+    (other,) = world.running()
+    assert other.metadata.name != pod.metadata.name

@@ -226,3 +226,18 @@ async def test_a_success_policy_ends_the_job_early(
     wanted = ("True", "SuccessPolicy", "Matched rules at index 0") if met else None
     assert world.told("Complete") == world.told("SuccessCriteriaMet") == wanted
     assert len(world.running()) == (0 if met else 4 - len(finished))
+
+
+async def test_a_lost_node_may_be_ignored_as_a_disruption(world: BatchWorld) -> None:
+    pattern = PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget")
+    policy = PodFailurePolicy(rules=(PodFailurePolicyRule(action="Ignore", on_pod_conditions=(pattern,)),))
+    await world.make(new_job(backoff_limit=0, pod_failure_policy=policy))
+    (pod,) = world.running()
+    world.agents[pod.spec.node_name].alive = False
+    await world.pass_time(20)
+    await world.agents[pod.spec.node_name].wake()
+    await world.pass_time(5)
+    assert world.told("FailureTarget") is None
+    assert world.job().status.failed == 0
+    (other,) = world.running()
+    assert other.metadata.name != pod.metadata.name
