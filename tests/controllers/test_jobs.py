@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
+from swarmlet.controllers.job import Jobs
 from swarmlet.model import batch, kinds, objects, singletons
 from swarmlet.model.meta import ObjectMeta
 from tests.controllers.batch_world import BatchWorld, new_job, restarted
@@ -331,3 +334,20 @@ async def test_a_strict_singleton_ends_before_the_next_is_made(world: BatchWorld
     assert world.job().status.failed == 1
     (other,) = world.running()
     assert other.metadata.name != pod.metadata.name
+
+
+async def test_a_pod_that_changes_while_it_is_counted_is_counted_once(world: BatchWorld) -> None:
+    await world.make(new_job(completions=2, parallelism=1))
+    world.replica.lead(False)
+    await world.pass_time(0.1)
+    name = world.running()[0].metadata.name
+    await world.finish(name, seconds=0)
+    key = world.stored(kinds.JOB, "sum").key
+    step = Jobs(random.Random(1)).reconcile(world.replica.view, key, world.clock.now())
+    await world.change(kinds.POD, name, lambda it: objects.with_metadata(it, annotations={"looked": "at"}))
+    await world.replica.propose(step.operations, atomic=step.atomic)
+    assert world.job().status.succeeded == 0
+    world.replica.lead(True)
+    await world.pass_time(2)
+    assert world.job().status.succeeded == 1
+    assert len(world.running()) == 1
