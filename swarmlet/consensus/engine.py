@@ -114,7 +114,8 @@ class Engine:
         self._durable_ballot = (restored.hard_state.term, restored.hard_state.vote)
         self.is_spare = self._should_be_spare()
         self._may_change = False
-        self._became_spare = asyncio.Event()
+        self._turned = asyncio.Event()
+        """Set, and replaced by another, when this node becomes a spare or ceases to be one."""
 
     # Inputs. Each is synchronous.
 
@@ -187,7 +188,18 @@ class Engine:
     async def wait_until_spare(self) -> None:
         """Return once this node is a spare."""
         while not self.is_spare:
-            await self._became_spare.wait()
+            await self._turned.wait()
+
+    async def digest(self, index: int) -> None:
+        """Return once what was fed up to `index` is applied, or was dropped with the log by a change of role."""
+        if index <= self.applied.index:
+            return
+        waits = [asyncio.ensure_future(self.applied.wait(index)), asyncio.ensure_future(self._turned.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     def fail(self, error: SwarmletError) -> None:
         """Let `run` end with `error`."""
@@ -343,9 +355,8 @@ class Engine:
         self._book.restore(header.addresses, header.reasons)
         self.silent_ticks = 0
         self.is_spare = should_be_spare
-        if should_be_spare:
-            self._became_spare.set()
-            self._became_spare = asyncio.Event()
+        self._turned.set()
+        self._turned = asyncio.Event()
         log.info("log_dropped" if should_be_spare else "log_begun", applied=meta.index, term=core.term)
         self._note_role(listeners)
 

@@ -106,7 +106,7 @@ class Spare:
             if fed.must_restore:
                 await self._restore(feeder)
             elif fed.entries:
-                await self._engine.applied.wait(fed.entries[-1].index)
+                await self._engine.digest(fed.entries[-1].index)
             if fed.leader:
                 led_at = self._clock.monotonic()
                 self._settle(feeder)
@@ -142,7 +142,7 @@ class Spare:
         header = await self._disk.accept_snapshot(meta)
         if self._engine.is_spare:
             self._engine.learn_state(header)
-            await self._engine.applied.wait(meta.index)
+            await self._engine.digest(meta.index)
             log.info("state_fetched", feeder=feeder, index=meta.index, size_bytes=size)
 
     async def _fetch(self, feeder: str, request: StateRequest) -> StatePiece:

@@ -470,6 +470,21 @@ async def test_a_machine_finds_the_cluster_although_all_that_admitted_it_have_le
 
 
 @on_virtual_time
+async def test_nobody_waits_for_what_a_change_of_role_has_dropped(tmp_path: Path) -> None:
+    """A spare that was fed and then called to hold the log would else wait for ever, and never be fed again."""
+    async with cluster_of(3, tmp_path, ConsensusConfig(voters_max=3, standbys_max=0)) as cluster:
+        spare = await cluster.join("n4", until="spare")
+        engine = spare.consensus._engine
+        dropped = asyncio.create_task(engine.digest(engine.applied.index + 1_000_000))
+        await asyncio.sleep(1)
+        assert not dropped.done()
+        await next(m for m in await cluster.followers() if m.role == "voter").crash()
+        await eventually(lambda: spare.role == "voter")
+        await asyncio.sleep(0)
+        assert dropped.done()
+
+
+@on_virtual_time
 async def test_no_log_is_dropped_for_what_a_peer_knew_before_it_was_written(tmp_path: Path) -> None:
     """Who was released, and made a voter again since, may have acknowledged entries that count."""
     async with cluster_of(3, tmp_path) as cluster:
