@@ -174,12 +174,14 @@ class Faults:
         return daemon.running
 
     def _leave_and_join(self, victim: Daemon) -> None:
+        """Leave; again where it is refused, for the others may be about to come back from a fault of before."""
         self.down.add(victim.name)
-        printed = victim.swarmlet("leave", check=False)
-        if "has left" not in printed:
-            self.complaints.append(f"{victim.name}: cannot leave: {printed.strip()[-300:]}")
-            self.down.discard(victim.name)
-            return
+        end = time.monotonic() + RETURN_SECONDS_MAX
+        while "has left" not in (printed := victim.swarmlet("leave", check=False)):
+            if time.monotonic() > end:
+                self.complaints.append(f"{victim.name}: cannot leave: {printed.strip()[-300:]}")
+                self.down.discard(victim.name)
+                return
         eventually(lambda: not victim.running, START_SECONDS_MAX, f"{victim.name}: the daemon ends after it has left")
         self._join(victim)
 
