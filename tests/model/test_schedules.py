@@ -116,13 +116,17 @@ def test_an_unknown_time_zone_is_refused(zone: str) -> None:
         schedules.parse("* * * * *", zone)
 
 
-CRON = st.tuples(
-    st.sampled_from(["*", "*/7", "0", "30", "15,45", "59"]),
-    st.sampled_from(["*", "*/5", "0", "1", "2", "2,3", "23"]),
-    st.sampled_from(["*", "1", "8", "31"]),
-    st.sampled_from(["*", "3", "11"]),
-    st.sampled_from(["*", "SUN", "1-5"]),
-).map(" ".join)
+CRON = (
+    st.tuples(
+        st.sampled_from(["*", "*/7", "0", "30", "15,45", "59"]),
+        st.sampled_from(["*", "*/5", "0", "1", "2", "2,3", "23"]),
+        st.sampled_from(["*", "1", "8", "31"]),
+        st.sampled_from(["*", "3", "11"]),
+        st.sampled_from(["*", "SUN", "1-5"]),
+    )
+    .map(" ".join)
+    .filter(lambda text: " 31 11 " not in text)
+)  # no such day: refused
 ZONES = st.sampled_from(["America/New_York", "Europe/Riga", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 MOMENTS = st.integers(0, 400 * 24 * 60).map(
     lambda minutes: at("2026-01-01T00:00:30+00:00") + timedelta(minutes=minutes)
