@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from swarmlet.errors import CutOffError
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.incarnation import FIRST, Incarnation
+from swarmlet.transport import dialler
 from tests.transport.daemons import CLUSTER, Daemon, running
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -67,13 +69,16 @@ async def test_who_is_dialled_from_a_later_life_ends_too(tmp_path: Path) -> None
 
 
 async def test_two_recoveries_of_one_cluster_refuse_each_other_and_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = daemons(tmp_path, SECOND, FIRST.next("bb", NOW))
+    told = CapturingLogger()
+    monkeypatch.setattr(dialler, "log", told)
     await meet(one, other)
     async with asyncio.timeout(10):
-        while "two clusters came of this one" not in "".join(capsys.readouterr()):  # noqa: ASYNC110  a log line
+        while not told.calls:  # noqa: ASYNC110  a log line
             await asyncio.sleep(0.02)
+    assert "two clusters came of this one" in told.calls[0].kwargs["error"]
     assert not one.peers.links()
     assert not one.running.done()
     assert not other.running.done()
