@@ -11,6 +11,8 @@ import msgspec
 from swarmlet.agent import container_life
 from swarmlet.agent.container_life import Life, Record
 from swarmlet.model import pod as pod_model
+from swarmlet.model.container import Container
+from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 
@@ -28,12 +30,12 @@ class Adopted:
     sandbox_attempt: int
 
 
-def spec_hash(container: pod_model.Container) -> str:
+def spec_hash(container: Container) -> str:
     """Return a word that changes with the container's specification."""
     return hashlib.sha256(_encoder.encode(container)).hexdigest()[:HASH_CHARACTERS]
 
 
-def record(container: pod_model.Container, pod: pod_model.Pod, *, is_init: bool) -> Record:
+def record(container: Container, pod: pod_model.Pod, *, is_init: bool) -> Record:
     """Return the record of a container as the Pod's stored status tells it, without the container itself."""
     found = Record(spec=container, spec_hash=spec_hash(container), is_init=is_init)
     told = _told(container.name, pod.status)
@@ -46,7 +48,7 @@ def record(container: pod_model.Container, pod: pod_model.Pod, *, is_init: bool)
     return found
 
 
-def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], status: pod_model.PodStatus) -> Adopted:
+def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], status: PodStatus) -> Adopted:
     """Give each record the containers that are its own; the youngest attempt counts."""
     stray = {each.id for each in containers}
     for each in records:
@@ -65,7 +67,7 @@ def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], st
 def take_as_done(init: Record) -> None:
     """An init container whose Pod went on after it must have succeeded, whatever is left of it."""
     if init.life in (Life.WAITING, Life.EXITED):
-        init.terminated = pod_model.ContainerStateTerminated(exit_code=0, reason="Completed")
+        init.terminated = ContainerStateTerminated(exit_code=0, reason="Completed")
         init.move(Life.DONE)
 
 
@@ -86,10 +88,10 @@ def _adopt_record(each: Record, mine: Sequence[runtime.Container]) -> set[str]:
     return {current.id} | ({each.previous.id} if each.previous else set())
 
 
-def _do_without(each: Record, told: pod_model.ContainerStatus | None) -> None:
+def _do_without(each: Record, told: ContainerStatus | None) -> None:
     """Nothing is found of the container: go by the status; what ran by it was killed."""
     if told is not None and told.state.running is not None:
-        each.terminated = pod_model.ContainerStateTerminated(
+        each.terminated = ContainerStateTerminated(
             exit_code=container_life.KILLED_EXIT_CODE,
             reason=container_life.LOST_REASON,
             message="The container could not be located when the daemon started",
@@ -100,6 +102,6 @@ def _do_without(each: Record, told: pod_model.ContainerStatus | None) -> None:
         each.move(Life.EXITED)
 
 
-def _told(name: str, status: pod_model.PodStatus) -> pod_model.ContainerStatus | None:
+def _told(name: str, status: PodStatus) -> ContainerStatus | None:
     statuses = (*status.init_container_statuses, *status.container_statuses)
     return next((each for each in statuses if each.name == name), None)

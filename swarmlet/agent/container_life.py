@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from swarmlet.model import pod as pod_model
+from swarmlet.model.container import Container
+from swarmlet.model.pod_status import ContainerStateTerminated
 from swarmlet.runtime import runtime
 
 
@@ -77,7 +78,7 @@ class Record:
     `reason_settled`, where set, takes its place at `settles_at`.
     """
 
-    spec: pod_model.Container
+    spec: Container
     spec_hash: str
     is_init: bool = False
     life: Life = Life.WAITING
@@ -85,8 +86,8 @@ class Record:
     image_id: str = ""
     current: runtime.Container | None = None
     previous: runtime.Container | None = None
-    terminated: pod_model.ContainerStateTerminated | None = None
-    last_terminated: pod_model.ContainerStateTerminated | None = None
+    terminated: ContainerStateTerminated | None = None
+    last_terminated: ContainerStateTerminated | None = None
     reason: str = ""
     message: str = ""
     reason_settled: str = ""
@@ -154,7 +155,7 @@ class Record:
         ran_since = container.started_at or known.started_at
         finished_at = container.finished_at or now
         lost = container.state is runtime.State.REMOVED
-        self.terminated = pod_model.ContainerStateTerminated(
+        self.terminated = ContainerStateTerminated(
             exit_code=KILLED_EXIT_CODE if lost else container.exit_code,
             reason=_exit_reason(container),
             started_at=_whole_seconds(ran_since),

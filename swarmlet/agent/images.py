@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.model import pod as pod_model
+from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
 
 KNOWN_MAX = 1_000
@@ -41,7 +41,7 @@ class Images:
         self._under_way: dict[str, asyncio.Future[Fetched]] = {}
         self._pulls = asyncio.Semaphore(PULLS_MAX)
 
-    async def fetch(self, container: pod_model.Container, tell: TellPulling) -> Fetched:
+    async def fetch(self, container: Container, tell: TellPulling) -> Fetched:
         """Return the image's id once it is here.
 
         Raises `PullError`, `NeverPullError`, or `EngineError` where the engine does not answer.

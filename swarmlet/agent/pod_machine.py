@@ -19,7 +19,8 @@ from swarmlet.agent import adoption, container_life, container_steps, pod_status
 from swarmlet.agent.container_life import BackOff, Life, Record
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events, objects
-from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 

@@ -15,12 +15,12 @@ from swarmlet.agent.container_life import HAS_CONTAINER, Life, Record
 from swarmlet.model import conditions, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition
-from swarmlet.model.pod import (
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateWaiting,
     ContainerStatus,
-    Pod,
     PodIP,
     PodStatus,
 )

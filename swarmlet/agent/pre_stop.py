@@ -8,7 +8,7 @@ import aiohttp
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.model import pod as pod_model
+from swarmlet.model.container import Container, HTTPGetAction, LifecycleHandler
 from swarmlet.runtime import runtime
 
 OUTPUT_CHARACTERS_MAX = 200
@@ -23,9 +23,7 @@ class PreStop:
         self._container_id = container_id
         self._pod_ip = pod_ip
 
-    async def run(
-        self, hook: pod_model.LifecycleHandler, container: pod_model.Container, *, timeout_seconds: float
-    ) -> str:
+    async def run(self, hook: LifecycleHandler, container: Container, *, timeout_seconds: float) -> str:
         """Run the hook for at most so long; return "" or why it failed. The container is stopped either way."""
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -35,7 +33,7 @@ class PreStop:
         except (SwarmletError, OSError, aiohttp.ClientError, ValueError) as error:
             return str(error)
 
-    async def _run(self, hook: pod_model.LifecycleHandler, container: pod_model.Container, seconds: float) -> str:
+    async def _run(self, hook: LifecycleHandler, container: Container, seconds: float) -> str:
         if hook.exec is not None:
             done = await self._runtime.exec(self._container_id, hook.exec.command, timeout_seconds=seconds)
             output = done.output.decode(errors="replace")[:OUTPUT_CHARACTERS_MAX]
@@ -46,7 +44,7 @@ class PreStop:
             await self._clock.sleep(min(hook.sleep.seconds, seconds))
         return ""
 
-    async def _get(self, action: pod_model.HTTPGetAction, container: pod_model.Container) -> str:
+    async def _get(self, action: HTTPGetAction, container: Container) -> str:
         scheme, host = (action.scheme or "HTTP").lower(), action.host or self._pod_ip
         url = f"{scheme}://{host}:{_port(action.port, container)}/{action.path.lstrip('/')}"
         headers = [(header.name, header.value) for header in action.http_headers]
@@ -54,7 +52,7 @@ class PreStop:
             return f"{url} answered {answer.status}" if answer.status >= 400 else ""
 
 
-def _port(port: int | str, container: pod_model.Container) -> int:
+def _port(port: int | str, container: Container) -> int:
     if isinstance(port, int):
         return port
     named = next((each.container_port for each in container.ports if each.name == port), None)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from swarmlet.agent import adoption
 from swarmlet.model import pod as pod_model
 from swarmlet.model import quantity, singletons
+from swarmlet.model.container import Container, EnvVar
 from swarmlet.runtime import runtime
 
 HOSTNAME_CHARACTERS_MAX = 63
@@ -29,7 +30,7 @@ def sandbox_spec(pod: pod_model.Pod, attempt: int) -> runtime.ContainerSpec:
 
 
 def container_spec(
-    pod: pod_model.Pod, container: pod_model.Container, attempt: int, sandbox: str, volumes: Mapping[str, str]
+    pod: pod_model.Pod, container: Container, attempt: int, sandbox: str, volumes: Mapping[str, str]
 ) -> runtime.ContainerSpec:
     """Return what a container is made from. `volumes` tells where on this machine each volume of the Pod lies."""
     env = environment(container.env)
@@ -58,7 +59,7 @@ def container_spec(
     )
 
 
-def environment(variables: tuple[pod_model.EnvVar, ...]) -> dict[str, str]:
+def environment(variables: tuple[EnvVar, ...]) -> dict[str, str]:
     """Return the variables, each able to refer to those before it as `$(NAME)`."""
     env: dict[str, str] = {}
     for variable in variables:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from swarmlet.model import pod as pod_model
+from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
 
 # Stimuli: what the runner tells the machine.
@@ -153,12 +154,12 @@ class StartSandbox:
 
 @dataclass(frozen=True, slots=True)
 class FetchImage:
-    container: pod_model.Container
+    container: Container
 
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    container: pod_model.Container
+    container: Container
     attempt: int
     sandbox: str
 
@@ -166,7 +167,7 @@ class StartContainer:
 @dataclass(frozen=True, slots=True)
 class StopContainer:
     container_id: str
-    container: pod_model.Container
+    container: Container
     grace_seconds: int
 
 

@@ -18,6 +18,7 @@ from swarmlet.errors import SwarmletError
 from swarmlet.model import core, kinds
 from swarmlet.model import pod as pod_model
 from swarmlet.model.meta import Object
+from swarmlet.model.pod_volumes import ConfigMapVolumeSource, KeyToPath, SecretVolumeSource, Volume
 from swarmlet.store.commands import Key
 
 DISK_FOLDER = "pods"
@@ -91,13 +92,13 @@ class Volumes:
         """Return the uids of the Pods that have folders here."""
         return {path.name for root in (self._disk, self._memory) if root.is_dir() for path in root.iterdir()}
 
-    def _place(self, pod: pod_model.Pod, volume: pod_model.Volume) -> Path:
+    def _place(self, pod: pod_model.Pod, volume: Volume) -> Path:
         if volume.host_path is not None:
             return Path(volume.host_path.path)
         in_memory = volume.secret is not None or (volume.empty_dir is not None and volume.empty_dir.medium == "Memory")
         return (self._memory if in_memory else self._disk) / pod.metadata.uid / volume.name
 
-    def _make(self, pod: pod_model.Pod, volume: pod_model.Volume, find: Find) -> None:
+    def _make(self, pod: pod_model.Pod, volume: Volume, find: Find) -> None:
         place = self._place(pod, volume)
         if volume.host_path is not None:
             _check_host_path(place, volume.host_path.type)
@@ -118,7 +119,7 @@ class Volumes:
 Files = Mapping[str, tuple[bytes, int]]
 
 
-def _config_map_files(source: pod_model.ConfigMapVolumeSource, namespace: str, find: Find) -> Files:
+def _config_map_files(source: ConfigMapVolumeSource, namespace: str, find: Find) -> Files:
     found = find(Key(kinds.CONFIG_MAP.resource, namespace, source.name))
     contents: dict[str, bytes] | None = None
     if isinstance(found, core.ConfigMap):
@@ -127,7 +128,7 @@ def _config_map_files(source: pod_model.ConfigMapVolumeSource, namespace: str, f
     return _chosen("configmap", source.name, contents, source.items, mode, bool(source.optional))
 
 
-def _secret_files(source: pod_model.SecretVolumeSource, namespace: str, find: Find) -> Files:
+def _secret_files(source: SecretVolumeSource, namespace: str, find: Find) -> Files:
     found = find(Key(kinds.SECRET.resource, namespace, source.secret_name))
     contents = _decoded(found.data) if isinstance(found, core.Secret) else None
     mode = FILE_MODE_DEFAULT if source.default_mode is None else source.default_mode
@@ -138,7 +139,7 @@ def _chosen(
     kind: str,
     name: str,
     contents: Mapping[str, bytes] | None,
-    items: Sequence[pod_model.KeyToPath],
+    items: Sequence[KeyToPath],
     mode: int,
     optional: bool,
 ) -> Files:

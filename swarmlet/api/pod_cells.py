@@ -11,7 +11,8 @@ from datetime import datetime
 
 from swarmlet.api.durations import since
 from swarmlet.model import conditions
-from swarmlet.model.pod import ContainerStateTerminated, ContainerStatus, Pod, PodStatus
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
 from swarmlet.model.pods import is_finished
 
 NODE_LOST = "NodeLost"

@@ -23,7 +23,8 @@ from swarmlet.errors import BugError
 from swarmlet.model import kinds, names, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import NODE_ID_LABEL
-from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.raft.config import RaftConfig, RestoredState
 from swarmlet.raft.core import Raft
 from swarmlet.raft.messages import EntryKind, HardState, Membership, SnapshotMeta

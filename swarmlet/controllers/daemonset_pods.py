@@ -17,7 +17,8 @@ from swarmlet.model.apps_sets import DaemonSet
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod, PodSpec, PodStatus, Toleration
+from swarmlet.model.pod import Pod, PodSpec, Toleration
+from swarmlet.model.pod_status import PodStatus
 
 STAYS = (taints.NOT_READY, taints.UNREACHABLE)
 """A node's Pods are not evicted for these: nobody else could do their work."""

@@ -22,7 +22,8 @@ from swarmlet.model import conditions, events, kinds, names, objects, pods, sele
 from swarmlet.model.apps import Deployment, ReplicaSet, ReplicaSetStatus
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 

@@ -15,7 +15,8 @@ from swarmlet.model import apps_sets, names, objects, pods
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod, PodStatus, PodTemplateSpec
+from swarmlet.model.pod import Pod, PodTemplateSpec
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.singletons import STRICT_SINGLETON
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"

@@ -13,7 +13,9 @@ import msgspec
 
 from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pods
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.container import Container, ContainerPort, Lifecycle
 from swarmlet.model.meta import Object
+from swarmlet.model.pod_volumes import EmptyDirVolumeSource, Volume
 
 REPLICAS = 1
 REVISION_HISTORY_LIMIT = 10
@@ -174,7 +176,7 @@ def _pod_spec(spec: pod.PodSpec) -> pod.PodSpec:
     return _with(filled, restart_policy="Always", scheduler_name=SCHEDULER_NAME)
 
 
-def _container(container: pod.Container, *, host_network: bool) -> pod.Container:
+def _container(container: Container, *, host_network: bool) -> Container:
     filled = msgspec.structs.replace(
         container,
         ports=tuple(_port(each, host_network=host_network) for each in container.ports),
@@ -183,18 +185,18 @@ def _container(container: pod.Container, *, host_network: bool) -> pod.Container
     return _with(filled, image_pull_policy=pull_policy(container.image) if container.image else "")
 
 
-def _port(port: pod.ContainerPort, *, host_network: bool) -> pod.ContainerPort:
+def _port(port: ContainerPort, *, host_network: bool) -> ContainerPort:
     return _with(port, protocol="TCP", host_port=port.container_port if host_network else 0)
 
 
-def _lifecycle(lifecycle: pod.Lifecycle | None) -> pod.Lifecycle | None:
+def _lifecycle(lifecycle: Lifecycle | None) -> Lifecycle | None:
     if lifecycle is None or lifecycle.pre_stop is None or lifecycle.pre_stop.http_get is None:
         return lifecycle
     http_get = _with(lifecycle.pre_stop.http_get, path="/", scheme="HTTP")
-    return pod.Lifecycle(pre_stop=msgspec.structs.replace(lifecycle.pre_stop, http_get=http_get))
+    return Lifecycle(pre_stop=msgspec.structs.replace(lifecycle.pre_stop, http_get=http_get))
 
 
-def _requesting(container: pod.Container) -> pod.Container:
+def _requesting(container: Container) -> Container:
     """Ask for what the container is limited to, where it asks for nothing itself."""
     resources = container.resources
     if not resources.limits:
@@ -203,14 +205,14 @@ def _requesting(container: pod.Container) -> pod.Container:
     return msgspec.structs.replace(container, resources=msgspec.structs.replace(resources, requests=requests))
 
 
-def _volume(volume: pod.Volume) -> pod.Volume:
+def _volume(volume: Volume) -> Volume:
     if volume.config_map:
         mode = _or(volume.config_map.default_mode, FILE_MODE)
         return msgspec.structs.replace(volume, config_map=msgspec.structs.replace(volume.config_map, default_mode=mode))
     if volume.secret:
         mode = _or(volume.secret.default_mode, FILE_MODE)
         return msgspec.structs.replace(volume, secret=msgspec.structs.replace(volume.secret, default_mode=mode))
-    return volume if volume.host_path else _with(volume, empty_dir=volume.empty_dir or pod.EmptyDirVolumeSource())
+    return volume if volume.host_path else _with(volume, empty_dir=volume.empty_dir or EmptyDirVolumeSource())
 
 
 def _secret(value: core.Secret) -> core.Secret:

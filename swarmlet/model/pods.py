@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from swarmlet.model import conditions, quantity
+from swarmlet.model.container import Container
 from swarmlet.model.objects import is_terminating
-from swarmlet.model.pod import Container, Pod, PodSpec
+from swarmlet.model.pod import Pod, PodSpec
 
 QOS_RESOURCES = ("cpu", "memory")
 

@@ -15,8 +15,10 @@ from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import failure
 from swarmlet.agent.stimuli import Instruction, Stimulus
 from swarmlet.model import objects
+from swarmlet.model.container import Container
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Container, EmptyDirVolumeSource, Pod, PodSpec, Volume
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_volumes import EmptyDirVolumeSource, Volume
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 from tests.virtual_time import EPOCH

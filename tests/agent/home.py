@@ -20,9 +20,11 @@ from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, objects
+from swarmlet.model.container import Container
 from swarmlet.model.core import Event, Node
 from swarmlet.model.meta import ObjectMeta, OwnerReference
-from swarmlet.model.pod import Container, Pod, PodSpec, PodStatus
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.runtime import runtime as runtime_protocol
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put
 from swarmlet.store.state import Store

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from swarmlet.model.pod import Container
+from swarmlet.model.container import Container
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.runtime.runtime import Lease
 from swarmlet.store.commands import Delete, Key

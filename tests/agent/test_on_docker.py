@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarmlet.clock import SystemClock
-from swarmlet.model.pod import Container
+from swarmlet.model.container import Container
 from swarmlet.runtime.docker import DockerRuntime
 from swarmlet.runtime.runtime import LogOptions
 from swarmlet.store.commands import Key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarmlet.agent import specs
-from swarmlet.model.pod import Container, ContainerPort, EnvVar, ResourceRequirements, VolumeMount
+from swarmlet.model.container import Container, ContainerPort, EnvVar, ResourceRequirements, VolumeMount
 from swarmlet.runtime.runtime import HostPort, Mount
 from tests.agent.bench import new_pod
 

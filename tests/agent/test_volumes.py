@@ -13,13 +13,12 @@ from swarmlet.agent.volumes import VolumeError, Volumes
 from swarmlet.model import kinds
 from swarmlet.model.core import ConfigMap, Secret
 from swarmlet.model.meta import Object, ObjectMeta
-from swarmlet.model.pod import (
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_volumes import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
-    Pod,
-    PodSpec,
     SecretVolumeSource,
     Volume,
 )

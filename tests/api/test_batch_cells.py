@@ -10,9 +10,10 @@ import pytest
 from swarmlet.api import columns
 from swarmlet.model import batch, kinds
 from swarmlet.model.batch import CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplateSpec
+from swarmlet.model.container import Container
 from swarmlet.model.core import ObjectReference
 from swarmlet.model.meta import Condition, LabelSelector, ObjectMeta
-from swarmlet.model.pod import Container, PodSpec, PodTemplateSpec
+from swarmlet.model.pod import PodSpec, PodTemplateSpec
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEMPLATE = PodTemplateSpec(spec=PodSpec(containers=(Container(name="main", image="work:1"),)))

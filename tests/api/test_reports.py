@@ -11,7 +11,8 @@ from swarmlet.api.reports import ClusterInfo, Reports, build_status_app
 from swarmlet.model import kinds
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta
-from swarmlet.model.pod import Pod, PodSpec, PodStatus
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.singletons import MAY_RUN_UNTIL, STRICT_SINGLETON
 from swarmlet.store.replica import MemberStatus
 from tests.api.conftest import START, Api, DirectReplica, FakeClock

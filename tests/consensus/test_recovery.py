@@ -22,7 +22,8 @@ from swarmlet.model import kinds, objects
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Object, ObjectMeta, OwnerReference
-from swarmlet.model.pod import Pod, PodSpec, PodStatus
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.raft import membership
 from swarmlet.raft.messages import ChangeKind, Entry, EntryKind, HardState, Membership, MembershipChange
 from swarmlet.store import commands

@@ -7,16 +7,10 @@ from datetime import datetime
 import msgspec
 
 from swarmlet.model import batch, conditions, defaults, kinds, names, objects, validation
+from swarmlet.model.container import Container
 from swarmlet.model.meta import Condition, ObjectMeta
-from swarmlet.model.pod import (
-    Container,
-    ContainerState,
-    ContainerStateTerminated,
-    ContainerStatus,
-    Pod,
-    PodSpec,
-    PodTemplateSpec,
-)
+from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
+from swarmlet.model.pod_status import ContainerState, ContainerStateTerminated, ContainerStatus
 from tests.controllers.world import World
 
 

@@ -15,9 +15,10 @@ from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
 from swarmlet.model import events, kinds, objects
+from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import ConfigMap
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Container, Pod, PodSpec, ResourceRequirements
+from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key
 from swarmlet.store.replica import Change, View
 from tests.controllers.world import FakeReplica, World, new_deployment, new_template

@@ -13,7 +13,8 @@ from swarmlet.controllers import rollout
 from swarmlet.controllers.replicaset import deletion_rank
 from swarmlet.model.apps import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from swarmlet.model.meta import Condition, ObjectMeta
-from swarmlet.model.pod import ContainerStatus, Pod, PodSpec, PodStatus
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import ContainerStatus, PodStatus
 from tests.controllers.world import new_deployment
 from tests.virtual_time import EPOCH
 

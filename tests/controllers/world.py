@@ -18,9 +18,10 @@ from swarmlet.controllers.runner import Controllers
 from swarmlet.errors import UnavailableError
 from swarmlet.model import conditions, kinds, names, objects, pods
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment
+from swarmlet.model.container import Container
 from swarmlet.model.core import Event, Node, NodeStatus
 from swarmlet.model.meta import Condition, LabelSelector, Object, ObjectMeta
-from swarmlet.model.pod import Container, Pod, PodSpec, PodTemplateSpec
+from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Verdict
 from swarmlet.store.replica import ReplicaStatus, Stored
 from swarmlet.store.state import Store

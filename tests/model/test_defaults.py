@@ -8,18 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmlet.model import apps, core, defaults, objects
+from swarmlet.model.container import Container, ContainerPort, ResourceRequirements
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import (
-    ConfigMapVolumeSource,
-    Container,
-    ContainerPort,
-    Pod,
-    PodSpec,
-    PodTemplateSpec,
-    ResourceRequirements,
-    SecretVolumeSource,
-    Volume,
-)
+from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
+from swarmlet.model.pod_volumes import ConfigMapVolumeSource, SecretVolumeSource, Volume
 
 
 def pod(container: Container | None = None, **spec) -> Pod:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from swarmlet.model import conditions, pods
+from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import Condition, ObjectMeta
-from swarmlet.model.pod import Container, Pod, PodSpec, PodStatus, ResourceRequirements
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import PodStatus
 
 NOW = datetime(2024, 1, 1, 12, 0, 0, 500, tzinfo=UTC)
 

@@ -6,7 +6,8 @@ from swarmlet.errors import CallerError, InvalidError
 from swarmlet.model import core, kinds, selectors
 from swarmlet.model.core import Event, ObjectReference
 from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
-from swarmlet.model.pod import Pod, PodSpec, PodStatus
+from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod_status import PodStatus
 
 LABELS = {"app": "web", "tier": "front", "size": "4", "empty": ""}
 

@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from swarmlet.model import affinity, kinds, objects
+from swarmlet.model.container import Container, ContainerPort, ResourceRequirements
 from swarmlet.model.core import Node, NodeSpec, NodeStatus, Taint
 from swarmlet.model.meta import Condition, ObjectMeta, OwnerReference
-from swarmlet.model.pod import Container, ContainerPort, Pod, PodSpec, PodStatus, ResourceRequirements, Toleration
+from swarmlet.model.pod import Pod, PodSpec, Toleration
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.scheduler import explain, placement
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import demand_of

@@ -23,10 +23,12 @@ from swarmlet.errors import CallerError, PeerError
 from swarmlet.model import defaults, kinds, objects
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, ReplicaSetSpec
 from swarmlet.model.apps_sets import ORDERED_READY, PARALLEL, StatefulSet, StatefulSetSpec
+from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Namespace
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, LabelSelector, Object, ObjectMeta
-from swarmlet.model.pod import ConfigMapVolumeSource, Container, Pod, PodSpec, PodTemplateSpec, Volume, VolumeMount
+from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
+from swarmlet.model.pod_volumes import ConfigMapVolumeSource, Volume
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica, Stored

@@ -6,7 +6,16 @@ import re
 from collections.abc import Sequence
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import pod, quantity, syntax
+from swarmlet.model import quantity, syntax
+from swarmlet.model.container import (
+    Container,
+    ContainerPort,
+    EnvVar,
+    HTTPGetAction,
+    LifecycleHandler,
+    ResourceRequirements,
+    VolumeMount,
+)
 from swarmlet.model.problems import Place
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -16,7 +25,7 @@ STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _DOTS = re.compile(r"(^|/)\.\.(/|$)")
 
 
-def container(value: pod.Container, place: Place, volume_names: set[str]) -> None:
+def container(value: Container, place: Place, volume_names: set[str]) -> None:
     """Check one container; `volume_names` are what it may mount."""
     required_label(value.name, place.field("name"))
     if not value.image.strip():
@@ -33,7 +42,7 @@ def container(value: pod.Container, place: Place, volume_names: set[str]) -> Non
         _handler(value.lifecycle.pre_stop, place.field("lifecycle").field("preStop"))
 
 
-def host_ports(ports: Sequence[pod.ContainerPort], place: Place, taken: set[str], *, host_network: bool) -> None:
+def host_ports(ports: Sequence[ContainerPort], place: Place, taken: set[str], *, host_network: bool) -> None:
     """Check that no two ports of a Pod take one port of the host; adds to `taken`."""
     for inner, port in place.each(ports):
         if not port.host_port:
@@ -67,7 +76,7 @@ def no_back_steps(path: str, place: Place) -> None:
         place.invalid(path, "must not contain '..'")
 
 
-def _ports(ports: Sequence[pod.ContainerPort], place: Place) -> None:
+def _ports(ports: Sequence[ContainerPort], place: Place) -> None:
     names: set[str] = set()
     for inner, port in place.each(ports):
         if port.name:
@@ -84,14 +93,14 @@ def _ports(ports: Sequence[pod.ContainerPort], place: Place) -> None:
         inner.field("protocol").one_of(port.protocol, PROTOCOLS)
 
 
-def _env(variable: pod.EnvVar, place: Place) -> None:
+def _env(variable: EnvVar, place: Place) -> None:
     if variable.name:
         place.field("name").invalid_each(variable.name, syntax.env_name(variable.name))
     else:
         place.field("name").required()
 
 
-def _mounts(mounts: Sequence[pod.VolumeMount], place: Place, volume_names: set[str]) -> None:
+def _mounts(mounts: Sequence[VolumeMount], place: Place, volume_names: set[str]) -> None:
     paths: set[str] = set()
     for inner, mount in place.each(mounts):
         if not mount.name:
@@ -105,7 +114,7 @@ def _mounts(mounts: Sequence[pod.VolumeMount], place: Place, volume_names: set[s
         paths.add(mount.mount_path)
 
 
-def _resources(resources: pod.ResourceRequirements, place: Place) -> None:
+def _resources(resources: ResourceRequirements, place: Place) -> None:
     for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
         for name, text in amounts.items():
             inner = place.field(field).key(name)
@@ -134,7 +143,7 @@ def amount_of(text: str, place: Place | None = None) -> int | None:
         return None
 
 
-def _handler(handler: pod.LifecycleHandler, place: Place) -> None:
+def _handler(handler: LifecycleHandler, place: Place) -> None:
     given = [name for name in ("exec", "http_get", "sleep") if getattr(handler, name) is not None]
     if not given:
         place.required("must specify a handler type")
@@ -148,7 +157,7 @@ def _handler(handler: pod.LifecycleHandler, place: Place) -> None:
         place.field("sleep").invalid(handler.sleep.seconds, "must be non-negative")
 
 
-def _http_get(action: pod.HTTPGetAction, place: Place) -> None:
+def _http_get(action: HTTPGetAction, place: Place) -> None:
     if not action.path:
         place.field("path").required()
     place.field("scheme").one_of(action.scheme, ("HTTP", "HTTPS"))

@@ -8,6 +8,7 @@ import msgspec
 
 from swarmlet.model import pod as model
 from swarmlet.model import syntax
+from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import affinity, container, meta, volumes
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
@@ -133,6 +134,6 @@ def _with_images_of(new: model.PodSpec, old: model.PodSpec) -> model.PodSpec:
     )
 
 
-def _with_images(new: Sequence[model.Container], old: Sequence[model.Container]) -> tuple[model.Container, ...]:
+def _with_images(new: Sequence[Container], old: Sequence[Container]) -> tuple[Container, ...]:
     pairs = zip(new, old, strict=True)
     return tuple(msgspec.structs.replace(after, image=before.image) for after, before in pairs)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarmlet.model import pod
+from swarmlet.model.pod_volumes import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    SecretVolumeSource,
+    Volume,
+)
 from swarmlet.model.problems import Place
 from swarmlet.model.rules import container
 
@@ -22,7 +28,7 @@ HOST_PATH_TYPES = (
 MEDIA = ("", "Memory")
 
 
-def volumes(values: Sequence[pod.Volume], place: Place) -> set[str]:
+def volumes(values: Sequence[Volume], place: Place) -> set[str]:
     """Check a Pod's volumes; return the names that containers may mount."""
     names: set[str] = set()
     for inner, volume in place.each(values):
@@ -34,7 +40,7 @@ def volumes(values: Sequence[pod.Volume], place: Place) -> set[str]:
     return names
 
 
-def _source(volume: pod.Volume, place: Place) -> None:
+def _source(volume: Volume, place: Place) -> None:
     given = [
         name
         for name, source in (
@@ -59,12 +65,12 @@ def _source(volume: pod.Volume, place: Place) -> None:
         _files(volume.secret.secret_name, volume.secret, place.field("secret"), "secretName")
 
 
-def _empty_dir(source: pod.EmptyDirVolumeSource, place: Place) -> None:
+def _empty_dir(source: EmptyDirVolumeSource, place: Place) -> None:
     if source.medium not in MEDIA:
         place.field("medium").unsupported(source.medium, MEDIA)
 
 
-def _host_path(source: pod.HostPathVolumeSource, place: Place) -> None:
+def _host_path(source: HostPathVolumeSource, place: Place) -> None:
     if source.path:
         container.no_back_steps(source.path, place.field("path"))
     else:
@@ -73,9 +79,7 @@ def _host_path(source: pod.HostPathVolumeSource, place: Place) -> None:
         place.field("type").unsupported(source.type, HOST_PATH_TYPES)
 
 
-def _files(
-    name: str, source: pod.ConfigMapVolumeSource | pod.SecretVolumeSource, place: Place, name_field: str
-) -> None:
+def _files(name: str, source: ConfigMapVolumeSource | SecretVolumeSource, place: Place, name_field: str) -> None:
     if not name:
         place.field(name_field).required()
     _mode(source.default_mode, place.field("defaultMode"))
