@@ -11,6 +11,10 @@ import pytest
 from tools.lab import Lab
 from tools.lab.cluster import Cluster
 
+LAB = os.environ.get("LAB_NAME", "e2e")
+SUBNET = os.environ.get("LAB_SUBNET", "10.77.1.0/24")
+"""Of its own where several people run these tests on one machine at a time."""
+
 NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
 
 
@@ -35,7 +39,7 @@ def machines() -> None:
 
 @pytest.fixture(scope="session")
 def three_machines(machines: None) -> Iterator[Cluster]:
-    with Lab("e2e", count=3, subnet="10.77.1.0/24") as lab:
+    with Lab(LAB, count=3, subnet=SUBNET) as lab:
         cluster = Cluster(lab)
         cluster.form()
         yield cluster
