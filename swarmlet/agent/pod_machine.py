@@ -10,13 +10,13 @@ woke it. Nothing is asked for twice: what is under way is part of what is known.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from swarmlet.agent import adoption, container_life, container_steps, pod_status, stimuli
-from swarmlet.agent.container_life import BackOff, Life, Record
+from swarmlet.agent import adoption, container_life, container_order, container_steps, pod_status, stimuli
+from swarmlet.agent.container_life import Life, Record
+from swarmlet.agent.pod_ground import Ground, Pause
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events, objects
 from swarmlet.model.pod import Pod
@@ -27,14 +27,6 @@ from swarmlet.runtime.runtime import State
 GRACE_SECONDS_DEFAULT = 30
 GONE_GRACE_SECONDS = 2
 """For a Pod whose object was deleted without waiting for its containers."""
-
-
-class Step(enum.Enum):
-    """How far something of the Pod's is, that is made once for all its containers."""
-
-    ABSENT = "absent"
-    MAKING = "making"
-    READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +47,13 @@ class PodMachine:
         self.finished = False
         self._inits = tuple(adoption.record(each, pod, is_init=True) for each in pod.spec.init_containers)
         self._mains = tuple(adoption.record(each, pod, is_init=False) for each in pod.spec.containers)
-        self._volumes = Step.ABSENT if pod.spec.volumes else Step.READY
-        self._volumes_outdated = False
-        self._sandbox_step = Step.ABSENT
-        self._sandbox: runtime.Container | None = None
-        self._sandbox_attempt = 0
-        self._retry_at: datetime | None = None
-        self._setbacks = BackOff(container_life.ENGINE_DELAYS)
+        self._pause = Pause()
+        self._ground = Ground(pod, self._pause)
         self._stray: set[str] = set()
         self._removing: set[str] = set()
         self._adopt(adopted)
 
     # What others may ask
-
-    @property
-    def needs_sandbox(self) -> bool:
-        """Whether several containers share the Pod's network, one after the other or at once."""
-        several = len(self.pod.spec.containers) + len(self.pod.spec.init_containers) > 1
-        return several and not self.pod.spec.host_network
 
     @property
     def is_ending(self) -> bool:
@@ -82,8 +63,8 @@ class PodMachine:
     def pod_ip(self) -> str:
         if self.pod.spec.host_network:
             return self._settings.host_ip
-        if self.needs_sandbox:
-            return self._sandbox.address if self._sandbox else ""
+        if self._ground.needs_sandbox:
+            return self._ground.sandbox.address if self._ground.sandbox else ""
         return next((each.current.address for each in self._mains if each.has_started and each.current), "")
 
     def status(self, previous: PodStatus, now: datetime) -> PodStatus:
@@ -119,12 +100,12 @@ class PodMachine:
     def running(self) -> list[runtime.Container]:
         """Return the containers that run as far as is known, the sandbox too."""
         found = [record.current for record in self._records() if record.has_started and record.current]
-        return found + ([self._sandbox] if self._sandbox else [])
+        return found + ([self._ground.sandbox] if self._ground.sandbox else [])
 
     def container_ids(self) -> set[str]:
         """Return the ids of all containers that the Pod has or had and that are not removed yet."""
         found = {each.id for record in self._records() for each in (record.current, record.previous) if each}
-        return found | self._stray | ({self._sandbox.id} if self._sandbox else set())
+        return found | self._stray | ({self._ground.sandbox_id} - {""})
 
     def validate(self) -> None:
         """Raise AssertionError where what is known contradicts itself."""
@@ -140,7 +121,7 @@ class PodMachine:
         if self._inits and any(record.has_started for record in self._mains):
             assert not any(record.has_started for record in self._inits), "init containers run before the others"
         assert not self.finished or not self.container_ids(), "finished with containers left"
-        assert (self._sandbox is None) == (self._sandbox_step is not Step.READY)
+        self._ground.validate()
 
     # What happens
 
@@ -158,22 +139,15 @@ class PodMachine:
             case stimuli.PodGone():
                 self.is_gone = True
             case stimuli.VolumesReady():
-                self._volumes = Step.ABSENT if self._volumes_outdated else Step.READY
-                self._volumes_outdated = False
-                self._setbacks.reset()
+                self._ground.volumes_ready()
             case stimuli.SourceChanged():
-                self._volumes_outdated = self._volumes is Step.MAKING
-                self._volumes = Step.MAKING if self._volumes is Step.MAKING else Step.ABSENT
-                self._retry_at = None
+                self._ground.source_changed()
             case stimuli.VolumesFailed(message):
-                self._volumes = Step.ABSENT
-                yield self._set_back("FailedMount", message, now)
+                yield self._ground.volumes_failed(message, now)
             case stimuli.SandboxStarted(container):
-                self._sandbox, self._sandbox_step = container, Step.READY
-                self._setbacks.reset()
+                self._ground.sandbox_started(container)
             case stimuli.SandboxFailed(message):
-                self._sandbox_step = Step.ABSENT
-                yield self._set_back("FailedCreatePodSandBox", message, now)
+                yield self._ground.sandbox_failed(message, now)
             case stimuli.ImageReady(name, image_id, note):
                 yield from self._image_ready(self._expect(name), image_id, note)
             case stimuli.ImageFailed(name, reason, message):
@@ -195,7 +169,7 @@ class PodMachine:
                 self._forget(container_id)
             case stimuli.RemoveFailed(container_id, _):
                 self._removing.discard(container_id)
-                self._retry_at = now + self._setbacks.fail()
+                self._pause.begin(now)
 
     def _change(self, pod: Pod) -> None:
         self.pod = pod
@@ -209,29 +183,29 @@ class PodMachine:
         if record.life is not Life.FETCHING:
             return
         yield container_steps.image_ready(record, image_id, note)
-        if self.is_ending or not self._stands() or record not in self._due():
+        if self.is_ending or not self._ground.stands or record not in self._due():
             record.move(Life.WAITING)
         else:
-            yield container_steps.start(record, self._sandbox_id())
+            yield container_steps.start(record, self._ground.sandbox_id)
 
     def _started(self, record: Record, container: runtime.Container, now: datetime) -> Iterator[Instruction]:
         if record.previous:
             self._stray.add(record.previous.id)
         yield from container_steps.started(record, container, now)
-        record.replacing = record.has_started and record.sandbox_id != self._sandbox_id()
+        record.replacing = record.has_started and record.sandbox_id != self._ground.sandbox_id
 
     def _stop_failed(self, container_id: str, message: str, now: datetime) -> Iterator[Instruction]:
         for record in self._records():
             if record.life is Life.STOPPING and record.current and record.current.id == container_id:
                 record.stop_grace_seconds = None
-                self._retry_at = now + self._setbacks.fail()
+                self._pause.begin(now)
                 yield Tell(
                     events.WARNING, "FailedKillPod", f"Error stopping {record.name}: {message}", record.field_path
                 )
 
     def _observe(self, container: runtime.Container, now: datetime) -> None:
         if container.name == runtime.SANDBOX:
-            if self._sandbox_id() == container.id and container.state is not State.RUNNING:
+            if self._ground.sandbox_id == container.id and container.state is not State.RUNNING:
                 self._lose_sandbox(container)
         elif (record := self._record(container.name)) is not None:
             container_steps.observed(record, container, now)
@@ -240,10 +214,7 @@ class PodMachine:
 
     def _lose_sandbox(self, sandbox: runtime.Container) -> None:
         """Without it the containers' network is gone: they are started anew beside a new one."""
-        self._sandbox, self._sandbox_step = None, Step.ABSENT
-        self._sandbox_attempt += 1
-        if sandbox.state is not State.REMOVED:
-            self._stray.add(sandbox.id)
+        self._stray |= {self._ground.lose_sandbox(sandbox)} - {""}
         for record in self._records():
             if record.has_started:
                 record.replacing = True
@@ -251,8 +222,7 @@ class PodMachine:
     # What is to be done
 
     def _advance(self, now: datetime) -> Iterator[Instruction]:
-        if self._retry_at is not None and now >= self._retry_at:
-            self._retry_at = None
+        self._pause.look(now)
         for record in self._records():
             container_steps.settle(record, self.pod.spec.restart_policy)
         if self.is_ending:
@@ -266,22 +236,15 @@ class PodMachine:
     def _advance_living(self, now: datetime) -> Iterator[Instruction]:
         for record in self._records():
             yield from self._replace_outdated(record)
-        if self._retry_at is not None:
+        if self._pause.is_on:
             return
-        if self._volumes is Step.ABSENT:
-            self._volumes = Step.MAKING
-            yield stimuli.MakeVolumes()
-        elif self._volumes is Step.READY and self.needs_sandbox and self._sandbox_step is Step.ABSENT:
-            self._sandbox_step = Step.MAKING
-            yield stimuli.StartSandbox(self._sandbox_attempt)
-        elif self._stands():
+        yield from self._ground.prepare()
+        if self._ground.stands:
             for record in self._due():
                 yield from self._drive(record, now)
 
     def _due(self) -> Sequence[Record]:
-        """Return the containers whose turn it is: the first init container that is not done, or all the others."""
-        pending = next((record for record in self._inits if not record.succeeded), None)
-        return self._mains if pending is None else (pending,)
+        return container_order.due(self._inits, self._mains)
 
     def _drive(self, record: Record, now: datetime) -> Iterator[Instruction]:
         if record.life is Life.EXITED:
@@ -290,7 +253,7 @@ class PodMachine:
             yield container_steps.fetch(record)
 
     def _replace_outdated(self, record: Record) -> Iterator[Instruction]:
-        if record.life is Life.STOPPING and record.stop_grace_seconds is None and self._retry_at is None:
+        if record.life is Life.STOPPING and record.stop_grace_seconds is None and not self._pause.is_on:
             yield container_steps.stop(record, self._grace_seconds())
         if record.life is not Life.RUNNING or record.current is None:
             return
@@ -303,9 +266,7 @@ class PodMachine:
 
     def _advance_finished(self) -> Iterator[Instruction]:
         """All has ended for good: the network goes, the containers stay for their logs."""
-        if self._sandbox is not None:
-            self._stray.add(self._sandbox.id)
-            self._sandbox, self._sandbox_step = None, Step.ABSENT
+        self._stray |= {self._ground.drop_sandbox()} - {""}
         for record in self._records():
             if record.life is Life.RUNNING:
                 yield container_steps.stop(record, self._grace_seconds())
@@ -313,12 +274,12 @@ class PodMachine:
     def _advance_ending(self) -> Iterator[Instruction]:
         grace = GONE_GRACE_SECONDS if self.is_gone else self._grace_seconds()
         for record in self._records():
-            if record.life in container_life.HAS_CONTAINER and self._retry_at is None:
+            if record.life in container_life.HAS_CONTAINER and not self._pause.is_on:
                 yield from self._end(record, grace)
             elif record.life in (Life.WAITING, Life.FETCHING, Life.BACK_OFF):
                 record.move(Life.DONE)
         busy = any(record.life in (Life.STARTING, *container_life.HAS_CONTAINER) for record in self._records())
-        if busy or Step.MAKING in (self._volumes, self._sandbox_step):
+        if busy or self._ground.is_busy:
             return
         yield from self._sweep(self.container_ids())
         if not self.container_ids() and not self.finished:
@@ -333,7 +294,7 @@ class PodMachine:
             yield container_steps.stop(record, grace_seconds)
 
     def _sweep(self, container_ids: set[str]) -> Iterator[Instruction]:
-        if self._retry_at is not None:
+        if self._pause.is_on:
             return
         for container_id in sorted(container_ids - self._removing):
             self._removing.add(container_id)
@@ -344,24 +305,18 @@ class PodMachine:
     def _adopt(self, containers: Sequence[runtime.Container]) -> None:
         adopted = adoption.adopt(self._records(), containers, self.pod.status)
         self._stray |= adopted.stray
-        self._sandbox = adopted.sandbox
-        self._sandbox_step = Step.READY if adopted.sandbox else Step.ABSENT
-        self._sandbox_attempt = adopted.sandbox_attempt
+        self._ground.adopt(adopted.sandbox, adopted.sandbox_attempt)
         if self._mains and any(record.current for record in self._mains):
             for record in self._inits:
                 adoption.take_as_done(record)
         for record in self._records():
-            record.sandbox_id = self._sandbox_id()
-            record.replacing = record.has_started and self.needs_sandbox and self._sandbox is None
-
-    def _set_back(self, reason: str, message: str, now: datetime) -> Instruction:
-        self._retry_at = now + self._setbacks.fail()
-        return Tell(events.WARNING, reason, message)
+            record.sandbox_id = self._ground.sandbox_id
+            record.replacing = record.has_started and self._ground.needs_sandbox and self._ground.sandbox is None
 
     def _forget(self, container_id: str) -> None:
         self._stray.discard(container_id)
-        if self._sandbox and self._sandbox.id == container_id:
-            self._sandbox, self._sandbox_step = None, Step.ABSENT
+        if self._ground.sandbox_id == container_id:
+            self._ground.drop_sandbox()
         for record in self._records():
             if record.current and record.current.id == container_id and not record.has_started:
                 record.current = None
@@ -369,22 +324,15 @@ class PodMachine:
                 record.previous = None
 
     def _next_wake(self, now: datetime) -> datetime | None:
-        times = [self._retry_at]
+        times = [self._pause.until]
         if not self.is_ending:
             for record in self._records():
                 times += [record.retry_at, record.settles_at]
         return min((at for at in times if at is not None and at > now), default=None)
 
-    def _stands(self) -> bool:
-        """Whether containers can be started: volumes and network are there."""
-        return self._volumes is Step.READY and (not self.needs_sandbox or self._sandbox_step is Step.READY)
-
-    def _sandbox_id(self) -> str:
-        return self._sandbox.id if self._sandbox else ""
-
     def _network_is_ready(self) -> bool:
-        if self.needs_sandbox:
-            return self._sandbox is not None
+        if self._ground.needs_sandbox:
+            return self._ground.sandbox is not None
         return any(record.has_started or record.terminated is not None for record in self._records())
 
     def _phase(self) -> str:
