@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.security import SecurityContext
 
 
 class EnvVar(ApiStruct, frozen=True, kw_only=True):
@@ -78,5 +79,6 @@ class Container(ApiStruct, frozen=True, kw_only=True):
     volume_mounts: tuple[VolumeMount, ...] = ()
     lifecycle: Lifecycle | None = None
     image_pull_policy: str = ""
+    security_context: SecurityContext | None = None
     stdin: bool = False
     tty: bool = False

@@ -8,8 +8,10 @@ from swarmlet.model.affinity import Affinity
 from swarmlet.model.base import ApiStruct, always
 from swarmlet.model.container import Container
 from swarmlet.model.meta import Object, ObjectMeta
+from swarmlet.model.pod_network import HostAlias, PodDNSConfig
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.pod_volumes import Volume
+from swarmlet.model.security import PodSecurityContext
 
 
 class Toleration(ApiStruct, frozen=True, kw_only=True):
@@ -18,6 +20,12 @@ class Toleration(ApiStruct, frozen=True, kw_only=True):
     value: str = ""
     effect: str = ""
     toleration_seconds: int | None = None
+
+
+class LocalObjectReference(ApiStruct, frozen=True, kw_only=True):
+    """An object of the Pod's namespace."""
+
+    name: str = ""
 
 
 class PodSpec(ApiStruct, frozen=True, kw_only=True):
@@ -29,8 +37,18 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     node_selector: dict[str, str] = {}
     node_name: str = ""
     host_network: bool = False
+    host_pid: bool = msgspec.field(name="hostPID", default=False)
+    host_ipc: bool = msgspec.field(name="hostIPC", default=False)
+    share_process_namespace: bool | None = None
+    security_context: PodSecurityContext | None = None
+    image_pull_secrets: tuple[LocalObjectReference, ...] = ()
     hostname: str = ""
     subdomain: str = ""
+    set_hostname_as_fqdn: bool | None = msgspec.field(name="setHostnameAsFQDN", default=None)
+    host_aliases: tuple[HostAlias, ...] = ()
+    dns_policy: str = ""
+    dns_config: PodDNSConfig | None = None
+    enable_service_links: bool | None = None
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
     scheduler_name: str = ""

@@ -37,8 +37,7 @@ _RANGES = {"int32": 2**31, "int64": 2**63}
 _TOLD = {bool: "a boolean", str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 HARMLESS: dict[str, Any] = {
-    "dnsPolicy": "ClusterFirst",
-    "enableServiceLinks": True,
+    "hostUsers": True,
     "preemptionPolicy": "PreemptLowerPriority",
     "priority": 0,
     "progressDeadlineSeconds": 600,
