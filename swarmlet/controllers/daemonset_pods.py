@@ -22,18 +22,12 @@ from swarmlet.model.pod_status import PodStatus
 
 STAYS = (taints.NOT_READY, taints.UNREACHABLE)
 """A node's Pods are not evicted for these: nobody else could do their work."""
-RUNS_DESPITE = (
-    "node.kubernetes.io/disk-pressure",
-    "node.kubernetes.io/memory-pressure",
-    "node.kubernetes.io/pid-pressure",
-    taints.UNSCHEDULABLE,
-)
-NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable"
+RUNS_DESPITE = (taints.DISK_PRESSURE, taints.MEMORY_PRESSURE, taints.PID_PRESSURE, taints.UNSCHEDULABLE)
 
 
 def tolerations(spec: PodSpec) -> tuple[Toleration, ...]:
     """Return a template's tolerations and those that every DaemonSet's Pods have."""
-    keys = (*RUNS_DESPITE, NETWORK_UNAVAILABLE) if spec.host_network else RUNS_DESPITE
+    keys = (*RUNS_DESPITE, taints.NETWORK_UNAVAILABLE) if spec.host_network else RUNS_DESPITE
     added = [Toleration(key=key, operator="Exists", effect="NoExecute") for key in STAYS]
     added += [Toleration(key=key, operator="Exists", effect="NoSchedule") for key in keys]
     return (*spec.tolerations, *(each for each in added if each not in spec.tolerations))

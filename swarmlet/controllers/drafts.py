@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from swarmlet.model import kinds, objects, singletons
+from swarmlet.model import kinds, objects, pods, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
@@ -76,8 +76,8 @@ class Drafts:
         self._updates[stored.key] = (stored, value)
 
     def create(self, kind: kinds.Kind, value: Object) -> None:
-        """Make an object."""
-        self._rest.append(creation(kind, value))
+        """Make an object; a Pod with what the control plane adds to each."""
+        self._rest.append(creation(kind, pods.admitted(value) if isinstance(value, Pod) else value))
 
     def remove(self, stored: Stored, now: datetime, value: Object | None = None) -> None:
         """Delete an object, with its grace; where it is to change before it goes, as `value`."""

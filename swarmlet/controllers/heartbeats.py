@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,8 @@ class Pulse:
 
     `heard` is False while this leader only waits for its first heartbeat: `last_seen` is then when it began to wait.
     `unready_since` is None while the node says it is ready. `grace_seconds` is what a daemon that stops on purpose
-    asked for, 0 otherwise.
+    asked for, 0 otherwise. `pressures` are the types of the conditions of pressure that hold, None before the node has
+    measured any.
     """
 
     last_seen: float
@@ -36,6 +37,7 @@ class Pulse:
     unready_since: float | None = None
     message: str = ""
     grace_seconds: float = 0.0
+    pressures: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,19 @@ class Heartbeats:
         self._tell = None
         self._pulses.clear()
 
-    def beat(self, node_name: str, *, ready: bool = True, message: str = "", stop_grace_seconds: float = 0.0) -> None:
+    def beat(
+        self,
+        node_name: str,
+        *,
+        ready: bool = True,
+        message: str = "",
+        stop_grace_seconds: float = 0.0,
+        pressures: Collection[str] | None = None,
+    ) -> None:
         """Note a heartbeat. With `stop_grace_seconds` it says: this daemon stops on purpose, wait that long for it.
 
-        `message` says in words why the node is not ready. Ignored where this machine does not lead.
+        `message` says in words why the node is not ready; `pressures` which conditions of pressure hold, None where it
+        has not measured yet. Ignored where this machine does not lead.
         """
         if self._tell is None or (node_name not in self._pulses and len(self._pulses) >= NODES_MAX):
             return
@@ -89,6 +100,7 @@ class Heartbeats:
             unready_since=None if ready else _since(before, now),
             message=message,
             grace_seconds=stop_grace_seconds,
+            pressures=None if pressures is None else frozenset(pressures),
         )
         self._pulses[node_name] = after
         if before is None or now - before.last_seen > GAP_SECONDS or _mood(before) != _mood(after):

@@ -29,6 +29,7 @@ class _Beat(msgspec.Struct, frozen=True, array_like=True):
     message: str
     stop_grace_seconds: float
     wants_lease: bool = False
+    pressures: tuple[str, ...] | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -47,13 +48,20 @@ class Reporting:
         peers.on_call(LEASES, self._take_question)
 
     async def send(
-        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
+        self,
+        *,
+        ready: bool,
+        message: str,
+        stop_grace_seconds: float = 0.0,
+        wants_lease: bool = False,
+        pressures: Sequence[str] | None = None,
     ) -> bool:
         """Tell the leader how this node is; return whether it has a lease, counted from before this call.
 
         Raises `UnavailableError` where no leader is known or reached.
         """
-        beat = _Beat(self._node_name, ready, message, stop_grace_seconds, wants_lease)
+        told = None if pressures is None else tuple(pressures)
+        beat = _Beat(self._node_name, ready, message, stop_grace_seconds, wants_lease, told)
         answer = await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
         return msgspec.msgpack.decode(answer, type=_Answer).has_lease
 
@@ -70,7 +78,11 @@ class Reporting:
     async def _take_heartbeat(self, sender: str, payload: bytes) -> bytes:
         beat = msgspec.msgpack.decode(payload, type=_Beat)
         self._heartbeats.beat(
-            beat.node_name, ready=beat.ready, message=beat.message, stop_grace_seconds=beat.stop_grace_seconds
+            beat.node_name,
+            ready=beat.ready,
+            message=beat.message,
+            stop_grace_seconds=beat.stop_grace_seconds,
+            pressures=beat.pressures,
         )
         granted = beat.wants_lease and await self._grant(beat.node_name, sender)
         return msgspec.msgpack.encode(_Answer(granted))

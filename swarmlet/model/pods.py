@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from swarmlet.model import conditions, quantity
+import msgspec
+
+from swarmlet.model import conditions, quantity, taints
 from swarmlet.model.container import Container
 from swarmlet.model.objects import is_terminating
-from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.pod import Pod, PodSpec, Toleration
 
 QOS_RESOURCES = ("cpu", "memory")
+BEST_EFFORT = "BestEffort"
+STANDS_MEMORY_PRESSURE = Toleration(key=taints.MEMORY_PRESSURE, operator="Exists", effect="NoSchedule")
 
 
 def is_finished(pod: Pod) -> bool:
@@ -63,8 +67,20 @@ def qos_class(spec: PodSpec) -> str:
     """Return "Guaranteed" (every container's limits are its requests), "BestEffort" (none asks) or "Burstable"."""
     every = (*spec.containers, *spec.init_containers)
     if not any(_asked(each.resources.requests) or _asked(each.resources.limits) for each in every):
-        return "BestEffort"
+        return BEST_EFFORT
     return "Guaranteed" if every and all(map(_is_guaranteed, every)) else "Burstable"
+
+
+def admitted(pod: Pod) -> Pod:
+    """Return a new Pod with what the control plane adds: one that asks for resources stands memory pressure.
+
+    A Pod of the class BestEffort is the first to go under memory pressure, so it does not come there either.
+    Source: kubernetes.io, "Taints and Tolerations", taint nodes by condition.
+    """
+    if qos_class(pod.spec) == BEST_EFFORT or STANDS_MEMORY_PRESSURE in pod.spec.tolerations:
+        return pod
+    tolerations = (*pod.spec.tolerations, STANDS_MEMORY_PRESSURE)
+    return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, tolerations=tolerations))
 
 
 def container_names(spec: PodSpec) -> Iterable[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from swarmlet.config import NodeLifecycle
 from swarmlet.controllers.heartbeats import Pulse
-from swarmlet.controllers.node_lifecycle import judge
+from swarmlet.controllers.node_health import judge
 from swarmlet.model import conditions, kinds, objects, taints
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Toleration
@@ -43,10 +43,9 @@ async def test_a_silent_node_is_unknown_after_five_seconds_and_evicted_after_ten
     await world.pass_time(2)
     node = world.node("n1")
     assert ready(node) == "Unknown"
-    assert taints_of(node) == {("unreachable", "NoSchedule")}
+    assert taints_of(node) == {("unreachable", "NoSchedule"), ("unreachable", "NoExecute")}
     assert world.spread()["n1"] == 2
     await world.pass_time(5)
-    assert taints_of(world.node("n1")) == {("unreachable", "NoSchedule"), ("unreachable", "NoExecute")}
     assert world.spread() == {"n2": 3, "n3": 3}
     assert len(world.serving()) == 6
 
@@ -68,7 +67,7 @@ async def test_a_node_that_says_it_is_unwell_is_marked_at_once_and_evicted_in_ti
     condition = conditions.get(world.node("n1").status.conditions, "Ready")
     assert (condition.status, condition.message) == ("False", "the Engine is down")
     assert condition.last_heartbeat_time is not None
-    assert taints_of(world.node("n1")) == {("not-ready", "NoSchedule")}
+    assert taints_of(world.node("n1")) == {("not-ready", "NoSchedule"), ("not-ready", "NoExecute")}
     await world.pass_time(55)
     assert world.spread()["n1"] == 2
     await world.pass_time(10)
@@ -81,6 +80,7 @@ async def test_a_daemon_that_stops_on_purpose_keeps_its_pods_for_its_grace(world
     await world.pass_time(55)
     assert world.spread()["n1"] == 2
     assert conditions.get(world.node("n1").status.conditions, "Ready").reason == "DaemonStopping"
+    assert taints_of(world.node("n1")) == {("not-ready", "NoSchedule")}
     await world.pass_time(10)
     assert "n1" not in world.spread()
 

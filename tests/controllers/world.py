@@ -76,6 +76,7 @@ class HollowAgent:
         self.name = name
         self.alive = True
         self.ready = True
+        self.pressures: tuple[str, ...] | None = None
         self._replica = replica
         self._heartbeats = heartbeats
 
@@ -87,7 +88,8 @@ class HollowAgent:
     async def _beat(self) -> None:
         while True:
             if self.alive:
-                self._heartbeats.beat(self.name, ready=self.ready, message="" if self.ready else "the Engine is down")
+                message = "" if self.ready else "the Engine is down"
+                self._heartbeats.beat(self.name, ready=self.ready, message=message, pressures=self.pressures)
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _look_after_pods(self) -> None:
