@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pods
+from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pod_network, pods, security
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.container import Container, ContainerPort, Lifecycle
 from swarmlet.model.meta import Object
@@ -173,7 +173,15 @@ def _pod_spec(spec: pod.PodSpec) -> pod.PodSpec:
         volumes=tuple(map(_volume, spec.volumes)),
         termination_grace_period_seconds=grace,
     )
-    return _with(filled, restart_policy="Always", scheduler_name=SCHEDULER_NAME)
+    if filled.enable_service_links is None:
+        filled = msgspec.structs.replace(filled, enable_service_links=True)
+    return _with(
+        filled,
+        restart_policy="Always",
+        scheduler_name=SCHEDULER_NAME,
+        dns_policy=pod_network.CLUSTER_FIRST,
+        security_context=security.NOTHING,
+    )
 
 
 def _container(container: Container, *, host_network: bool) -> Container:

@@ -13,7 +13,6 @@ from swarmlet.model.container import (
     EnvVar,
     HTTPGetAction,
     LifecycleHandler,
-    ResourceRequirements,
     VolumeMount,
 )
 from swarmlet.model.problems import Place
@@ -37,7 +36,6 @@ def container(value: Container, place: Place, volume_names: set[str]) -> None:
     for inner, variable in place.field("env").each(value.env):
         _env(variable, inner)
     _mounts(value.volume_mounts, place.field("volumeMounts"), volume_names)
-    _resources(value.resources, place.field("resources"))
     if value.lifecycle and value.lifecycle.pre_stop:
         _handler(value.lifecycle.pre_stop, place.field("lifecycle").field("preStop"))
 
@@ -112,25 +110,6 @@ def _mounts(mounts: Sequence[VolumeMount], place: Place, volume_names: set[str])
         elif mount.mount_path in paths:
             inner.field("mountPath").invalid(mount.mount_path, "must be unique")
         paths.add(mount.mount_path)
-
-
-def _resources(resources: ResourceRequirements, place: Place) -> None:
-    for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
-        for name, text in amounts.items():
-            inner = place.field(field).key(name)
-            _resource_name(name, inner)
-            if (amount_of(text, inner) or 0) < 0:
-                inner.invalid(text, "must be greater than or equal to 0")
-    for name, text in resources.requests.items():
-        limit = resources.limits.get(name)
-        if limit is not None and (amount_of(text) or 0) > (amount_of(limit) or 0):
-            place.field("requests").invalid(text, f"must be less than or equal to {name} limit of {limit}")
-
-
-def _resource_name(name: str, place: Place) -> None:
-    place.invalid_each(name, syntax.label_key(name))
-    if "/" not in name and name not in STANDARD_RESOURCES and not name.startswith("hugepages-"):
-        place.invalid(name, "must be a standard resource type or fully qualified")
 
 
 def amount_of(text: str, place: Place | None = None) -> int | None:

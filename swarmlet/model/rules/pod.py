@@ -10,7 +10,7 @@ from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import affinity, container, meta, volumes
+from swarmlet.model.rules import affinity, container, meta, pod_network, resources, security, volumes
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -75,6 +75,8 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
         place.field("hostname").invalid_each(spec.hostname, syntax.dns_label(spec.hostname))
     if spec.subdomain:
         place.field("subdomain").invalid_each(spec.subdomain, syntax.dns_label(spec.subdomain))
+    security.pod(spec, place)
+    pod_network.pod(spec, place)
     affinity.affinity(spec.affinity, place.field("affinity"))
     _tolerations(spec.tolerations, place.field("tolerations"))
 
@@ -89,6 +91,8 @@ def _containers(spec: model.PodSpec, place: Place, volume_names: set[str]) -> No
         *place.field("containers").each(spec.containers),
     ):
         container.container(each, inner, volume_names)
+        resources.resources(each.resources, inner.field("resources"))
+        security.container(each.security_context, inner.field("securityContext"))
         if each.name in names:
             inner.field("name").duplicate(each.name)
         names.add(each.name)
