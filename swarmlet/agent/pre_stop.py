@@ -8,7 +8,8 @@ import aiohttp
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.model.container import Container, HTTPGetAction, LifecycleHandler
+from swarmlet.model.container import Container
+from swarmlet.model.probes import HTTPGetAction, LifecycleHandler
 from swarmlet.runtime import runtime
 
 OUTPUT_CHARACTERS_MAX = 200

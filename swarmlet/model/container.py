@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.probes import Lifecycle, Probe
 from swarmlet.model.security import SecurityContext
 
 
@@ -34,39 +35,6 @@ class ResourceRequirements(ApiStruct, frozen=True, kw_only=True):
     requests: dict[str, str] = {}
 
 
-class ExecAction(ApiStruct, frozen=True, kw_only=True):
-    command: tuple[str, ...] = ()
-
-
-class HTTPHeader(ApiStruct, frozen=True, kw_only=True):
-    name: str
-    value: str
-
-
-class HTTPGetAction(ApiStruct, frozen=True, kw_only=True):
-    port: int | str
-    path: str = ""
-    host: str = ""
-    scheme: str = ""
-    http_headers: tuple[HTTPHeader, ...] = ()
-
-
-class SleepAction(ApiStruct, frozen=True, kw_only=True):
-    seconds: int
-
-
-class LifecycleHandler(ApiStruct, frozen=True, kw_only=True):
-    """One of the three is set."""
-
-    exec: ExecAction | None = None
-    http_get: HTTPGetAction | None = None
-    sleep: SleepAction | None = None
-
-
-class Lifecycle(ApiStruct, frozen=True, kw_only=True):
-    pre_stop: LifecycleHandler | None = None
-
-
 class Container(ApiStruct, frozen=True, kw_only=True):
     name: str
     image: str = ""
@@ -78,6 +46,13 @@ class Container(ApiStruct, frozen=True, kw_only=True):
     resources: ResourceRequirements = ResourceRequirements()
     volume_mounts: tuple[VolumeMount, ...] = ()
     lifecycle: Lifecycle | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    restart_policy: str = ""
+    """"Always" makes an init container a sidecar: it runs beside the others, and before those after it."""
+    termination_message_path: str = ""
+    termination_message_policy: str = ""
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     stdin: bool = False

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pod_network, pods, security
+from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pod_network, pods, probe_defaults, security
 from swarmlet.model.base import ApiStruct
-from swarmlet.model.container import Container, ContainerPort, Lifecycle
+from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.meta import Object
 from swarmlet.model.pod_volumes import EmptyDirVolumeSource, Volume
 
@@ -188,20 +188,13 @@ def _container(container: Container, *, host_network: bool) -> Container:
     filled = msgspec.structs.replace(
         container,
         ports=tuple(_port(each, host_network=host_network) for each in container.ports),
-        lifecycle=_lifecycle(container.lifecycle),
     )
+    filled = probe_defaults.container(filled)
     return _with(filled, image_pull_policy=pull_policy(container.image) if container.image else "")
 
 
 def _port(port: ContainerPort, *, host_network: bool) -> ContainerPort:
     return _with(port, protocol="TCP", host_port=port.container_port if host_network else 0)
-
-
-def _lifecycle(lifecycle: Lifecycle | None) -> Lifecycle | None:
-    if lifecycle is None or lifecycle.pre_stop is None or lifecycle.pre_stop.http_get is None:
-        return lifecycle
-    http_get = _with(lifecycle.pre_stop.http_get, path="/", scheme="HTTP")
-    return Lifecycle(pre_stop=msgspec.structs.replace(lifecycle.pre_stop, http_get=http_get))
 
 
 def _requesting(container: Container) -> Container:

@@ -34,6 +34,7 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
     restart_policy: str = ""
     termination_grace_period_seconds: int | None = None
+    active_deadline_seconds: int | None = None
     node_selector: dict[str, str] = {}
     node_name: str = ""
     host_network: bool = False

@@ -47,20 +47,29 @@ def available_in(pod: Pod, now: datetime, min_ready_seconds: int = 0) -> timedel
     return max(timedelta(0), ready.last_transition_time + timedelta(seconds=min_ready_seconds) - now)
 
 
+def is_sidecar(container: Container) -> bool:
+    """Whether it is an init container that runs on beside the others. Only meant for init containers."""
+    return container.restart_policy == "Always"
+
+
 def effective_requests(spec: PodSpec) -> dict[str, int]:
     """Return what a node must have free for the Pod, in thousandths, by resource name.
 
-    The containers run together and add up; the init containers run before them one by one, so the largest counts where
-    it exceeds that sum.
+    The containers run together, with the sidecars, and add up. Before them the other init containers run one by one,
+    each beside the sidecars that stand before it, so the largest of those counts where it exceeds that sum.
+    Source: k8s.io/component-helpers resource.PodRequests, KEP-753.
     """
-    total: dict[str, int] = {}
-    for container in spec.containers:
-        for name, text in container.resources.requests.items():
-            total[name] = total.get(name, 0) + quantity.to_milli(text)
+    sidecars: dict[str, int] = {}
+    most: dict[str, int] = {}
     for container in spec.init_containers:
-        for name, text in container.resources.requests.items():
-            total[name] = max(total.get(name, 0), quantity.to_milli(text))
-    return total
+        asked = _with_requests(sidecars, container)
+        if is_sidecar(container):
+            sidecars = asked
+        most = {name: max(most.get(name, 0), asked.get(name, 0)) for name in most | asked}
+    total = sidecars
+    for container in spec.containers:
+        total = _with_requests(total, container)
+    return {name: max(most.get(name, 0), total.get(name, 0)) for name in most | total}
 
 
 def qos_class(spec: PodSpec) -> str:
@@ -86,6 +95,14 @@ def admitted(pod: Pod) -> Pod:
 def container_names(spec: PodSpec) -> Iterable[str]:
     """Yield the names of all containers, init containers first."""
     return (container.name for container in (*spec.init_containers, *spec.containers))
+
+
+def _with_requests(total: Mapping[str, int], container: Container) -> dict[str, int]:
+    """Return `total` and what the container asks for on top, in thousandths."""
+    added = dict(total)
+    for name, text in container.resources.requests.items():
+        added[name] = added.get(name, 0) + quantity.to_milli(text)
+    return added
 
 
 def _asked(resources: Mapping[str, str]) -> dict[str, int]:

@@ -43,8 +43,6 @@ HARMLESS: dict[str, Any] = {
     "progressDeadlineSeconds": 600,
     "serviceAccount": "default",
     "serviceAccountName": "default",
-    "terminationMessagePath": "/dev/termination-log",
-    "terminationMessagePolicy": "File",
 }
 """Values that Kubernetes itself fills in: an exported manifest bears them, and ignoring them changes nothing."""
 

@@ -10,10 +10,11 @@ import pytest
 
 from swarmlet.errors import InvalidError, NotFoundError
 from swarmlet.model import kinds, objects
-from swarmlet.model.container import Container, ExecAction, Lifecycle, LifecycleHandler, VolumeMount
+from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Node, NodeSpec, Secret, Taint
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod_volumes import ConfigMapVolumeSource, SecretVolumeSource, Volume
+from swarmlet.model.probes import ExecAction, Lifecycle, LifecycleHandler
 from swarmlet.runtime.runtime import ContainerSpec, LogOptions, PodIdentity, State
 from swarmlet.store.commands import Key
 from tests.agent.home import IMAGE, NODE, Home

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from swarmlet.agent import container_life, stimuli
 from swarmlet.agent.container_life import BackOff, Life
-from swarmlet.model.container import Container, Lifecycle, LifecycleHandler, SleepAction
+from swarmlet.model.container import Container
+from swarmlet.model.probes import Lifecycle, LifecycleHandler, SleepAction
 from swarmlet.runtime import runtime
 from tests.agent.bench import Bench, new_pod, shake
 

@@ -1,4 +1,4 @@
-"""Rules of a Pod's containers: image, ports, environment, resources, mounts, lifecycle."""
+"""Rules of a Pod's containers: image, ports, environment, resources, mounts. `probes` has those of their life."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from swarmlet.model.container import (
     Container,
     ContainerPort,
     EnvVar,
-    HTTPGetAction,
-    LifecycleHandler,
     VolumeMount,
 )
 from swarmlet.model.problems import Place
@@ -36,8 +34,6 @@ def container(value: Container, place: Place, volume_names: set[str]) -> None:
     for inner, variable in place.field("env").each(value.env):
         _env(variable, inner)
     _mounts(value.volume_mounts, place.field("volumeMounts"), volume_names)
-    if value.lifecycle and value.lifecycle.pre_stop:
-        _handler(value.lifecycle.pre_stop, place.field("lifecycle").field("preStop"))
 
 
 def host_ports(ports: Sequence[ContainerPort], place: Place, taken: set[str], *, host_network: bool) -> None:
@@ -120,25 +116,3 @@ def amount_of(text: str, place: Place | None = None) -> int | None:
         if place:
             place.invalid(text, str(error))
         return None
-
-
-def _handler(handler: LifecycleHandler, place: Place) -> None:
-    given = [name for name in ("exec", "http_get", "sleep") if getattr(handler, name) is not None]
-    if not given:
-        place.required("must specify a handler type")
-    if len(given) > 1:
-        place.forbidden("may not specify more than 1 handler type")
-    if handler.exec and not handler.exec.command:
-        place.field("exec").field("command").required()
-    if handler.http_get:
-        _http_get(handler.http_get, place.field("httpGet"))
-    if handler.sleep and handler.sleep.seconds < 0:
-        place.field("sleep").invalid(handler.sleep.seconds, "must be non-negative")
-
-
-def _http_get(action: HTTPGetAction, place: Place) -> None:
-    if not action.path:
-        place.field("path").required()
-    place.field("scheme").one_of(action.scheme, ("HTTP", "HTTPS"))
-    check = syntax.port_number(action.port) if isinstance(action.port, int) else syntax.port_name(action.port)
-    place.field("port").invalid_each(action.port, check)

@@ -10,7 +10,7 @@ from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import affinity, container, meta, pod_network, resources, security, volumes
+from swarmlet.model.rules import affinity, container, meta, probes, pod_network, resources, security, volumes
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -44,6 +44,9 @@ def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
             return
     if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
         place.field("tolerations").forbidden("existing tolerations can not be modified except its tolerationSeconds")
+    probes.active_deadline_update(
+        new.spec.active_deadline_seconds, old.spec.active_deadline_seconds, place.field("activeDeadlineSeconds")
+    )
     if _with_images_of(new.spec, old.spec) != old.spec:
         place.forbidden(_MAY_CHANGE)
 
@@ -68,6 +71,7 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     _containers(spec, place, volume_names)
     place.field("restartPolicy").one_of(spec.restart_policy, RESTART_POLICIES)
     place.field("terminationGracePeriodSeconds").not_negative(spec.termination_grace_period_seconds)
+    probes.active_deadline(spec.active_deadline_seconds, place.field("activeDeadlineSeconds"))
     meta.label_map(spec.node_selector, place.field("nodeSelector"))
     if spec.node_name:
         place.field("nodeName").invalid_each(spec.node_name, syntax.dns_subdomain(spec.node_name))
@@ -97,6 +101,11 @@ def _containers(spec: model.PodSpec, place: Place, volume_names: set[str]) -> No
             inner.field("name").duplicate(each.name)
         names.add(each.name)
         container.host_ports(each.ports, inner.field("ports"), host_ports, host_network=spec.host_network)
+    grace_seconds = spec.termination_grace_period_seconds
+    for inner, each in place.field("initContainers").each(spec.init_containers):
+        probes.init_container(each, inner, grace_seconds)
+    for inner, each in place.field("containers").each(spec.containers):
+        probes.container(each, inner, grace_seconds)
 
 
 def _tolerations(tolerations: Sequence[model.Toleration], place: Place) -> None:
@@ -135,6 +144,7 @@ def _with_images_of(new: model.PodSpec, old: model.PodSpec) -> model.PodSpec:
         containers=_with_images(new.containers, old.containers),
         init_containers=_with_images(new.init_containers, old.init_containers),
         tolerations=old.tolerations,
+        active_deadline_seconds=old.active_deadline_seconds,
     )
 
 

@@ -11,6 +11,9 @@ from swarmlet.model.pod import PodTemplateSpec
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import meta, pod
 
+_MAKERS = {"deployment": "ReplicaSet", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
+"""The kind that makes the Pods, by the word of Kubernetes' sentence about selectors."""
+
 _PERCENT = re.compile(r"[0-9]{1,9}%", re.ASCII)
 
 
@@ -22,6 +25,9 @@ def selector(value: LabelSelector, template: PodTemplateSpec, place: Place, word
     else:
         matches(value, template, place.field("template"))
     pod.template(template, place.field("template"))
+    if template.spec.active_deadline_seconds is not None:
+        deadline = place.field("template").field("spec").field("activeDeadlineSeconds")
+        deadline.forbidden(f"activeDeadlineSeconds in {_MAKERS[word]} is not Supported")
 
 
 def immutable_selector(new: LabelSelector, old: LabelSelector, problems: Problems) -> None:
