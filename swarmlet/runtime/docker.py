@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import aiodocker
@@ -16,7 +16,7 @@ from aiodocker.exceptions import DockerError
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import docker_documents, log_stream, runtime, sandbox_image, watchdog
+from swarmlet.runtime import docker_documents, docker_usage, log_stream, runtime, sandbox_image, watchdog
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -72,6 +72,7 @@ class DockerRuntime:
         self._removals = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._sandbox_image_lock = asyncio.Lock()
         self._client: aiodocker.Docker | None = None
+        self._meters = docker_usage.ContainerMeters(inspect=self._show, stats=self._stats)
 
     async def info(self) -> runtime.RuntimeInfo:
         async with self._call("info"):
@@ -117,9 +118,7 @@ class DockerRuntime:
                     await self._docker.containers.container(container_id).delete(force=True, v=True)
 
     async def inspect(self, container_id: str) -> Container:
-        async with self._call(container_id):
-            found = await self._docker.containers.container(container_id).show()
-        return docker_documents.from_inspect(found)
+        return docker_documents.from_inspect(await self._show(container_id))
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
         output = b""
@@ -129,6 +128,9 @@ class DockerRuntime:
                 while (message := await stream.read_out()) is not None:
                     output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
             return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
+
+    async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
+        return await self._meters.measure(container_ids)
 
     async def image_id(self, image: str) -> str:
         async with self._call(image, missing=runtime.ImageMissingError):
@@ -142,8 +144,7 @@ class DockerRuntime:
         return await self.image_id(image)
 
     async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncIterator[bytes]:
-        async with self._call(container_id):
-            found = await self._docker.containers.container(container_id).show()
+        found = await self._show(container_id)
         params = {
             "stdout": "1",
             "stderr": "1",
@@ -256,6 +257,17 @@ class DockerRuntime:
                 await response.read()
 
     # Talking to the Engine
+
+    async def _show(self, container_id: str) -> dict[str, Any]:
+        async with self._call(container_id):
+            found: dict[str, Any] = await self._docker.containers.container(container_id).show()
+        return found
+
+    async def _stats(self, container_id: str) -> dict[str, Any]:
+        params = {"stream": "0", "one-shot": "1"}
+        async with self._call(container_id), self._stream(f"containers/{container_id}/stats", params) as response:
+            found: dict[str, Any] = await response.json()
+        return found
 
     @property
     def _docker(self) -> aiodocker.Docker:

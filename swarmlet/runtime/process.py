@@ -14,7 +14,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import structlog
 import swarmlet
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import log_stream, loopback, runtime, shim, watchdog
+from swarmlet.runtime import log_stream, loopback, proc, runtime, shim, watchdog
 from swarmlet.runtime.process_folder import Folder, LogReader
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
 
@@ -145,6 +145,13 @@ class ProcessRuntime:
             if child.returncode is None:
                 os.killpg(child.pid, signal.SIGKILL)
         return runtime.ExecResult(child.returncode or 0, output[:EXEC_OUTPUT_BYTES_MAX])
+
+    async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
+        folders = [folder for each in container_ids if (folder := self._all().get(each)) is not None]
+        running = {folder.id: folder.state() for folder in folders if folder.container().state is State.RUNNING}
+        leaders = {state["pid"]: container_id for container_id, state in running.items() if "pid" in state}
+        machine, found = await asyncio.to_thread(lambda: (proc.machine(), proc.sessions(leaders)))
+        return runtime.Measurement(machine, {leaders[pid]: usage for pid, usage in found.items()})
 
     async def image_id(self, image: str) -> str:  # noqa: ARG002  the protocol's
         """All images are here, since none is used."""

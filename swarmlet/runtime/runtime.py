@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -168,6 +168,22 @@ class Lease:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`cpu_nanoseconds` used since it began, and `memory_bytes` that it holds and that cannot be taken away at once."""
+
+    cpu_nanoseconds: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What all of this machine uses, and each of the containers that could be measured, by id."""
+
+    machine: Usage
+    containers: Mapping[str, Usage]
+
+
 class Watchdog(Protocol):
     """Ends this node's strict containers when their lease is over, though the daemon may have died or be paused.
 
@@ -225,6 +241,9 @@ class Runtime(Protocol):
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> ExecResult:
         """Run a command beside the container's own and wait for it."""
+
+    async def usage(self, container_ids: Collection[str]) -> Measurement:
+        """Measure this machine and those of the containers that run; one that cannot be measured is left out."""
 
     async def image_id(self, image: str) -> str:
         """Return the id of an image that is on this machine; raise `ImageMissingError` otherwise."""

@@ -267,6 +267,32 @@ class RuntimeContract:
     async def output(self, rt: runtime.Runtime, spec: ContainerSpec) -> bytes:
         return await self.log(rt, await self.run_to_end(rt, spec))
 
+    # Usage
+
+    async def test_what_runs_is_measured_and_what_does_not_is_left_out(self, rt: runtime.Runtime) -> None:
+        container = await rt.start(shell(HOLD))
+        other = await rt.start(shell(HOLD))
+        await rt.stop(other.id, grace_seconds=0)
+        measured = await rt.usage([container.id, other.id, "f" * 64])
+        assert set(measured.containers) == {container.id}
+        assert measured.containers[container.id].memory_bytes > 0
+        assert measured.machine.memory_bytes >= measured.containers[container.id].memory_bytes
+
+    async def test_processor_time_grows_with_what_a_container_does(self, rt: runtime.Runtime) -> None:
+        if not self.real:
+            return
+        busy, idle = await rt.start(shell("while :; do :; done")), await rt.start(shell(HOLD))
+        before = await rt.usage([busy.id, idle.id])
+        await asyncio.sleep(1.0)
+        after = await rt.usage([busy.id, idle.id])
+
+        def used(each: Container) -> int:
+            return after.containers[each.id].cpu_nanoseconds - before.containers[each.id].cpu_nanoseconds
+
+        assert 20_000_000 < used(busy) < 2_000_000_000  # of a core that others may want, too
+        assert used(idle) < used(busy) / 10
+        assert after.machine.cpu_nanoseconds > before.machine.cpu_nanoseconds
+
     # The watchdog
 
     @pytest.fixture

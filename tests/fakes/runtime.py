@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Process:
     task: asyncio.Task[None] | None = None
     lines: list[tuple[datetime, str]] = dataclasses.field(default_factory=list)
     ended: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    cpu_nanoseconds: int = 0
+    measured_at: float = 0.0
 
 
 class Engine:
@@ -42,6 +44,8 @@ class Engine:
         self.down = ""
         self.start_seconds = 0.0
         self.starts = 0
+        self.load_cores = 0.0  # of each container
+        self.memory_bytes = 16 * 1024 * 1024  # of each container
         self.watchdogs: dict[tuple[str, str], FakeWatchdog] = {}
 
     def running(self, name: str = "") -> list[Container]:
@@ -201,7 +205,7 @@ class FakeRuntime:
             started_at=self.engine.clock.now(),
             strict=spec.strict,
         )
-        process = Process(container, spec)
+        process = Process(container, spec, measured_at=self.engine.clock.monotonic())
         self.engine.processes[container.id] = process
         self.engine.owners[container.id] = self._owner
         self.watchdog().changed()
@@ -260,6 +264,23 @@ class FakeRuntime:
         async with asyncio.timeout(timeout_seconds):
             code = await shell.run()
         return runtime.ExecResult(code, "".join(f"{line}\n" for line in output).encode())
+
+    async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
+        self._check()
+        measured = {
+            each: self._measured(self._process(each))
+            for each in container_ids
+            if each in self.engine.processes and self._process(each).container.state is State.RUNNING
+        }
+        total = sum(each.cpu_nanoseconds for each in self.engine.processes.values())
+        memory = len(self.engine.running()) * self.engine.memory_bytes
+        return runtime.Measurement(runtime.Usage(total, memory), measured)
+
+    def _measured(self, process: Process) -> runtime.Usage:
+        now = self.engine.clock.monotonic()
+        process.cpu_nanoseconds += round((now - process.measured_at) * self.engine.load_cores * 1e9)
+        process.measured_at = now
+        return runtime.Usage(process.cpu_nanoseconds, self.engine.memory_bytes)
 
     async def image_id(self, image: str) -> str:
         self._check()

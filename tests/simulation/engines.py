@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from swarmlet.errors import EngineError
@@ -99,6 +99,9 @@ class MachineRuntime(FakeRuntime):
 
     async def remove(self, container_id: str) -> None:
         await self._ask(super().remove(container_id))
+
+    async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
+        return await self._ask(super().usage(container_ids))
 
     async def image_id(self, image: str) -> str:
         return await self._ask(super().image_id(image))
