@@ -12,46 +12,30 @@ import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol, cast
+from typing import cast
 
 import structlog
 
-from swarmlet.agent import event_writer, fence, images, own_node, pod_writer, stimuli
+from swarmlet.agent import event_writer, fence, images, node_reporter, own_node, pod_writer, stimuli
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.volumes import Volumes, sources_of
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
-from swarmlet.model import core, events, kinds, objects, singletons
+from swarmlet.model import events, kinds, singletons
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.runtime import runtime
-from swarmlet.store.commands import Key, Put, Verdict
+from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Replica
 
 PODS = kinds.POD.resource
 SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource)
-HEARTBEAT_SECONDS = 1.0
-HEALTH_SECONDS = 5.0
-HEALTH_TIMEOUT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 ORPHAN_GRACE_SECONDS = 2.0
-STOP_GRACE_SECONDS = 60.0
-"""How long the cluster waits for a daemon that stopped on purpose before it replaces its Pods."""
 
 log = structlog.get_logger()
-
-
-class SendHeartbeat(Protocol):
-    """Tell the leader how this node is. With `stop_grace_seconds`: the daemon stops on purpose, wait so long for it.
-
-    Returns whether it has the lease that it `wants_lease` for, counted from before the call.
-    """
-
-    async def __call__(
-        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
-    ) -> bool: ...
 
 
 class Agent:
@@ -68,16 +52,12 @@ class Agent:
         rng: random.Random,
         volumes: Volumes,
         config: Config,
-        send_heartbeat: SendHeartbeat,
+        send_heartbeat: node_reporter.SendHeartbeat,
     ) -> None:
         self._node = node
-        self._machine = machine
         self._replica = replica
         self._runtime = runtime
         self._clock = clock
-        self._rng = rng
-        self._config = config
-        self._send_heartbeat = send_heartbeat
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._images = images.Images(runtime, clock)
         self._volumes = volumes
@@ -91,13 +71,22 @@ class Agent:
             needed=self._runs_singletons,
             stopped=self._note_fenced,
         )
-        self._is_registered = False
+        self._reporter = node_reporter.NodeReporter(
+            node=node,
+            machine=machine,
+            replica=replica,
+            runtime_=runtime,
+            clock=clock,
+            rng=rng,
+            config=config,
+            fence=self._fence,
+            send=send_heartbeat,
+        )
         self._workers: dict[str, PodWorker] = {}
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
         self._all_dirty = False
         self._wake = asyncio.Event()
-        self._unwell = "the agent is starting"
         self._settings: Settings | None = None
         self._tools: Tools | None = None
 
@@ -105,15 +94,15 @@ class Agent:
         """Run until cancelled. Containers run on after that."""
         self._fence.adopt()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beat())
+            tasks.create_task(self._reporter.beat())
             tasks.create_task(self._fence.run())
-            info = await self._first_info()
+            info = await self._reporter.find_engine()
             self._tools = self._make_tools(tasks)
             self._settings = Settings(host_ip=self._node.address, id_scheme=info.scheme)
-            await self._until_done(functools.partial(self._register, info))
+            await self._until_done(self._reporter.register)
             tasks.create_task(self._writer.run())
             tasks.create_task(self._events.run())
-            tasks.create_task(self._check_health())
+            tasks.create_task(self._reporter.check_health())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 await self._until_done(self._adopt)
@@ -124,7 +113,7 @@ class Agent:
 
     async def say_goodbye(self) -> None:
         """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""
-        await self._send_heartbeat(ready=False, message="the daemon is stopping", stop_grace_seconds=STOP_GRACE_SECONDS)
+        await self._reporter.say_goodbye()
 
     def fenced(self) -> fence.Report:
         """Return what the node has stopped because it is cut off."""
@@ -142,61 +131,6 @@ class Agent:
             yield data
 
     # The node
-
-    async def _first_info(self) -> runtime.RuntimeInfo:
-        while True:
-            try:
-                info = await self._runtime.info()
-            except EngineError as error:
-                self._unwell = str(error)
-                log.warning("engine_unreachable", error=str(error))
-                await self._clock.sleep(RETRY_SECONDS)
-            else:
-                self._unwell = ""
-                log.info("engine_found", version=info.version, cpus=info.cpus, isolates=info.isolates)
-                return info
-
-    async def _register(self, info: runtime.RuntimeInfo) -> bool:
-        """Write this machine's Node; return whether it stands."""
-        await self._replica.linearize()
-        key = Key(kinds.NODE.resource, "", self._node.name)
-        stored = self._replica.view.get(key)
-        described = own_node.describe(self._node, info, self._machine, self._config)
-        known = cast("core.Node", stored.object) if stored else None
-        node = own_node.merged(known, described, self._clock.now(), self._rng)
-        put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
-        (outcome,) = await self._replica.propose([put])
-        self._is_registered = outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED)
-        return self._is_registered
-
-    async def _beat(self) -> None:
-        while True:
-            since = self._clock.monotonic()
-            wants_lease = self._is_registered and self._fence.wants_lease
-            try:
-                has_lease = await self._send_heartbeat(
-                    ready=not self._unwell, message=self._unwell, wants_lease=wants_lease
-                )
-                if has_lease:
-                    self._fence.renew(since)
-            except PeerError as error:
-                log.debug("heartbeat_lost", error=str(error))
-            await self._clock.sleep(HEARTBEAT_SECONDS)
-
-    async def _check_health(self) -> None:
-        while True:
-            await self._clock.sleep(HEALTH_SECONDS)
-            unwell = ""
-            try:
-                async with asyncio.timeout(HEALTH_TIMEOUT_SECONDS):
-                    await self._runtime.info()
-            except TimeoutError:
-                unwell = "the container runtime does not answer in time"
-            except EngineError as error:
-                unwell = str(error)
-            if unwell != self._unwell:
-                log.warning("engine_unwell", error=unwell) if unwell else log.info("engine_well")
-            self._unwell = unwell
 
     def _runs_singletons(self) -> bool:
         return any(singletons.must_be_single(worker.machine.pod) for worker in self._workers.values())

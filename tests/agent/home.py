@@ -91,10 +91,18 @@ class Home:
         )
 
     async def beat(
-        self, *, ready: bool, message: str, stop_grace_seconds: float = 0.0, wants_lease: bool = False
+        self,
+        *,
+        ready: bool,
+        message: str,
+        stop_grace_seconds: float = 0.0,
+        wants_lease: bool = False,
+        pressures: Sequence[str] | None = None,
     ) -> bool:
         """Answer a heartbeat as a leader would, after a while; `leases` False is one that grants none."""
-        self.heartbeats.append({"ready": ready, "message": message, "grace": stop_grace_seconds})
+        self.heartbeats.append(
+            {"ready": ready, "message": message, "grace": stop_grace_seconds, "pressures": pressures}
+        )
         granted = wants_lease and self.leases
         await self.clock.sleep(self.answer_seconds)
         if self.replica.cut:
