@@ -112,6 +112,18 @@ class BusyError(PeerError):
     reason = "TooManyRequests"
 
 
+class DisruptionBudgetError(BusyError):
+    """A Pod may not be evicted now; `cause` says which budget stands against it, and with what counts.
+
+    `retry_after_seconds` 0: nobody can tell when.
+    """
+
+    def __init__(self, message: str, cause: str = "", *, retry_after_seconds: int = 0) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.retry_after_seconds = retry_after_seconds
+
+
 class OutcomeUnknownError(PeerError):
     """Time ran out after the command was handed over: it may or may not take effect."""
 

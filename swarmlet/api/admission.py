@@ -34,6 +34,7 @@ _WITH_GENERATION = (
     kinds.POD,
     kinds.JOB,
     kinds.CRON_JOB,
+    kinds.POD_DISRUPTION_BUDGET,
 )
 
 
@@ -43,7 +44,11 @@ def read(kind: Kind, document: Mapping[str, Any], options: WriteOptions, warning
     A field that Kubernetes does not know is an error under `fieldValidation=Strict` and a warning under `Warn`. One
     that Kubernetes knows and swarmlet does not honour is always a warning: docs/decisions/0003.
     """
-    decoded = decode.decode(kind, document)
+    return accepted(decode.decode(kind, document), options, warnings)
+
+
+def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]) -> Object:
+    """Return the object of a document that was decoded; what was left out of it becomes errors or warnings."""
     if options.field_validation == "Strict":
         decoded.raise_if_unknown()
     if options.field_validation == "Ignore":

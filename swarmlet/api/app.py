@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from swarmlet.api import bodies
 from swarmlet.api.discovery import Discovery
+from swarmlet.api.eviction import Evictions
 from swarmlet.api.leases import LeaseSource
 from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
 from swarmlet.api.middleware import Authenticator, Authorize, Guard, Handler, Limits, Observer, errors
@@ -112,6 +113,7 @@ class ApiServer:
             writer=writer,
             streamer=Streamer(replica=replica, reader=reader, hub=self._hub, rng=rng),
             parts=Subresources(reader=reader, writer=writer, clock=clock),
+            evictions=Evictions(replica=replica, reader=reader, clock=clock),
             logs=LogApi(node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock),
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import batch_cells, pod_cells
+from swarmlet.api import batch_cells, pod_cells, policy_cells
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -260,6 +260,10 @@ _BY_RESOURCE = {
             *_TEMPLATE,
         ),
         batch_cells.cron_job,
+    ),
+    kinds.POD_DISRUPTION_BUDGET.resource: Columns(
+        (_NAME, Column("Min Available"), Column("Max Unavailable"), Column("Allowed Disruptions", "integer"), _AGE),
+        policy_cells.pod_disruption_budget,
     ),
     kinds.NODE.resource: Columns(
         (

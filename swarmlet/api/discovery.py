@@ -26,8 +26,12 @@ KUBERNETES = (1, 36)
 Document = dict[str, Any]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-_VERBS_OF = {"log": ("get",), "binding": ("create",), "finalize": ("update",)}
-_KIND_OF = {"scale": ("autoscaling", "v1", "Scale"), "binding": ("", "v1", "Binding")}
+_VERBS_OF = {"log": ("get",), "binding": ("create",), "finalize": ("update",), "eviction": ("create",)}
+_KIND_OF = {
+    "scale": ("autoscaling", "v1", "Scale"),
+    "binding": ("", "v1", "Binding"),
+    "eviction": ("policy", "v1", "Eviction"),
+}
 
 
 def version_document() -> Document:

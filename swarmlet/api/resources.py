@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from swarmlet.api.eviction import Evictions
 from swarmlet.api.logs import LogApi
 from swarmlet.api.middleware import TARGET, VERB
 from swarmlet.api.reads import Reader
@@ -22,7 +23,14 @@ class Resources:
     """The handlers by (subresource, verb)."""
 
     def __init__(
-        self, *, reader: Reader, writer: Writer, streamer: Streamer, parts: Subresources, logs: LogApi
+        self,
+        *,
+        reader: Reader,
+        writer: Writer,
+        streamer: Streamer,
+        parts: Subresources,
+        evictions: Evictions,
+        logs: LogApi,
     ) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {
             ("", "get"): reader.get,
@@ -41,6 +49,7 @@ class Resources:
             ("scale", "patch"): parts.write_scale,
             ("binding", "create"): parts.bind,
             ("finalize", "update"): parts.finalize,
+            ("eviction", "create"): evictions.create,
             ("log", "get"): logs.get,
         }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.errors import BugError, CallerError, InvalidError, SwarmletError
+from swarmlet.errors import BugError, CallerError, DisruptionBudgetError, InvalidError, SwarmletError
 
 CODES = {
     "BadRequest": 400,
@@ -63,7 +63,8 @@ def message_of(error: SwarmletError) -> str:
 
 def headers_of(error: SwarmletError) -> dict[str, str]:
     """Return the headers that go with an error."""
-    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.reason in _RETRIED else {}
+    seconds = _retry_after_seconds(error)
+    return {"Retry-After": str(seconds)} if seconds else {}
 
 
 def failure(error: SwarmletError, *, name: str = "", group: str = "", kind: str = "") -> bytes:
@@ -81,8 +82,10 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", k
         details["causes"] = [
             {"reason": "FieldValueInvalid", "message": message, "field": field} for field, message in error.causes
         ]
-    if error.reason in _RETRIED:
-        details["retryAfterSeconds"] = RETRY_AFTER_SECONDS
+    if isinstance(error, DisruptionBudgetError):
+        details["causes"] = [{"reason": "DisruptionBudget", "message": error.cause}]
+    if seconds := _retry_after_seconds(error):
+        details["retryAfterSeconds"] = seconds
     document = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -105,6 +108,13 @@ def deleted(*, name: str, group: str, kind: str, uid: str) -> bytes:
             "details": _names(name, group, kind) | {"uid": uid},
         }
     )
+
+
+def _retry_after_seconds(error: SwarmletError) -> int:
+    """Return after how long clients are to come back by themselves, 0 where they are to ask their user first."""
+    if isinstance(error, DisruptionBudgetError):
+        return error.retry_after_seconds
+    return RETRY_AFTER_SECONDS if error.reason in _RETRIED else 0
 
 
 def _names(name: str, group: str, kind: str) -> dict[str, Any]:

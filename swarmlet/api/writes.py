@@ -145,7 +145,7 @@ class Writer:
         for _ in range(ATTEMPTS_MAX):
             await self._replica.linearize()
             stored = await self._reader.find(target)
-            operation = _deletion(stored, deletion.plan(target, stored, options, self._clock.now()))
+            operation = removal(stored, deletion.plan(target, stored, options, self._clock.now()))
             if queries.dry_run(options.dry_run):
                 return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
             outcome = await self._propose(operation)
@@ -160,7 +160,7 @@ class Writer:
         now = self._clock.now()
         targets = [Target(target.kind, stored.key.namespace, stored.key.name) for stored in items]
         operations = [
-            _deletion(stored, deletion.plan(each, stored, options, now))
+            removal(stored, deletion.plan(each, stored, options, now))
             for each, stored in zip(targets, items, strict=True)
         ]
         outcomes = await self._replica.propose(operations, atomic=False)
@@ -227,7 +227,8 @@ def _update(stored: Stored, value: Object) -> Operation:
     return Put(stored.key, objects.to_json(_unstamped(value)), expected_revision=stored.revision, expected_uid=uid)
 
 
-def _deletion(stored: Stored, plan: deletion.Marked | deletion.Gone) -> Operation:
+def removal(stored: Stored, plan: deletion.Marked | deletion.Gone) -> Operation:
+    """Return the operation that deletes an object, as it was read, in the way that was planned."""
     if isinstance(plan, Marked):
         return _update(stored, plan.value)
     return Delete(stored.key, expected_revision=stored.revision, expected_uid=stored.object.metadata.uid)

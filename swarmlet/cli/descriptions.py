@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarmlet.cli import batch_descriptions
+from swarmlet.cli import batch_descriptions, policy_descriptions
 
 NONE = "<none>"
 GAP = 2
@@ -184,6 +184,11 @@ def _cron_job(document: Document) -> Description:
     return [*batch_descriptions.cron_job(document), *batch_descriptions.job_spec(spec), *template(spec["template"])]
 
 
+def _pod_disruption_budget(document: Document) -> Description:
+    told = policy_descriptions.pod_disruption_budget(document)
+    return [("Selector", _selector(document["spec"])), *told, *_conditions(document.get("status") or {})]
+
+
 def _node(document: Document) -> Description:
     spec, status = document.get("spec") or {}, document.get("status") or {}
     taints = [_taint(each) for each in spec.get("taints") or ()]
@@ -234,6 +239,7 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "DaemonSet": _daemon_set,
     "Job": _job,
     "CronJob": _cron_job,
+    "PodDisruptionBudget": _pod_disruption_budget,
     "Node": _node,
     "ConfigMap": _config_map,
     "Secret": _secret,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,6 +64,9 @@ def error_of_status(status: Mapping[str, Any], code: int = 0) -> errors.Swarmlet
     message = str(status.get("message") or status.get("reason") or f"HTTP {code}")
     if error_class is errors.InvalidError:
         return errors.InvalidError(message, _causes(status))
+    budget = next((cause for cause in _causes_of(status) if cause.get("reason") == "DisruptionBudget"), None)
+    if budget is not None and error_class is errors.BusyError:
+        return errors.DisruptionBudgetError(message, str(budget.get("message") or ""))
     return error_class(message)
 
 
@@ -72,5 +75,8 @@ def _class(code: int, reason: str) -> type[errors.SwarmletError]:
 
 
 def _causes(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    causes = (status.get("details") or {}).get("causes") or ()
-    return tuple((str(cause.get("field") or ""), str(cause.get("message") or "")) for cause in causes)
+    return tuple((str(cause.get("field") or ""), str(cause.get("message") or "")) for cause in _causes_of(status))
+
+
+def _causes_of(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return (status.get("details") or {}).get("causes") or ()

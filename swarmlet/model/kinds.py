@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, batch, cluster, core, pod
+from swarmlet.model import apps, apps_sets, batch, cluster, core, pod, policy
 from swarmlet.model.meta import Object
 
 
@@ -49,7 +49,7 @@ NAMESPACE = Kind(
     core.Namespace, "namespaces", "namespace", ("ns",), namespaced=False, subresources=("status", "finalize")
 )
 NODE = Kind(core.Node, "nodes", "node", ("no",), namespaced=False, subresources=("status",))
-POD = Kind(pod.Pod, "pods", "pod", ("po",), categories=("all",), subresources=("status", "log", "binding"))
+POD = Kind(pod.Pod, "pods", "pod", ("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"))
 CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
 SECRET = Kind(core.Secret, "secrets", "secret")
 EVENT = Kind(core.Event, "events", "event", ("ev",))
@@ -74,6 +74,9 @@ DAEMON_SET = Kind(
 CONTROLLER_REVISION = Kind(apps_sets.ControllerRevision, "controllerrevisions", "controllerrevision")
 JOB = Kind(batch.Job, "jobs", "job", categories=("all",), subresources=("status",))
 CRON_JOB = Kind(batch.CronJob, "cronjobs", "cronjob", ("cj",), categories=("all",), subresources=("status",))
+POD_DISRUPTION_BUDGET = Kind(
+    policy.PodDisruptionBudget, "poddisruptionbudgets", "poddisruptionbudget", ("pdb",), subresources=("status",)
+)
 
 SERVED = (
     NAMESPACE,
@@ -90,6 +93,7 @@ SERVED = (
     CONTROLLER_REVISION,
     JOB,
     CRON_JOB,
+    POD_DISRUPTION_BUDGET,
 )
 """In the order that discovery lists them."""
 

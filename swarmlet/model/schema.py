@@ -92,7 +92,7 @@ def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
     roots = [_list_and_item(kind) for kind in kinds.SERVED if kind.api_version == group_version]
     others = [META + "DeleteOptions", META + "Status", META + "APIResourceList", META + "WatchEvent"]
     if group_version == kinds.POD.api_version:
-        others.append("io.k8s.api.core.v1.Binding")
+        others += ["io.k8s.api.core.v1.Binding", "io.k8s.api.policy.v1.Eviction"]
     if any("scale" in kind.subresources for kind in kinds.SERVED if kind.api_version == group_version):
         others.append("io.k8s.api.autoscaling.v1.Scale")
     names = _closure([*(name for pair in roots for name in pair), *others], everything)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import apps, apps_sets, batch, core, kinds, pod, syntax
+from swarmlet.model import apps, apps_sets, batch, core, kinds, pod, policy, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import apps as apps_rules
@@ -23,6 +23,7 @@ from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import cron_job as cron_job_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
+from swarmlet.model.rules import policy as policy_rules
 
 Rule = Callable[[Any, Problems], None]
 UpdateRule = Callable[[Any, Any, Problems], None]
@@ -42,6 +43,7 @@ _RULES: dict[type[Object], Rule] = {
     apps_sets.ControllerRevision: sets_rules.controller_revision,
     batch.Job: batch_rules.job,
     batch.CronJob: cron_job_rules.cron_job,
+    policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
