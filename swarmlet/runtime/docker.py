@@ -17,6 +17,7 @@ from aiodocker.exceptions import DockerError
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import docker_documents, docker_usage, log_stream, runtime, sandbox_image, watchdog
+from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -87,6 +88,7 @@ class DockerRuntime:
             os_image=info["OperatingSystem"],
             kernel_version=info["KernelVersion"],
             architecture=info["Architecture"],
+            confines_with=_confines_with(info.get("SecurityOptions") or ()),
         )
 
     async def list(self) -> Sequence[Container]:
@@ -136,9 +138,13 @@ class DockerRuntime:
         async with self._call(image, missing=runtime.ImageMissingError):
             return str((await self._docker.images.inspect(image))["Id"])
 
-    async def pull(self, image: str, progress: runtime.Progress) -> str:
+    async def image_user(self, image: str) -> str:
+        async with self._call(image, missing=runtime.ImageMissingError):
+            return str(((await self._docker.images.inspect(image)).get("Config") or {}).get("User") or "")
+
+    async def pull(self, image: str, progress: runtime.Progress, credentials: Credentials | None = None) -> str:
         async with self._call(image, runtime.PullError, missing=runtime.PullError, seconds=PULL_SECONDS_MAX):
-            lines = aiter(self._docker.images.pull(image, stream=True))
+            lines = aiter(self._docker.images.pull(**docker_documents.pull_arguments(image, credentials), stream=True))
             while (line := await self._next_line(image, lines)) is not None:
                 progress(" ".join(str(line[key]) for key in ("id", "status", "progress") if line.get(key)))
         return await self.image_id(image)
@@ -333,6 +339,11 @@ class DockerRuntime:
 
     def _mine(self, **filters: Sequence[str]) -> str:
         return json.dumps({"label": [f"{key}={value}" for key, value in self._owner.items()], **filters})
+
+
+def _confines_with(options: Sequence[str]) -> frozenset[str]:
+    """Read the Engine's "name=seccomp,profile=builtin" and the like."""
+    return frozenset(option.partition(",")[0].removeprefix("name=") for option in options)
 
 
 def _shortened(error: DockerError | str) -> str:

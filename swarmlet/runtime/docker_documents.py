@@ -5,12 +5,14 @@ Source: Docker Engine API v1.41, ContainerCreate, ContainerInspect, ContainerLis
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from swarmlet.runtime import runtime, sandbox_image
+from swarmlet.runtime import docker_isolation, runtime, sandbox_image
+from swarmlet.runtime.credentials import Credentials
 
 CLUSTER_LABEL = "io.swarmlet/cluster"
 NODE_LABEL = "io.swarmlet/node"
@@ -21,7 +23,10 @@ CONTAINER_LABEL = "io.swarmlet/container"
 ATTEMPT_LABEL = "io.swarmlet/attempt"
 SPEC_HASH_LABEL = "io.swarmlet/spec-hash"
 STRICT_LABEL = "io.swarmlet/strict"
+DEVICES_LABEL = "io.swarmlet/devices"
+"""Which units of which resources it was given, as a JSON list of pairs."""
 
+DEFAULT_REPOSITORY = "docker.io/library"
 LOG_FILE_SIZE_MAX = "10m"
 LOG_FILES_MAX = "3"
 CPU_SHARES_MIN = 2
@@ -41,9 +46,11 @@ def container_name(spec: runtime.ContainerSpec) -> str:
 def labels(spec: runtime.ContainerSpec, owner: Mapping[str, str]) -> dict[str, str]:
     """Return the labels by which the container is found again."""
     strict = {STRICT_LABEL: "true"} if spec.strict else {}
+    devices = {DEVICES_LABEL: json.dumps(spec.devices.units)} if spec.devices.units else {}
     return {
         **owner,
         **strict,
+        **devices,
         POD_UID_LABEL: spec.pod.uid,
         POD_NAMESPACE_LABEL: spec.pod.namespace,
         POD_NAME_LABEL: spec.pod.name,
@@ -58,7 +65,9 @@ def sandbox_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], engi
     document: dict[str, Any] = {
         "Image": f"{sandbox_image.REPOSITORY}:{sandbox_image.TAG}",
         "Labels": labels(spec, owner),
-        "HostConfig": _host_config(engine_runtime) | {"NetworkMode": "bridge"},
+        "HostConfig": _host_config(engine_runtime)
+        | {"NetworkMode": "bridge"}
+        | docker_isolation.sandbox_fields(spec.isolation),
     }
     _set_network(document, spec.network)
     return document
@@ -72,8 +81,13 @@ def container_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], en
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "OpenStdin": spec.stdin,
         "Tty": spec.tty,
-        "HostConfig": _host_config(engine_runtime) | _mounts(spec) | _resources(spec),
+        "HostConfig": _host_config(engine_runtime)
+        | _mounts(spec)
+        | _resources(spec)
+        | docker_isolation.container_fields(spec),
     }
+    if spec.isolation.user:
+        document["User"] = spec.isolation.user
     if spec.command:
         document["Entrypoint"] = list(spec.command)
     if spec.args or spec.command:  # a command of the Pod's replaces the image's arguments too
@@ -81,7 +95,7 @@ def container_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], en
     if spec.working_dir:
         document["WorkingDir"] = spec.working_dir
     if spec.sandbox:
-        document["HostConfig"] |= {"NetworkMode": f"container:{spec.sandbox}", "IpcMode": f"container:{spec.sandbox}"}
+        document["HostConfig"]["NetworkMode"] = f"container:{spec.sandbox}"
     else:
         _set_network(document, spec.network)
     return document
@@ -90,7 +104,6 @@ def container_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], en
 def _host_config(engine_runtime: str) -> dict[str, Any]:
     config: dict[str, Any] = {
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_FILE_SIZE_MAX, "max-file": LOG_FILES_MAX}},
-        "IpcMode": "shareable",
     }
     return config | {"Runtime": engine_runtime} if engine_runtime else config
 
@@ -105,23 +118,28 @@ def _mounts(spec: runtime.ContainerSpec) -> dict[str, Any]:
 
 
 def _resources(spec: runtime.ContainerSpec) -> dict[str, Any]:
-    """Memory is without swap on top: a container over its limit is killed, not slowed down."""
-    resources: dict[str, Any] = {}
+    """Memory is without swap on top: a container over its limit is killed, not slowed down.
+
+    Whoever asks for no CPU gets the least share when cores are short, as under kubelet.
+    """
+    shares = max(CPU_SHARES_MIN, spec.cpu_request_millis * CPU_SHARES_PER_CORE // 1000)
+    resources: dict[str, Any] = {"CpuShares": shares}
     if spec.cpu_limit_millis:
         resources["NanoCpus"] = spec.cpu_limit_millis * NANO_CPUS_PER_MILLI
-    if spec.cpu_request_millis:
-        resources["CpuShares"] = max(CPU_SHARES_MIN, spec.cpu_request_millis * CPU_SHARES_PER_CORE // 1000)
     if spec.memory_limit_bytes:
         resources["Memory"] = resources["MemorySwap"] = spec.memory_limit_bytes
     return resources
 
 
 def _set_network(document: dict[str, Any], network: runtime.PodNetwork) -> None:
+    document["HostConfig"] |= docker_isolation.network_fields(network)
     if network.host_network:
         document["HostConfig"]["NetworkMode"] = "host"
         return
     if network.hostname:
         document["Hostname"] = network.hostname
+    if network.domain:
+        document["Domainname"] = network.domain
     ports: dict[str, list[dict[str, str]]] = {}
     for port in network.host_ports:
         where = {"HostIp": port.host_ip, "HostPort": str(port.host_port)}
@@ -129,6 +147,16 @@ def _set_network(document: dict[str, Any], network: runtime.PodNetwork) -> None:
     if ports:
         document["ExposedPorts"] = {port: {} for port in ports}
         document["HostConfig"]["PortBindings"] = ports
+
+
+def pull_arguments(image: str, credentials: Credentials | None) -> dict[str, Any]:
+    """Return the arguments of aiodocker's `pull`, which knows no registry of an image without a slash."""
+    if credentials is None:
+        return {"from_image": image}
+    named = image if "/" in image else f"{DEFAULT_REPOSITORY}/{image}"
+    if credentials.identity_token:
+        return {"from_image": named, "auth": {"identitytoken": credentials.identity_token}}
+    return {"from_image": named, "auth": {"username": credentials.username, "password": credentials.password}}
 
 
 def from_inspect(document: Mapping[str, Any]) -> runtime.Container:
@@ -169,6 +197,7 @@ def _identity(container_id: str, found: Mapping[str, str]) -> dict[str, Any]:
         "attempt": int(attempt) if attempt.isdigit() else 0,
         "spec_hash": found.get(SPEC_HASH_LABEL, ""),
         "strict": STRICT_LABEL in found,
+        "devices": tuple((name, unit) for name, unit in json.loads(found.get(DEVICES_LABEL) or "[]")),
     }
 
 

@@ -24,6 +24,7 @@ import swarmlet
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import log_stream, loopback, proc, runtime, shim, watchdog
+from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.process_folder import Folder, LogReader
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
 
@@ -157,7 +158,11 @@ class ProcessRuntime:
         """All images are here, since none is used."""
         return ""
 
-    async def pull(self, image: str, progress: runtime.Progress) -> str:  # noqa: ARG002  the protocol's
+    async def image_user(self, image: str) -> str:  # noqa: ARG002  the protocol's
+        """Every process runs as the daemon's user."""
+        return ""
+
+    async def pull(self, image: str, progress: runtime.Progress, credentials: Credentials | None = None) -> str:  # noqa: ARG002  the protocol's
         """Nothing is fetched, since nothing is used."""
         return ""
 

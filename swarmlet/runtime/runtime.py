@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from swarmlet.errors import EngineError
+from swarmlet.runtime.credentials import Credentials
+from swarmlet.runtime.isolation import Devices, Isolation, NameServers
 
 SANDBOX = "POD"
 """The container name of a Pod's sandbox; no user's container can have it, theirs are lower case."""
@@ -68,11 +70,18 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodNetwork:
-    """What the first container of a Pod (its sandbox, where it has one) sets up for all of them."""
+    """What the first container of a Pod (its sandbox, where it has one) sets up for all of them.
+
+    `hosts` are (name, address) pairs of its /etc/hosts; `name_servers` None: the machine's. `sysctls` are (name, value).
+    """
 
     hostname: str = ""
+    domain: str = ""
     host_network: bool = False
     host_ports: tuple[HostPort, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
+    name_servers: NameServers | None = None
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,9 @@ class ContainerSpec:
     cpu_limit_millis: int = 0
     cpu_request_millis: int = 0
     memory_limit_bytes: int = 0
+    oom_score_adj: int = 0
+    isolation: Isolation = Isolation()
+    devices: Devices = Devices()
     stdin: bool = False
     tty: bool = False
     strict: bool = False
@@ -121,11 +133,15 @@ class Container:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     strict: bool = False
+    devices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeInfo:
-    """`version` is as Kubernetes writes it: "docker://28.2.2". `scheme` prefixes container ids the same way."""
+    """`version` is as Kubernetes writes it: "docker://28.2.2". `scheme` prefixes container ids the same way.
+
+    `confines_with` are those of the kernel's means that it can use: "seccomp", "apparmor", "selinux".
+    """
 
     scheme: str
     version: str
@@ -135,6 +151,7 @@ class RuntimeInfo:
     kernel_version: str
     architecture: str
     isolates: bool = True
+    confines_with: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +265,10 @@ class Runtime(Protocol):
     async def image_id(self, image: str) -> str:
         """Return the id of an image that is on this machine; raise `ImageMissingError` otherwise."""
 
-    async def pull(self, image: str, progress: Progress) -> str:
+    async def image_user(self, image: str) -> str:
+        """Return whom an image that is here runs as: "", "1000", "1000:1000", "nobody"; "" is root."""
+
+    async def pull(self, image: str, progress: Progress, credentials: Credentials | None = None) -> str:
         """Fetch an image and return its id; raise `PullError` in the engine's words."""
 
     def watch(self) -> AsyncIterator[Container | None]:

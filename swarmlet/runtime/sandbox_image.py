@@ -1,7 +1,10 @@
 """The image of a Pod's sandbox: one static program that waits for ever, made here so that no registry is needed.
 
+Where a Pod's containers share their processes it is the first of them, and has children that nobody else waits for: it
+ignores SIGCHLD, so the kernel takes them away as they end.
+
 The program is an ELF file of one segment, headers included, that is mapped whole and entered behind its headers.
-Source: elf(5); system calls pause(2) on x86_64 and ppoll(2) on aarch64, which has no pause.
+Source: elf(5), wait(2); system calls rt_sigaction(2), and pause(2) on x86_64 or ppoll(2) on aarch64, which has no pause.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import tarfile
 from swarmlet.errors import EngineError
 
 REPOSITORY = "swarmlet/sandbox"
-TAG = "1"
+TAG = "2"
 PROGRAM = "pause"
 
 _LOAD_ADDRESS = 0x400000
@@ -25,18 +28,31 @@ _MACHINES = {
     "x86_64": (
         62,
         bytes.fromhex(
+            "6a006a006a006a01"  # push a sigaction: no mask, no restorer, no flags, SIG_IGN
+            "4889e6"  # mov rsi, rsp
+            "6a115f"  # push 17 (SIGCHLD), pop rdi
+            "31d2"  # xor edx, edx (the old one is not asked for)
+            "6a08415a"  # push 8 (bytes of a mask), pop r10
+            "6a0d58"  # push 13 (rt_sigaction), pop rax
+            "0f05"  # syscall
             "b822000000"  # mov eax, 34 (pause)
             "0f05"  # syscall
-            "ebf7"  # jmp to the start
+            "ebf7"  # jmp back to pause
         ),
     ),
     "aarch64": (
         183,
         bytes.fromhex(
+            "ff8300d1"  # sub sp, sp, 32
+            "200080d2e07f00a9"  # mov x0, 1 (SIG_IGN); stp x0, xzr, [sp]: a sigaction without flags,
+            "ff7f01a9"  # stp xzr, xzr, [sp, 16]: restorer and mask
+            "200280d2e1030091"  # mov x0, 17 (SIGCHLD); mov x1, sp
+            "020080d2030180d2"  # mov x2, 0 (the old one is not asked for); mov x3, 8 (bytes of a mask)
+            "c81080d2010000d4"  # mov x8, 134 (rt_sigaction); svc 0
             "280980d2"  # mov x8, 73 (ppoll)
             "000080d2010080d2020080d2030080d2"  # mov x0..x3, 0
             "010000d4"  # svc 0
-            "faffff17"  # b to the start
+            "faffff17"  # b back to ppoll
         ),
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import runtime
+from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, Lease, State
 from tests.fakes.shell import Shell
 
@@ -38,6 +39,9 @@ class Engine:
         self.clock = clock
         self.images = set(images)
         self.registry: set[str] = set()
+        self.image_users: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
+        self.pulls: list[tuple[str, str]] = []
         self.processes: dict[str, Process] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         self.watchers: set[asyncio.Queue[Container | None]] = set()
@@ -204,6 +208,7 @@ class FakeRuntime:
             address="" if spec.sandbox else f"10.244.0.{number % 250 + 1}",
             started_at=self.engine.clock.now(),
             strict=spec.strict,
+            devices=spec.devices.units,
         )
         process = Process(container, spec, measured_at=self.engine.clock.monotonic())
         self.engine.processes[container.id] = process
@@ -288,11 +293,18 @@ class FakeRuntime:
             raise runtime.ImageMissingError(f"No such image: {image}")
         return f"sha256:{image}"
 
-    async def pull(self, image: str, progress: runtime.Progress) -> str:
+    async def image_user(self, image: str) -> str:
+        await self.image_id(image)
+        return self.engine.image_users.get(image, "")
+
+    async def pull(self, image: str, progress: runtime.Progress, credentials: Credentials | None = None) -> str:
         self._check()
         progress("Downloading")
         if image not in self.engine.registry:
             raise runtime.PullError(f"manifest for {image} not found: manifest unknown")
+        if image in self.engine.passwords and (credentials is None or credentials.password != self.engine.passwords[image]):
+            raise runtime.PullError(f"pull access denied for {image}: unauthorized")
+        self.engine.pulls.append((image, credentials.username if credentials else ""))
         self.engine.images.add(image)
         return f"sha256:{image}"
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from swarmlet.errors import EngineError
 from swarmlet.runtime import runtime
+from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.runtime import Container, ContainerSpec, Lease
 from tests.fakes.runtime import KILLED, Engine, FakeRuntime, FakeWatchdog
 from tests.simulation.machine import Machine
@@ -106,10 +107,10 @@ class MachineRuntime(FakeRuntime):
     async def image_id(self, image: str) -> str:
         return await self._ask(super().image_id(image))
 
-    async def pull(self, image: str, progress: runtime.Progress) -> str:
+    async def pull(self, image: str, progress: runtime.Progress, credentials: Credentials | None = None) -> str:
         if self.engine.registry_down:
             raise runtime.PullError(f"Get {image}: dial tcp: connection refused")
-        return await self._ask(super().pull(image, progress))
+        return await self._ask(super().pull(image, progress, credentials))
 
     async def watch(self) -> AsyncIterator[Container | None]:
         letters: asyncio.Queue[Container | None] = asyncio.Queue()
