@@ -7,18 +7,17 @@ says what is allowed. Flags of the command line are checked by the same rules an
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import socket
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-
+from swarmlet import config_file
+from swarmlet.config_file import Rule
 from swarmlet.errors import ConfigError
+from swarmlet.model import thresholds
 from swarmlet.model.singletons import FENCE_AFTER_SECONDS_MAX
 
 DEFAULT_PATH = Path("/etc/swarmlet/config.yaml")
@@ -27,12 +26,8 @@ DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 CONSENSUS_FOLDER = "raft"
 PORT = 7600
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
-FILE_BYTES_MAX = 1024 * 1024
 NODE_NAME_LENGTH_MAX = 63
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
-
-Rule = Callable[[Any], Any]
-"""Return the checked value, or raise `ValueError` saying what is allowed."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
@@ -173,6 +168,15 @@ def _is_label(key: Any, value: Any) -> bool:
     return bool(_LABEL_NAME.fullmatch(name)) and (value == "" or bool(_LABEL_NAME.fullmatch(value)))
 
 
+def _eviction_thresholds(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError('a map such as {memory.available: 100Mi, nodefs.available: "10%"}')  # noqa: TRY004  as above
+    given = {str(signal): str(text) for signal, text in value.items()}
+    for signal, text in given.items():
+        thresholds.parse(signal, text)
+    return {**thresholds.DEFAULTS, **given}
+
+
 def _docker_host(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("unix:///", "tcp://", "http://", "https://")):
         raise ValueError(
@@ -190,6 +194,33 @@ class Reserved:
 
     cpu: Annotated[str, _quantity(_CPU, "500m")] = "100m"
     memory: Annotated[str, _quantity(_MEMORY, "512Mi")] = "256Mi"
+    ephemeral_storage: Annotated[str, _quantity(_MEMORY, "1Gi")] = "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eviction:
+    """How little a node may have left before it evicts Pods; a signal that is not named keeps its default.
+
+    A condition of pressure holds for `pressure_transition_seconds` after its threshold was met last.
+    """
+
+    hard: Annotated[Mapping[str, str], _eviction_thresholds] = dataclasses.field(
+        default_factory=lambda: dict(thresholds.DEFAULTS)
+    )
+    pressure_transition_seconds: Annotated[float, _seconds(0, 86_400)] = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCollection:
+    """When images are removed: over `high_threshold_percent` of their disk, until `low_threshold_percent`.
+
+    Only those that no container used for `minimum_age_seconds`; `images`: those that swarmlet pulled, or all.
+    """
+
+    high_threshold_percent: Annotated[int, _integer(1, 100)] = 85
+    low_threshold_percent: Annotated[int, _integer(0, 100)] = 80
+    minimum_age_seconds: Annotated[float, _seconds(0, 86_400 * 365)] = 120.0
+    images: Annotated[str, _one_of("pulled", "all")] = "pulled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +250,19 @@ class NodeLifecycle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaling:
+    """How often a HorizontalPodAutoscaler looks, and how long a Pod's processor time is judged with care.
+
+    In its first `cpu_initialization_seconds` it counts only while the Pod is ready; after that it counts not where the
+    Pod became unready within `initial_readiness_seconds` of its start, and has so never been ready.
+    """
+
+    sync_seconds: Annotated[float, _seconds(1, 3_600)] = 15.0
+    cpu_initialization_seconds: Annotated[float, _seconds(0, 86_400)] = 300.0
+    initial_readiness_seconds: Annotated[float, _seconds(0, 86_400)] = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     level: Annotated[str, _one_of("debug", "info", "warning", "error")] = "info"
     format: Annotated[str, _one_of("auto", "json", "console")] = "auto"
@@ -239,11 +283,16 @@ class Config:
     container_runtime: Annotated[str, _one_of("auto", "crun", "runc")] = "auto"
     labels: Annotated[Mapping[str, str], _labels] = dataclasses.field(default_factory=dict)
     reserved: Reserved = Reserved()
+    max_pods: Annotated[int, _integer(1, 1_000)] = 110
+    eviction: Eviction = dataclasses.field(default_factory=Eviction)
+    image_collection: ImageCollection = ImageCollection()
     voters_max: Annotated[int, _odd(1, 9)] = 5
     standbys_max: Annotated[int, _integer(0, 9)] = 2
     voter_replace_after_seconds: Annotated[float, _seconds(1, 86_400)] = 10.0
     consensus: Consensus = Consensus()
     node_lifecycle: NodeLifecycle = NodeLifecycle()
+    usage_seconds: Annotated[float, _seconds(1, 3_600)] = 15.0
+    autoscaling: Autoscaling = Autoscaling()
     log: Log = Log()
 
     @property
@@ -261,23 +310,25 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     Without a path the default file is read where it exists; without one all keys have their defaults.
     Raises `ConfigError` naming the file or flag, the key, what was found and what is allowed.
     """
-    values = _section(Config, _read(path), str(path or DEFAULT_PATH), "")
+    document = config_file.read(path or DEFAULT_PATH) if path or DEFAULT_PATH.exists() else {}
+    values = config_file.section(Config, document, str(path or DEFAULT_PATH), "")
     for key, value in (flags or {}).items():
         if value is not None:
-            values[key] = _checked(_rules(Config)[key], value, _flag(key))
+            values[key] = config_file.checked(config_file.rules(Config)[key], value, _flag(key))
     config = Config(**values)
     _check_timing(config.consensus, str(path or DEFAULT_PATH))
+    _check_image_collection(config.image_collection, str(path or DEFAULT_PATH))
     return dataclasses.replace(config, **_derived(config, values))
 
 
 def _derived(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "node_name" not in given:
-        found["node_name"] = _checked(
+        found["node_name"] = config_file.checked(
             node_name, socket.gethostname().lower(), "node_name (from the host name; set it, or give --name)"
         )
     if "socket" not in given and config.data_dir != DEFAULT_DATA_DIR:
-        found["socket"] = _checked(_socket_path, config.data_dir / "swarmlet.sock", "socket (in data_dir)")
+        found["socket"] = config_file.checked(_socket_path, config.data_dir / "swarmlet.sock", "socket (in data_dir)")
     if config.advertise.endswith(":0"):
         found["advertise"] = config.advertise.removesuffix(":0") + ":" + config.listen.rpartition(":")[2]
     return found
@@ -287,73 +338,17 @@ def _flag(key: str) -> str:
     return "--name" if key == "node_name" else "--" + key.replace("_", "-")
 
 
-def _read(path: Path | None) -> Mapping[str, Any]:
-    if path is None and not DEFAULT_PATH.exists():
-        return {}
-    file = path or DEFAULT_PATH
-    try:
-        with file.open("rb") as stream:
-            text = stream.read(FILE_BYTES_MAX + 1)
-        if len(text) > FILE_BYTES_MAX:
-            raise ConfigError(f"{file}: over {FILE_BYTES_MAX} bytes; this is no configuration file")
-        document = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror or error}; name a readable file with --config") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    return {} if document is None else _mapping(document, str(file))
-
-
-def _section(schema: type, document: Mapping[str, Any], file: str, prefix: str) -> dict[str, Any]:
-    """Check one mapping of the file against the fields of `schema`; keys that are empty in the file are left out."""
-    rules = _rules(schema)
-    values: dict[str, Any] = {}
-    for key, value in document.items():
-        where = f"{file}: {prefix}{key}"
-        if key not in rules:
-            raise ConfigError(f"{where}: unknown key; {_suggestion(str(key), list(rules))}")
-        if value is None:
-            continue
-        rule = rules[key]
-        if isinstance(rule, type):
-            values[key] = rule(**_section(rule, _mapping(value, where), file, f"{prefix}{key}."))
-        else:
-            values[key] = _checked(rule, value, where)
-    return values
-
-
-def _rules(schema: type) -> dict[str, Any]:
-    """Return each key's rule; a key that is a section has the section's class instead."""
-    hints = typing.get_type_hints(schema, include_extras=True)
-    return {name: getattr(hint, "__metadata__", (hint,))[0] for name, hint in hints.items()}
-
-
-def _checked(rule: Rule, value: Any, where: str) -> Any:
-    try:
-        return rule(value)
-    except ValueError as error:
-        raise ConfigError(f"{where}: found {_shown(value)}; allowed: {error}") from None
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: found {_shown(value)}; allowed: keys with values, as in `log: {{level: info}}`")
-    return value
-
-
-def _suggestion(key: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean {nearest[0]}?" if nearest else "known are " + ", ".join(sorted(known))
-
-
-def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, Path) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
 def _check_timing(consensus: Consensus, file: str) -> None:
     if consensus.election_ticks <= consensus.heartbeat_ticks:
         raise ConfigError(
             f"{file}: consensus.election_ticks: found {consensus.election_ticks}; "
             f"allowed: more than heartbeat_ticks, which is {consensus.heartbeat_ticks}"
+        )
+
+
+def _check_image_collection(collection: ImageCollection, file: str) -> None:
+    if collection.low_threshold_percent >= collection.high_threshold_percent:
+        raise ConfigError(
+            f"{file}: image_collection.low_threshold_percent: found {collection.low_threshold_percent}; "
+            f"allowed: less than high_threshold_percent, which is {collection.high_threshold_percent}"
         )

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swarmlet import config
-from swarmlet.config import Config, Consensus, Log, NodeLifecycle, Reserved
+from swarmlet import config, config_file
+from swarmlet.config import Autoscaling, Config, Consensus, Log, NodeLifecycle, Reserved
 from swarmlet.errors import ConfigError
+from swarmlet.model import thresholds
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "swarmlet.yaml"
 
@@ -41,7 +42,13 @@ def test_the_example_is_the_defaults() -> None:
 
 def test_the_example_shows_every_key() -> None:
     text = EXAMPLE.read_text()
-    sections = {"reserved": Reserved, "consensus": Consensus, "node_lifecycle": NodeLifecycle, "log": Log}
+    sections = {
+        "reserved": Reserved,
+        "consensus": Consensus,
+        "node_lifecycle": NodeLifecycle,
+        "autoscaling": Autoscaling,
+        "log": Log,
+    }
     for key in dataclasses.fields(Config):
         assert re.search(rf"^(# )?{key.name}:", text, re.MULTILINE), key.name
     for section, schema in sections.items():
@@ -62,7 +69,8 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
             tmp_path,
             "data_dir: /srv/s\nnode_name: n1\nlisten: 10.0.0.5\nadvertise: h1\nruntime: process\n"
             "labels: {zone: a}\nreserved: {cpu: 1}\nvoters_max: 3\nconsensus: {tick_seconds: 0.05}\n"
-            "node_lifecycle: {evict_after_seconds: 30}\nlog: {level: debug}\n",
+            "node_lifecycle: {evict_after_seconds: 30}\nlog: {level: debug}\n"
+            "usage_seconds: 5\nautoscaling: {sync_seconds: 5}\n",
         )
     )
     assert loaded == Config(
@@ -78,6 +86,8 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
         consensus=Consensus(tick_seconds=0.05),
         node_lifecycle=NodeLifecycle(evict_after_seconds=30.0),
         log=Log(level="debug"),
+        usage_seconds=5.0,
+        autoscaling=Autoscaling(sync_seconds=5.0),
     )
 
 
@@ -105,7 +115,7 @@ def test_an_advertised_host_without_a_port_has_the_one_that_is_listened_on(tmp_p
     ("text", "message"),
     [
         ("node_nam: a", "node_nam: unknown key; did you mean node_name?"),
-        ("colour: red", "colour: unknown key; known are advertise, consensus,"),
+        ("colour: red", "colour: unknown key; known are advertise, "),
         ("log: {levle: info}", "log.levle: unknown key; did you mean level?"),
         ("log: info", "log: found 'info'; allowed: keys with values"),
         ("- a", "found ['a']; allowed: keys with values"),
@@ -132,6 +142,12 @@ def test_an_advertised_host_without_a_port_has_the_one_that_is_listened_on(tmp_p
         ("voters_max: true", "voters_max: found True"),
         ("consensus: {heartbeat_ticks: 1.5}", "consensus.heartbeat_ticks: found 1.5; allowed: a whole number"),
         ("consensus: {election_ticks: 2}", "consensus.election_ticks: found 2; allowed: more than heartbeat_ticks"),
+        ("eviction: {hard: {memory.available: lots}}", "allowed: memory.available: a quantity such as"),
+        ("eviction: {hard: {memory.available: -1}}", "allowed: memory.available: a quantity such as"),
+        ("eviction: {hard: {nodefs.available: 101%}}", "allowed: nodefs.available: a quantity such as"),
+        ("eviction: {hard: {memory: 1Gi}}", "allowed: the signals memory.available, nodefs.available"),
+        ("eviction: {hard: 5}", "eviction.hard: found 5; allowed: a map such as"),
+        ("image_collection: {low_threshold_percent: 85}", "found 85; allowed: less than high_threshold_percent"),
         ("node_lifecycle: {not_ready_seconds: 5s}", "found '5s'; allowed: a number of seconds from 1 to 86400"),
         ("node_lifecycle: {not_ready_seconds: .nan}", "found nan; allowed: a number of seconds"),
     ],
@@ -145,6 +161,12 @@ def test_a_wrong_key_is_one_clear_line(tmp_path: Path, text: str, message: str) 
     assert "\n" not in str(caught.value)
 
 
+def test_an_eviction_signal_that_is_not_named_keeps_its_default(tmp_path: Path) -> None:
+    hard = config.load(written(tmp_path, "eviction: {hard: {memory.available: 1Gi, pid.available: 0}}")).eviction.hard
+    assert (hard["memory.available"], hard["nodefs.available"]) == ("1Gi", "10%")
+    assert [each.signal for each in thresholds.read(hard) if each.signal == "pid.available"] == [], "0 switches it off"
+
+
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         config.load(tmp_path)
@@ -152,7 +174,7 @@ def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
 
 def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="over"):
-        config.load(written(tmp_path, "#" * (config.FILE_BYTES_MAX + 1)))
+        config.load(written(tmp_path, "#" * (config_file.FILE_BYTES_MAX + 1)))
 
 
 @pytest.mark.parametrize(
