@@ -115,6 +115,10 @@ class Agent:
         """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""
         await self._reporter.say_goodbye()
 
+    def containers(self) -> list[runtime.Container]:
+        """Return the containers that run here as far as is known, the Pods' sandboxes too."""
+        return [container for worker in self._workers.values() for container in worker.machine.running()]
+
     def fenced(self) -> fence.Report:
         """Return what the node has stopped because it is cut off."""
         return self._fence.report()

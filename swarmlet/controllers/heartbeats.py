@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from swarmlet.clock import Clock
+from swarmlet.controllers.usage import UsageMemory
 from swarmlet.model import singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Lease, LeaseSpec
@@ -50,9 +51,10 @@ class Grant:
 
 
 class Heartbeats:
-    """The nodes' pulses, as one leader hears them from the beginning of its reign."""
+    """The nodes' pulses and samples of usage, as one leader hears them from the beginning of its reign."""
 
     def __init__(self, clock: Clock) -> None:
+        self.usage = UsageMemory(clock)
         self._clock = clock
         self._pulses: dict[str, Pulse] = {}
         self._tell: Callable[[str], None] | None = None
@@ -69,11 +71,13 @@ class Heartbeats:
         self._tell = tell
         self._began = self._clock.monotonic()
         self._grants.clear()
+        self.usage.begin()
 
     def end(self) -> None:
         """End the reign, and forget what was heard in it."""
         self._tell = None
         self._pulses.clear()
+        self.usage.end()
 
     def beat(
         self,
@@ -139,6 +143,7 @@ class Heartbeats:
     def forget(self, node_name: str) -> None:
         """Drop a node that was removed."""
         self._pulses.pop(node_name, None)
+        self.usage.forget(node_name)
 
     def monotonic(self) -> float:
         """Return the time in which pulses are told."""

@@ -1,4 +1,4 @@
-"""The way of heartbeats to the leader and of leases back, and of the question what it has heard; all past the log."""
+"""The way of heartbeats and usage to the leader, of leases back, and of questions what it has heard; past the log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import structlog
 
 from swarmlet.controllers import fencing
 from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.usage import Outbox
 from swarmlet.errors import PeerError, UnavailableError
 from swarmlet.model.core import Lease
+from swarmlet.model.samples import NodeSample, PodSample
 from swarmlet.store.replica import Replica
 from swarmlet.transport.peers import Peers
 
 HEARTBEAT = "heartbeat"
 LEASES = "leases"
+USAGE = "usage"
 CALL_SECONDS_MAX = 2.0
 QUORUM_SECONDS_MAX = 1.5
 """How long a lease waits for the leader's quorum: the answer must be back before the call is given up."""
@@ -30,22 +33,37 @@ class _Beat(msgspec.Struct, frozen=True, array_like=True):
     stop_grace_seconds: float
     wants_lease: bool = False
     pressures: tuple[str, ...] | None = None
+    usage: bytes = b""
 
 
 class _Answer(msgspec.Struct, frozen=True, array_like=True):
     has_lease: bool = False
+    listens: bool = False
+
+
+class _UsageQuestion(msgspec.Struct, frozen=True, array_like=True):
+    """Of nodes, or of the Pods of a namespace and name ("": of all)."""
+
+    of_nodes: bool
+    namespace: str = ""
+    name: str = ""
 
 
 class Reporting:
-    """Carries this node's heartbeats to the leader, and asks the leader what it has heard: the API's `LeaseSource`."""
+    """Carries this node's heartbeats to the leader, and asks the leader what it has heard.
+
+    It is the API's `LeaseSource` and `UsageSource`.
+    """
 
     def __init__(self, replica: Replica, peers: Peers, heartbeats: Heartbeats, node_name: str) -> None:
         self._replica = replica
         self._peers = peers
         self._heartbeats = heartbeats
         self._node_name = node_name
+        self._outbox = Outbox()
         peers.on_call(HEARTBEAT, self._take_heartbeat)
         peers.on_call(LEASES, self._take_question)
+        peers.on_call(USAGE, self._take_usage_question)
 
     async def send(
         self,
@@ -61,13 +79,33 @@ class Reporting:
         Raises `UnavailableError` where no leader is known or reached.
         """
         told = None if pressures is None else tuple(pressures)
-        beat = _Beat(self._node_name, ready, message, stop_grace_seconds, wants_lease, told)
-        answer = await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
-        return msgspec.msgpack.decode(answer, type=_Answer).has_lease
+        status = self._replica.status()
+        reign = (status.leader, status.term)
+        usage = self._outbox.waiting_for(reign)
+        beat = _Beat(self._node_name, ready, message, stop_grace_seconds, wants_lease, told, usage)
+        reply = await self._ask_leader(HEARTBEAT, msgspec.msgpack.encode(beat))
+        answer = msgspec.msgpack.decode(reply, type=_Answer)
+        if answer.listens:
+            self._outbox.told(reign, usage)
+        return answer.has_lease
+
+    def note_usage(self, sample: NodeSample) -> None:
+        """Have a sample of this node told to the leader with the next heartbeat."""
+        self._outbox.put(sample)
 
     async def leases(self) -> Sequence[Lease]:
         """Return what the leader has heard of each node."""
         return msgspec.msgpack.decode(await self._ask_leader(LEASES, b""), type=list[Lease])
+
+    async def node_usage(self) -> Sequence[NodeSample]:
+        """Return what the leader was told of the nodes; raise `UnavailableError` where nobody knows."""
+        question = msgspec.msgpack.encode(_UsageQuestion(of_nodes=True))
+        return msgspec.msgpack.decode(await self._ask_leader(USAGE, question), type=list[NodeSample])
+
+    async def pod_usage(self, namespace: str, name: str) -> Sequence[PodSample]:
+        """Return what the leader was told of the Pods of a namespace ("": of all), or of those of one name."""
+        question = msgspec.msgpack.encode(_UsageQuestion(of_nodes=False, namespace=namespace, name=name))
+        return msgspec.msgpack.decode(await self._ask_leader(USAGE, question), type=list[PodSample])
 
     async def _ask_leader(self, method: str, payload: bytes) -> bytes:
         status = self._replica.status()
@@ -84,8 +122,9 @@ class Reporting:
             stop_grace_seconds=beat.stop_grace_seconds,
             pressures=beat.pressures,
         )
+        self._heartbeats.usage.take(beat.usage)
         granted = beat.wants_lease and await self._grant(beat.node_name, sender)
-        return msgspec.msgpack.encode(_Answer(granted))
+        return msgspec.msgpack.encode(_Answer(granted, self._heartbeats.listening))
 
     async def _grant(self, node_name: str, node_id: str) -> bool:
         """Grant a lease where this machine certainly led after it was asked for: by a round of its quorum."""
@@ -116,3 +155,13 @@ class Reporting:
         if not self._heartbeats.listening:
             raise UnavailableError("this node does not lead any more; try again")
         return msgspec.msgpack.encode(self._heartbeats.leases())
+
+    async def _take_usage_question(self, _sender: str, payload: bytes) -> bytes:
+        if not self._heartbeats.listening:
+            raise UnavailableError("this node does not lead any more; try again")
+        question = msgspec.msgpack.decode(payload, type=_UsageQuestion)
+        memory = self._heartbeats.usage
+        found: Sequence[NodeSample | PodSample] = (
+            memory.nodes() if question.of_nodes else memory.pods(question.namespace, question.name)
+        )
+        return msgspec.msgpack.encode(found)
