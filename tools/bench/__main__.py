@@ -1,6 +1,6 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
-python -m tools.bench [consensus large boot api failover footprint pods]
+python -m tools.bench [consensus large boot api failover footprint workloads]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from tools.bench import boot, consensus, failover, footprint, large, startup, writes
+from tools.bench import boot, consensus, failover, footprint, large, workloads, writes
 from tools.bench.report import Report
 from tools.lab import Lab, LabError
 from tools.lab.cluster import Cluster
@@ -24,11 +24,11 @@ ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
 }
 ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "footprint": footprint.report,
-    "pods": startup.report,
     "api": writes.measure,
     "failover": failover.measure,
+    "workloads": workloads.measure,
 }
-WITH_ENGINES = {"footprint", "pods"}
+WITH_ENGINES = {"footprint", "workloads"}
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench import client, startup
+from tools.bench import client, ours
 from tools.bench.report import Report
 from tools.lab.cluster import Cluster, Daemon
 
@@ -41,11 +41,10 @@ async def measure(cluster: Cluster) -> dict[str, Footprint]:
     """Return the footprint idle, and with `PODS` running Pods."""
     idle = await _footprint(cluster)
     async with client.api(cluster.kubeconfig, cluster.leader().machine.address) as session:
-        async with session.post(startup.DEPLOYMENTS, json=startup.deployment("weight", PODS)) as answer:
-            answer.raise_for_status()
+        await ours.run(session, "weight", PODS)
         await asyncio.to_thread(cluster.wait_running, "app=weight", PODS, 180)
         loaded = await _footprint(cluster)
-        await startup.remove(session, "weight")
+        await ours.remove(session, "weight")
     return {"idle": idle, f"{PODS} Pods": loaded}
 
 

@@ -180,7 +180,8 @@ class Machine:
             "--add-runtime", "crun=/usr/bin/crun",
             "--log-level", "warn",
         ]  # fmt: skip
-        self._dockerd = self.spawn(argv, log=log)
+        # No machine of a lab reaches a registry: Swarm need not ask one for each task, which only helps it.
+        self._dockerd = self.spawn(argv, log=log, env=dict(os.environ, DOCKER_SERVICE_PREFER_OFFLINE_IMAGE="1"))
         what = f"{self.name}: dockerd answers ({log})"
         processes.wait_until(self._docker_answers, DOCKERD_START_SECONDS_MAX, what, step_seconds=0.05)
         self.engine.load(self._image)
