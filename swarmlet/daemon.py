@@ -23,6 +23,7 @@ import structlog
 
 from swarmlet.agent.own_node import Machine, NodeIdentity
 from swarmlet.agent.runner import Agent
+from swarmlet.agent.usage import UsageSampler
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config, split_address
@@ -101,6 +102,15 @@ class Daemon:
         self.consensus = consensus
         self.report = Reporting(consensus, given.peers, heartbeats, state.name)
         self.agent = _agent(given, consensus, runtime, self.report)
+        self._sampler = UsageSampler(
+            node_name=state.name,
+            engine=runtime,
+            clock=given.clock,
+            rng=given.rng,
+            period_seconds=config.usage_seconds,
+            containers=self.agent.containers,
+            deliver=self.report.note_usage,
+        )
         self.controllers = Controllers(
             replica=consensus,
             clock=given.clock,
@@ -129,6 +139,7 @@ class Daemon:
         parts = [
             asyncio.create_task(self.controllers.run(), name="controllers"),
             asyncio.create_task(self.agent.run(), name="agent"),
+            asyncio.create_task(self._sampler.run(), name="usage"),
         ]
         stop = asyncio.create_task(self._stopping.wait(), name="stopping")
         try:
