@@ -118,7 +118,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What a runtime knows of one container. `address` is its Pod's, "" where it joined a sandbox or is not running."""
+    """What a runtime knows of one container. `address` is its Pod's, "" where it joined a sandbox or is not running.
+
+    `message` is what it has left to say about its end; who reads that fills it in.
+    """
 
     id: str
     pod: PodIdentity
@@ -132,6 +135,7 @@ class Container:
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    message: str = ""
     strict: bool = False
     devices: tuple[tuple[str, str], ...] = ()
 
