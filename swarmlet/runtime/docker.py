@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -69,6 +70,7 @@ class DockerRuntime:
         self._engine_runtime_wanted = engine_runtime
         self._engine_runtime: str | None = None
         self._proven = False
+        self._lowers_oom_scores: bool | None = None  # not known before the first try
         self._starts = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._removals = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._sandbox_image_lock = asyncio.Lock()
@@ -194,16 +196,35 @@ class DockerRuntime:
         """Start with the Engine's fast runtime, and without it where it turns out not to work on this machine."""
         if self._engine_runtime is None:
             await self.info()
-        chosen, name = self._engine_runtime or "", docker_documents.container_name(spec)
+        chosen = self._engine_runtime or ""
         try:
-            container = await self._create_and_start(make(spec, self._owner, chosen), name)
+            container = await self._start_as_it_may(spec, make, chosen)
         except StartError as error:
             if not chosen or self._proven or self._engine_runtime_wanted != ENGINE_RUNTIME_AUTO:
                 raise
-            container = await self._create_and_start(make(spec, self._owner, ""), name)
+            container = await self._start_as_it_may(spec, make, "")
             self._engine_runtime = ""
             log.warning("engine_runtime_given_up", runtime=chosen, error=str(error))
         self._proven = True
+        return container
+
+    async def _start_as_it_may(self, spec: ContainerSpec, make: MakeDocument, engine_runtime: str) -> Container:
+        """Start with the OOM score that is asked for; an Engine inside a container may not be able to lower any."""
+        name = docker_documents.container_name(spec)
+        if spec.oom_score_adj < 0 and self._lowers_oom_scores is not False:
+            try:
+                container = await self._create_and_start(make(spec, self._owner, engine_runtime), name)
+            except StartError:
+                if self._lowers_oom_scores:
+                    raise
+            else:
+                self._lowers_oom_scores = True
+                return container
+        raised = dataclasses.replace(spec, oom_score_adj=max(0, spec.oom_score_adj))
+        container = await self._create_and_start(make(raised, self._owner, engine_runtime), name)
+        if spec.oom_score_adj < 0 and self._lowers_oom_scores is None:
+            self._lowers_oom_scores = False
+            log.warning("oom_scores_not_lowered", host=self.host)
         return container
 
     async def _create_and_start(self, document: Mapping[str, Any], name: str) -> Container:

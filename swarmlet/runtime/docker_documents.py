@@ -67,7 +67,7 @@ def sandbox_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], engi
         "Labels": labels(spec, owner),
         "HostConfig": _host_config(engine_runtime)
         | {"NetworkMode": "bridge"}
-        | docker_isolation.sandbox_fields(spec.isolation),
+        | docker_isolation.sandbox_fields(spec),
     }
     _set_network(document, spec.network)
     return document

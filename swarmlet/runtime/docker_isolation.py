@@ -10,23 +10,21 @@ from typing import Any
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices, Isolation, NameServers
 
-SANDBOX_OOM_SCORE = -998
-"""A Pod's network is the last to be killed for memory. Source: kubernetes pkg/kubelet/qos (PodInfraOOMAdj)."""
 ROOT_DOMAIN = "."
 """As the only search domain it stands for none; without any the Engine takes the machine's."""
 DEFAULT_OPTION = "ndots:1"
 """What resolvers do anyway; without any option the Engine takes the machine's."""
 
 
-def sandbox_fields(isolation: Isolation) -> dict[str, Any]:
+def sandbox_fields(spec: runtime.ContainerSpec) -> dict[str, Any]:
     """Return the HostConfig of a sandbox, which needs no rights for itself."""
     fields: dict[str, Any] = {
         "CapDrop": ["ALL"],
         "ReadonlyRootfs": True,
-        "SecurityOpt": ["no-new-privileges:true", *_selinux(isolation)],
-        "OomScoreAdj": SANDBOX_OOM_SCORE,
+        "SecurityOpt": ["no-new-privileges:true", *_selinux(spec.isolation)],
+        "OomScoreAdj": spec.oom_score_adj,
     }
-    return fields | namespaces(isolation, "")
+    return fields | _namespaces(spec.isolation, "")
 
 
 def container_fields(spec: runtime.ContainerSpec) -> dict[str, Any]:
@@ -44,10 +42,10 @@ def container_fields(spec: runtime.ContainerSpec) -> dict[str, Any]:
         fields["GroupAdd"] = [str(group) for group in isolation.groups]
     if options := _security_options(isolation):
         fields["SecurityOpt"] = options
-    return fields | namespaces(isolation, spec.sandbox) | _devices(spec.devices)
+    return fields | _namespaces(isolation, spec.sandbox) | _devices(spec.devices)
 
 
-def namespaces(isolation: Isolation, sandbox: str) -> dict[str, Any]:
+def _namespaces(isolation: Isolation, sandbox: str) -> dict[str, Any]:
     """Return whose processes and whose shared memory it sees; those of `sandbox` where it joins one."""
     fields: dict[str, Any] = {"IpcMode": f"container:{sandbox}" if sandbox else "shareable"}
     if isolation.host_ipc:

@@ -9,7 +9,7 @@ UNCONFINED = "unconfined"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """"", () and False leave each to the image and the engine.
+    """What is empty or False is left to the image and the engine.
 
     `user` is "uid", "uid:gid" or a name; `seccomp` and `apparmor` are "unconfined", or a profile's JSON text and a
     profile's name; `selinux` are labels such as "level:s0:c1". `shares_processes`: with the sandbox that it joins.
@@ -28,6 +28,9 @@ class Isolation:
     host_processes: bool = False
     host_ipc: bool = False
     shares_processes: bool = False
+
+
+AS_THE_IMAGE_SAYS = Isolation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +65,6 @@ class Devices:
     files: tuple[Device, ...] = ()
     requests: tuple[DriverRequest, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
+
+
+NO_DEVICES = Devices()

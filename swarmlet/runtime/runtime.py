@@ -10,7 +10,7 @@ from typing import Protocol
 
 from swarmlet.errors import EngineError
 from swarmlet.runtime.credentials import Credentials
-from swarmlet.runtime.isolation import Devices, Isolation, NameServers
+from swarmlet.runtime.isolation import AS_THE_IMAGE_SAYS, NO_DEVICES, Devices, Isolation, NameServers
 
 SANDBOX = "POD"
 """The container name of a Pod's sandbox; no user's container can have it, theirs are lower case."""
@@ -72,7 +72,7 @@ class HostPort:
 class PodNetwork:
     """What the first container of a Pod (its sandbox, where it has one) sets up for all of them.
 
-    `hosts` are (name, address) pairs of its /etc/hosts; `name_servers` None: the machine's. `sysctls` are (name, value).
+    `hosts` are (name, address) pairs of its /etc/hosts, `sysctls` (name, value); `name_servers` None: the machine's.
     """
 
     hostname: str = ""
@@ -108,8 +108,8 @@ class ContainerSpec:
     cpu_request_millis: int = 0
     memory_limit_bytes: int = 0
     oom_score_adj: int = 0
-    isolation: Isolation = Isolation()
-    devices: Devices = Devices()
+    isolation: Isolation = AS_THE_IMAGE_SAYS
+    devices: Devices = NO_DEVICES
     stdin: bool = False
     tty: bool = False
     strict: bool = False

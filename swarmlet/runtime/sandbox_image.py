@@ -4,7 +4,7 @@ Where a Pod's containers share their processes it is the first of them, and has 
 ignores SIGCHLD, so the kernel takes them away as they end.
 
 The program is an ELF file of one segment, headers included, that is mapped whole and entered behind its headers.
-Source: elf(5), wait(2); system calls rt_sigaction(2), and pause(2) on x86_64 or ppoll(2) on aarch64, which has no pause.
+Source: elf(5), wait(2); rt_sigaction(2), and pause(2) on x86_64 or ppoll(2) on aarch64, which has no pause.
 """
 
 from __future__ import annotations

@@ -302,7 +302,8 @@ class FakeRuntime:
         progress("Downloading")
         if image not in self.engine.registry:
             raise runtime.PullError(f"manifest for {image} not found: manifest unknown")
-        if image in self.engine.passwords and (credentials is None or credentials.password != self.engine.passwords[image]):
+        password = self.engine.passwords.get(image, "")
+        if password and (credentials is None or credentials.password != password):
             raise runtime.PullError(f"pull access denied for {image}: unauthorized")
         self.engine.pulls.append((image, credentials.username if credentials else ""))
         self.engine.images.add(image)
