@@ -90,6 +90,7 @@ class DockerRuntime:
             os_image=info["OperatingSystem"],
             kernel_version=info["KernelVersion"],
             architecture=info["Architecture"],
+            data_root=info["DockerRootDir"] if self.host.startswith("unix://") else "",
             confines_with=_confines_with(info.get("SecurityOptions") or ()),
         )
 
@@ -135,6 +136,27 @@ class DockerRuntime:
 
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         return await self._meters.measure(container_ids)
+
+    async def written_bytes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for container_id in container_ids:  # one at a time: others wait for the same disk
+            with contextlib.suppress(ContainerGoneError):
+                async with self._call(container_id, seconds=START_SECONDS_MAX):
+                    document = await self._docker.containers.container(container_id).show(size=True)
+                found[container_id] = document["SizeRw"] + await asyncio.to_thread(_log_bytes, document["LogPath"])
+        return found
+
+    async def images(self) -> Sequence[runtime.Image]:
+        async with self._call("images"):
+            found = await self._docker.images.list()
+        return [docker_documents.image(each) for each in found]
+
+    async def remove_image(self, name: str) -> None:
+        with contextlib.suppress(runtime.ImageMissingError):
+            async with self._call(
+                name, runtime.ImageInUseError, missing=runtime.ImageMissingError, seconds=START_SECONDS_MAX
+            ):
+                await self._docker.images.delete(name)
 
     async def image_id(self, image: str) -> str:
         async with self._call(image, missing=runtime.ImageMissingError):
@@ -370,3 +392,13 @@ def _confines_with(options: Sequence[str]) -> frozenset[str]:
 def _shortened(error: DockerError | str) -> str:
     text = error if isinstance(error, str) else error.message
     return " ".join(text.split())[:MESSAGE_CHARACTERS_MAX]
+
+
+def _log_bytes(path: str) -> int:
+    """Return the size of a container's log files, as far as they are on this machine."""
+    files = (f"{path}.{number}" if number else path for number in range(int(docker_documents.LOG_FILES_MAX)))
+    found = 0
+    for file in files if path else ():
+        with contextlib.suppress(OSError):
+            found += os.stat(file).st_size  # noqa: PTH116  a path of the Engine's
+    return found

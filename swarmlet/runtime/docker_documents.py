@@ -65,9 +65,7 @@ def sandbox_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], engi
     document: dict[str, Any] = {
         "Image": f"{sandbox_image.REPOSITORY}:{sandbox_image.TAG}",
         "Labels": labels(spec, owner),
-        "HostConfig": _host_config(engine_runtime)
-        | {"NetworkMode": "bridge"}
-        | docker_isolation.sandbox_fields(spec),
+        "HostConfig": _host_config(engine_runtime) | {"NetworkMode": "bridge"} | docker_isolation.sandbox_fields(spec),
     }
     _set_network(document, spec.network)
     return document
@@ -173,6 +171,13 @@ def from_inspect(document: Mapping[str, Any]) -> runtime.Container:
         started_at=parse_time(state["StartedAt"]),
         finished_at=None if running else parse_time(state["FinishedAt"]),
     )
+
+
+def image(document: Mapping[str, Any]) -> runtime.Image:
+    """Read what the Engine tells of an image."""
+    names = [*(document.get("RepoTags") or ()), *(document.get("RepoDigests") or ())]
+    known = tuple(name for name in names if "<none>" not in name)
+    return runtime.Image(document["Id"], known, document["Size"])
 
 
 def from_event(document: Mapping[str, Any], state: runtime.State) -> runtime.Container:

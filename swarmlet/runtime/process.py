@@ -72,6 +72,7 @@ class ProcessRuntime:
             kernel_version=platform.release(),
             architecture=platform.machine(),
             isolates=False,
+            data_root=str(self._folder),
         )
 
     async def list(self) -> Sequence[Container]:
@@ -153,6 +154,17 @@ class ProcessRuntime:
         leaders = {state["pid"]: container_id for container_id, state in running.items() if "pid" in state}
         machine, found = await asyncio.to_thread(lambda: (proc.machine(), proc.sessions(leaders)))
         return runtime.Measurement(machine, {leaders[pid]: usage for pid, usage in found.items()})
+
+    async def written_bytes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        """A process has no files of its own; its log is bounded by the shim, and counted."""
+        folders = self._all()
+        return {each: folders[each].log_bytes() for each in container_ids if each in folders}
+
+    async def images(self) -> Sequence[runtime.Image]:
+        return ()
+
+    async def remove_image(self, name: str) -> None:
+        """There is none."""
 
     async def image_id(self, image: str) -> str:  # noqa: ARG002  the protocol's
         """All images are here, since none is used."""

@@ -71,6 +71,10 @@ class Folder:
     def pod_uid(self) -> str:
         return str(self.spec["pod"]["uid"])
 
+    def log_bytes(self) -> int:
+        """Return how much the log takes."""
+        return sum(file.stat().st_size for name in LOG_NAMES if (file := self.path / name).exists())
+
     def state(self) -> dict[str, Any]:
         """Return what the shim wrote last, {} where there is nothing yet."""
         try:

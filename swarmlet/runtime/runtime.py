@@ -24,6 +24,10 @@ class PullError(EngineError):
     """The image could not be fetched."""
 
 
+class ImageInUseError(EngineError):
+    """A container needs the image, perhaps one of somebody else: it stays."""
+
+
 class CreateError(EngineError):
     """The engine refused the specification; nothing is left behind."""
 
@@ -144,7 +148,8 @@ class Container:
 class RuntimeInfo:
     """`version` is as Kubernetes writes it: "docker://28.2.2". `scheme` prefixes container ids the same way.
 
-    `confines_with` are those of the kernel's means that it can use: "seccomp", "apparmor", "selinux".
+    `confines_with` are those of the kernel's means that it can use: "seccomp", "apparmor", "selinux". `data_root` is
+    the folder where it keeps images and what containers write, "" where that is on another machine.
     """
 
     scheme: str
@@ -156,6 +161,7 @@ class RuntimeInfo:
     architecture: str
     isolates: bool = True
     confines_with: frozenset[str] = frozenset()
+    data_root: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +201,15 @@ class Usage:
 
     cpu_nanoseconds: int
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on this machine. `names` are its tags and digests, none where another image took them over."""
+
+    id: str
+    names: tuple[str, ...]
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +280,21 @@ class Runtime(Protocol):
 
     async def usage(self, container_ids: Collection[str]) -> Measurement:
         """Measure this machine and those of the containers that run; one that cannot be measured is left out."""
+
+    async def written_bytes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        """Measure what containers, alive or not, have written on the engine's disk: files of their own, and logs.
+
+        It may take long: the engine looks at every file. One that cannot be measured is left out.
+        """
+
+    async def images(self) -> Sequence[Image]:
+        """Return all images on this machine."""
+
+    async def remove_image(self, name: str) -> None:
+        """Remove a name of an image, and with its last name the image; fine where it is gone.
+
+        Raises `ImageInUseError` where a container was made from it.
+        """
 
     async def image_id(self, image: str) -> str:
         """Return the id of an image that is on this machine; raise `ImageMissingError` otherwise."""

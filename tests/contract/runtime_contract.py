@@ -293,6 +293,30 @@ class RuntimeContract:
         assert used(idle) < used(busy) / 10
         assert after.machine.cpu_nanoseconds > before.machine.cpu_nanoseconds
 
+    # Storage
+
+    async def test_what_a_container_writes_is_measured(self, rt: runtime.Runtime) -> None:
+        container = await self.run_to_end(rt, shell("head -c 200000 /dev/zero | tee /tmp/written-by-a-test | wc -c"))
+        measured = await rt.written_bytes([container.id, "f" * 64])
+        assert set(measured) == {container.id}
+        if self.real:
+            assert measured[container.id] > (200_000 if self.has_images else 0)
+
+    async def test_an_image_is_listed_until_its_name_is_removed(self, rt: runtime.Runtime) -> None:
+        if not self.has_images:
+            assert await rt.images() == ()
+            return
+        names = [name for image in await rt.images() for name in image.names]
+        assert "busybox:lab" in names
+        await rt.remove_image("no-such-image:1")
+
+    async def test_an_image_that_a_container_was_made_from_stays(self, rt: runtime.Runtime) -> None:
+        if self.has_images:
+            await rt.start(shell(HOLD))
+            with pytest.raises(runtime.ImageInUseError):
+                await rt.remove_image("busybox:lab")
+            assert await rt.image_id("busybox:lab")
+
     # The watchdog
 
     @pytest.fixture

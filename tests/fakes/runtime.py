@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,9 @@ class Engine:
         self.starts = 0
         self.load_cores = 0.0  # of each container
         self.memory_bytes = 16 * 1024 * 1024  # of each container
+        self.memory_of: dict[str, int] = {}  # of each container of a Pod, by the Pod's name
+        self.written: dict[str, int] = {}  # by each container of a Pod, by the Pod's name
+        self.image_bytes = 10 * 1024 * 1024  # of each image
         self.watchdogs: dict[tuple[str, str], FakeWatchdog] = {}
 
     def running(self, name: str = "") -> list[Container]:
@@ -285,7 +288,25 @@ class FakeRuntime:
         now = self.engine.clock.monotonic()
         process.cpu_nanoseconds += round((now - process.measured_at) * self.engine.load_cores * 1e9)
         process.measured_at = now
-        return runtime.Usage(process.cpu_nanoseconds, self.engine.memory_bytes)
+        memory = self.engine.memory_of.get(process.container.pod.name, self.engine.memory_bytes)
+        return runtime.Usage(process.cpu_nanoseconds, memory)
+
+    async def written_bytes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        self._check()
+        found = (each for each in container_ids if each in self.engine.processes)
+        return {each: self.engine.written.get(self._process(each).container.pod.name, 0) for each in found}
+
+    async def images(self) -> Sequence[runtime.Image]:
+        self._check()
+        return [
+            runtime.Image(f"sha256:{each}", (each,), self.engine.image_bytes) for each in sorted(self.engine.images)
+        ]
+
+    async def remove_image(self, name: str) -> None:
+        self._check()
+        if any(process.spec.image == name for process in self.engine.processes.values()):
+            raise runtime.ImageInUseError(f"conflict: unable to remove repository reference {name}")
+        self.engine.images.discard(name)
 
     async def image_id(self, image: str) -> str:
         self._check()
