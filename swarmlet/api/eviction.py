@@ -59,17 +59,20 @@ class Evictions:
         body = eviction_body.read(await bodies.read(request), request.content_type)
         write = queries.write_options(request.query)
         admission.accepted(decode.decode_as(Eviction, body), write, request[answers.WARNINGS])
-        options = _options(target, body, request.query)
-        if not await self._evict(target, options):
-            async with self._second_tries:  # in turn: of many that want one budget, each then gets on
-                for _ in range(ATTEMPTS_MAX):
-                    if await self._evict(target, options):
-                        break
-                else:
-                    raise admission.changed_meanwhile(target)
+        await self.evict(target, _options(target, body, request.query))
         return answers.json(SUCCESS, code=201)
 
-    async def _evict(self, target: Target, options: DeleteOptions) -> bool:
+    async def evict(self, target: Target, options: DeleteOptions) -> None:
+        """Have a Pod deleted; raise `DisruptionBudgetError` where that would break its budget now."""
+        if await self._try(target, options):
+            return
+        async with self._second_tries:  # in turn: of many that want one budget, each then gets on
+            for _ in range(ATTEMPTS_MAX):
+                if await self._try(target, options):
+                    return
+        raise admission.changed_meanwhile(target)
+
+    async def _try(self, target: Target, options: DeleteOptions) -> bool:
         """Decide on the newest state and carry it out; return False where that has changed meanwhile."""
         await self._replica.linearize()
         stored = await self._reader.find(dataclasses.replace(target, subresource=""))

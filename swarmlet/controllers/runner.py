@@ -13,6 +13,7 @@ from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.deployment import Deployments
+from swarmlet.controllers.disruption import Disruptions
 from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
@@ -85,6 +86,7 @@ class Controllers:
             Jobs(self._rng),
             CronJobs(self._rng),
             DaemonSets(self._rng),
+            Disruptions(),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
