@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from swarmlet.agent import container_life
-from swarmlet.agent.container_life import Life, Record
+from swarmlet.agent import container_life, stimuli
+from swarmlet.agent.container_life import Hook, Life, Record
 from swarmlet.model import pod as pod_model
 from swarmlet.model.container import Container
 from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
@@ -17,6 +17,8 @@ from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 
 HASH_CHARACTERS = 16
+FAILURES = ("DeadlineExceeded", "Evicted")
+"""Reasons for which a node gives a Pod up by itself."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -55,7 +57,7 @@ def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], st
         mine = [container for container in containers if container.name == each.name and container.started_at]
         mine.sort(key=lambda container: (container.attempt, container.state is State.RUNNING), reverse=True)
         if mine:
-            stray -= _adopt_record(each, mine)
+            stray -= _adopt_record(each, mine, _told(each.name, status))
         else:
             _do_without(each, _told(each.name, status))
     sandboxes = [each for each in containers if each.name == runtime.SANDBOX]
@@ -64,20 +66,28 @@ def adopt(records: Sequence[Record], containers: Sequence[runtime.Container], st
     return Adopted(stray - ({sandbox.id} if sandbox else set()), sandbox, last + 1)
 
 
+def failure(status: PodStatus) -> stimuli.Fail | None:
+    """Return why the daemon before had given the Pod up, where its containers have not all ended since."""
+    if status.reason not in FAILURES or status.phase in ("Succeeded", "Failed"):
+        return None
+    return stimuli.Fail(status.reason, status.message)
+
+
 def take_as_done(init: Record) -> None:
     """An init container whose Pod went on after it must have succeeded, whatever is left of it."""
-    if init.life in (Life.WAITING, Life.EXITED):
+    if init.life in (Life.WAITING, Life.EXITED) and not init.is_sidecar:
         init.terminated = ContainerStateTerminated(exit_code=0, reason="Completed")
         init.move(Life.DONE)
 
 
-def _adopt_record(each: Record, mine: Sequence[runtime.Container]) -> set[str]:
+def _adopt_record(each: Record, mine: Sequence[runtime.Container], told: ContainerStatus | None) -> set[str]:
     current, *older = mine
     each.attempt = max(each.attempt, current.attempt)
     each.image_id = current.image_id or each.image_id
     each.crashes.failures = each.attempt
     if current.state is State.RUNNING:
         each.begin(current)
+        _resume(each, told)
     else:
         assert current.started_at is not None, "containers that never started are sorted out before"
         if each.terminated is not None and not each.terminated.container_id.endswith(current.id):
@@ -86,6 +96,16 @@ def _adopt_record(each: Record, mine: Sequence[runtime.Container]) -> set[str]:
         each.move(Life.EXITED)
     each.previous = next((container for container in older if container.state is State.EXITED), None)
     return {current.id} | ({each.previous.id} if each.previous else set())
+
+
+def _resume(each: Record, told: ContainerStatus | None) -> None:
+    """Take over what was thought of a container that runs on: readiness that nothing contradicts drops no requests."""
+    assert each.current is not None
+    if told is None or told.state.running is None or not told.container_id.endswith(each.current.id):
+        return
+    each.hook = Hook.DONE
+    each.startup_passed = bool(told.started)
+    each.readiness_passed = told.ready
 
 
 def _do_without(each: Record, told: ContainerStatus | None) -> None:

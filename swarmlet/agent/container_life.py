@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from swarmlet.model import pods
 from swarmlet.model.container import Container
 from swarmlet.model.pod_status import ContainerStateTerminated
 from swarmlet.runtime import runtime
@@ -32,6 +33,15 @@ TRANSITIONS: dict[Life, frozenset[Life]] = {
     Life.BACK_OFF: frozenset({Life.FETCHING, Life.DONE}),
     Life.DONE: frozenset(),
 }
+
+
+class Hook(enum.Enum):
+    """How far a container's postStart is; until it is done the container does not count as running."""
+
+    DUE = "due"
+    RUNNING = "running"
+    DONE = "done"
+
 
 HAS_CONTAINER = frozenset({Life.RUNNING, Life.STOPPING})
 
@@ -75,7 +85,8 @@ class Record:
     `attempt` numbers the last start that came about: it is the restart count. `current` is the container of that start,
     dead or alive; `previous` the one before it, kept for its logs. `terminated` tells how `current` ended, None while
     it runs. `early` is news of the container that is being started. `reason` and `message` tell why it waits;
-    `reason_settled`, where set, takes its place at `settles_at`.
+    `reason_settled`, where set, takes its place at `settles_at`. `condemned` says why the container is killed though
+    its Pod lives on, and `condemned_grace_seconds` how long it is given where not as long as its Pod.
     """
 
     spec: Container
@@ -97,6 +108,11 @@ class Record:
     sandbox_id: str = ""
     early: runtime.Container | None = None
     stop_grace_seconds: int | None = None
+    hook: Hook = Hook.DONE
+    startup_passed: bool = False
+    readiness_passed: bool = False
+    condemned: str = ""
+    condemned_grace_seconds: int | None = None
     crashes: BackOff = field(default_factory=lambda: BackOff(CRASH_DELAYS))
     pulls: BackOff = field(default_factory=lambda: BackOff(PULL_DELAYS))
     starts: BackOff = field(default_factory=lambda: BackOff(ENGINE_DELAYS))
@@ -113,6 +129,32 @@ class Record:
     @property
     def has_started(self) -> bool:
         return self.life in HAS_CONTAINER
+
+    @property
+    def is_sidecar(self) -> bool:
+        """Whether it is an init container that runs on beside the others."""
+        return self.is_init and pods.is_sidecar(self.spec)
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether there is anything to ask it."""
+        spec = self.spec
+        return any(probe is not None for probe in (spec.startup_probe, spec.liveness_probe, spec.readiness_probe))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs and its postStart is done."""
+        return self.has_started and self.hook is Hook.DONE
+
+    @property
+    def started(self) -> bool:
+        """Whether it is up and its startup probe has passed, where it has one."""
+        return self.is_up and (self.spec.startup_probe is None or self.startup_passed)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may serve."""
+        return self.started and (self.spec.readiness_probe is None or self.readiness_passed)
 
     @property
     def next_attempt(self) -> int:
@@ -147,7 +189,20 @@ class Record:
         self.replacing = False
         self.stop_grace_seconds = None
         self.starts.reset()
+        self.renew()
         self.move(Life.RUNNING)
+
+    def renew(self) -> None:
+        """Forget what was learnt of the run before: this is another one."""
+        has_hook = self.spec.lifecycle is not None and self.spec.lifecycle.post_start is not None
+        self.hook = Hook.DUE if has_hook else Hook.DONE
+        self.startup_passed = self.readiness_passed = False
+        self.condemned, self.condemned_grace_seconds = "", None
+
+    def condemn(self, why: str, grace_seconds: int | None = None) -> None:
+        """Have it killed, to start it anew where its Pod's restartPolicy lets it."""
+        if self.life is Life.RUNNING and not self.condemned:
+            self.condemned, self.condemned_grace_seconds = why, grace_seconds
 
     def end(self, container: runtime.Container, now: datetime) -> None:
         """Note that the current container has exited, or is gone without a word."""
@@ -161,6 +216,7 @@ class Record:
             started_at=_whole_seconds(ran_since),
             finished_at=_whole_seconds(finished_at),
             container_id=container.id,
+            message=container.message,
         )
         self.current = None if lost else container
         if ran_since is not None and (finished_at - ran_since).total_seconds() >= HEALTHY_SECONDS:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from swarmlet.agent import stimuli
-from swarmlet.agent.container_life import HAS_CONTAINER, Life, Record
+from swarmlet.agent.container_life import HAS_CONTAINER, Hook, Life, Record
+from swarmlet.agent.probing import Kind
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events
 from swarmlet.model.pod import Pod
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 
+FAILED_HOOK = "FailedPostStartHook"
+CONFIG_ERROR = "CreateContainerConfigError"
 SHOW_ERROR_SECONDS = 2
 """How long ErrImagePull is shown before it becomes ImagePullBackOff."""
 
@@ -47,6 +50,13 @@ def image_failed(record: Record, reason: str, message: str, now: datetime) -> It
         record.reason_settled = "ImagePullBackOff"
         record.settles_at = now + timedelta(seconds=SHOW_ERROR_SECONDS)
         yield Tell(events.NORMAL, "BackOff", f'Back-off pulling image "{image}"', record.field_path)
+
+
+def source_changed(records: Iterable[Record], now: datetime) -> None:
+    """What a container's variables are filled from is new: one that waits for that tries again at once."""
+    for record in records:
+        if record.life is Life.BACK_OFF and record.reason == CONFIG_ERROR:
+            record.retry_at = now
 
 
 def started(record: Record, container: runtime.Container, now: datetime) -> Iterator[Instruction]:
@@ -96,6 +106,7 @@ def _still_running(record: Record, container: runtime.Container) -> None:
         return
     if container.started_at != record.current.started_at:
         record.attempt += 1
+        record.renew()
     record.current = container
 
 
@@ -103,6 +114,10 @@ def restarts(record: Record, policy: str) -> bool:
     """Whether a container that has ended is to be started again, by its Pod's restartPolicy."""
     assert record.terminated is not None
     failed = record.terminated.exit_code != 0
+    if record.is_sidecar:
+        return True
+    if record.condemned:
+        return policy != "Never"
     if record.is_init:
         return failed and policy != "Never"
     return policy in ("", "Always") or (policy == "OnFailure" and failed)
@@ -127,6 +142,49 @@ def restart(record: Record, pod: Pod, now: datetime) -> Iterator[Instruction]:
     record.back_off("CrashLoopBackOff", message, retry_at)
     told = f"Back-off restarting failed container {record.name} in pod {where}"
     yield Tell(events.WARNING, "BackOff", told, record.field_path)
+
+
+def run_hook(record: Record) -> Instruction:
+    """Begin with the container's postStart."""
+    assert record.current is not None
+    record.hook = Hook.RUNNING
+    return stimuli.RunPostStart(record.current.id, record.spec)
+
+
+def hook_ended(record: Record, container_id: str, error: str) -> Iterator[Instruction]:
+    """Its postStart is done, or has failed: then the container is killed."""
+    if record.hook is not Hook.RUNNING or not record.current or record.current.id != container_id:
+        return
+    if error:
+        yield Tell(events.WARNING, FAILED_HOOK, f"PostStartHook failed: {error}", record.field_path)
+        record.condemn(FAILED_HOOK)
+    else:
+        record.hook = Hook.DONE
+
+
+def probed(record: Record, stimulus: stimuli.Probed) -> None:
+    """What is thought of the container has changed."""
+    if not record.is_up or not record.current or record.current.id != stimulus.container_id:
+        return
+    if stimulus.kind is Kind.READINESS:
+        record.readiness_passed = stimulus.passed
+    elif stimulus.passed:
+        record.startup_passed = True
+    else:
+        word = stimulus.kind.value.lower()
+        probe = record.spec.startup_probe if stimulus.kind is Kind.STARTUP else record.spec.liveness_probe
+        grace = probe.termination_grace_period_seconds if probe else None
+        record.condemn(f"Container {record.name} failed {word} probe", grace)
+
+
+def kill(record: Record, policy: str, grace_seconds: int) -> Iterator[Instruction]:
+    """Kill a condemned container; its Pod lives on."""
+    restarts_ = record.is_sidecar or policy != "Never"
+    is_probe = record.condemned != FAILED_HOOK
+    told = f"{record.condemned}, will be restarted" if restarts_ and is_probe else record.condemned
+    yield Tell(events.NORMAL, "Killing", told, record.field_path)
+    asked = record.condemned_grace_seconds
+    yield stop(record, grace_seconds if asked is None else asked)
 
 
 def stop(record: Record, grace_seconds: int) -> Instruction:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from swarmlet.agent import adoption, container_life, container_order, container_steps, pod_status, stimuli
-from swarmlet.agent.container_life import Life, Record
+from swarmlet.agent import adoption, container_life, container_order, container_steps, pod_status, probing, stimuli
+from swarmlet.agent.container_life import Hook, Life, Record
+from swarmlet.agent.pod_end import PodEnd
 from swarmlet.agent.pod_ground import Ground, Pause
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events, objects
@@ -25,6 +26,8 @@ from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 
 GRACE_SECONDS_DEFAULT = 30
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 GONE_GRACE_SECONDS = 2
 """For a Pod whose object was deleted without waiting for its containers."""
 
@@ -49,6 +52,9 @@ class PodMachine:
         self._mains = tuple(adoption.record(each, pod, is_init=False) for each in pod.spec.containers)
         self._pause = Pause()
         self._ground = Ground(pod, self._pause)
+        self._end = PodEnd(self._inits, self._mains, self._pause)
+        self._failure = adoption.failure(pod.status)
+        self._active_since: datetime | None = None
         self._stray: set[str] = set()
         self._removing: set[str] = set()
         self._adopt(adopted)
@@ -67,6 +73,14 @@ class PodMachine:
             return self._ground.sandbox.address if self._ground.sandbox else ""
         return next((each.current.address for each in self._mains if each.has_started and each.current), "")
 
+    def probe_targets(self) -> list[probing.Target]:
+        """Return what is to be probed now, at any time until this is asked again."""
+        if not any(record.is_probed for record in self._records()):
+            return []
+        is_ending = self.is_ending or self._is_over()
+        pod_ip = self.pod_ip
+        return [each for record in self._records() for each in probing.targets(record, pod_ip, is_ending=is_ending)]
+
     def status(self, previous: PodStatus, now: datetime) -> PodStatus:
         """Return the Pod's status; times in it that have not changed are those of `previous`."""
         if previous.phase in pod_status.TERMINAL_PHASES:
@@ -78,6 +92,7 @@ class PodMachine:
             host_ip=self._settings.host_ip,
             pod_ip=self.pod_ip,
             network_ready=self._network_is_ready(),
+            failure=self._failure,
             id_scheme=self._settings.id_scheme,
         )
         return pod_status.make(facts, previous, now)
@@ -87,8 +102,7 @@ class PodMachine:
         """Whether a status is worth writing: not for an object that is about to be deleted or is gone."""
         if self.is_gone:
             return False
-        ended = not any(each.life in (Life.STARTING, *container_life.HAS_CONTAINER) for each in self._records())
-        return bool(self.pod.metadata.finalizers) or not (self.is_ending and ended)
+        return bool(self.pod.metadata.finalizers) or not self.is_ending or self._end.is_busy
 
     def container(self, name: str, *, previous: bool = False) -> runtime.Container | None:
         """Return the container of that name that was started last, or the one before it."""
@@ -119,7 +133,8 @@ class PodMachine:
             if record.life is Life.EXITED:
                 assert record.terminated is not None, f"{record.name} ended without a trace"
         if self._inits and any(record.has_started for record in self._mains):
-            assert not any(record.has_started for record in self._inits), "init containers run before the others"
+            early = [record for record in self._inits if not record.is_sidecar]
+            assert not any(record.has_started for record in early), "init containers run before the others"
         assert not self.finished or not self.container_ids(), "finished with containers left"
         self._ground.validate()
 
@@ -142,6 +157,7 @@ class PodMachine:
                 self._ground.volumes_ready()
             case stimuli.SourceChanged():
                 self._ground.source_changed()
+                container_steps.source_changed(self._records(), now)
             case stimuli.VolumesFailed(message):
                 yield self._ground.volumes_failed(message, now)
             case stimuli.SandboxStarted(container):
@@ -160,6 +176,12 @@ class PodMachine:
                 yield from self._started(self._expect(name), container, now)
             case stimuli.StartFailed(name, reason, message):
                 yield container_steps.start_failed(self._expect(name), reason, message, now)
+            case stimuli.HookEnded(name, container_id, error):
+                yield from container_steps.hook_ended(self._expect(name), container_id, error)
+            case stimuli.Probed():
+                container_steps.probed(self._expect(stimulus.name), stimulus)
+            case stimuli.Fail():
+                self._fail(stimulus)
             case stimuli.Observed(container):
                 self._observe(container, now)
             case stimuli.StopFailed(container_id, message):
@@ -183,7 +205,7 @@ class PodMachine:
         if record.life is not Life.FETCHING:
             return
         yield container_steps.image_ready(record, image_id, note)
-        if self.is_ending or not self._ground.stands or record not in self._due():
+        if self.is_ending or not self._ground.stands or not any(each is record for each in self._due()):
             record.move(Life.WAITING)
         else:
             yield container_steps.start(record, self._ground.sandbox_id)
@@ -225,17 +247,20 @@ class PodMachine:
         self._pause.look(now)
         for record in self._records():
             container_steps.settle(record, self.pod.spec.restart_policy)
+        if self._is_past_deadline(now):
+            yield Tell(events.NORMAL, DEADLINE_EXCEEDED, DEADLINE_MESSAGE)
+            self._fail(stimuli.Fail(DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
         if self.is_ending:
-            yield from self._advance_ending()
-        elif pod_status.is_terminal(self.pod) or self._phase() in pod_status.TERMINAL_PHASES:
-            yield from self._advance_finished()
+            yield from self._advance_ending(now)
+        elif self._is_over():
+            yield from self._advance_over(now)
         else:
             yield from self._advance_living(now)
         yield from self._sweep(self._stray)
 
     def _advance_living(self, now: datetime) -> Iterator[Instruction]:
         for record in self._records():
-            yield from self._replace_outdated(record)
+            yield from self._end_run(record)
         if self._pause.is_on:
             return
         yield from self._ground.prepare()
@@ -251,8 +276,11 @@ class PodMachine:
             yield from container_steps.restart(record, self.pod, now)
         elif record.life is Life.WAITING or (record.life is Life.BACK_OFF and _due_at(record.retry_at, now)):
             yield container_steps.fetch(record)
+        elif record.life is Life.RUNNING and record.hook is Hook.DUE:
+            yield container_steps.run_hook(record)
 
-    def _replace_outdated(self, record: Record) -> Iterator[Instruction]:
+    def _end_run(self, record: Record) -> Iterator[Instruction]:
+        """Stop a container that is to be started anew: its specification changed, or it does not do what it should."""
         if record.life is Life.STOPPING and record.stop_grace_seconds is None and not self._pause.is_on:
             yield container_steps.stop(record, self._grace_seconds())
         if record.life is not Life.RUNNING or record.current is None:
@@ -263,35 +291,23 @@ class PodMachine:
             yield Tell(events.NORMAL, "Killing", told, record.field_path)
         if record.replacing:
             yield container_steps.stop(record, self._grace_seconds())
+        elif record.condemned:
+            yield from container_steps.kill(record, self.pod.spec.restart_policy, self._grace_seconds())
 
-    def _advance_finished(self) -> Iterator[Instruction]:
-        """All has ended for good: the network goes, the containers stay for their logs."""
-        self._stray |= {self._ground.drop_sandbox()} - {""}
-        for record in self._records():
-            if record.life is Life.RUNNING:
-                yield container_steps.stop(record, self._grace_seconds())
+    def _advance_over(self, now: datetime) -> Iterator[Instruction]:
+        """What the Pod is for has ended for good: the rest is stopped, the containers stay for their logs."""
+        yield from self._end.advance(self._grace_seconds(), now)
+        if not self._end.is_busy:
+            self._stray |= {self._ground.drop_sandbox()} - {""}
 
-    def _advance_ending(self) -> Iterator[Instruction]:
-        grace = GONE_GRACE_SECONDS if self.is_gone else self._grace_seconds()
-        for record in self._records():
-            if record.life in container_life.HAS_CONTAINER and not self._pause.is_on:
-                yield from self._end(record, grace)
-            elif record.life in (Life.WAITING, Life.FETCHING, Life.BACK_OFF):
-                record.move(Life.DONE)
-        busy = any(record.life in (Life.STARTING, *container_life.HAS_CONTAINER) for record in self._records())
-        if busy or self._ground.is_busy:
+    def _advance_ending(self, now: datetime) -> Iterator[Instruction]:
+        yield from self._end.advance(GONE_GRACE_SECONDS if self.is_gone else self._grace_seconds(), now)
+        if self._end.is_busy or self._ground.is_busy:
             return
         yield from self._sweep(self.container_ids())
         if not self.container_ids() and not self.finished:
             self.finished = True
             yield stimuli.Finish()
-
-    def _end(self, record: Record, grace_seconds: int) -> Iterator[Instruction]:
-        if record.life is Life.RUNNING:
-            yield Tell(events.NORMAL, "Killing", f"Stopping container {record.name}", record.field_path)
-            yield container_steps.stop(record, grace_seconds)
-        elif record.stop_grace_seconds is None or grace_seconds < record.stop_grace_seconds:
-            yield container_steps.stop(record, grace_seconds)
 
     def _sweep(self, container_ids: set[str]) -> Iterator[Instruction]:
         if self._pause.is_on:
@@ -325,7 +341,10 @@ class PodMachine:
 
     def _next_wake(self, now: datetime) -> datetime | None:
         times = [self._pause.until]
-        if not self.is_ending:
+        if self.is_ending or self._is_over():
+            times += [self._end.wake_at]
+        else:
+            times += [self._deadline()]
             for record in self._records():
                 times += [record.retry_at, record.settles_at]
         return min((at for at in times if at is not None and at > now), default=None)
@@ -335,13 +354,34 @@ class PodMachine:
             return self._ground.sandbox is not None
         return any(record.has_started or record.terminated is not None for record in self._records())
 
-    def _phase(self) -> str:
-        return pod_status.phase_of(self.pod, self._inits, self._mains)
+    def _is_over(self) -> bool:
+        """Whether what the Pod is for has ended for good, though some of it may run still."""
+        return (
+            self._failure is not None
+            or pod_status.is_terminal(self.pod)
+            or bool(container_order.outcome(self._inits, self._mains, self.pod.spec.restart_policy))
+        )
+
+    def _fail(self, failure: stimuli.Fail) -> None:
+        if self._failure is None and not self._is_over():
+            self._failure = failure
+
+    def _deadline(self) -> datetime | None:
+        """Return when the Pod has been active for as long as it may."""
+        seconds = self.pod.spec.active_deadline_seconds
+        since = self.pod.status.start_time or self._active_since
+        return since + timedelta(seconds=seconds) if seconds and since else None
+
+    def _is_past_deadline(self, now: datetime) -> bool:
+        self._active_since = self._active_since or now
+        deadline = self._deadline()
+        return deadline is not None and now >= deadline and not self.is_ending and not self._is_over()
 
     def _grace_seconds(self) -> int:
         asked = self.pod.metadata.deletion_grace_period_seconds
+        given = self._failure.grace_seconds if self._failure else None
         wanted = self.pod.spec.termination_grace_period_seconds
-        return next((each for each in (asked, wanted) if each is not None), GRACE_SECONDS_DEFAULT)
+        return next((each for each in (asked, given, wanted) if each is not None), GRACE_SECONDS_DEFAULT)
 
     def _records(self) -> tuple[Record, ...]:
         return self._inits + self._mains

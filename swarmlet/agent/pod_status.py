@@ -11,7 +11,9 @@ from datetime import datetime
 
 import msgspec
 
-from swarmlet.agent.container_life import HAS_CONTAINER, Life, Record
+from swarmlet.agent import container_order
+from swarmlet.agent.container_life import Life, Record
+from swarmlet.agent.stimuli import Fail
 from swarmlet.model import conditions, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition
@@ -26,12 +28,15 @@ from swarmlet.model.pod_status import (
 )
 
 TERMINAL_PHASES = ("Succeeded", "Failed")
-LIVING = HAS_CONTAINER | {Life.STARTING}
+EVICTED = "Evicted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a status is made of. `network_ready`: the Pod's network stands, by its sandbox or its only container."""
+    """What a status is made of. `network_ready`: the Pod's network stands, by its sandbox or its only container.
+
+    `failure`: why the node has given the Pod up.
+    """
 
     pod: Pod
     inits: Sequence[Record]
@@ -40,6 +45,7 @@ class Facts:
     pod_ip: str
     network_ready: bool
     id_scheme: str
+    failure: Fail | None = None
 
 
 def is_terminal(pod: Pod) -> bool:
@@ -47,28 +53,33 @@ def is_terminal(pod: Pod) -> bool:
     return pod.status.phase in TERMINAL_PHASES
 
 
-def phase_of(pod: Pod, inits: Sequence[Record], mains: Sequence[Record]) -> str:
-    """Return Pending, Running, Succeeded or Failed; one that was deleted has failed unless all had succeeded."""
-    if objects.is_terminating(pod) and not any(record.life in LIVING for record in (*inits, *mains)):
-        return "Succeeded" if all(record.succeeded for record in (*inits, *mains)) else "Failed"
-    if any(record.life is Life.DONE and not record.succeeded for record in inits):
-        return "Failed"
-    if any(not record.succeeded for record in inits) or any(_never_ran(record) for record in mains):
-        return "Pending"
-    if any(record.life is not Life.DONE for record in mains) or pod.spec.restart_policy in ("", "Always"):
-        return "Running"
-    return "Succeeded" if all(record.succeeded for record in mains) else "Failed"
+def _phase(facts: Facts) -> str:
+    """Return Pending, Running, Succeeded or Failed; the last two only once no container runs any more.
+
+    A Pod that was deleted has failed unless all had succeeded.
+    """
+    records = (*facts.inits, *facts.mains)
+    if not any(record.life in container_order.LIVING for record in records):
+        if objects.is_terminating(facts.pod):
+            return "Succeeded" if all(record.succeeded for record in records if not record.is_sidecar) else "Failed"
+        outcome = container_order.outcome(facts.inits, facts.mains, facts.pod.spec.restart_policy)
+        if facts.failure or outcome:
+            return "Failed" if facts.failure else outcome
+    initializing = any(not record.succeeded for record in facts.inits if not record.is_sidecar)
+    return "Pending" if initializing or any(_never_ran(record) for record in facts.mains) else "Running"
 
 
 def make(facts: Facts, previous: PodStatus, now: datetime) -> PodStatus:
     """Return the whole status; times of conditions that did not change are those of `previous`."""
     told = previous.conditions
-    current_phase = phase_of(facts.pod, facts.inits, facts.mains)
+    current_phase = _phase(facts)
     for condition in _conditions(facts, current_phase):
         told = conditions.put(told, condition, now)
     pod_ip = facts.pod_ip if current_phase not in TERMINAL_PHASES else previous.pod_ip
     return PodStatus(
         phase=current_phase,
+        reason=facts.failure.reason if facts.failure else "",
+        message=facts.failure.message if facts.failure else "",
         conditions=told,
         host_ip=facts.host_ip,
         pod_ip=pod_ip,
@@ -83,17 +94,32 @@ def make(facts: Facts, previous: PodStatus, now: datetime) -> PodStatus:
 
 def _conditions(facts: Facts, current_phase: str) -> Sequence[Condition]:
     scheduled = conditions.get(facts.pod.status.conditions, "PodScheduled")
-    unready = [record.name for record in facts.mains if not record.has_started]
-    uninitialized = [record.name for record in facts.inits if not record.succeeded]
+    sidecars = [record for record in facts.inits if record.is_sidecar]
+    unready = [record.name for record in (*sidecars, *facts.mains) if not record.ready]
+    has_begun = any(not _never_ran(record) for record in facts.mains)  # a sidecar that restarts later holds up nobody
+    uninitialized = [
+        record.name
+        for record in facts.inits
+        if not container_order.is_initialized(record) and not (has_begun and record.is_sidecar)
+    ]
     found = [
         _condition("PodReadyToStartContainers", holds=facts.network_ready),
         _condition("Initialized", "ContainersNotInitialized", "incomplete", uninitialized),
         *(
-            _finished(type_) if current_phase in TERMINAL_PHASES else
+            _finished(type_, current_phase) if current_phase in TERMINAL_PHASES else
             _condition(type_, "ContainersNotReady", "unready", unready, holds=not uninitialized)
             for type_ in ("Ready", "ContainersReady")
         ),
     ]  # fmt: skip
+    if facts.failure and facts.failure.reason == EVICTED:
+        found.append(
+            Condition(
+                type="DisruptionTarget",
+                status="True",
+                reason="TerminationByKubelet",
+                message=facts.failure.message,
+            )
+        )
     if scheduled is None or scheduled.status != "True":
         found.append(_condition("PodScheduled"))
     return found
@@ -108,12 +134,12 @@ def _condition(
     return Condition(type=type_, status="False", reason=reason, message=message)
 
 
-def _finished(type_: str) -> Condition:
-    return Condition(type=type_, status="False", reason="PodCompleted")
+def _finished(type_: str, phase: str) -> Condition:
+    return Condition(type=type_, status="False", reason="PodCompleted" if phase == "Succeeded" else "PodFailed")
 
 
 def _never_ran(record: Record) -> bool:
-    return not record.has_started and record.terminated is None
+    return not record.is_up and record.terminated is None
 
 
 def _container(record: Record, facts: Facts, now: datetime) -> ContainerStatus:
@@ -126,17 +152,17 @@ def _container(record: Record, facts: Facts, now: datetime) -> ContainerStatus:
         name=record.name,
         state=_with_scheme(state, facts.id_scheme),
         last_state=_with_scheme(ContainerState(terminated=last), facts.id_scheme),
-        ready=record.succeeded if record.is_init else record.has_started,
+        ready=record.succeeded if record.is_init and not record.is_sidecar else record.ready,
         restart_count=record.attempt,
         image=record.spec.image,
         image_id=record.image_id,
         container_id=_prefixed(container_id, facts.id_scheme),
-        started=record.has_started,
+        started=record.started,
     )
 
 
 def _state(record: Record, facts: Facts, now: datetime) -> ContainerState:
-    if record.has_started:
+    if record.is_up:
         started = record.current.started_at if record.current else None
         return ContainerState(running=ContainerStateRunning(started_at=clock_time(started) if started else None))
     if record.life is not Life.BACK_OFF and record.terminated is not None:
@@ -148,7 +174,9 @@ def _waiting(record: Record, facts: Facts, now: datetime) -> ContainerStateWaiti
     if record.reason:
         settled = record.reason_settled and record.settles_at is not None and now >= record.settles_at
         return ContainerStateWaiting(reason=record.reason_settled if settled else record.reason, message=record.message)
-    uninitialized = any(not each.succeeded for each in facts.inits)
+    if record.has_started and record.condemned:
+        return ContainerStateWaiting(reason="PostStartHookError", message="PostStartHook failed")
+    uninitialized = any(not container_order.is_initialized(each) for each in facts.inits)
     return ContainerStateWaiting(
         reason="PodInitializing" if facts.inits and (uninitialized or not record.is_init) else "ContainerCreating"
     )

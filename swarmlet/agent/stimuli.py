@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from swarmlet.agent.probing import Kind
 from swarmlet.model import pod as pod_model
 from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
@@ -115,6 +116,37 @@ class RemoveFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HookEnded:
+    """A container's postStart is done; `error` says why it failed, "" where it did not."""
+
+    name: str
+    container_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """So many results of a probe in a row that what is thought of the container changes."""
+
+    name: str
+    container_id: str
+    kind: Kind
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The node gives the Pod up, whatever its restartPolicy: it is stopped and ends as Failed, with this reason.
+
+    `grace_seconds` None: as long as the Pod asks for.
+    """
+
+    reason: str
+    message: str
+    grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Woken:
     """The time of a `Wake` has come, or nothing happened at all."""
 
@@ -136,6 +168,9 @@ Stimulus = (
     | StopFailed
     | Removed
     | RemoveFailed
+    | HookEnded
+    | Probed
+    | Fail
     | Woken
 )
 
@@ -162,6 +197,12 @@ class StartContainer:
     container: Container
     attempt: int
     sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPostStart:
+    container_id: str
+    container: Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +240,14 @@ class Finish:
 
 
 Instruction = (
-    MakeVolumes | StartSandbox | FetchImage | StartContainer | StopContainer | RemoveContainer | Tell | Wake | Finish
+    MakeVolumes
+    | StartSandbox
+    | FetchImage
+    | StartContainer
+    | RunPostStart
+    | StopContainer
+    | RemoveContainer
+    | Tell
+    | Wake
+    | Finish
 )
