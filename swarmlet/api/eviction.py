@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from aiohttp import web
 
-from swarmlet.api import admission, answers, bodies, deletion, eviction_body, queries
+from swarmlet.api import admission, answers, bodies, deletion, queries
+from swarmlet.api.bodies import Document
 from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.api.writes import removal
@@ -33,6 +34,10 @@ BUDGETS = kinds.POD_DISRUPTION_BUDGET.resource
 ATTEMPTS_MAX = 20
 """Of an eviction, while others change the Pod or its budget."""
 UNOBSERVED_RETRY_SECONDS = 1
+
+KIND = "Eviction"
+API_VERSIONS = ("policy/v1", "policy/v1beta1")
+"""Both say the same; old clients send the second."""
 
 VIOLATION = "Cannot evict pod as it would violate the pod's disruption budget."
 SEVERAL_BUDGETS = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
@@ -56,7 +61,7 @@ class Evictions:
 
     async def create(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST of `/eviction`."""
-        body = eviction_body.read(await bodies.read(request), request.content_type)
+        body = _eviction(await bodies.document(request))
         write = queries.write_options(request.query)
         admission.accepted(decode.decode_as(Eviction, body), write, request[answers.WARNINGS])
         await self.evict(target, _options(target, body, request.query))
@@ -123,7 +128,15 @@ class Evictions:
         return removal(stored, plan)
 
 
-def _options(target: Target, body: Mapping[str, Any], query: Mapping[str, str]) -> DeleteOptions:
+def _eviction(document: Document) -> Document:
+    """Return a body as the Eviction that it is; raise `CallerError` for anything else."""
+    kind, version = document.get("kind") or KIND, document.get("apiVersion") or API_VERSIONS[0]
+    if kind != KIND or version not in API_VERSIONS:
+        raise CallerError(f"the body is a {kind} of {version}; expected: an {KIND} of {' or '.join(API_VERSIONS)}")
+    return document | {"apiVersion": API_VERSIONS[0], "kind": KIND}
+
+
+def _options(target: Target, body: Document, query: Mapping[str, str]) -> DeleteOptions:
     """Return how the Pod is to be deleted; raise where the body is about another Pod."""
     metadata = body.get("metadata") or {}
     if metadata.get("name") != target.name:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from swarmlet.api import bodies, eviction_body
-from swarmlet.errors import CallerError
 from swarmlet.model import kinds
 from swarmlet.model.meta import Condition, LabelSelector, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
@@ -30,7 +25,6 @@ from tests.api.conftest import START, Api, DirectReplica
 from tests.api.documents import PODS
 
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
-PROTOBUF = {"Content-Type": bodies.PROTOBUF}
 
 
 def put_pod(replica: DirectReplica, name: str, *, ready: bool = True, phase: str = "Running", app: str = "web") -> None:
@@ -314,77 +308,3 @@ async def test_discovery_tells_kubectl_where_evictions_go(api: Api) -> None:
     assert (entry["kind"], entry["group"], entry["version"], entry["verbs"]) == ("Eviction", "policy", "v1", ["create"])
     _, groups = await api.read("GET", "/apis")
     assert "policy" in [group["name"] for group in groups["groups"]]
-
-
-# The protobuf that kubectl sends.
-
-
-def field(number: int, value: bytes | int) -> bytes:
-    if isinstance(value, int):
-        return bytes([number << 3]) + varint(value)
-    return bytes([number << 3 | 2]) + varint(len(value)) + value
-
-
-def varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def envelope(raw: bytes, kind: bytes = b"Eviction") -> bytes:
-    type_meta = field(1, field(1, b"policy/v1") + field(2, kind))
-    return b"k8s\0" + type_meta + field(2, raw) + field(3, b"") + field(4, b"")
-
-
-METADATA = field(1, field(1, b"a") + field(3, b"default") + field(8, b"\x08\x00"))
-
-
-async def test_an_eviction_in_protobuf_is_read(api: Api, replica: DirectReplica) -> None:
-    put_pod(replica, "a")
-    options = field(1, 7) + field(2, field(1, b"uid-a")) + field(3, 0) + field(4, b"Background")
-    data = envelope(METADATA + field(2, options))
-    assert (await api.read("POST", f"{PODS}/a/eviction", data=data, headers=PROTOBUF))[0] == 201
-    assert found(replica, "a").metadata.deletion_grace_period_seconds == 7
-
-
-def test_protobuf_says_the_same_as_json() -> None:
-    options = field(1, -1) + field(2, field(2, b"12")) + field(3, 1) + field(5, b"All")
-    assert eviction_body.read(envelope(METADATA + field(2, options)), bodies.PROTOBUF) == {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": "a", "namespace": "default"},
-        "deleteOptions": {
-            "gracePeriodSeconds": -1,
-            "preconditions": {"resourceVersion": "12"},
-            "orphanDependents": True,
-            "dryRun": ["All"],
-        },
-    }
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"k8s",
-        b"{}",
-        envelope(METADATA, kind=b"Pod"),
-        envelope(METADATA)[:-9],
-        envelope(field(1, 3)),
-        envelope(field(2, field(1, b"not a number"))),
-        b"k8s\0" + field(2, b"\xff" * 12),
-        b"k8s\0" + field(1, field(1, b"\xff")),
-    ],
-)
-def test_protobuf_that_is_none_is_the_callers_fault(data: bytes) -> None:
-    with pytest.raises(CallerError):
-        eviction_body.read(data, bodies.PROTOBUF)
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_whatever_break_the_reader(data: bytes) -> None:
-    with contextlib.suppress(CallerError):
-        eviction_body.read(b"k8s\0" + data, bodies.PROTOBUF)
