@@ -178,6 +178,7 @@ class _Node:
                 pods=daemon.agent,
                 door=doors.NodeDoors(view=replica.view, peer_context=lambda: tls.peer_context(self._files)),
                 leases=daemon.report,
+                usage=daemon.report,
             ),
             clock=self._clock,
             rng=self._rng,

@@ -34,6 +34,7 @@ _WITH_GENERATION = (
     kinds.POD,
     kinds.JOB,
     kinds.CRON_JOB,
+    kinds.HORIZONTAL_POD_AUTOSCALER,
     kinds.POD_DISRUPTION_BUDGET,
 )
 

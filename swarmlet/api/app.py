@@ -16,6 +16,7 @@ from swarmlet.api.discovery import Discovery
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.leases import LeaseSource
 from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
+from swarmlet.api.metrics_api import MetricsApi, UsageSource
 from swarmlet.api.middleware import Authenticator, Authorize, Guard, Handler, Limits, Observer, errors
 from swarmlet.api.openapi import OpenApi
 from swarmlet.api.reads import Reader
@@ -35,11 +36,12 @@ SHUTDOWN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What the API serves that is not in the store: logs of this node's Pods, the way to other nodes, heartbeats."""
+    """What the API serves that is not in the store: logs of this node's Pods, the way to others, heartbeats, usage."""
 
     pods: PodStreams
     door: NodeDoor
     leases: LeaseSource
+    usage: UsageSource
 
 
 class ApiServer:
@@ -115,6 +117,7 @@ class ApiServer:
             parts=Subresources(reader=reader, writer=writer, clock=clock),
             evictions=Evictions(replica=replica, reader=reader, clock=clock),
             logs=LogApi(node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock),
+            metrics=MetricsApi(replica=replica, reader=reader, source=sources.usage, clock=clock),
         )
 
     async def _end_watches(self, _app: web.Application) -> None:

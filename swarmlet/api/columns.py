@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import batch_cells, pod_cells, policy_cells
+from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -264,6 +264,24 @@ _BY_RESOURCE = {
     kinds.POD_DISRUPTION_BUDGET.resource: Columns(
         (_NAME, Column("Min Available"), Column("Max Unavailable"), Column("Allowed Disruptions", "integer"), _AGE),
         policy_cells.pod_disruption_budget,
+    ),
+    kinds.HORIZONTAL_POD_AUTOSCALER.resource: Columns(
+        (
+            _NAME,
+            Column("Reference"),
+            Column("Targets"),
+            Column("MinPods"),
+            Column("MaxPods"),
+            Column("Replicas"),
+            _AGE,
+        ),
+        autoscaling_cells.horizontal_pod_autoscaler,
+    ),
+    kinds.NODE_METRICS.resource: Columns(
+        (_NAME, Column("cpu"), Column("memory"), Column("Window")), autoscaling_cells.node_metrics
+    ),
+    kinds.POD_METRICS.resource: Columns(
+        (_NAME, Column("cpu"), Column("memory"), Column("Window")), autoscaling_cells.pod_metrics
     ),
     kinds.NODE.resource: Columns(
         (

@@ -26,6 +26,7 @@ KUBERNETES = (1, 36)
 Document = dict[str, Any]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_VERBS_OF_VIRTUAL = ("get", "list")
 _VERBS_OF = {"log": ("get",), "binding": ("create",), "finalize": ("update",), "eviction": ("create",)}
 _KIND_OF = {
     "scale": ("autoscaling", "v1", "Scale"),
@@ -116,11 +117,11 @@ def _found(body: bytes | None) -> web.Response:
 
 
 def _groups() -> list[str]:
-    return list(dict.fromkeys(kind.group for kind in kinds.SERVED))
+    return list(dict.fromkeys(kind.group for kind in kinds.IN_API))
 
 
 def _api_versions() -> list[str]:
-    return list(dict.fromkeys(kind.api_version for kind in kinds.SERVED))
+    return list(dict.fromkeys(kind.api_version for kind in kinds.IN_API))
 
 
 def _core_versions() -> Document:
@@ -150,7 +151,7 @@ def _group_body(name: str) -> Document:
 
 def _resource_list(api_version: str) -> Document:
     resources = [
-        entry for kind in kinds.SERVED if kind.api_version == api_version for entry in (_resource(kind), *_parts(kind))
+        entry for kind in kinds.IN_API if kind.api_version == api_version for entry in (_resource(kind), *_parts(kind))
     ]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
 
@@ -161,8 +162,12 @@ def _resource(kind: Kind) -> Document:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": _VERBS,
+        "verbs": _verbs_of_kind(kind),
     } | _names(kind)
+
+
+def _verbs_of_kind(kind: Kind) -> tuple[str, ...]:
+    return _VERBS_OF_VIRTUAL if kind in kinds.VIRTUAL else _VERBS
 
 
 def _names(kind: Kind) -> Document:
@@ -198,7 +203,7 @@ def _aggregated(root: str, version: str) -> Document:
 
 
 def _aggregated_group(name: str) -> Document:
-    versions = list(dict.fromkeys(kind.version for kind in kinds.SERVED if kind.group == name))
+    versions = list(dict.fromkeys(kind.version for kind in kinds.IN_API if kind.group == name))
     return {
         "metadata": {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None},
         "versions": [
@@ -206,7 +211,7 @@ def _aggregated_group(name: str) -> Document:
                 "version": version,
                 "freshness": "Current",
                 "resources": [
-                    _aggregated_resource(kind) for kind in kinds.SERVED if (kind.group, kind.version) == (name, version)
+                    _aggregated_resource(kind) for kind in kinds.IN_API if (kind.group, kind.version) == (name, version)
                 ],
             }
             for version in versions
@@ -220,7 +225,7 @@ def _aggregated_resource(kind: Kind) -> Document:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": _VERBS,
+        "verbs": _verbs_of_kind(kind),
         "subresources": [_aggregated_part(kind, name) for name in kind.subresources],
     }
     return entry | _names(kind)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.logs import LogApi
+from swarmlet.api.metrics_api import MetricsApi
 from swarmlet.api.middleware import TARGET, VERB
 from swarmlet.api.reads import Reader
 from swarmlet.api.status import MethodNotAllowedError
@@ -15,12 +16,13 @@ from swarmlet.api.streams import Streamer
 from swarmlet.api.subresources import Subresources
 from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
+from swarmlet.model import kinds
 
 Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
 
 class Resources:
-    """The handlers by (subresource, verb)."""
+    """The handlers by (subresource, verb); of what is not stored, others."""
 
     def __init__(
         self,
@@ -31,7 +33,9 @@ class Resources:
         parts: Subresources,
         evictions: Evictions,
         logs: LogApi,
+        metrics: MetricsApi,
     ) -> None:
+        self._virtual: dict[tuple[str, str], Handler] = {("", "get"): metrics.get, ("", "list"): metrics.list}
         self._handlers: dict[tuple[str, str], Handler] = {
             ("", "get"): reader.get,
             ("", "list"): reader.list,
@@ -56,7 +60,8 @@ class Resources:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request that the middleware has read and allowed."""
         target, verb = request[TARGET], request[VERB]
-        handler = self._handlers.get((target.subresource, verb))
+        handlers = self._virtual if target.kind in kinds.VIRTUAL else self._handlers
+        handler = handlers.get((target.subresource, verb))
         if handler is None or not _fits(target, verb):
             raise MethodNotAllowedError(
                 f"the server does not allow this method on the requested resource: {request.method} {request.path}"

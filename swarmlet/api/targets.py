@@ -14,7 +14,7 @@ from swarmlet.model import kinds
 from swarmlet.model.kinds import Kind
 from swarmlet.store.commands import Key
 
-_BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in kinds.SERVED}
+_BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in kinds.IN_API}
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 

@@ -11,7 +11,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from swarmlet.model import apps, apps_sets, batch, batch_defaults, core, pod, pod_network, pods, probe_defaults, security
+from swarmlet.model import (
+    apps,
+    apps_sets,
+    autoscaling,
+    autoscaling_defaults,
+    batch,
+    batch_defaults,
+    core,
+    pod,
+    pod_network,
+    pods,
+    probe_defaults,
+    security,
+)
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.meta import Object
@@ -240,6 +253,7 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     apps_sets.DaemonSet: _daemon_set,
     batch.Job: _job,
     batch.CronJob: _cron_job,
+    autoscaling.HorizontalPodAutoscaler: autoscaling_defaults.horizontal_pod_autoscaler,
     pod.Pod: _pod,
     core.Secret: _secret,
     core.Namespace: _namespace,

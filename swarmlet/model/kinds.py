@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, batch, cluster, core, pod, policy
+from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy
 from swarmlet.model.meta import Object
 
 
@@ -74,6 +74,14 @@ DAEMON_SET = Kind(
 CONTROLLER_REVISION = Kind(apps_sets.ControllerRevision, "controllerrevisions", "controllerrevision")
 JOB = Kind(batch.Job, "jobs", "job", categories=("all",), subresources=("status",))
 CRON_JOB = Kind(batch.CronJob, "cronjobs", "cronjob", ("cj",), categories=("all",), subresources=("status",))
+HORIZONTAL_POD_AUTOSCALER = Kind(
+    autoscaling.HorizontalPodAutoscaler,
+    "horizontalpodautoscalers",
+    "horizontalpodautoscaler",
+    ("hpa",),
+    categories=("all",),
+    subresources=("status",),
+)
 POD_DISRUPTION_BUDGET = Kind(
     policy.PodDisruptionBudget, "poddisruptionbudgets", "poddisruptionbudget", ("pdb",), subresources=("status",)
 )
@@ -93,9 +101,18 @@ SERVED = (
     CONTROLLER_REVISION,
     JOB,
     CRON_JOB,
+    HORIZONTAL_POD_AUTOSCALER,
     POD_DISRUPTION_BUDGET,
 )
 """In the order that discovery lists them."""
+
+NODE_METRICS = Kind(metrics.NodeMetrics, "nodes", "", namespaced=False)
+POD_METRICS = Kind(metrics.PodMetrics, "pods", "")
+
+VIRTUAL = (NODE_METRICS, POD_METRICS)
+"""In the API, to be read only; never in the store."""
+
+IN_API = SERVED + VIRTUAL
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import apps, apps_sets, batch, core, kinds, pod, policy, syntax
+from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import apps as apps_rules
 from swarmlet.model.rules import apps_sets as sets_rules
+from swarmlet.model.rules import autoscaling as autoscaling_rules
 from swarmlet.model.rules import batch as batch_rules
 from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import cron_job as cron_job_rules
@@ -43,6 +44,7 @@ _RULES: dict[type[Object], Rule] = {
     apps_sets.ControllerRevision: sets_rules.controller_revision,
     batch.Job: batch_rules.job,
     batch.CronJob: cron_job_rules.cron_job,
+    autoscaling.HorizontalPodAutoscaler: autoscaling_rules.horizontal_pod_autoscaler,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {

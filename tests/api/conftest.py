@@ -21,6 +21,7 @@ from swarmlet.model import kinds, objects
 from swarmlet.model.core import Lease, LeaseSpec, Namespace
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
+from swarmlet.model.samples import NodeSample, PodSample
 from swarmlet.runtime.runtime import LogOptions
 from swarmlet.store.commands import Command, Key, Operation, Outcome, Put
 from swarmlet.store.replica import MemberStatus, ReplicaStatus, Stored
@@ -140,6 +141,20 @@ class FakeLeases:
         return (Lease(metadata=metadata, spec=LeaseSpec(holder_identity="node-a", renew_time=START)),)
 
 
+class FakeUsage:
+    """The samples that the leader was told."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeSample] = []
+        self.pods: list[PodSample] = []
+
+    async def node_usage(self) -> Sequence[NodeSample]:
+        return self.nodes
+
+    async def pod_usage(self, namespace: str, name: str) -> Sequence[PodSample]:
+        return [pod for pod in self.pods if namespace in ("", pod.namespace) and name in ("", pod.name)]
+
+
 class Api(TestClient):
     """A client with shorthands that decode."""
 
@@ -174,12 +189,19 @@ def pods() -> FakePods:
 
 
 @pytest.fixture
-def server(replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods) -> ApiServer:
+def usage() -> FakeUsage:
+    return FakeUsage()
+
+
+@pytest.fixture
+def server(
+    replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods, usage: FakeUsage
+) -> ApiServer:
     return ApiServer(
         replica=replica,
         authenticator=authenticator,
         info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=START),
-        sources=Sources(pods=pods, door=pods, leases=FakeLeases()),
+        sources=Sources(pods=pods, door=pods, leases=FakeLeases(), usage=usage),
         clock=clock,
         rng=random.Random(1),
         registry=CollectorRegistry(),

@@ -16,7 +16,7 @@ async def test_the_version_is_one_that_clients_accept(api: Api) -> None:
 async def test_plain_and_aggregated_discovery_tell_the_same_kinds(api: Api) -> None:
     plain = {
         (entry["name"], entry["kind"], entry["namespaced"])
-        for path in dict.fromkeys(f"/apis/{k.api_version}" if k.group else "/api/v1" for k in kinds.SERVED)
+        for path in dict.fromkeys(f"/apis/{k.api_version}" if k.group else "/api/v1" for k in kinds.IN_API)
         for entry in (await api.read("GET", path))[1]["resources"]
         if "/" not in entry["name"]
     }
@@ -27,7 +27,7 @@ async def test_plain_and_aggregated_discovery_tell_the_same_kinds(api: Api) -> N
         for version in group["versions"]
         for entry in version["resources"]
     }
-    assert plain == aggregated == {(kind.plural, kind.kind, kind.namespaced) for kind in kinds.SERVED}
+    assert plain == aggregated == {(kind.plural, kind.kind, kind.namespaced) for kind in kinds.IN_API}
 
 
 async def test_aggregated_discovery_says_what_it_is(api: Api) -> None:

@@ -20,7 +20,7 @@ from swarmlet.api.reports import ClusterInfo
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
-from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods
+from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
 from tests.api.documents import CONFIG_MAPS, DEPLOYMENTS, JSON_PATCH, MERGE, PODS, STRATEGIC, deployment, pod
 
 SCALARS = st.one_of(
@@ -104,7 +104,7 @@ async def scenario(requests: list[tuple[str, str, Any, dict[str, str]]]) -> None
         replica=replica,
         authenticator=FakeAuthenticator(),
         info=ClusterInfo(cluster_id="c", node_id="n", node_name="a", started=START),
-        sources=Sources(pods=pods, door=pods, leases=FakeLeases()),
+        sources=Sources(pods=pods, door=pods, leases=FakeLeases(), usage=FakeUsage()),
         clock=FakeClock(),
         rng=random.Random(1),
         registry=CollectorRegistry(),

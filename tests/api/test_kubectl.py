@@ -85,7 +85,7 @@ async def test_the_version_is_told_without_a_warning(kubectl: Kubectl) -> None:
 
 async def test_api_resources_and_explain_know_the_kinds(kubectl: Kubectl) -> None:
     printed = await kubectl("api-resources")
-    assert {line.split()[-1] for line in printed.splitlines()[1:]} == {kind.kind for kind in kinds.SERVED}
+    assert {line.split()[-1] for line in printed.splitlines()[1:]} == {kind.kind for kind in kinds.IN_API}
     assert "Number of desired pods" in await kubectl("explain", "deployment.spec.replicas")
 
 

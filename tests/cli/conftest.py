@@ -52,6 +52,7 @@ class Cluster:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     replica: DirectReplica = field(default_factory=DirectReplica)
     pods: FakePods = field(default_factory=FakePods)
+    usage: FakeUsage = field(default_factory=FakeUsage)
     port: int = 0
 
     @property
@@ -115,7 +116,7 @@ class Cluster:
             replica=self.replica,
             authenticator=FakeAuthenticator(),
             info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=clock.now()),
-            sources=Sources(pods=self.pods, door=self.pods, leases=FakeLeases()),
+            sources=Sources(pods=self.pods, door=self.pods, leases=FakeLeases(), usage=self.usage),
             clock=clock,
             rng=random.Random(1),
             registry=CollectorRegistry(),
