@@ -48,6 +48,14 @@ class ForbiddenError(CallerError):
     reason = "Forbidden"
 
 
+class NamespaceTerminatingError(ForbiddenError):
+    """Nothing new is made in a namespace that is being deleted; clients look for this cause and come back later."""
+
+    def __init__(self, message: str, namespace: str) -> None:
+        super().__init__(message)
+        self.namespace = namespace
+
+
 class NotFoundError(CallerError):
     """The named object does not exist."""
 

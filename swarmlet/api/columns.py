@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells
+from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells, quota_cells
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -301,6 +301,10 @@ _BY_RESOURCE = {
     kinds.NAMESPACE.resource: Columns((_NAME, Column("Status"), _AGE), _namespace),
     kinds.CONFIG_MAP.resource: Columns((_NAME, Column("Data", "integer"), _AGE), _config_map),
     kinds.SECRET.resource: Columns((_NAME, Column("Type"), Column("Data", "integer"), _AGE), _secret),
+    kinds.RESOURCE_QUOTA.resource: Columns(
+        (_NAME, Column("Request"), Column("Limit"), _AGE), quota_cells.resource_quota
+    ),
+    kinds.LIMIT_RANGE.resource: Columns((_NAME, Column("Created At")), quota_cells.limit_range),
     kinds.LEASE.resource: Columns((_NAME, Column("Holder"), _AGE), _lease),
     kinds.EVENT.resource: Columns(
         (

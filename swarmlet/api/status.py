@@ -9,7 +9,14 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.errors import BugError, CallerError, DisruptionBudgetError, InvalidError, SwarmletError
+from swarmlet.errors import (
+    BugError,
+    CallerError,
+    DisruptionBudgetError,
+    InvalidError,
+    NamespaceTerminatingError,
+    SwarmletError,
+)
 
 CODES = {
     "BadRequest": 400,
@@ -84,6 +91,9 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", k
         ]
     if isinstance(error, DisruptionBudgetError):
         details["causes"] = [{"reason": "DisruptionBudget", "message": error.cause}]
+    if isinstance(error, NamespaceTerminatingError):
+        told = f"namespace {error.namespace} is being terminated"
+        details["causes"] = [{"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}]
     if seconds := _retry_after_seconds(error):
         details["retryAfterSeconds"] = seconds
     document = {

@@ -15,13 +15,15 @@ from swarmlet.api import admission, answers, bodies, deletion, documents, patche
 from swarmlet.api.deletion import Marked
 from swarmlet.api.middleware import TARGET
 from swarmlet.api.queries import WriteOptions
+from swarmlet.api.quota import QuotaDoor
 from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
-from swarmlet.errors import AlreadyExistsError, BugError, ForbiddenError, NotFoundError
+from swarmlet.errors import AlreadyExistsError, BugError, NamespaceTerminatingError, NotFoundError
 from swarmlet.model import kinds, objects, schema
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.store import stamping
+from swarmlet.store.allowance import Allowance
 from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
@@ -55,6 +57,7 @@ class Writer:
         self._reader = reader
         self._clock = clock
         self._rng = rng
+        self._quota = QuotaDoor(replica)
 
     async def create(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST to a collection."""
@@ -118,9 +121,10 @@ class Writer:
             if value == stored.object:
                 return Written(stored.json)
             operation = _update(stored, value)
+            charges = self._quota.growth(target, stored.object, value)
             if options.dry_run:
                 return Written(objects.to_json(value))
-            outcome = await self._propose(operation)
+            outcome = await self._quota.propose(operation, charges)
             if outcome.verdict is Verdict.NOT_FOUND:
                 raise NotFoundError(f"{target.qualified} not found")
             if outcome.verdict is not Verdict.CONFLICT:
@@ -130,13 +134,13 @@ class Writer:
     async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
         complete = admission.created(target, value, self._clock.now(), self._rng)
         key = Key(target.kind.resource, target.namespace, complete.metadata.name)
-        data = objects.to_json(complete)
         if options.dry_run:
             await self._reader.catch_up(None)
             taken = self._replica.view.get(key) is not None
             outcome = Outcome(verdict=Verdict.ALREADY_EXISTS if taken else Verdict.DONE)
+            data = objects.to_json(Allowance(self._replica.view).admit(target.kind, complete))
         else:
-            outcome = await self._propose(Put(key, data, expected_revision=0))
+            outcome, data = await self._quota.create(target, key, complete)
         if outcome.verdict is Verdict.ALREADY_EXISTS:
             raise AlreadyExistsError(f'{key.resource} "{key.name}" already exists')
         return Written(self._json(key, outcome, data), created=True)
@@ -148,7 +152,7 @@ class Writer:
             operation = removal(stored, deletion.plan(target, stored, options, self._clock.now()))
             if queries.dry_run(options.dry_run):
                 return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
-            outcome = await self._propose(operation)
+            outcome = await self._quota.propose(operation)
             if outcome.verdict is Verdict.NOT_FOUND:
                 raise NotFoundError(f"{target.qualified} not found")
             if outcome.verdict is not Verdict.CONFLICT:
@@ -178,16 +182,10 @@ class Writer:
         if stored is None:
             raise NotFoundError(f'namespaces "{target.namespace}" not found')
         if objects.is_terminating(stored.object):
-            raise ForbiddenError(
-                f'{target.kind.resource} "{value.metadata.name}" is forbidden: unable to create new content in '
-                f"namespace {target.namespace} because it is being terminated"
+            words = f"unable to create new content in namespace {target.namespace} because it is being terminated"
+            raise NamespaceTerminatingError(
+                f'{target.kind.resource} "{value.metadata.name}" is forbidden: {words}', target.namespace
             )
-
-    async def _propose(self, operation: Operation) -> Outcome:
-        (outcome,) = await self._replica.propose([operation])
-        if outcome.verdict is Verdict.INVALID:
-            raise BugError(f"the store refuses what was validated: {outcome.message}")
-        return outcome
 
     def _deleted(self, target: Target, stored: Stored, operation: Operation, outcome: Outcome) -> web.Response:
         """Say that the object is gone, or show how it stays for now."""

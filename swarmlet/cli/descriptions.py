@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarmlet.cli import batch_descriptions, policy_descriptions
+from swarmlet.cli import batch_descriptions, policy_descriptions, quota_descriptions
 
 NONE = "<none>"
 GAP = 2
@@ -244,6 +244,8 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "ConfigMap": _config_map,
     "Secret": _secret,
     "Namespace": _namespace,
+    "ResourceQuota": quota_descriptions.resource_quota,
+    "LimitRange": quota_descriptions.limit_range,
 }
 
 

@@ -69,7 +69,7 @@ class _Work:
         self._cron_job = cast("batch.CronJob", stored.object)
         self._now = now
         self._rng = rng
-        self._drafts = Drafts()
+        self._drafts = Drafts(view)
         self._events: list[events.Note] = []
         owned = claims.owned(view, stored, JOBS)
         ours = [each for each in owned if not cronjob_jobs.is_manual(cronjob_jobs.job_of(each))]
@@ -87,7 +87,7 @@ class _Work:
         active = [cronjob_jobs.job_of(each) for each in self._running.values()] + ([self._new] if self._new else [])
         self._set(active=tuple(cronjob_jobs.reference(each) for each in active))
         self._drafts.update(self._stored, self._cron_job)
-        return Reconciliation(self._drafts.operations(), tuple(self._events), wait, atomic=True)
+        return self._drafts.reconciliation(self._events, wait, atomic=True)
 
     # Jobs that are over.
 

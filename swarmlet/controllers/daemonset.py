@@ -20,6 +20,7 @@ from swarmlet.controllers.daemonset_rollout import Site
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.errors import CallerError
 from swarmlet.model import events, kinds, objects, pods, selectors
 from swarmlet.model.apps_sets import DaemonSet, DaemonSetStatus
 from swarmlet.model.core import Node
@@ -72,7 +73,7 @@ class DaemonSets:
         stored = view.get(key)
         if stored is None or not claims.is_selective(cast("DaemonSet", stored.object).spec.selector):
             return NOTHING
-        step = _Step(Work(view, Drafts(), now, self._rng), stored)
+        step = _Step(Work(view, Drafts(view), now, self._rng), stored)
         if not objects.is_terminating(stored.object):
             step.adopt(self._orphans.of(view, key.namespace))
             step.take()
@@ -182,7 +183,14 @@ class _Step:
             self._look_again_in(0.0)
         for node in nodes[: self._room]:
             pod = members.new_pod(self._daemon_set, node, hash_, now=self._work.now, rng=self._work.rng)
-            self._work.drafts.create(kinds.POD, pod)
+            if not self._work.drafts.has_room:
+                self._look_again_in(0.0)
+                return
+            try:
+                self._work.drafts.create(kinds.POD, pod)
+            except CallerError as error:
+                self._note(events.WARNING, "FailedCreate", f"Error creating: {error}")
+                return
             self._note(events.NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 
     def _note(self, type_: str, reason: str, message: str) -> None:
@@ -195,7 +203,7 @@ class _Step:
         """Return the operations, the status among them."""
         after = msgspec.structs.replace(self._daemon_set, status=self._status)
         self._work.drafts.update(self._stored, after)
-        return Reconciliation(self._work.drafts.operations(), tuple(self._events), self._wait)
+        return self._work.drafts.reconciliation(self._events, self._wait)
 
     def _count(self, sites: Sequence[Site], misscheduled: int, collisions: int | None) -> DaemonSetStatus:
         """Count the nodes by the oldest Pod that stays on each, for one that is being updated has two."""

@@ -65,7 +65,7 @@ class _Step:
         self._deployment = cast("Deployment", stored.object)
         self._now = now
         self._rng = rng
-        self._drafts = Drafts()
+        self._drafts = Drafts(view)
         self._events: list[events.Note] = []
         self._held = self._deployment.status.conditions
         self._collisions = self._deployment.status.collision_count
@@ -236,7 +236,7 @@ class _Step:
                 self._drafts.update(self._bases[name], each)
         self._drafts.update(self._stored, self._with_revision(status))
         wait = deployment_status.seconds_to_deadline(self._deployment, status, self._now)
-        return Reconciliation(self._drafts.operations(), tuple(self._events), wait)
+        return self._drafts.reconciliation(self._events, wait)
 
     def _with_revision(self, status: DeploymentStatus) -> Deployment:
         after = msgspec.structs.replace(self._deployment, status=status)

@@ -5,16 +5,22 @@ So a rule that touches an object twice still makes one write, and one that chang
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from swarmlet.model import kinds, objects, pods, singletons
+from swarmlet.controllers.reconciler import Reconciliation
+from swarmlet.errors import CallerError
+from swarmlet.model import defaults, events, kinds, objects, pods, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
-from swarmlet.store.commands import Delete, Key, Operation, Put
-from swarmlet.store.replica import Stored
+from swarmlet.store.allowance import Allowance
+from swarmlet.store.commands import COMMAND_BYTES_MAX, Delete, Key, Operation, Put
+from swarmlet.store.replica import Stored, View
 
 DEFAULT_GRACE_SECONDS = 30
+CREATED_BYTES_MAX = COMMAND_BYTES_MAX // 2
+"""Of new objects in one reconciliation: what a quota counts must go into one command."""
 
 
 def key_of(kind: kinds.Kind, value: Object) -> Key:
@@ -65,19 +71,44 @@ def terminating(value: objects.ObjectType, now: datetime, grace_seconds: int = 0
 
 
 class Drafts:
-    """Objects read by this reconciliation and what becomes of them."""
+    """Objects read by this reconciliation and what becomes of them.
 
-    def __init__(self) -> None:
+    Whoever makes objects in a namespace hands in the view: what is made passes the namespace's limits and quotas.
+    """
+
+    def __init__(self, view: View | None = None) -> None:
         self._updates: dict[Key, tuple[Stored, Object]] = {}
         self._rest: list[Operation] = []
+        self._allowance = Allowance(view) if view is not None else None
+        self._created_bytes = 0
+        self._refused = False
 
     def update(self, stored: Stored, value: Object) -> None:
         """Let the object become `value`; a later call for the same object wins."""
         self._updates[stored.key] = (stored, value)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more objects can be made; the rest follows in the next step."""
+        return self._created_bytes < CREATED_BYTES_MAX
+
     def create(self, kind: kinds.Kind, value: Object) -> None:
-        """Make an object; a Pod with what the control plane adds to each."""
-        self._rest.append(creation(kind, pods.admitted(value) if isinstance(value, Pod) else value))
+        """Make an object; a Pod with what the control plane adds to each.
+
+        Raises `CallerError`, and makes nothing, where a limit or quota of the namespace forbids it.
+        """
+        assert self._allowance or not kind.namespaced, "what is made in a namespace needs the view"
+        if isinstance(value, Pod):
+            value = pods.admitted(defaults.requesting(value))
+        if self._allowance:
+            try:
+                value = self._allowance.admit(kind, value)
+            except CallerError:
+                self._refused = True
+                raise
+        operation = creation(kind, value)
+        self._created_bytes += len(operation.object)
+        self._rest.append(operation)
 
     def remove(self, stored: Stored, now: datetime, value: Object | None = None) -> None:
         """Delete an object, with its grace; where it is to change before it goes, as `value`."""
@@ -98,7 +129,14 @@ class Drafts:
     def operations(self) -> tuple[Operation, ...]:
         """Return the operations; an object that became what it was needs none."""
         changed = (update(stored, value) for stored, value in self._updates.values() if value != stored.object)
-        return (*self._rest, *changed)
+        return (*self._rest, *changed, *(self._allowance.operations() if self._allowance else ()))
+
+    def reconciliation(
+        self, notes: Iterable[events.Note] = (), wait: float | None = None, *, atomic: bool = False
+    ) -> Reconciliation:
+        """Return all of it with what is said about it; together with the quotas that count it, as a whole."""
+        charged = self._allowance is not None and self._allowance.is_charged
+        return Reconciliation(self.operations(), tuple(notes), wait, atomic=atomic or charged, refused=self._refused)
 
 
 def _erasure(stored: Stored) -> Delete:

@@ -21,6 +21,7 @@ from swarmlet.controllers.job_end import End
 from swarmlet.controllers.job_pods import NO_INDEX, Attempt
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.errors import CallerError
 from swarmlet.model import batch, conditions, events, indexes, kinds, objects, pods, selectors
 from swarmlet.model.base import clock_time
 from swarmlet.model.pod import Pod
@@ -92,7 +93,7 @@ class _Work:
         self._job = cast("batch.Job", stored.object)
         self._now = now
         self._rng = rng
-        self._drafts = Drafts()
+        self._drafts = Drafts(view)
         self._events: list[events.Note] = []
         self._waits: list[float] = []
         self._room = BYTES_PER_STEP
@@ -138,7 +139,7 @@ class _Work:
         self._drafts.update(self._stored, self._job)
         deadline = job_end.deadline_in(self._job, self._now)
         waits = [*self._waits, *([max(0.0, deadline)] if deadline is not None and not self._is_over else [])]
-        return Reconciliation(self._drafts.operations(), tuple(self._events), min(waits, default=None), atomic=True)
+        return self._drafts.reconciliation(self._events, min(waits, default=None), atomic=True)
 
     @property
     def _is_over(self) -> bool:
@@ -219,7 +220,11 @@ class _Work:
             pod = job_pods.new_pod(self._job, self._now, self._rng, index, attempt)
             if not self._has_room(objects.to_json(pod)):
                 break
-            self._drafts.create(kinds.POD, pod)
+            try:
+                self._drafts.create(kinds.POD, pod)
+            except CallerError as error:
+                self._note(events.WARNING, "FailedCreate", f"Error creating: {error}")
+                break
             self._active[Key(PODS, pod.metadata.namespace, pod.metadata.name)] = (None, pod)
             self._note(events.NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 

@@ -66,11 +66,11 @@ class WorkQueue(Generic[K]):
             heapq.heappush(self._agenda, (at, self._count, key))
             self._wake.set()
 
-    def retry(self, key: K) -> float:
+    def retry(self, key: K, *, seconds_min: float = BACK_OFF_SECONDS_MIN) -> float:
         """Have `key`, which failed, worked on after a back-off that doubles each time; return the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        seconds = min(BACK_OFF_SECONDS_MIN * 2.0 ** min(failures, 32), BACK_OFF_SECONDS_MAX)
+        seconds = min(seconds_min * 2.0 ** min(failures, 32), BACK_OFF_SECONDS_MAX)
         self.add_after(key, seconds)
         return seconds
 

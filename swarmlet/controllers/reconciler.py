@@ -18,13 +18,15 @@ class Reconciliation:
 
     `operations` bear the revisions that were read, so that what changed meanwhile is not overwritten. `events` are
     recorded once all operations took effect. `requeue_after_seconds`: look at the key again then, whatever happens.
-    `atomic`: the operations take effect all or not at all; such a one must fit into a command.
+    `atomic`: the operations take effect all or not at all; such a one must fit into a command. `refused`: a
+    limit or quota of the namespace left no room for something; the key comes back after ever longer, or when there is.
     """
 
     operations: tuple[Operation, ...] = ()
     events: tuple[events.Note, ...] = ()
     requeue_after_seconds: float | None = None
     atomic: bool = False
+    refused: bool = False
 
 
 NOTHING = Reconciliation()

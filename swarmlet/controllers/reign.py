@@ -14,7 +14,9 @@ from swarmlet.controllers.batch import Batch, Ticket
 from swarmlet.controllers.queue import WorkQueue
 from swarmlet.controllers.reconciler import Reconciler, Reconciliation
 from swarmlet.controllers.recorder import Recorder
-from swarmlet.errors import OutcomeUnknownError, PeerError, UnavailableError
+from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, UnavailableError
+from swarmlet.model import events
+from swarmlet.store import allowance
 from swarmlet.store.commands import Outcome, Verdict
 from swarmlet.store.replica import Change, Replica
 
@@ -25,6 +27,8 @@ TICKETS_PER_TURN = 16
 """Reconciled before others on the event loop get their turn."""
 INBOX_CHANGES_MAX = 100_000
 PROPOSE_SECONDS = 5.0
+REFUSED_SECONDS_MIN = 1.0
+"""Until what a limit or a quota refused is tried again, where neither changes."""
 
 
 class Reign:
@@ -43,6 +47,7 @@ class Reign:
         self._recorder = recorder
         self._queue: WorkQueue[Ticket] = WorkQueue(clock)
         self._inbox: list[Change] = []
+        self._refused: dict[str, set[Ticket]] = {}
         self._must_resync = True
         self._arrived = asyncio.Event()
 
@@ -96,6 +101,9 @@ class Reign:
                 self._queue.add(Ticket(reconciler.name, key))
 
     def _route_one(self, change: Change) -> None:
+        if change.key.namespace in self._refused and allowance.gives_room(change):
+            for ticket in self._refused.pop(change.key.namespace):
+                self._queue.add(ticket)
         for reconciler in self._reconcilers.values():
             if change.key.resource not in reconciler.watches:
                 continue
@@ -133,10 +141,21 @@ class Reign:
     def _reconcile(self, ticket: Ticket, now: datetime) -> Reconciliation | None:
         try:
             return self._reconcilers[ticket.reconciler].reconcile(self._replica.view, ticket.key, now)
+        except CallerError as error:
+            log.info("objects_refused", reconciler=ticket.reconciler, key=str(ticket.key), reason=str(error))
+            return self._refusal(ticket, str(error))
         except Exception:
             seconds = self._queue.retry(ticket)
             log.exception("reconcile_failed", reconciler=ticket.reconciler, key=str(ticket.key), retry_seconds=seconds)
             return None
+
+    def _refusal(self, ticket: Ticket, message: str) -> Reconciliation:
+        """Return what tells of an object that a quota forbids, where the reconciler has no words of its own."""
+        stored = self._replica.view.get(ticket.key)
+        note = (
+            events.Note(stored.object, events.WARNING, "FailedCreate", f"Error creating: {message}") if stored else None
+        )
+        return Reconciliation(events=(note,) if note else (), refused=True)
 
     async def _carry_out(self, batch: Batch) -> None:
         outcomes: Sequence[Outcome] = ()
@@ -180,7 +199,11 @@ class Reign:
             level = log.error if any(each.verdict is Verdict.INVALID for each in failed) else log.debug
             level("operations_refused", reconciler=ticket.reconciler, key=str(ticket.key), first=failed[0].message)
             return
-        self._queue.forget(ticket)
         self._recorder.record(reconciliation.events)
+        if reconciliation.refused:
+            self._refused.setdefault(ticket.key.namespace, set()).add(ticket)
+            self._queue.retry(ticket, seconds_min=REFUSED_SECONDS_MIN)
+        else:
+            self._queue.forget(ticket)
         if reconciliation.requeue_after_seconds is not None:
             self._queue.add_after(ticket, reconciliation.requeue_after_seconds)

@@ -18,10 +18,11 @@ from swarmlet.controllers import claims, rollout
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.errors import CallerError
 from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors, singletons
 from swarmlet.model.apps import Deployment, ReplicaSet, ReplicaSetStatus
 from swarmlet.model.base import clock_time
-from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.store.commands import Key
@@ -32,6 +33,8 @@ PODS = kinds.POD.resource
 BURST_PODS = 500
 """Pods made or removed in one step; the rest follows in the next."""
 
+REPLICA_FAILURE = "ReplicaFailure"
+FAILED_CREATE = "FailedCreate"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 PHASE_RANK = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
 
@@ -77,7 +80,8 @@ class _Work:
         self._stored = stored
         self._replica_set = cast("ReplicaSet", stored.object)
         self._now = now
-        self._drafts = Drafts()
+        self._drafts = Drafts(view)
+        self._failure: Condition | None = None
         self._events: list[events.Note] = []
         self._more = False
         self._pods: dict[Key, Pod] = {}
@@ -118,9 +122,23 @@ class _Work:
     def _make(self, given_names: Sequence[str], rng: random.Random) -> None:
         for name in given_names:
             pod = new_pod(self._replica_set, self._now, rng, name=name)
-            self._drafts.create(kinds.POD, pod)
+            if not self._drafts.has_room:
+                self._more = True
+                return
+            try:
+                self._drafts.create(kinds.POD, pod)
+            except CallerError as error:
+                self._fail(str(error))
+                return
             self._pods[Key(PODS, pod.metadata.namespace, pod.metadata.name)] = pod
             self._note("SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+
+    def _fail(self, message: str) -> None:
+        """Tell that no more can be made for now; the condition keeps its words while it lasts, as each name is new."""
+        self._more = False
+        self._events.append(events.Note(self._replica_set, events.WARNING, FAILED_CREATE, f"Error creating: {message}"))
+        before = conditions.get(self._replica_set.status.conditions, REPLICA_FAILURE)
+        self._failure = before or Condition(type=REPLICA_FAILURE, status="True", reason=FAILED_CREATE, message=message)
 
     def _remove(self, number: int) -> None:
         crowd = Counter(pod.spec.node_name for pod in self._pods.values())
@@ -138,7 +156,7 @@ class _Work:
         status = self._status()
         self._drafts.update(self._stored, msgspec.structs.replace(self._replica_set, status=status))
         wait = 0.0 if self._more else self._seconds_to_availability()
-        return Reconciliation(self._drafts.operations(), tuple(self._events), wait)
+        return self._drafts.reconciliation(self._events, wait)
 
     def _status(self) -> ReplicaSetStatus:
         """Count the Pods as they are once the operations took effect."""
@@ -151,8 +169,14 @@ class _Work:
             ready_replicas=sum(map(pods.is_ready, everyone)),
             available_replicas=sum(pods.is_available(pod, self._now, spec.min_ready_seconds) for pod in everyone),
             observed_generation=self._replica_set.metadata.generation,
-            conditions=conditions.drop(self._replica_set.status.conditions, "ReplicaFailure"),
+            conditions=self._conditions(),
         )
+
+    def _conditions(self) -> tuple[Condition, ...]:
+        before = self._replica_set.status.conditions
+        if self._failure is None:
+            return conditions.drop(before, REPLICA_FAILURE)
+        return conditions.put(before, self._failure, self._now)
 
     def _seconds_to_availability(self) -> float | None:
         minimum = self._replica_set.spec.min_ready_seconds

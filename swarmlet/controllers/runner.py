@@ -22,6 +22,7 @@ from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.pod_garbage import PodGarbage
+from swarmlet.controllers.quotas import Quotas
 from swarmlet.controllers.reconciler import Reconciler
 from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
@@ -90,6 +91,7 @@ class Controllers:
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
+            Quotas(),
             PodGarbage(),
             Garbage(),
             EventExpiry(),

@@ -20,6 +20,7 @@ from swarmlet.controllers.controller_history import History, Work
 from swarmlet.controllers.drafts import Drafts, removal, terminating
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.errors import CallerError
 from swarmlet.model import apps_sets, events, kinds, objects, pods, selectors, singletons
 from swarmlet.model.apps_sets import StatefulSet, StatefulSetStatus
 from swarmlet.model.pod import Pod
@@ -65,7 +66,7 @@ class StatefulSets:
         stored = view.get(key)
         if stored is None or not claims.is_selective(cast("StatefulSet", stored.object).spec.selector):
             return NOTHING
-        step = _Step(Work(view, Drafts(), now, self._rng), stored)
+        step = _Step(Work(view, Drafts(view), now, self._rng), stored)
         if not objects.is_terminating(stored.object):
             step.adopt(self._orphans.of(view, key.namespace))
             step.take()
@@ -135,7 +136,12 @@ class _Step:
         pod = members.new_pod(
             self._stateful_set, ordinal, template, revision.metadata.name, now=self._work.now, rng=self._work.rng
         )
-        self._work.drafts.create(kinds.POD, pod)
+        try:
+            self._work.drafts.create(kinds.POD, pod)
+        except CallerError as error:
+            told = f"create Pod {name} in StatefulSet {self._stateful_set.metadata.name} failed error: {error}"
+            self._note(events.WARNING, "FailedCreate", told)
+            return
         self._present[ordinal] = pod
         told = f"create Pod {name} in StatefulSet {self._stateful_set.metadata.name} successful"
         self._note(events.NORMAL, "SuccessfulCreate", told)
@@ -167,7 +173,7 @@ class _Step:
         after = msgspec.structs.replace(self._stateful_set, status=self._status)
         self._work.drafts.update(self._stored, after)
         wait = 0.0 if self._more else self._seconds_to_availability()
-        return Reconciliation(self._work.drafts.operations(), tuple(self._events), wait)
+        return self._work.drafts.reconciliation(self._events, wait)
 
     def _count(self, current: str, update: str, collisions: int | None) -> StatefulSetStatus:
         """Count the Pods as they are once the operations took effect; a finished update becomes what is current."""

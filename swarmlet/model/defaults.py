@@ -23,6 +23,8 @@ from swarmlet.model import (
     pod_network,
     pods,
     probe_defaults,
+    quota_defaults,
+    quotas,
     security,
 )
 from swarmlet.model.base import ApiStruct
@@ -166,13 +168,24 @@ def _template(template: pod.PodTemplateSpec) -> pod.PodTemplateSpec:
     return msgspec.structs.replace(template, spec=_pod_spec(template.spec))
 
 
-def _pod(value: pod.Pod) -> pod.Pod:
-    spec = _pod_spec(value.spec)
-    spec = msgspec.structs.replace(
+def requesting(value: pod.Pod) -> pod.Pod:
+    """Return a Pod whose containers ask for what they are limited to, where they ask for nothing themselves."""
+    everyone = (*value.spec.containers, *value.spec.init_containers)
+    if all(each.resources.limits.keys() <= each.resources.requests.keys() for each in everyone):
+        return value
+    return msgspec.structs.replace(value, spec=_requesting_spec(value.spec))
+
+
+def _requesting_spec(spec: pod.PodSpec) -> pod.PodSpec:
+    return msgspec.structs.replace(
         spec,
         containers=tuple(map(_requesting, spec.containers)),
         init_containers=tuple(map(_requesting, spec.init_containers)),
     )
+
+
+def _pod(value: pod.Pod) -> pod.Pod:
+    spec = _requesting_spec(_pod_spec(value.spec))
     status = _with(value.status, phase="Pending", qos_class=pods.qos_class(spec))
     return msgspec.structs.replace(value, spec=spec, status=status)
 
@@ -257,4 +270,5 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     pod.Pod: _pod,
     core.Secret: _secret,
     core.Namespace: _namespace,
+    quotas.LimitRange: quota_defaults.limit_range,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy
+from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy, quotas
 from swarmlet.model.meta import Object
 
 
@@ -52,6 +52,8 @@ NODE = Kind(core.Node, "nodes", "node", ("no",), namespaced=False, subresources=
 POD = Kind(pod.Pod, "pods", "pod", ("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"))
 CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
 SECRET = Kind(core.Secret, "secrets", "secret")
+RESOURCE_QUOTA = Kind(quotas.ResourceQuota, "resourcequotas", "resourcequota", ("quota",), subresources=("status",))
+LIMIT_RANGE = Kind(quotas.LimitRange, "limitranges", "limitrange", ("limits",))
 EVENT = Kind(core.Event, "events", "event", ("ev",))
 LEASE = Kind(core.Lease, "leases", "lease")
 DEPLOYMENT = Kind(
@@ -92,6 +94,8 @@ SERVED = (
     POD,
     CONFIG_MAP,
     SECRET,
+    RESOURCE_QUOTA,
+    LIMIT_RANGE,
     EVENT,
     LEASE,
     DEPLOYMENT,

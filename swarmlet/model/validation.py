@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.errors import InvalidError
-from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, syntax
+from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, quotas, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import apps as apps_rules
@@ -22,9 +22,11 @@ from swarmlet.model.rules import autoscaling as autoscaling_rules
 from swarmlet.model.rules import batch as batch_rules
 from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import cron_job as cron_job_rules
+from swarmlet.model.rules import limit_ranges as limit_range_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
+from swarmlet.model.rules import quotas as quota_rules
 
 Rule = Callable[[Any, Problems], None]
 UpdateRule = Callable[[Any, Any, Problems], None]
@@ -35,6 +37,8 @@ _RULES: dict[type[Object], Rule] = {
     core.Node: core_rules.node,
     core.Event: core_rules.event,
     core.Lease: core_rules.lease,
+    quotas.ResourceQuota: quota_rules.resource_quota,
+    quotas.LimitRange: limit_range_rules.limit_range,
     pod.Pod: pod_rules.pod,
     apps.Deployment: apps_rules.deployment,
     apps.ReplicaSet: apps_rules.replica_set,
@@ -50,6 +54,7 @@ _RULES: dict[type[Object], Rule] = {
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
     core.Secret: core_rules.secret_update,
+    quotas.ResourceQuota: quota_rules.resource_quota_update,
     pod.Pod: pod_rules.pod_update,
     apps.Deployment: apps_rules.deployment_update,
     apps.ReplicaSet: apps_rules.replica_set_update,
