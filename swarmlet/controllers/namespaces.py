@@ -12,12 +12,14 @@ from typing import ClassVar, cast
 
 import msgspec
 
+from swarmlet.controllers import namespace_status
 from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.namespace_status import Left
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, kinds, names, objects
+from swarmlet.model import kinds, names, objects
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Namespace, NamespaceSpec, NamespaceStatus
-from swarmlet.model.meta import Condition, ObjectMeta
+from swarmlet.model.meta import ObjectMeta
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -26,30 +28,28 @@ ALWAYS = ("default", "kube-node-lease", "kube-public", "kube-system")
 """They exist from the first reign on; the API refuses to delete them."""
 FINALIZER = "kubernetes"
 NAME_LABEL = "kubernetes.io/metadata.name"
-REMAINING = "NamespaceContentRemaining"
+PODS = kinds.POD.resource
 REMOVALS_PER_STEP = 500
+_CONTENTS = sorted(kind.resource for kind in kinds.SERVED if kind.namespaced)
 
 
 class Namespaces:
     """The reconciler; `rng` makes the uids of the namespaces that always are."""
 
     name: ClassVar[str] = "namespaces"
-    watches: ClassVar[frozenset[str]] = frozenset(kind.resource for kind in kinds.SERVED if kind.namespaced) | {
-        NAMESPACES
-    }
+    watches: ClassVar[frozenset[str]] = frozenset({*_CONTENTS, NAMESPACES})
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
-        """Return the Namespace itself, or the one that an object came to or went from while it ends or is gone."""
+        """Return the Namespace itself, or one that ends or is gone, to which an object came or which it leaves."""
         if change.key.resource == NAMESPACES:
             return [change.key]
-        if change.old is not None and change.new is not None:
-            return []
         key = Key(NAMESPACES, "", change.key.namespace)
         stored = view.get(key)
-        return [key] if stored is None or objects.is_terminating(stored.object) else []
+        ends = stored is None or objects.is_terminating(stored.object)
+        return [key] if ends and _is_nearer(change) else []
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return every Namespace, those that should be included."""
@@ -79,33 +79,41 @@ def new_namespace(name: str, now: datetime, rng: random.Random) -> Namespace:
     return Namespace(metadata=metadata, spec=spec, status=status)
 
 
+def _is_nearer(change: Change) -> bool:
+    """Whether an object came, went or is about to go, or is held by others than before."""
+    if change.old is None or change.new is None:
+        return True
+    old, new = change.old.object.metadata, change.new.object.metadata
+    return (old.finalizers, old.deletion_timestamp) != (new.finalizers, new.deletion_timestamp)
+
+
 def _end(view: View, stored: Stored, drafts: Drafts, now: datetime) -> None:
     """Empty the Namespace; when nothing is left in it and nobody else holds it, it goes."""
     namespace = cast("Namespace", stored.object)
     left = _empty(view, stored.key.name, drafts, now)
-    if not left and not namespace.metadata.finalizers:
+    others = tuple(each for each in namespace.spec.finalizers if each != FINALIZER)
+    if not left.counts and not others and not namespace.metadata.finalizers:
         drafts.erase(stored)
         return
-    message = "Some resources are remaining: " + ", ".join(f"{name} has {count}" for name, count in left.items())
-    told = conditions.drop(namespace.status.conditions, REMAINING)
-    if left:
-        condition = Condition(type=REMAINING, status="True", reason="SomeResourcesRemain", message=message)
-        told = conditions.put(namespace.status.conditions, condition, now)
+    told = namespace_status.conditions_of(namespace.status.conditions, left, now)
     status = msgspec.structs.replace(namespace.status, phase="Terminating", conditions=told)
-    finalizers = tuple(each for each in namespace.spec.finalizers if each != FINALIZER) if not left else None
-    spec = namespace.spec if finalizers is None else msgspec.structs.replace(namespace.spec, finalizers=finalizers)
+    spec = namespace.spec if left.counts else msgspec.structs.replace(namespace.spec, finalizers=others)
     drafts.update(stored, msgspec.structs.replace(namespace, status=status, spec=spec))
 
 
-def _empty(view: View, name: str, drafts: Drafts, now: datetime) -> dict[str, int]:
-    """Delete what is in the namespace; return how much is there still, by resource."""
-    left: dict[str, int] = {}
+def _empty(view: View, name: str, drafts: Drafts, now: datetime) -> Left:
+    """Delete what is in the namespace, its Pods first and all else when they have ended; return what is there still.
+
+    What Pods lean on outlives them so. Source: KEP-5080.
+    """
+    left = Left()
+    contents = {resource: view.list(resource, name) for resource in _CONTENTS}
+    going = {PODS: contents[PODS]} if contents[PODS] else contents
     room = REMOVALS_PER_STEP
-    for resource in sorted(Namespaces.watches - {NAMESPACES}):
-        contents = view.list(resource, name)
-        if contents:
-            left[resource] = len(contents)
-        for stored in contents[:room]:
+    for resource, found in contents.items():
+        left.add(resource, found)
+        staying = [each for each in found if not objects.is_terminating(each.object)] if resource in going else []
+        for stored in staying[:room]:
             drafts.remove(stored, now)
-        room -= len(contents[:room])
+        room -= len(staying[:room])
     return left

@@ -135,17 +135,6 @@ async def test_a_deleted_namespace_is_emptied_and_then_goes(world: World) -> Non
     assert len(world.serving()) == 3
 
 
-async def test_a_namespace_that_ends_says_what_holds_it(world: World) -> None:
-    await world.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
-    held = objects.with_metadata(config_map("c", namespace="shop"), finalizers=("example.com/hold",))
-    await world.create(kinds.CONFIG_MAP, held)
-    await world.mark_deleted(kinds.NAMESPACE, "shop")
-    await world.pass_time(2)
-    namespace = world.stored(kinds.NAMESPACE, "shop").object
-    assert namespace.status.phase == "Terminating"
-    assert namespace.status.conditions[0].message == "Some resources are remaining: configmaps has 1"
-
-
 async def test_the_namespaces_that_always_are_come_back(world: World) -> None:
     await world.delete(kinds.NAMESPACE, "kube-public")
     await world.pass_time(1)
