@@ -1,6 +1,7 @@
 """What a Pod's containers stand on: its volumes, and the sandbox that holds its network. Pure.
 
-A Pod of one container needs no sandbox: the container's own network is the Pod's.
+A Pod of one container needs no sandbox, for the container's own network is the Pod's; but one that is told the Pod's
+address needs a network that stands before it does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import enum
 from collections.abc import Iterator
 from datetime import datetime
 
-from swarmlet.agent import container_life, stimuli
+from swarmlet.agent import container_life, environment, stimuli
 from swarmlet.agent.container_life import BackOff
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events
@@ -60,7 +61,7 @@ class Ground:
 
     def __init__(self, pod: Pod, pause: Pause) -> None:
         several = len(pod.spec.containers) + len(pod.spec.init_containers) > 1
-        self.needs_sandbox = several and not pod.spec.host_network
+        self.needs_sandbox = (several or environment.tells_pod_ip(pod)) and not pod.spec.host_network
         self.sandbox: runtime.Container | None = None
         self._attempt = 0
         self._sandbox_step = Step.ABSENT

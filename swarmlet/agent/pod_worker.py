@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from swarmlet.agent import images, pre_stop, specs, stimuli
+from swarmlet.agent import container_steps, downward, environment, images, pre_stop, specs, stimuli
+from swarmlet.agent.downward import Find
 from swarmlet.agent.fence import Fence
 from swarmlet.agent.images import Images
 from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.agent.volumes import Find, Volumes
+from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError, SwarmletError
 from swarmlet.model import events, kinds, objects, singletons
+from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import ContainerSpec
 from swarmlet.store.commands import Key
@@ -99,7 +101,9 @@ class PodWorker:
                 )
                 return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
             case stimuli.StartContainer(container, attempt, sandbox):
-                spec = specs.container_spec(pod, container, attempt, sandbox, tools.volumes.sources(pod))
+                env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ip), tools.find)
+                mounts = await self._mounts(container, env)
+                spec = specs.container_spec(pod, container, attempt, sandbox, env, mounts)
                 return stimuli.Started(container.name, await self._start(tools.runtime.start, spec))
             case stimuli.StopContainer():
                 return stimuli.Observed(await self._stop(instruction))
@@ -114,6 +118,11 @@ class PodWorker:
                 self.cleaned = True
                 tools.changed(self)
         return None
+
+    async def _mounts(self, container: Container, env: Mapping[str, str]) -> tuple[runtime.Mount, ...]:
+        if not container.volume_mounts:
+            return ()
+        return await asyncio.to_thread(self._tools.volumes.mounts, self.machine.pod, container, env, self._tools.find)
 
     async def _start(
         self, start: Callable[[ContainerSpec], Awaitable[runtime.Container]], spec: ContainerSpec
@@ -208,4 +217,4 @@ def start_failure_reason(error: Exception) -> str:
         return "RunContainerError"
     if isinstance(error, EngineError):
         return "CreateContainerError"
-    return "CreateContainerConfigError"
+    return container_steps.CONFIG_ERROR

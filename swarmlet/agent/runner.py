@@ -16,10 +16,10 @@ from typing import cast
 
 import structlog
 
-from swarmlet.agent import event_writer, fence, images, node_reporter, own_node, pod_writer, stimuli
+from swarmlet.agent import event_writer, fence, images, node_reporter, own_node, pod_writer, sources, stimuli
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
-from swarmlet.agent.volumes import Volumes, sources_of
+from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
@@ -185,7 +185,10 @@ class Agent:
                 self._workers[old_uid].feed(stimuli.PodGone())
         if pod is not None:
             worker = self._workers.get(pod.metadata.uid) or self._start_worker(pod, ())
+            before = worker.machine.pod
             worker.feed(stimuli.PodChanged(pod))
+            if sources.shows_change(before, pod):
+                worker.feed(stimuli.SourceChanged())
 
     def _bound_pod(self, key: Key) -> Pod | None:
         stored = self._replica.view.get(key)
@@ -207,9 +210,9 @@ class Agent:
             del self._uids[worker.key]
 
     def _refresh(self, source: Key) -> None:
-        """A ConfigMap or Secret has changed: bring the volumes that show it up to date."""
+        """A ConfigMap or Secret has changed: bring the volumes that show it up to date, and start what waits for it."""
         for worker in list(self._workers.values()):
-            if source in sources_of(worker.machine.pod):
+            if source in sources.of(worker.machine.pod):
                 worker.feed(stimuli.SourceChanged())
 
     # Containers

@@ -1,19 +1,16 @@
-"""From a Pod's container to what a runtime is told: variables expanded, volumes placed, resources counted. Pure."""
+"""From a Pod's container to what a runtime is told: words expanded, resources counted, ports found. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from swarmlet.agent import adoption
+from swarmlet.agent import adoption, environment
 from swarmlet.model import pod as pod_model
 from swarmlet.model import quantity, singletons
-from swarmlet.model.container import Container, EnvVar
+from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
 
 HOSTNAME_CHARACTERS_MAX = 63
-
-_REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 
 
 def identity(pod: pod_model.Pod) -> runtime.PodIdentity:
@@ -30,10 +27,14 @@ def sandbox_spec(pod: pod_model.Pod, attempt: int) -> runtime.ContainerSpec:
 
 
 def container_spec(
-    pod: pod_model.Pod, container: Container, attempt: int, sandbox: str, volumes: Mapping[str, str]
+    pod: pod_model.Pod,
+    container: Container,
+    attempt: int,
+    sandbox: str,
+    env: Mapping[str, str],
+    mounts: tuple[runtime.Mount, ...],
 ) -> runtime.ContainerSpec:
-    """Return what a container is made from. `volumes` tells where on this machine each volume of the Pod lies."""
-    env = environment(container.env)
+    """Return what a container is made from. `env` and `mounts` are its environment and its volumes, as they are now."""
     limits, requests = container.resources.limits, container.resources.requests
     return runtime.ContainerSpec(
         pod=identity(pod),
@@ -41,13 +42,11 @@ def container_spec(
         attempt=attempt,
         spec_hash=adoption.spec_hash(container),
         image=container.image,
-        command=tuple(expand(word, env) for word in container.command),
-        args=tuple(expand(word, env) for word in container.args),
+        command=tuple(environment.expand(word, env) for word in container.command),
+        args=tuple(environment.expand(word, env) for word in container.args),
         env=env,
         working_dir=container.working_dir,
-        mounts=tuple(
-            runtime.Mount(volumes[mount.name], mount.mount_path, mount.read_only) for mount in container.volume_mounts
-        ),
+        mounts=mounts,
         sandbox=sandbox,
         network=_network(pod),
         cpu_limit_millis=quantity.to_milli(limits.get("cpu", "0")),
@@ -57,22 +56,6 @@ def container_spec(
         tty=container.tty,
         strict=singletons.must_be_single(pod),
     )
-
-
-def environment(variables: tuple[EnvVar, ...]) -> dict[str, str]:
-    """Return the variables, each able to refer to those before it as `$(NAME)`."""
-    env: dict[str, str] = {}
-    for variable in variables:
-        env[variable.name] = expand(variable.value, env)
-    return env
-
-
-def expand(text: str, env: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` by the variable's value; an unknown one stays as it is, and `$$` is a dollar sign.
-
-    Source: kubernetes third_party/forked/golang/expansion.
-    """
-    return _REFERENCE.sub(lambda match: "$" if match[1] is None else env.get(match[1], match[0]), text)
 
 
 def _network(pod: pod_model.Pod) -> runtime.PodNetwork:

@@ -1,40 +1,39 @@
-"""The folders behind a Pod's volumes. Secrets and memory volumes lie on tmpfs and never on a disk.
+"""Where the volumes of this node's Pods lie, how they are made, and what containers see of them.
 
-`<disk>/<pod uid>/<volume>` and `<memory>/<pod uid>/<volume>`; all calls block and belong in a thread.
+`<disk>/<pod uid>/<volume>` and `<memory>/<pod uid>/<volume>`: Secrets, what may hold them, and volumes in memory lie on
+tmpfs and never on a disk. Nothing is ever mounted below `<disk>`. All calls block and belong in a thread.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import os
 import shutil
-import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from swarmlet.errors import SwarmletError
-from swarmlet.model import core, kinds
-from swarmlet.model import pod as pod_model
-from swarmlet.model.meta import Object
-from swarmlet.model.pod_volumes import ConfigMapVolumeSource, KeyToPath, SecretVolumeSource, Volume
-from swarmlet.store.commands import Key
+import structlog
+
+from swarmlet.agent import (
+    atomic_files,
+    downward,
+    empty_dirs,
+    host_paths,
+    mounts,
+    sub_paths,
+    volume_files,
+)
+from swarmlet.agent.downward import Find
+from swarmlet.agent.volume_errors import VolumeError
+from swarmlet.model import security
+from swarmlet.model.container import Container, VolumeMount
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_volumes import Volume, sources_of
+from swarmlet.runtime import runtime
+
+log = structlog.get_logger()
 
 DISK_FOLDER = "pods"
-FOLDER_MODE = 0o777
 PRIVATE_MODE = 0o700
-FILE_MODE_DEFAULT = 0o644
-CURRENT = "..data"
-"""The link that turns a volume's files from the old to the new all at once, as kubelet's atomic writer does."""
-
-Find = Callable[[Key], Object | None]
-
-
-class VolumeError(SwarmletError):
-    """A volume cannot be made as the Pod asks for it; it may be possible later."""
-
-    retryable = True
 
 
 def memory_dir(node_id: str) -> Path:
@@ -42,16 +41,29 @@ def memory_dir(node_id: str) -> Path:
     return Path("/dev/shm") / f"swarmlet-{node_id}"  # noqa: S108  named by the node and closed to others
 
 
-def sources_of(pod: pod_model.Pod) -> set[Key]:
-    """Return the ConfigMaps and Secrets that the Pod's volumes show."""
-    namespace = pod.metadata.namespace
-    return {
-        Key(kinds.CONFIG_MAP.resource, namespace, volume.config_map.name)
-        for volume in pod.spec.volumes
-        if volume.config_map
-    } | {
-        Key(kinds.SECRET.resource, namespace, volume.secret.secret_name) for volume in pod.spec.volumes if volume.secret
-    }
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One volume of one Pod. `disk` and `memory` are the Pod's own folders; `find` looks into the store."""
+
+    pod: Pod
+    volume: Volume
+    disk: Path
+    memory: Path
+    find: Find
+
+    @property
+    def group(self) -> int | None:
+        """The group that may use what is made for the Pod."""
+        return security.fs_group(self.pod.spec.security_context)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of volume: where it lies, how it is made or brought up to date, and whether nobody may write it."""
+
+    place: Callable[[Request], Path]
+    make: Callable[[Request, Path], None]
+    read_only: bool = False
 
 
 class Volumes:
@@ -66,174 +78,147 @@ class Volumes:
         """Return the volumes of a node, where its agent keeps them."""
         return cls(disk=data_dir / DISK_FOLDER, memory=memory_dir(node_id))
 
-    def sources(self, pod: pod_model.Pod) -> dict[str, str]:
-        """Return where each volume of the Pod lies on this machine."""
-        return {volume.name: str(self._place(pod, volume)) for volume in pod.spec.volumes}
-
-    def make(self, pod: pod_model.Pod, find: Find) -> None:
+    def make(self, pod: Pod, find: Find) -> None:
         """Make all volumes of the Pod, or bring them up to date; raise `VolumeError` with Kubernetes' words."""
-        for volume in pod.spec.volumes:
+        for request in self._requests(pod, find):
+            source = _source_of(request.volume)
             try:
-                self._make(pod, volume, find)
-            except (OSError, VolumeError) as error:
-                raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+                source.make(request, source.place(request))
+            except (OSError, VolumeError, downward.DownwardError) as error:
+                raise VolumeError(f'MountVolume.SetUp failed for volume "{request.volume.name}" : {error}') from error
+
+    def place(self, pod: Pod, name: str, find: Find) -> Path:
+        """Return where a volume of the Pod lies on this machine."""
+        request = next(each for each in self._requests(pod, find) if each.volume.name == name)
+        return _source_of(request.volume).place(request)
+
+    def mounts(self, pod: Pod, container: Container, env: Mapping[str, str], find: Find) -> tuple[runtime.Mount, ...]:
+        """Return what a container sees of the Pod's volumes; `env` is its environment, for `subPathExpr`.
+
+        Raises `VolumeError` where a part of a volume cannot be had.
+        """
+        requests = {each.volume.name: each for each in self._requests(pod, find)}
+        return tuple(
+            self._mount(requests[mount.name], container, position, mount, env)
+            for position, mount in enumerate(container.volume_mounts)
+        )
+
+    def over_limit(self, pod: Pod, find: Find) -> str:
+        """Return why the Pod must go: an emptyDir holds more than its sizeLimit. "" where none does.
+
+        It walks the folders, and takes as long as that takes.
+        """
+        for request in self._requests(pod, find):
+            source = request.volume.empty_dir
+            limit = empty_dirs.limit_bytes(source) if source else 0
+            if source and limit and empty_dirs.used_bytes(_source_of(request.volume).place(request)) > limit:
+                return f'Usage of EmptyDir volume "{request.volume.name}" exceeds the limit "{source.size_limit}".'
+        return ""
+
+    def used_bytes(self, pod: Pod) -> int:
+        """Return what the Pod's own volumes take of the node's disk; those in memory do not count."""
+        return empty_dirs.used_bytes(self._disk / pod.metadata.uid)
+
+    def folder(self, pod_uid: str) -> Path:
+        """Return the Pod's folder on disk, which may hold more than its volumes; it is there once somebody makes it."""
+        return self._disk / pod_uid
 
     def remove(self, pod_uid: str) -> None:
         """Remove what is left of a Pod's volumes."""
         for root in (self._disk, self._memory):
-            shutil.rmtree(root / pod_uid, ignore_errors=True)
+            _remove_tree(root / pod_uid)
 
     def remove_all(self) -> None:
         """Remove the volumes of all Pods, and the folders that held them: this machine runs none any more."""
         for root in (self._disk, self._memory):
-            shutil.rmtree(root, ignore_errors=True)
+            _remove_tree(root)
 
     def pod_uids(self) -> set[str]:
         """Return the uids of the Pods that have folders here."""
         return {path.name for root in (self._disk, self._memory) if root.is_dir() for path in root.iterdir()}
 
-    def _place(self, pod: pod_model.Pod, volume: Volume) -> Path:
-        if volume.host_path is not None:
-            return Path(volume.host_path.path)
-        in_memory = volume.secret is not None or (volume.empty_dir is not None and volume.empty_dir.medium == "Memory")
-        return (self._memory if in_memory else self._disk) / pod.metadata.uid / volume.name
+    def _requests(self, pod: Pod, find: Find) -> list[Request]:
+        disk, memory = self._disk / pod.metadata.uid, self._memory / pod.metadata.uid
+        return [Request(pod, volume, disk, memory, find) for volume in pod.spec.volumes]
 
-    def _make(self, pod: pod_model.Pod, volume: Volume, find: Find) -> None:
-        place = self._place(pod, volume)
-        if volume.host_path is not None:
-            _check_host_path(place, volume.host_path.type)
-            return
-        place.parent.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
-        place.parent.mkdir(mode=PRIVATE_MODE, exist_ok=True)
-        if not place.is_dir():
-            place.mkdir()
-            place.chmod(FOLDER_MODE)
-        if volume.config_map is not None:
-            _write_files(place, _config_map_files(volume.config_map, pod.metadata.namespace, find))
-        elif volume.secret is not None:
-            _write_files(place, _secret_files(volume.secret, pod.metadata.namespace, find))
+    def _mount(
+        self, request: Request, container: Container, position: int, mount: VolumeMount, env: Mapping[str, str]
+    ) -> runtime.Mount:
+        source = _source_of(request.volume)
+        place = source.place(request)
+        if sub_path := sub_paths.wanted(mount, env):
+            target = request.memory / sub_paths.FOLDER / container.name / str(position)
+            _make_private(request.memory)
+            place = sub_paths.prepare(place, sub_path, target, container)
+        return runtime.Mount(str(place), mount.mount_path, mount.read_only or source.read_only)
 
 
-# Files of ConfigMaps and Secrets
-
-Files = Mapping[str, tuple[bytes, int]]
+# Kinds of volumes
 
 
-def _config_map_files(source: ConfigMapVolumeSource, namespace: str, find: Find) -> Files:
-    found = find(Key(kinds.CONFIG_MAP.resource, namespace, source.name))
-    contents: dict[str, bytes] | None = None
-    if isinstance(found, core.ConfigMap):
-        contents = {name: text.encode() for name, text in found.data.items()} | _decoded(found.binary_data)
-    mode = FILE_MODE_DEFAULT if source.default_mode is None else source.default_mode
-    return _chosen("configmap", source.name, contents, source.items, mode, bool(source.optional))
+def _on_disk(request: Request) -> Path:
+    return request.disk / request.volume.name
 
 
-def _secret_files(source: SecretVolumeSource, namespace: str, find: Find) -> Files:
-    found = find(Key(kinds.SECRET.resource, namespace, source.secret_name))
-    contents = _decoded(found.data) if isinstance(found, core.Secret) else None
-    mode = FILE_MODE_DEFAULT if source.default_mode is None else source.default_mode
-    return _chosen("secret", source.secret_name, contents, source.items, mode, bool(source.optional))
+def _in_memory(request: Request) -> Path:
+    return request.memory / request.volume.name
 
 
-def _chosen(
-    kind: str,
-    name: str,
-    contents: Mapping[str, bytes] | None,
-    items: Sequence[KeyToPath],
-    mode: int,
-    optional: bool,
-) -> Files:
-    if contents is None:
-        if optional:
-            return {}
-        raise VolumeError(f'{kind} "{name}" not found')
-    if not items:
-        return {key: (value, mode) for key, value in contents.items()}
-    missing = [item.key for item in items if item.key not in contents]
-    if missing and not optional:
-        raise VolumeError(f'{kind} "{name}" references non-existent key: {", ".join(missing)}')
-    return {
-        item.path: (contents[item.key], mode if item.mode is None else item.mode)
-        for item in items
-        if item.key in contents
-    }
+def _empty_dir_place(request: Request) -> Path:
+    source = request.volume.empty_dir
+    return _in_memory(request) if source and source.medium == empty_dirs.IN_MEMORY else _on_disk(request)
 
 
-def _decoded(values: Mapping[str, str]) -> dict[str, bytes]:
-    try:
-        return {name: base64.b64decode(text, validate=True) for name, text in values.items()}
-    except binascii.Error as error:
-        raise VolumeError(f"a value is not base64: {error}") from error
+def _make_empty_dir(request: Request, place: Path) -> None:
+    assert request.volume.empty_dir is not None
+    _make_private(place.parent)
+    empty_dirs.make(place, request.volume.empty_dir, request.pod, request.group)
 
 
-def _write_files(place: Path, files: Files) -> None:
-    """Write a new version beside the old one and swap `..data`: a reader sees all of one or all of the other."""
-    version = f"..{_digest(files)}"
-    current = place / CURRENT
-    if current.is_symlink() and current.readlink() == Path(version):
-        return
-    shutil.rmtree(place / version, ignore_errors=True)
-    for name, (content, mode) in files.items():
-        path = _inside(place / version, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(mode)
-    (place / version).mkdir(exist_ok=True)
-    swap = place / "..swap"
-    swap.unlink(missing_ok=True)
-    swap.symlink_to(version)
-    swap.rename(current)
-    _link_names(place, {Path(name).parts[0] for name in files})
-    for old in place.iterdir():
-        if old.name.startswith("..") and old.name not in (version, CURRENT):
-            shutil.rmtree(old)
+def _host_path_place(request: Request) -> Path:
+    assert request.volume.host_path is not None
+    return Path(request.volume.host_path.path)
 
 
-def _link_names(place: Path, wanted: set[str]) -> None:
-    for path in place.iterdir():
-        if path.is_symlink() and not path.name.startswith("..") and path.name not in wanted:
-            path.unlink()
-    for name in wanted:
-        if not (place / name).is_symlink():
-            (place / name).symlink_to(Path(CURRENT) / name)
+def _make_host_path(request: Request, place: Path) -> None:
+    assert request.volume.host_path is not None
+    host_paths.prepare(place, request.volume.host_path.type)
 
 
-def _inside(folder: Path, name: str) -> Path:
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise VolumeError(f"the path {name!r} leads out of the volume")
-    return folder / name
+def _make_files(request: Request, place: Path) -> None:
+    _make_private(place.parent)
+    place.mkdir(exist_ok=True)
+    place.chmod(empty_dirs.FOLDER_MODE)
+    known = downward.facts(request.pod, request.find)
+    atomic_files.write(place, volume_files.files_of(request.volume, known, request.find), request.group)
 
 
-def _digest(files: Files) -> str:
-    digest = hashlib.sha256()
-    for name, (content, mode) in sorted(files.items()):
-        digest.update(f"{len(name)}:{name}:{mode}:{len(content)}:".encode())
-        digest.update(content)
-    return digest.hexdigest()[:16]
-
-
-# Folders of the machine
-
-_CHECKS: Mapping[str, tuple[Callable[[int], bool], str]] = {
-    "Directory": (stat.S_ISDIR, "a directory"),
-    "DirectoryOrCreate": (stat.S_ISDIR, "a directory"),
-    "File": (stat.S_ISREG, "a file"),
-    "FileOrCreate": (stat.S_ISREG, "a file"),
-    "Socket": (stat.S_ISSOCK, "a socket"),
-    "CharDevice": (stat.S_ISCHR, "a character device"),
-    "BlockDevice": (stat.S_ISBLK, "a block device"),
+_SOURCES: Mapping[str, Source] = {
+    "empty_dir": Source(_empty_dir_place, _make_empty_dir),
+    "host_path": Source(_host_path_place, _make_host_path),
+    "config_map": Source(_on_disk, _make_files, read_only=True),
+    "secret": Source(_in_memory, _make_files, read_only=True),
+    "downward_api": Source(_in_memory, _make_files, read_only=True),
+    "projected": Source(_in_memory, _make_files, read_only=True),
 }
+"""By the field of `pod_volumes.Volume`."""
 
 
-def _check_host_path(path: Path, type_: str) -> None:
-    if type_ in ("", "DirectoryOrCreate") and not path.exists():
-        path.mkdir(mode=0o755, parents=True)
-    elif type_ == "FileOrCreate" and not path.exists():
-        path.touch(mode=0o644)
-    if type_ == "":
+def _source_of(volume: Volume) -> Source:
+    return _SOURCES[sources_of(volume)[0]]
+
+
+def _make_private(folder: Path) -> None:
+    """Make a Pod's folder, where no other user may look in."""
+    folder.parent.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+
+
+def _remove_tree(root: Path) -> None:
+    """Remove a folder, once nothing is mounted in it: what is, is not its own and must stay whole."""
+    try:
+        mounts.unmount_below(root)
+    except OSError as error:  # the next start of the daemon looks at it again
+        log.warning("volumes_not_removed", folder=str(root), error=str(error))
         return
-    is_right, expected = _CHECKS[type_]
-    if not path.exists():
-        raise VolumeError(f"hostPath type check failed: {path} does not exist")
-    if not is_right(os.stat(path).st_mode):  # noqa: PTH116  follows links, as the mount will
-        raise VolumeError(f"hostPath type check failed: {path} is not {expected}")
+    shutil.rmtree(root, ignore_errors=True)

@@ -15,7 +15,8 @@ import msgspec
 
 from swarmlet.model import batch, conditions, defaults, kinds, names, objects, pods, singletons
 from swarmlet.model.base import clock_time
-from swarmlet.model.container import Container, EnvVar
+from swarmlet.model.container import Container
+from swarmlet.model.environment import EnvVar
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_status import ContainerStatus, PodStatus

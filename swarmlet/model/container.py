@@ -5,13 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.environment import EnvFromSource, EnvVar
 from swarmlet.model.probes import Lifecycle, Probe
 from swarmlet.model.security import SecurityContext
-
-
-class EnvVar(ApiStruct, frozen=True, kw_only=True):
-    name: str
-    value: str = ""
 
 
 class ContainerPort(ApiStruct, frozen=True, kw_only=True):
@@ -26,6 +22,8 @@ class VolumeMount(ApiStruct, frozen=True, kw_only=True):
     name: str
     mount_path: str
     read_only: bool = False
+    sub_path: str = ""
+    sub_path_expr: str = ""
 
 
 class ResourceRequirements(ApiStruct, frozen=True, kw_only=True):
@@ -43,6 +41,7 @@ class Container(ApiStruct, frozen=True, kw_only=True):
     working_dir: str = ""
     ports: tuple[ContainerPort, ...] = ()
     env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFromSource, ...] = ()
     resources: ResourceRequirements = ResourceRequirements()
     volume_mounts: tuple[VolumeMount, ...] = ()
     lifecycle: Lifecycle | None = None

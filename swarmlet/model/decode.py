@@ -18,9 +18,11 @@ from swarmlet.errors import BugError, CallerError
 from swarmlet.model import reading, schema
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
+from swarmlet.model.problems import refusal
 
 FIELDS_REPORTED_MAX = 100
 """Of each sort; a document full of nonsense makes no endless answer."""
+NOT_SUPPORTED = "not supported by swarmlet yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +36,24 @@ class Decoded:
     def warnings(self) -> tuple[str, ...]:
         """Return a line for each field left out, as a `Warning:` header carries it."""
         unknown = (f'unknown field "{path}"' for path in self.unknown_fields)
-        unsupported = (f"{path}: not supported by swarmlet yet; ignored" for path in self.unsupported_fields)
+        unsupported = (f"{path}: {NOT_SUPPORTED}; ignored" for path in self.unsupported_fields)
         return (*unknown, *unsupported)
 
     def raise_if_unknown(self) -> None:
         """Raise `CallerError` in Kubernetes' words where there are unknown fields: `fieldValidation=Strict`."""
         if self.unknown_fields:
             kind, version = self.object.kind, self.object.api_version.rpartition("/")[2]
-            problems = ", ".join(f'unknown field "{path}"' for path in self.unknown_fields)
+            told = ", ".join(f'unknown field "{path}"' for path in self.unknown_fields)
             raise CallerError(
-                f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {problems}'
+                f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}'
             )
 
 
 def decode(kind: Kind, document: Any) -> Decoded:
     """Return the object of `kind` that a JSON document describes.
 
-    Raises `CallerError` naming the field where a value has the wrong type, or where apiVersion or kind are others.
+    Raises `CallerError` naming the field where a value has the wrong type, or where apiVersion or kind are others, and
+    `InvalidError` where a field is not honoured and may not be ignored (`reading.ONE_OF`).
     """
     if not isinstance(document, Mapping):
         raise CallerError(f"expected a {kind.kind} object, got {reading.told(document)}")
@@ -73,6 +76,9 @@ def _decoded(object_type: type[Object], definition: str, document: Mapping[str, 
         value = msgspec.convert(clean, object_type)
     except msgspec.ValidationError as error:
         raise BugError(f"{object_type.__name__} differs from Kubernetes' definition: {error}") from error
+    if report.refused:
+        causes = [(path, f"Forbidden: {NOT_SUPPORTED}") for path in report.refused[:FIELDS_REPORTED_MAX]]
+        raise refusal(value, causes)
     return Decoded(value, tuple(report.unknown[:FIELDS_REPORTED_MAX]), tuple(report.unsupported[:FIELDS_REPORTED_MAX]))
 
 

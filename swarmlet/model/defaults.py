@@ -26,11 +26,11 @@ from swarmlet.model import (
     quota_defaults,
     quotas,
     security,
+    source_defaults,
 )
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.meta import Object
-from swarmlet.model.pod_volumes import EmptyDirVolumeSource, Volume
 
 REPLICAS = 1
 REVISION_HISTORY_LIMIT = 10
@@ -40,7 +40,6 @@ UNAVAILABLE = 1
 """Pods of a StatefulSet or DaemonSet that an update may take at a time."""
 TERMINATION_GRACE_SECONDS = 30
 SCHEDULER_NAME = "default-scheduler"
-FILE_MODE = 0o644
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 NAMESPACE_FINALIZER = "kubernetes"
 
@@ -196,7 +195,7 @@ def _pod_spec(spec: pod.PodSpec) -> pod.PodSpec:
         spec,
         containers=tuple(_container(each, host_network=spec.host_network) for each in spec.containers),
         init_containers=tuple(_container(each, host_network=spec.host_network) for each in spec.init_containers),
-        volumes=tuple(map(_volume, spec.volumes)),
+        volumes=tuple(map(source_defaults.volume, spec.volumes)),
         termination_grace_period_seconds=grace,
     )
     if filled.enable_service_links is None:
@@ -212,7 +211,7 @@ def _pod_spec(spec: pod.PodSpec) -> pod.PodSpec:
 
 def _container(container: Container, *, host_network: bool) -> Container:
     filled = msgspec.structs.replace(
-        container,
+        source_defaults.environment(container),
         ports=tuple(_port(each, host_network=host_network) for each in container.ports),
     )
     filled = probe_defaults.container(filled)
@@ -230,16 +229,6 @@ def _requesting(container: Container) -> Container:
         return container
     requests = {**resources.limits, **resources.requests}
     return msgspec.structs.replace(container, resources=msgspec.structs.replace(resources, requests=requests))
-
-
-def _volume(volume: Volume) -> Volume:
-    if volume.config_map:
-        mode = _or(volume.config_map.default_mode, FILE_MODE)
-        return msgspec.structs.replace(volume, config_map=msgspec.structs.replace(volume.config_map, default_mode=mode))
-    if volume.secret:
-        mode = _or(volume.secret.default_mode, FILE_MODE)
-        return msgspec.structs.replace(volume, secret=msgspec.structs.replace(volume.secret, default_mode=mode))
-    return volume if volume.host_path else _with(volume, empty_dir=volume.empty_dir or EmptyDirVolumeSource())
 
 
 def _secret(value: core.Secret) -> core.Secret:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
+import msgspec
+
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.environment import ObjectFieldSelector, ResourceFieldSelector
 
 
 class KeyToPath(ApiStruct, frozen=True, kw_only=True):
@@ -12,9 +18,10 @@ class KeyToPath(ApiStruct, frozen=True, kw_only=True):
 
 
 class EmptyDirVolumeSource(ApiStruct, frozen=True, kw_only=True):
-    """`medium` is "" (disk) or "Memory" (tmpfs)."""
+    """`medium` is "" (disk) or "Memory" (tmpfs). `size_limit` is a quantity of bytes, "" for none."""
 
     medium: str = ""
+    size_limit: str = ""
 
 
 class HostPathVolumeSource(ApiStruct, frozen=True, kw_only=True):
@@ -36,11 +43,69 @@ class SecretVolumeSource(ApiStruct, frozen=True, kw_only=True):
     optional: bool | None = None
 
 
+class DownwardAPIVolumeFile(ApiStruct, frozen=True, kw_only=True):
+    """One of the two references is set."""
+
+    path: str
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: int | None = None
+
+
+class DownwardAPIVolumeSource(ApiStruct, frozen=True, kw_only=True):
+    items: tuple[DownwardAPIVolumeFile, ...] = ()
+    default_mode: int | None = None
+
+
+class ConfigMapProjection(ApiStruct, frozen=True, kw_only=True):
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool | None = None
+
+
+class SecretProjection(ApiStruct, frozen=True, kw_only=True):
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool | None = None
+
+
+class DownwardAPIProjection(ApiStruct, frozen=True, kw_only=True):
+    items: tuple[DownwardAPIVolumeFile, ...] = ()
+
+
+class VolumeProjection(ApiStruct, frozen=True, kw_only=True):
+    """One of them is set."""
+
+    config_map: ConfigMapProjection | None = None
+    secret: SecretProjection | None = None
+    downward_api: DownwardAPIProjection | None = msgspec.field(name="downwardAPI", default=None)
+
+
+class ProjectedVolumeSource(ApiStruct, frozen=True, kw_only=True):
+    """Several sources in one folder; where two have the same path, the later one wins."""
+
+    sources: tuple[VolumeProjection, ...] = ()
+    default_mode: int | None = None
+
+
 class Volume(ApiStruct, frozen=True, kw_only=True):
-    """Exactly one source is set; validation makes "none" an emptyDir, as Kubernetes does."""
+    """All fields but the name are sources, and exactly one is set; defaulting makes "none" an emptyDir."""
 
     name: str
     empty_dir: EmptyDirVolumeSource | None = None
     host_path: HostPathVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
     secret: SecretVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = msgspec.field(name="downwardAPI", default=None)
+    projected: ProjectedVolumeSource | None = None
+
+
+@functools.cache
+def source_names() -> Mapping[str, str]:
+    """Return the name on the wire of each source, by its field: {"empty_dir": "emptyDir", ...}."""
+    return {each.name: each.encode_name for each in msgspec.structs.fields(Volume) if each.name != "name"}
+
+
+def sources_of(volume: Volume) -> list[str]:
+    """Return the fields of the sources that are set: one in a volume that keeps the rules."""
+    return [field for field in source_names() if getattr(volume, field) is not None]

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from swarmlet.errors import InvalidError
+from swarmlet.model.meta import Object
+
 CAUSES_MAX = 100
 VALUE_SHOWN_MAX = 400
 
@@ -106,6 +109,15 @@ class Place:
             self.required()
         elif value not in supported:
             self.unsupported(value, supported)
+
+
+def refusal(value: Object, causes: Sequence[tuple[str, str]]) -> InvalidError:
+    """Return the error that tells all broken rules of an object, as Kubernetes words it."""
+    group = value.api_version.rpartition("/")[0]
+    kind = f"{value.kind}.{group}" if group else value.kind
+    told = [f"{path}: {message}" for path, message in causes]
+    text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    return InvalidError(f'{kind} "{value.metadata.name}" is invalid: {text}', tuple(causes))
 
 
 def shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 A reader takes a value of a JSON document and returns it clean: nulls dropped, quantities canonical, required fields
 there (with Go's zero value, which validation then refuses). It raises `CallerError` at a wrong type, and it reports
-the fields it leaves out.
+the fields it leaves out: those of no Kubernetes, those that are ignored, and those that may not be ignored.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Report:
 
     unknown: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 _AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -38,13 +39,21 @@ _TOLD = {bool: "a boolean", str: "a string", int: "a number", float: "a number",
 
 HARMLESS: dict[str, Any] = {
     "hostUsers": True,
+    "mountPropagation": "None",
     "preemptionPolicy": "PreemptLowerPriority",
     "priority": 0,
     "progressDeadlineSeconds": 600,
+    "recursiveReadOnly": "Disabled",
     "serviceAccount": "default",
     "serviceAccountName": "default",
 }
 """Values that Kubernetes itself fills in: an exported manifest bears them, and ignoring them changes nothing."""
+
+ONE_OF = frozenset(
+    f"io.k8s.api.core.v1.{name}" for name in ("Volume", "VolumeProjection", "EnvVarSource", "EnvFromSource")
+)
+"""Types of which one field says what the thing is. Without that field it would be another thing: an empty folder in
+the place of a disk. So one that swarmlet does not honour is refused, where in other types it is ignored."""
 
 
 def told(value: Any) -> str:
@@ -83,7 +92,9 @@ def _object(definition: str, struct: type[ApiStruct] | None) -> Reader:
                 report.unknown.append(inner)
             elif each is not None:
                 clean[name] = read_field(each, inner, report)
-                if name in left_out and not _is_harmless(name, each):
+                if name in left_out and definition in ONE_OF:
+                    report.refused.append(inner)
+                elif name in left_out and not _is_harmless(name, each):
                     report.unsupported.append(inner)
         return clean
 

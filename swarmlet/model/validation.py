@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from swarmlet.errors import InvalidError
 from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, quotas, syntax
 from swarmlet.model.meta import Object
-from swarmlet.model.problems import Problems
+from swarmlet.model.problems import Problems, refusal
 from swarmlet.model.rules import apps as apps_rules
 from swarmlet.model.rules import apps_sets as sets_rules
 from swarmlet.model.rules import autoscaling as autoscaling_rules
@@ -94,10 +93,5 @@ def _check(value: Object, problems: Problems) -> None:
 
 
 def _raise(value: Object, problems: Problems) -> None:
-    if not problems.causes:
-        return
-    group = value.api_version.rpartition("/")[0]
-    kind = f"{value.kind}.{group}" if group else value.kind
-    told = [f"{path}: {message}" for path, message in problems.causes]
-    text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
-    raise InvalidError(f'{kind} "{value.metadata.name}" is invalid: {text}', tuple(problems.causes))
+    if problems.causes:
+        raise refusal(value, problems.causes)

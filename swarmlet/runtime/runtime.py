@@ -101,9 +101,9 @@ class ContainerSpec:
     attempt: int = 0
     spec_hash: str = ""
     image: str = ""
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = field(default=(), repr=False)  # in these three there may be secrets
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     sandbox: str = ""

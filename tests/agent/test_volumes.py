@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent.volumes import VolumeError, Volumes
+from swarmlet.agent.volume_errors import VolumeError
+from swarmlet.agent.volumes import Volumes
 from swarmlet.model import kinds
 from swarmlet.model.core import ConfigMap, Secret
 from swarmlet.model.meta import Object, ObjectMeta
@@ -38,7 +39,7 @@ class Place:
     def make(self, **source: Any) -> Path:
         pod = pod_with(**source)
         self.volumes.make(pod, self.objects.get)
-        return Path(self.volumes.sources(pod)["v"])
+        return self.volumes.place(pod, "v", self.objects.get)
 
 
 def pod_with(**source: Any) -> Pod:
@@ -115,15 +116,15 @@ def test_an_unchanged_source_is_not_written_again(place: Place) -> None:
         ({"secret": SecretVolumeSource(secret_name="x")}, 'secret "x" not found'),
         (
             {"config_map": ConfigMapVolumeSource(name="m", items=(KeyToPath(key="z", path="z"),))},
-            'configmap "m" references non-existent key: z',
+            "configmap references non-existent config key: z",
         ),
         (
             {"config_map": ConfigMapVolumeSource(name="m", items=(KeyToPath(key="a", path="../out"),))},
             "leads out of the volume",
         ),
-        ({"host_path": HostPathVolumeSource(path="/nowhere/at/all", type="Directory")}, "does not exist"),
+        ({"host_path": HostPathVolumeSource(path="/nowhere/at/all", type="Directory")}, "is not a directory"),
         ({"host_path": HostPathVolumeSource(path="/etc/passwd", type="Directory")}, "is not a directory"),
-        ({"host_path": HostPathVolumeSource(path="/etc", type="Socket")}, "is not a socket"),
+        ({"host_path": HostPathVolumeSource(path="/etc", type="Socket")}, "is not a socket file"),
     ],
 )
 def test_what_cannot_be_made_is_told_in_kubernetes_words(place: Place, source: dict[str, Any], words: str) -> None:

@@ -10,10 +10,10 @@ from swarmlet.model import quantity, syntax
 from swarmlet.model.container import (
     Container,
     ContainerPort,
-    EnvVar,
     VolumeMount,
 )
 from swarmlet.model.problems import Place
+from swarmlet.model.rules import environment
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -31,8 +31,8 @@ def container(value: Container, place: Place, volume_names: set[str]) -> None:
         place.field("image").invalid(value.image, "must not have leading or trailing whitespace")
     place.field("imagePullPolicy").one_of(value.image_pull_policy or "Always", PULL_POLICIES)
     _ports(value.ports, place.field("ports"))
-    for inner, variable in place.field("env").each(value.env):
-        _env(variable, inner)
+    environment.variables(value.env, place.field("env"))
+    environment.whole_sources(value.env_from, place.field("envFrom"))
     _mounts(value.volume_mounts, place.field("volumeMounts"), volume_names)
 
 
@@ -87,13 +87,6 @@ def _ports(ports: Sequence[ContainerPort], place: Place) -> None:
         inner.field("protocol").one_of(port.protocol, PROTOCOLS)
 
 
-def _env(variable: EnvVar, place: Place) -> None:
-    if variable.name:
-        place.field("name").invalid_each(variable.name, syntax.env_name(variable.name))
-    else:
-        place.field("name").required()
-
-
 def _mounts(mounts: Sequence[VolumeMount], place: Place, volume_names: set[str]) -> None:
     paths: set[str] = set()
     for inner, mount in place.each(mounts):
@@ -106,6 +99,16 @@ def _mounts(mounts: Sequence[VolumeMount], place: Place, volume_names: set[str])
         elif mount.mount_path in paths:
             inner.field("mountPath").invalid(mount.mount_path, "must be unique")
         paths.add(mount.mount_path)
+        _sub_path(mount, inner)
+
+
+def _sub_path(mount: VolumeMount, place: Place) -> None:
+    if mount.sub_path:
+        relative_path(mount.sub_path, place.field("subPath"))
+    if mount.sub_path_expr:
+        if mount.sub_path:
+            place.field("subPathExpr").invalid(mount.sub_path_expr, "subPathExpr and subPath are mutually exclusive")
+        relative_path(mount.sub_path_expr, place.field("subPathExpr"))
 
 
 def amount_of(text: str, place: Place | None = None) -> int | None:

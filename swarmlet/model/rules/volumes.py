@@ -1,18 +1,28 @@
-"""Rules of a Pod's volumes."""
+"""Rules of a Pod's volumes. Source: k8s.io/kubernetes pkg/apis/core/validation (validateVolumeSource).
+
+A kind of volume is a field of `pod_volumes.Volume` and a rule in `_RULES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from swarmlet.model import pod_volumes, syntax
 from swarmlet.model.pod_volumes import (
     ConfigMapVolumeSource,
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
+    KeyToPath,
+    ProjectedVolumeSource,
     SecretVolumeSource,
     Volume,
+    VolumeProjection,
 )
 from swarmlet.model.problems import Place
-from swarmlet.model.rules import container
+from swarmlet.model.rules import container, downward
 
 MODE_MAX = 0o777
 HOST_PATH_TYPES = (
@@ -26,6 +36,7 @@ HOST_PATH_TYPES = (
     "BlockDevice",
 )
 MEDIA = ("", "Memory")
+TOO_MANY = "may not specify more than 1 volume type"
 
 
 def volumes(values: Sequence[Volume], place: Place) -> set[str]:
@@ -41,36 +52,26 @@ def volumes(values: Sequence[Volume], place: Place) -> set[str]:
 
 
 def _source(volume: Volume, place: Place) -> None:
-    given = [
-        name
-        for name, source in (
-            ("emptyDir", volume.empty_dir),
-            ("hostPath", volume.host_path),
-            ("configMap", volume.config_map),
-            ("secret", volume.secret),
-        )
-        if source is not None
-    ]
+    given = pod_volumes.sources_of(volume)
     if not given:
         place.required("must specify a volume type")
-    for extra in given[1:]:
-        place.field(extra).forbidden("may not specify more than 1 volume type")
-    if volume.empty_dir:
-        _empty_dir(volume.empty_dir, place.field("emptyDir"))
-    if volume.host_path:
-        _host_path(volume.host_path, place.field("hostPath"))
-    if volume.config_map:
-        _files(volume.config_map.name, volume.config_map, place.field("configMap"), "name")
-    if volume.secret:
-        _files(volume.secret.secret_name, volume.secret, place.field("secret"), "secretName")
+    for position, field in enumerate(given):
+        inner = place.field(pod_volumes.source_names()[field])
+        if position:
+            inner.forbidden(TOO_MANY)
+        _RULES[field](getattr(volume, field), inner)
 
 
 def _empty_dir(source: EmptyDirVolumeSource, place: Place) -> None:
     if source.medium not in MEDIA:
         place.field("medium").unsupported(source.medium, MEDIA)
+    if source.size_limit and (container.amount_of(source.size_limit) or 0) < 0:
+        place.field("sizeLimit").forbidden("SizeLimit field must be a valid resource quantity")
 
 
-def _host_path(source: HostPathVolumeSource, place: Place) -> None:
+def host_path(source: HostPathVolumeSource, place: Place) -> None:
+    """Check a folder or file of the machine."""
+    """Check a folder or file of the machine, as a Pod or a PersistentVolume names it."""
     if source.path:
         container.no_back_steps(source.path, place.field("path"))
     else:
@@ -79,20 +80,94 @@ def _host_path(source: HostPathVolumeSource, place: Place) -> None:
         place.field("type").unsupported(source.type, HOST_PATH_TYPES)
 
 
-def _files(name: str, source: ConfigMapVolumeSource | SecretVolumeSource, place: Place, name_field: str) -> None:
+def _config_map(source: ConfigMapVolumeSource, place: Place) -> None:
+    _named_files(source.name, source.items, place, "name")
+    _mode(source.default_mode, place.field("defaultMode"))
+
+
+def _secret(source: SecretVolumeSource, place: Place) -> None:
+    _named_files(source.secret_name, source.items, place, "secretName")
+    _mode(source.default_mode, place.field("defaultMode"))
+
+
+def _downward_api(source: DownwardAPIVolumeSource, place: Place) -> None:
+    _mode(source.default_mode, place.field("defaultMode"))
+    _downward_files(source.items, place.field("items"))
+
+
+def _projected(source: ProjectedVolumeSource, place: Place) -> None:
+    taken: set[str] = set()
+    for inner, projection in place.field("sources").each(source.sources):
+        for path in _projection(projection, inner):
+            if path in taken:
+                place.invalid(path, "conflicting duplicate paths")
+            taken.add(path)
+    _mode(source.default_mode, place.field("defaultMode"))
+
+
+def _projection(source: VolumeProjection, place: Place) -> list[str]:
+    """Check one source of a projected volume; return the paths that it names."""
+    if sum(each is not None for each in (source.secret, source.config_map, source.downward_api)) > 1:
+        place.forbidden(TOO_MANY)
+    paths: list[str] = []
+    if source.secret is not None:
+        _named_files(source.secret.name, source.secret.items, place.field("secret"), "name")
+        paths += [item.path for item in source.secret.items]
+    if source.config_map is not None:
+        _named_files(source.config_map.name, source.config_map.items, place.field("configMap"), "name")
+        paths += [item.path for item in source.config_map.items]
+    if source.downward_api is not None:
+        _downward_files(source.downward_api.items, place.field("downwardAPI").field("items"))
+        paths += [item.path for item in source.downward_api.items]
+    return paths
+
+
+def _named_files(name: str, items: Sequence[KeyToPath], place: Place, name_field: str) -> None:
     if not name:
         place.field(name_field).required()
-    _mode(source.default_mode, place.field("defaultMode"))
-    for inner, item in place.field("items").each(source.items):
+    else:
+        place.field(name_field).invalid_each(name, syntax.dns_subdomain(name))
+    for inner, item in place.field("items").each(items):
         if not item.key:
             inner.field("key").required()
-        if item.path:
-            container.relative_path(item.path, inner.field("path"))
-        else:
-            inner.field("path").required()
+        _file_path(item.path, inner.field("path"))
         _mode(item.mode, inner.field("mode"))
+
+
+def _downward_files(items: Sequence[DownwardAPIVolumeFile], place: Place) -> None:
+    for inner, item in place.each(items):
+        _file_path(item.path, inner.field("path"))
+        if item.field_ref is not None:
+            downward.field(item.field_ref, inner.field("fieldRef"), downward.VOLUME_FIELDS)
+            if item.resource_field_ref is not None:
+                inner.invalid("resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+        elif item.resource_field_ref is not None:
+            downward.resource(item.resource_field_ref, inner.field("resourceFieldRef"), in_volume=True)
+        else:
+            inner.required("one of fieldRef and resourceFieldRef is required")
+        _mode(item.mode, inner.field("mode"))
+
+
+def _file_path(path: str, place: Place) -> None:
+    """Check where in a volume a file is to lie: inside it, and not where the volume keeps its own."""
+    if not path:
+        place.required()
+        return
+    container.relative_path(path, place)
+    if path.startswith("..") and not path.startswith("../"):
+        place.invalid(path, "must not start with '..'")
 
 
 def _mode(mode: int | None, place: Place) -> None:
     if mode is not None and not 0 <= mode <= MODE_MAX:
         place.invalid(mode, "must be a number between 0 and 0777 (octal), both inclusive")
+
+
+_RULES: Mapping[str, Callable[[Any, Place], None]] = {
+    "empty_dir": _empty_dir,
+    "host_path": host_path,
+    "config_map": _config_map,
+    "secret": _secret,
+    "downward_api": _downward_api,
+    "projected": _projected,
+}
