@@ -47,6 +47,8 @@ class Engine:
         self.watchers: set[asyncio.Queue[Container | None]] = set()
         self.down = ""
         self.start_seconds = 0.0
+        self.commands: dict[str, int] = {}  # how `exec` of a command's last word ends, where that is scripted
+        self.execs = 0
         self.starts = 0
         self.load_cores = 0.0  # of each container
         self.memory_bytes = 16 * 1024 * 1024  # of each container
@@ -265,6 +267,10 @@ class FakeRuntime:
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
         process = self._process(container_id)
+        self.engine.execs += 1
+        if command[-1] in self.engine.commands:
+            code = self.engine.commands[command[-1]]
+            return runtime.ExecResult(code, f"{command[-1]} said {code}\n".encode())
         output: list[str] = []
         shell = Shell(
             command, process.spec.env, lambda path: self._read(process, path), output.append, self.engine.clock.sleep
