@@ -132,7 +132,7 @@ class _Node:
         return Surroundings(
             config=self._config,
             state=self._state,
-            machine=own_node.read_machine(),
+            machine=own_node.read_machine(self._config.data_dir),
             volumes=Volumes.of_node(self._config.data_dir, self._state.node_id),
             clock=self._clock,
             rng=self._rng,

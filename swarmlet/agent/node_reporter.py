@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import structlog
 
-from swarmlet.agent import own_node
+from swarmlet.agent import gauges, own_node
 from swarmlet.agent.fence import Fence
+from swarmlet.agent.pressures import Readings
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, PeerError
-from swarmlet.model import core, kinds, objects
+from swarmlet.model import core, events, kinds, objects
 from swarmlet.runtime import runtime
 from swarmlet.store.commands import Key, Put, Verdict
 from swarmlet.store.replica import Replica
@@ -48,7 +49,7 @@ class SendHeartbeat(Protocol):
 
 
 class NodeReporter:
-    """One for a daemon. `pressures` may be set at any time; the next heartbeat tells of them."""
+    """One for a daemon."""
 
     def __init__(  # noqa: PLR0913  what a Node is made of
         self,
@@ -62,8 +63,8 @@ class NodeReporter:
         config: Config,
         fence: Fence,
         send: SendHeartbeat,
+        record: Callable[[events.Note], None],
     ) -> None:
-        self.pressures: tuple[str, ...] | None = None
         self.info: runtime.RuntimeInfo | None = None
         self._node = node
         self._machine = machine
@@ -74,6 +75,8 @@ class NodeReporter:
         self._config = config
         self._fence = fence
         self._send = send
+        self._record = record
+        self._pressures: tuple[str, ...] | None = None
         self._is_registered = False
         self._is_outdated = False
         self._unwell = "the agent is starting"
@@ -98,14 +101,32 @@ class NodeReporter:
         await self._replica.linearize()
         key = Key(kinds.NODE.resource, "", self._node.name)
         stored = self._replica.view.get(key)
-        described = own_node.describe(self._node, self.info, self._machine, self._config)
+        described = own_node.describe(self._node, self.info, self._machine, self._config, await self.read_gauges())
         known = cast("core.Node", stored.object) if stored else None
         node = own_node.merged(known, described, self._clock.now(), self._rng)
         put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
         (outcome,) = await self._replica.propose([put])
         stands = outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED)
         self._is_registered |= stands
+        if stands and known is not None and (note := own_node.reboot_note(known, described)) is not None:
+            self._record(note)
         return stands
+
+    async def read_gauges(self) -> Readings:
+        """Return what the machine has left now; nothing before the engine was found."""
+        if self.info is None or isinstance(self._machine.gauges, gauges.NoGauges):
+            return {}
+        return await asyncio.to_thread(self._machine.gauges.read, self.info.data_root)
+
+    def tell_pressures(self, held: tuple[str, ...]) -> None:
+        """Tell the leader with the next heartbeats which conditions of pressure hold."""
+        self._pressures = held
+
+    def note(self, type_: str, reason: str, message: str) -> None:
+        """Record an event of this node's."""
+        stored = self._replica.view.get(Key(kinds.NODE.resource, "", self._node.name))
+        if stored is not None:
+            self._record(events.Note(stored.object, type_, reason, message))
 
     async def beat(self) -> None:
         """Tell the leader how the node is, for ever."""
@@ -114,7 +135,7 @@ class NodeReporter:
             wants_lease = self._is_registered and self._fence.wants_lease
             try:
                 has_lease = await self._send(
-                    ready=not self._unwell, message=self._unwell, wants_lease=wants_lease, pressures=self.pressures
+                    ready=not self._unwell, message=self._unwell, wants_lease=wants_lease, pressures=self._pressures
                 )
                 if has_lease:
                     self._fence.renew(since)

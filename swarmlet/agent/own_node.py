@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 import swarmlet
+from swarmlet.agent import gauges, local_volumes
+from swarmlet.agent.pressures import Readings
 from swarmlet.config import Config
-from swarmlet.model import core, names, quantity, singletons
+from swarmlet.model import core, events, names, quantity, singletons, thresholds, volumes
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.runtime import runtime
 
-PODS_MAX = 110
+EPHEMERAL_STORAGE = "ephemeral-storage"
+PULLED_IMAGES_FILE = "pulled-images.json"
 OPERATING_SYSTEM = "linux"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
@@ -34,39 +37,45 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What the kernel and systemd call this machine; empty where they do not."""
+    """What the kernel and systemd call this machine, empty where they do not; and what tells how much it has left.
+
+    `pulled_images` is the file that remembers which images this daemon has fetched, None for none.
+    """
 
     machine_id: str = ""
     boot_id: str = ""
     system_uuid: str = ""
+    gauges: gauges.Gauges = field(default_factory=gauges.NoGauges)
+    pulled_images: Path | None = None
 
 
-def read_machine() -> Machine:
-    """Read the machine's own ids."""
+def read_machine(data_dir: Path) -> Machine:
+    """Read the machine's own ids. `data_dir` is where this daemon keeps its files."""
     return Machine(
+        gauges=gauges.KernelGauges(data_dir),
+        pulled_images=data_dir / PULLED_IMAGES_FILE,
         machine_id=_text("/etc/machine-id"),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         system_uuid=_text("/sys/class/dmi/id/product_uuid"),
     )
 
 
-def describe(identity: NodeIdentity, info: runtime.RuntimeInfo, machine: Machine, config: Config) -> core.Node:
-    """Return the Node as this machine is, without what others write: uid, conditions, taints."""
-    reserved = config.reserved
-    capacity = {
-        "cpu": quantity.from_milli(info.cpus * 1000),
-        "memory": _memory(info.memory_bytes),
-        "pods": str(PODS_MAX),
-    }
-    allocatable = capacity | {
-        "cpu": quantity.from_milli(max(0, info.cpus * 1000 - quantity.to_milli(reserved.cpu))),
-        "memory": _memory(max(0, info.memory_bytes - quantity.to_int(reserved.memory))),
-    }
+def describe(
+    identity: NodeIdentity, info: runtime.RuntimeInfo, machine: Machine, config: Config, readings: Readings
+) -> core.Node:
+    """Return the Node as this machine is, without what others write: uid, conditions, taints.
+
+    `readings` tell what it has of what the engine does not know: the size of its disk.
+    """
+    capacity, allocatable = resources(info, config, readings)
     return core.Node(
         metadata=ObjectMeta(
             name=identity.name,
             labels={**config.labels, **_own_labels(identity, info)},
-            annotations={singletons.FENCE_AFTER: f"{config.node_lifecycle.fence_after_seconds:g}"},
+            annotations={
+                singletons.FENCE_AFTER: f"{config.node_lifecycle.fence_after_seconds:g}",
+                volumes.VOLUMES_DIR: str(config.data_dir / local_volumes.FOLDER),
+            },
         ),
         status=core.NodeStatus(
             capacity=capacity,
@@ -81,6 +90,30 @@ def describe(identity: NodeIdentity, info: runtime.RuntimeInfo, machine: Machine
     )
 
 
+def resources(info: runtime.RuntimeInfo, config: Config, readings: Readings) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the machine's capacity, and what Pods may have of it.
+
+    Kept back is what is reserved and what eviction keeps free: Pods that use what they asked for do not bring the node
+    under pressure. Source: kubernetes pkg/kubelet/cm/node_container_manager_linux.go (GetNodeAllocatableAbsolute).
+    """
+    kept_free = {each.signal: each for each in thresholds.read(config.eviction.hard)}
+    memory, cpu = info.memory_bytes, info.cpus * 1000
+    threshold = kept_free.get(thresholds.MEMORY_AVAILABLE)
+    kept = quantity.to_int(config.reserved.memory) + (threshold.of(memory) if threshold else 0)
+    capacity = {"cpu": quantity.from_milli(cpu), "memory": _memory(memory), "pods": str(config.max_pods)}
+    allocatable = capacity | {
+        "cpu": quantity.from_milli(max(0, cpu - quantity.to_milli(config.reserved.cpu))),
+        "memory": _memory(max(0, memory - kept)),
+    }
+    disk = readings.get(thresholds.IMAGEFS_AVAILABLE) or readings.get(thresholds.NODEFS_AVAILABLE)
+    if disk is not None:
+        threshold = kept_free.get(thresholds.NODEFS_AVAILABLE)
+        kept = quantity.to_int(config.reserved.ephemeral_storage) + (threshold.of(disk.capacity) if threshold else 0)
+        capacity[EPHEMERAL_STORAGE] = _memory(disk.capacity)
+        allocatable[EPHEMERAL_STORAGE] = str(max(0, disk.capacity - kept))
+    return capacity, allocatable
+
+
 def merged(stored: core.Node | None, described: core.Node, now: datetime, rng: random.Random) -> core.Node:
     """Return what is to be stored: what this machine says of itself, and of the stored Node what others wrote."""
     if stored is None:
@@ -91,6 +124,15 @@ def merged(stored: core.Node | None, described: core.Node, now: datetime, rng: r
     metadata = msgspec.structs.replace(stored.metadata, labels=labels, annotations=annotations, resource_version="")
     status = msgspec.structs.replace(described.status, conditions=stored.status.conditions)
     return msgspec.structs.replace(stored, metadata=metadata, status=status)
+
+
+def reboot_note(stored: core.Node, described: core.Node) -> events.Note | None:
+    """Return the event that the machine has been started anew since its Node was written."""
+    before, now = stored.status.node_info, described.status.node_info
+    if before is None or now is None or not before.boot_id or not now.boot_id or before.boot_id == now.boot_id:
+        return None
+    message = f"Node {stored.metadata.name} has been rebooted, boot id: {now.boot_id}"
+    return events.Note(stored, events.WARNING, "Rebooted", message)
 
 
 def _own_labels(identity: NodeIdentity, info: runtime.RuntimeInfo) -> dict[str, str]:

@@ -81,6 +81,7 @@ class Agent:
             config=config,
             fence=self._fence,
             send=send_heartbeat,
+            record=self._record,
         )
         self._workers: dict[str, PodWorker] = {}
         self._uids: dict[Key, str] = {}
@@ -143,7 +144,7 @@ class Agent:
         worker = self._workers.get(container.pod.uid)
         if worker is not None:
             message = f"cut off from the quorum since {since:%H:%M:%S}: stopped {container.name}, to run it never twice"
-            self._journal.record(events.Note(worker.machine.pod, events.WARNING, "Fenced", message), self._clock.now())
+            self._record(events.Note(worker.machine.pod, events.WARNING, "Fenced", message))
 
     # Pods
 
@@ -296,9 +297,12 @@ class Agent:
             fence=self._fence,
             find=self._find,
             spawn=tasks.create_task,
-            record=lambda note: self._journal.record(note, self._clock.now()),
+            record=self._record,
             changed=self._writer.changed,
         )
+
+    def _record(self, note: events.Note) -> None:
+        self._journal.record(note, self._clock.now())
 
     def _find(self, key: Key) -> Object | None:
         stored = self._replica.view.get(key)

@@ -105,6 +105,11 @@ def _with_requests(total: Mapping[str, int], container: Container) -> dict[str, 
     return added
 
 
+def images(spec: PodSpec) -> Iterable[str]:
+    """Yield the images of all containers."""
+    return (container.image for container in (*spec.init_containers, *spec.containers))
+
+
 def _asked(resources: Mapping[str, str]) -> dict[str, int]:
     amounts = {name: quantity.to_milli(resources[name]) for name in QOS_RESOURCES if name in resources}
     return {name: amount for name, amount in amounts.items() if amount}
