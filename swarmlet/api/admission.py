@@ -17,11 +17,12 @@ import msgspec
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import decode, defaults, kinds, names, objects, validation
+from swarmlet.model import decode, defaults, kinds, names, objects, pods, validation
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
+from swarmlet.model.pod import Pod
 
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
@@ -76,6 +77,7 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         finalizers=metadata.finalizers,
     )
     complete = defaults.fill(_begun(target.kind, msgspec.structs.replace(value, metadata=fresh)))
+    complete = pods.admitted(complete) if isinstance(complete, Pod) else complete
     validation.validate(complete)
     return complete
 
