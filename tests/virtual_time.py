@@ -38,6 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = JumpingSelector()
         super().__init__(self._jumping)
+        self._default_executor = AtOnce()  # time would jump while a thread is at work
 
     def time(self) -> float:
         return self._jumping.now

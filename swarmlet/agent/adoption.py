@@ -76,7 +76,8 @@ def failure(status: PodStatus) -> stimuli.Fail | None:
 def take_as_done(init: Record) -> None:
     """An init container whose Pod went on after it must have succeeded, whatever is left of it."""
     if init.life in (Life.WAITING, Life.EXITED) and not init.is_sidecar:
-        init.terminated = ContainerStateTerminated(exit_code=0, reason="Completed")
+        if init.terminated is None or init.terminated.exit_code:
+            init.terminated = ContainerStateTerminated(exit_code=0, reason="Completed")
         init.move(Life.DONE)
 
 

@@ -111,6 +111,10 @@ class PodMachine:
             return None
         return record.previous if previous else record.current
 
+    def field_path(self, name: str) -> str:
+        """Return where a container stands in the Pod, as Events name it."""
+        return self._expect(name).field_path
+
     def running(self) -> list[runtime.Container]:
         """Return the containers that run as far as is known, the sandbox too."""
         found = [record.current for record in self._records() if record.has_started and record.current]

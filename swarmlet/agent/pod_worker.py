@@ -10,11 +10,13 @@ from typing import Any
 
 import structlog
 
-from swarmlet.agent import container_steps, downward, environment, images, pre_stop, specs, stimuli
+from swarmlet.agent import container_steps, downward, environment, hooks, images, prober, specs, stimuli
 from swarmlet.agent.downward import Find
 from swarmlet.agent.fence import Fence
 from swarmlet.agent.images import Images
 from swarmlet.agent.pod_machine import PodMachine
+from swarmlet.agent.probing import Target
+from swarmlet.agent.termination import Terminations
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError, SwarmletError
@@ -39,6 +41,9 @@ class Tools:
     images: Images
     volumes: Volumes
     fence: Fence
+    hooks: hooks.Hooks
+    prober: prober.Prober
+    terminations: Terminations
     find: Find
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     record: Callable[[events.Note], None]
@@ -55,6 +60,7 @@ class PodWorker:
         self.cleaned = False
         self._tools = tools
         self._alarm: asyncio.Task[None] | None = None
+        self._probes = prober.PodProbes(tools.prober, self._probed, self._tell_unhealthy)
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
         """Tell the machine what happened, and begin what it wants done."""
@@ -71,7 +77,25 @@ class PodWorker:
                     self._set_alarm(at)
                 case _:
                     self._tools.spawn(self._perform(instruction))
+        self._probes.follow(self.machine.probe_targets())
         self._tools.changed(self)
+
+    def observe(self, container: runtime.Container) -> None:
+        """Tell the machine how the runtime says that a container of the Pod's is."""
+        if container.state is runtime.State.EXITED and container.name != runtime.SANDBOX:
+            self._tools.spawn(self._observe_end(container))
+        else:
+            self.feed(stimuli.Observed(container))
+
+    async def _observe_end(self, container: runtime.Container) -> None:
+        self.feed(stimuli.Observed(await self._tools.terminations.with_message(self.machine.pod, container)))
+
+    def _probed(self, target: Target, passed: bool) -> None:
+        self.feed(stimuli.Probed(target.container.name, target.container_id, target.kind, passed))
+
+    def _tell_unhealthy(self, target: Target, message: str) -> None:
+        note = events.Note(self.machine.pod, events.WARNING, "Unhealthy", message.strip(), target.field_path)
+        self._tools.record(note)
 
     async def _perform(self, instruction: stimuli.Instruction) -> None:
         try:
@@ -104,17 +128,20 @@ class PodWorker:
                 env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ip), tools.find)
                 mounts = await self._mounts(container, env)
                 spec = specs.container_spec(pod, container, attempt, sandbox, env, mounts)
-                return stimuli.Started(container.name, await self._start(tools.runtime.start, spec))
+                spec = await tools.terminations.with_file(pod, container, spec)
+                started = await self._start(tools.runtime.start, spec)
+                return stimuli.Started(container.name, await tools.terminations.with_message(pod, started))
+            case stimuli.RunPostStart():
+                return await self._run_post_start(instruction)
             case stimuli.StopContainer():
-                return stimuli.Observed(await self._stop(instruction))
+                return stimuli.Observed(await tools.terminations.with_message(pod, await self._stop(instruction)))
             case stimuli.RemoveContainer(container_id):
                 await tools.runtime.remove(container_id)
                 return stimuli.Removed(container_id)
             case stimuli.Finish():
                 if singletons.must_be_single(pod):
                     await tools.fence.confirm_end(lambda: self.machine.is_gone)
-                if pod.spec.volumes:
-                    await asyncio.to_thread(tools.volumes.remove, self.uid)
+                await asyncio.to_thread(tools.volumes.remove, self.uid)
                 self.cleaned = True
                 tools.changed(self)
         return None
@@ -147,22 +174,39 @@ class PodWorker:
 
     async def _stop(self, instruction: stimuli.StopContainer) -> runtime.Container:
         """Run preStop, ask to end, kill: all within the grace period."""
-        clock, lifecycle = self._tools.clock, instruction.container.lifecycle
+        pod, clock, lifecycle = self.machine.pod, self._tools.clock, instruction.container.lifecycle
         grace = float(instruction.grace_seconds)
         if lifecycle is not None and lifecycle.pre_stop is not None and grace > 0:
             began = clock.monotonic()
-            hook = pre_stop.PreStop(self._tools.runtime, clock, instruction.container_id, self.machine.pod_ip)
-            error = await hook.run(lifecycle.pre_stop, instruction.container, timeout_seconds=grace)
+            error = await self._tools.hooks.run(
+                lifecycle.pre_stop,
+                instruction.container,
+                instruction.container_id,
+                self.machine.pod_ip,
+                timeout_seconds=grace,
+            )
             if error:
-                note = events.Note(
-                    self.machine.pod, events.WARNING, "FailedPreStopHook", f"PreStopHook failed: {error}"
-                )
-                self._tools.record(note)
+                where = self.machine.field_path(instruction.container.name)
+                message = f"PreStopHook failed: {error}"
+                self._tools.record(events.Note(pod, events.WARNING, "FailedPreStopHook", message, where))
             grace = max(grace - (clock.monotonic() - began), GRACE_SECONDS_MIN)
         try:
             return await self._tools.runtime.stop(instruction.container_id, grace_seconds=grace)
         except runtime.ContainerGoneError:
             return self._gone(instruction)
+
+    async def _run_post_start(self, instruction: stimuli.RunPostStart) -> stimuli.HookEnded:
+        container, container_id = instruction.container, instruction.container_id
+        assert container.lifecycle is not None
+        assert container.lifecycle.post_start is not None
+        error = await self._tools.hooks.run(
+            container.lifecycle.post_start,
+            container,
+            container_id,
+            self.machine.pod_ip,
+            timeout_seconds=hooks.POST_START_SECONDS_MAX,
+        )
+        return stimuli.HookEnded(container.name, container_id, error)
 
     def _gone(self, instruction: stimuli.StopContainer) -> runtime.Container:
         return runtime.Container(
@@ -175,7 +219,7 @@ class PodWorker:
         )
 
     def _tell_pulling(self, name: str, message: str) -> None:
-        where = f"spec.containers{{{name}}}"
+        where = self.machine.field_path(name)
         self._tools.record(events.Note(self.machine.pod, events.NORMAL, "Pulling", message, where))
 
     def _set_alarm(self, at: datetime) -> None:
@@ -204,6 +248,8 @@ def failure(instruction: stimuli.Instruction, error: Exception) -> stimuli.Stimu
             if isinstance(error, runtime.ImageMissingError):
                 return stimuli.ImageVanished(container.name, message)
             return stimuli.StartFailed(container.name, start_failure_reason(error), message)
+        case stimuli.RunPostStart(container_id, container):
+            return stimuli.HookEnded(container.name, container_id, message)
         case stimuli.StopContainer(container_id):
             return stimuli.StopFailed(container_id, message)
         case stimuli.RemoveContainer(container_id):

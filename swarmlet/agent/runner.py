@@ -16,9 +16,11 @@ from typing import cast
 
 import structlog
 
-from swarmlet.agent import event_writer, fence, images, node_reporter, own_node, pod_writer, sources, stimuli
+from swarmlet.agent import event_writer, fence, hooks, images, node_reporter, own_node, pod_writer, probe_actions, prober, sources, stimuli
+from swarmlet.agent.http_calls import HttpCalls
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
+from swarmlet.agent.termination import Terminations
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
@@ -60,6 +62,8 @@ class Agent:
         self._clock = clock
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._images = images.Images(runtime, clock)
+        self._http = HttpCalls()
+        self._terminations = Terminations(runtime, volumes)
         self._volumes = volumes
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
@@ -111,6 +115,7 @@ class Agent:
                 await self._follow()
             finally:
                 unsubscribe()
+                await self._http.close()
 
     async def say_goodbye(self) -> None:
         """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""
@@ -226,7 +231,8 @@ class Agent:
             by_pod.setdefault(container.pod.uid, []).append(container)
         for stored in self._replica.view.pods_on(self._node.name):
             pod = cast("Pod", stored.object)
-            worker = self._start_worker(pod, by_pod.pop(pod.metadata.uid, ()))
+            found = await self._terminations.with_messages(pod, by_pod.pop(pod.metadata.uid, ()))
+            worker = self._start_worker(pod, found)
             worker.feed(stimuli.PodChanged(pod))
         log.info("pods_adopted", pods=len(self._workers), orphans=len(by_pod))
         self._remove_orphans([each for containers in by_pod.values() for each in containers])
@@ -268,7 +274,7 @@ class Agent:
     def _observe(self, container: runtime.Container) -> None:
         worker = self._workers.get(container.pod.uid)
         if worker is not None:
-            worker.feed(stimuli.Observed(container))
+            worker.observe(container)
 
     def _remove_orphans(self, containers: Sequence[runtime.Container]) -> None:
         assert self._tools is not None
@@ -295,6 +301,11 @@ class Agent:
             images=self._images,
             volumes=self._volumes,
             fence=self._fence,
+            hooks=hooks.Hooks(self._runtime, self._clock, self._http),
+            prober=prober.Prober(
+                self._clock, probe_actions.ProbeActions(self._runtime, self._http).run, tasks.create_task
+            ),
+            terminations=self._terminations,
             find=self._find,
             spawn=tasks.create_task,
             record=self._record,

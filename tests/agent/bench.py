@@ -13,6 +13,7 @@ import msgspec
 from swarmlet.agent import adoption, stimuli
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import failure
+from swarmlet.agent.probing import Kind
 from swarmlet.agent.stimuli import Instruction, Stimulus
 from swarmlet.model import objects
 from swarmlet.model.container import Container
@@ -26,17 +27,21 @@ from tests.virtual_time import EPOCH
 SETTINGS = Settings(host_ip="10.0.0.1", id_scheme="fake")
 
 
-def new_pod(*names: str, inits: tuple[str, ...] = (), volume: bool = False, **spec: Any) -> Pod:
+def new_pod(*names: str | Container, inits: tuple[str | Container, ...] = (), volume: bool = False, **spec: Any) -> Pod:
     volumes = (Volume(name="v", empty_dir=EmptyDirVolumeSource()),) if volume else ()
     return Pod(
         metadata=ObjectMeta(name="web", namespace="default", uid="uid-web", generation=1),
         spec=PodSpec(
-            containers=tuple(Container(name=name, image="web:1") for name in names or ("main",)),
-            init_containers=tuple(Container(name=name, image="web:1") for name in inits),
+            containers=tuple(map(_container, names or ("main",))),
+            init_containers=tuple(map(_container, inits)),
             volumes=volumes,
             **({"restart_policy": "Always"} | spec),
         ),
     )
+
+
+def _container(each: str | Container) -> Container:
+    return Container(name=each, image="web:1") if isinstance(each, str) else each
 
 
 class Bench:
@@ -98,6 +103,16 @@ class Bench:
         self.there[container.id] = ended
         self.feed(stimuli.Observed(ended))
 
+    def probe(self, kind: Kind, name: str = "main", *, passed: bool = True) -> None:
+        """So many results of a probe came in that it counts; nothing happens where nobody probes."""
+        for target in self.machine.probe_targets():
+            if target.kind is kind and target.container.name == name:
+                self.feed(stimuli.Probed(name, target.container_id, kind, passed))
+
+    def probed(self) -> set[tuple[str, str]]:
+        """Return who is probed, and how."""
+        return {(each.container.name, each.kind.value) for each in self.machine.probe_targets()}
+
     def vanish(self, name: str = "main") -> None:
         """A container is removed by another hand."""
         container = self.running(name)
@@ -129,7 +144,7 @@ class Bench:
         fresh.feed(stimuli.PodChanged(fresh.pod))
         return fresh
 
-    def _outcome(self, instruction: Instruction) -> Stimulus:
+    def _outcome(self, instruction: Instruction) -> Stimulus:  # noqa: PLR0911  an arm each
         match instruction:
             case stimuli.MakeVolumes():
                 return stimuli.VolumesReady()
@@ -141,6 +156,8 @@ class Bench:
                 return stimuli.Started(
                     container.name, self._start(container.name, attempt, adoption.spec_hash(container))
                 )
+            case stimuli.RunPostStart(container_id, container):
+                return stimuli.HookEnded(container.name, container_id, "")
             case stimuli.StopContainer(container_id):
                 return stimuli.Observed(self._stop(container_id, instruction.container.name))
             case stimuli.RemoveContainer(container_id):
@@ -222,4 +239,8 @@ def _happenings(bench: Bench, rng: random.Random) -> list[Callable[[], None]]:
     if names:
         name = rng.choice(names)
         found += [lambda: bench.exit(name, rng.choice([0, 1, 137])), lambda: bench.vanish(name)]
+    targets = bench.machine.probe_targets()
+    if targets:
+        target, passed = rng.choice(targets), rng.random() < 0.7
+        found += [lambda: bench.probe(target.kind, target.container.name, passed=passed)] * 2
     return found
