@@ -17,13 +17,15 @@ from typing import Annotated, Any
 from swarmlet import config_file
 from swarmlet.config_file import Rule
 from swarmlet.errors import ConfigError
-from swarmlet.model import thresholds
+from swarmlet.model import device_classes, thresholds
+from swarmlet.model.device_classes import DeviceClass
 from swarmlet.model.singletons import FENCE_AFTER_SECONDS_MAX
 
 DEFAULT_PATH = Path("/etc/swarmlet/config.yaml")
 DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
 DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 CONSENSUS_FOLDER = "raft"
+SECCOMP_FOLDER = "seccomp"
 PORT = 7600
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
 NODE_NAME_LENGTH_MAX = 63
@@ -282,6 +284,10 @@ class Config:
     docker_host: Annotated[str, _docker_host] = ""
     container_runtime: Annotated[str, _one_of("auto", "crun", "runc")] = "auto"
     labels: Annotated[Mapping[str, str], _labels] = dataclasses.field(default_factory=dict)
+    devices: Annotated[Mapping[str, DeviceClass], device_classes.read] = dataclasses.field(default_factory=dict)
+    seccomp_dir: Annotated[Path, _path] = DEFAULT_DATA_DIR / SECCOMP_FOLDER
+    registry_credentials: Annotated[Path | None, _path] = None
+    resolv_conf: Annotated[Path, _path] = Path("/etc/resolv.conf")
     reserved: Reserved = Reserved()
     max_pods: Annotated[int, _integer(1, 1_000)] = 110
     eviction: Eviction = dataclasses.field(default_factory=Eviction)
@@ -329,6 +335,8 @@ def _derived(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
         )
     if "socket" not in given and config.data_dir != DEFAULT_DATA_DIR:
         found["socket"] = config_file.checked(_socket_path, config.data_dir / "swarmlet.sock", "socket (in data_dir)")
+    if "seccomp_dir" not in given:
+        found["seccomp_dir"] = config.data_dir / SECCOMP_FOLDER
     if config.advertise.endswith(":0"):
         found["advertise"] = config.advertise.removesuffix(":0") + ":" + config.listen.rpartition(":")[2]
     return found

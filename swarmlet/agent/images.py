@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swarmlet.agent.image_access import ImageAccess
+from swarmlet.agent.keyring import Entry, Keyring
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.model.container import Container
@@ -34,31 +36,33 @@ class NeverPullError(EngineError):
 class Images:
     """Finds out whether an image is here and fetches it where the policy asks for it."""
 
-    def __init__(self, runtime_: runtime.Runtime, clock: Clock) -> None:
+    def __init__(self, runtime_: runtime.Runtime, clock: Clock, access: ImageAccess) -> None:
         self._runtime = runtime_
         self._clock = clock
+        self._access = access
         self._known: dict[str, str] = {}
-        self._under_way: dict[str, asyncio.Future[Fetched]] = {}
+        self._under_way: dict[tuple[str, tuple[Entry, ...]], asyncio.Future[Fetched]] = {}
         self._pulls = asyncio.Semaphore(PULLS_MAX)
 
-    async def fetch(self, container: Container, tell: TellPulling) -> Fetched:
-        """Return the image's id once it is here.
+    async def fetch(self, container: Container, keyring: Keyring, tell: TellPulling) -> Fetched:
+        """Return the image's id once it is here, and may be used by whoever has these credentials.
 
         Raises `PullError`, `NeverPullError`, or `EngineError` where the engine does not answer.
         """
         image, policy = container.image, container.image_pull_policy
+        entries = keyring.lookup(image)
         if policy != "Always":
-            if image in self._known:
+            image_id = self._known[image] if image in self._known else await self._find(image)
+            if image_id is not None and self._access.may_use(image, image_id, entries):
+                self._remember(image, image_id)
                 return self._present(image)
-            try:
-                self._remember(image, await self._runtime.image_id(image))
-                return self._present(image)
-            except runtime.ImageMissingError as error:
-                if policy == "Never":
-                    told = f'Container image "{image}" is not present with pull policy of Never'
-                    raise NeverPullError(told) from error
+            if policy == "Never":
+                why = "not present with pull policy of Never"
+                if image_id is not None:
+                    why = "present with pull policy of Never but does not have the proper credentials to be used"
+                raise NeverPullError(f'Container image "{image}" is {why}')
         tell(f'Pulling image "{image}"')
-        return await self._pull_once(image, tell)
+        return await self._pull_once(image, entries, tell)
 
     def forget(self, image: str) -> None:
         """Note that an image thought to be here is not."""
@@ -67,22 +71,29 @@ class Images:
     def _present(self, image: str) -> Fetched:
         return Fetched(self._known[image], f'Container image "{image}" already present on machine')
 
-    async def _pull_once(self, image: str, tell: TellPulling) -> Fetched:
-        """Pull, or wait for the pull that is under way and share its fate."""
-        if image in self._under_way:
-            return await self._under_way[image]
-        outcome: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
-        self._under_way[image] = outcome
+    async def _find(self, image: str) -> str | None:
         try:
-            outcome.set_result(await self._pull(image, tell))
+            return await self._runtime.image_id(image)
+        except runtime.ImageMissingError:
+            return None
+
+    async def _pull_once(self, image: str, entries: tuple[Entry, ...], tell: TellPulling) -> Fetched:
+        """Pull, or wait for the pull with the same credentials that is under way and share its fate."""
+        key = (image, entries)
+        if key in self._under_way:
+            return await self._under_way[key]
+        outcome: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = outcome
+        try:
+            outcome.set_result(await self._pull(image, entries, tell))
         except EngineError as error:
             outcome.set_exception(error)
         finally:
-            del self._under_way[image]
+            del self._under_way[key]
             outcome.cancel()  # only where neither came about: this task is being cancelled
         return await outcome
 
-    async def _pull(self, image: str, tell: TellPulling) -> Fetched:
+    async def _pull(self, image: str, entries: tuple[Entry, ...], tell: TellPulling) -> Fetched:
         async with self._pulls:
             started = told_at = self._clock.monotonic()
 
@@ -92,10 +103,28 @@ class Images:
                     told_at = self._clock.monotonic()
                     tell(f'Pulling image "{image}": {line}')
 
-            image_id = await self._runtime.pull(image, progress)
+            before = await self._find(image)
+            image_id, entry = await self._pull_with(image, entries, progress, is_new=before is None)
+        await self._access.fetched(image, image_id, entry, was_here=before == image_id)
         self._remember(image, image_id)
         seconds = self._clock.monotonic() - started
         return Fetched(image_id, f'Successfully pulled image "{image}" in {seconds:.1f}s')
+
+    async def _pull_with(
+        self, image: str, entries: tuple[Entry, ...], progress: runtime.Progress, *, is_new: bool
+    ) -> tuple[str, Entry | None]:
+        """Pull with the first credentials that the registry accepts; return the image's id and whose they were."""
+        if not entries:
+            return await self._runtime.pull(image, progress), None
+        if is_new and not any(entry.is_machines for entry in entries):
+            await self._access.begin(image)
+        refusals: list[str] = []
+        for entry in entries:
+            try:
+                return await self._runtime.pull(image, progress, entry.credentials), entry
+            except runtime.PullError as error:
+                refusals.append(str(error))
+        raise runtime.PullError("; ".join(dict.fromkeys(refusals)))
 
     def _remember(self, image: str, image_id: str) -> None:
         if len(self._known) >= KNOWN_MAX:

@@ -64,6 +64,7 @@ class NodeReporter:
         fence: Fence,
         send: SendHeartbeat,
         record: Callable[[events.Note], None],
+        with_devices: Callable[[core.Node], core.Node],
     ) -> None:
         self.info: runtime.RuntimeInfo | None = None
         self._node = node
@@ -76,6 +77,7 @@ class NodeReporter:
         self._fence = fence
         self._send = send
         self._record = record
+        self._with_devices = with_devices
         self._pressures: tuple[str, ...] | None = None
         self._is_registered = False
         self._is_outdated = False
@@ -101,7 +103,9 @@ class NodeReporter:
         await self._replica.linearize()
         key = Key(kinds.NODE.resource, "", self._node.name)
         stored = self._replica.view.get(key)
-        described = own_node.describe(self._node, self.info, self._machine, self._config, await self.read_gauges())
+        readings = await self.read_gauges()
+        described = own_node.describe(self._node, self.info, self._machine, self._config, readings)
+        described = self._with_devices(described)
         known = cast("core.Node", stored.object) if stored else None
         node = own_node.merged(known, described, self._clock.now(), self._rng)
         put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterator
 from datetime import datetime
 
-from swarmlet.agent import container_life, environment, stimuli
+from swarmlet.agent import container_life, sandboxes, stimuli
 from swarmlet.agent.container_life import BackOff
 from swarmlet.agent.stimuli import Instruction, Tell
 from swarmlet.model import events
@@ -60,8 +60,7 @@ class Ground:
     """Volumes and sandbox of one Pod. `attempt` is the number of the next sandbox."""
 
     def __init__(self, pod: Pod, pause: Pause) -> None:
-        several = len(pod.spec.containers) + len(pod.spec.init_containers) > 1
-        self.needs_sandbox = (several or environment.tells_pod_ip(pod)) and not pod.spec.host_network
+        self.needs_sandbox = sandboxes.is_needed(pod)
         self.sandbox: runtime.Container | None = None
         self._attempt = 0
         self._sandbox_step = Step.ABSENT

@@ -13,6 +13,7 @@ import structlog
 from swarmlet.agent import container_steps, downward, environment, hooks, images, prober, specs, stimuli
 from swarmlet.agent.downward import Find
 from swarmlet.agent.fence import Fence
+from swarmlet.agent.grants import Grants
 from swarmlet.agent.images import Images
 from swarmlet.agent.pod_machine import PodMachine
 from swarmlet.agent.probing import Target
@@ -40,6 +41,7 @@ class Tools:
     clock: Clock
     images: Images
     volumes: Volumes
+    grants: Grants
     fence: Fence
     hooks: hooks.Hooks
     prober: prober.Prober
@@ -117,17 +119,19 @@ class PodWorker:
                 await asyncio.to_thread(tools.volumes.make, pod, tools.find)
                 return stimuli.VolumesReady()
             case stimuli.StartSandbox(attempt):
-                spec = specs.sandbox_spec(pod, attempt)
+                spec = await tools.grants.for_sandbox(pod, specs.sandbox_spec(pod, attempt))
                 return stimuli.SandboxStarted(await self._start(tools.runtime.start_sandbox, spec))
             case stimuli.FetchImage(container):
+                keyring = await tools.grants.keyring(pod)
                 fetched = await tools.images.fetch(
-                    container, lambda message: self._tell_pulling(container.name, message)
+                    container, keyring, lambda message: self._tell_pulling(container.name, message)
                 )
                 return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
             case stimuli.StartContainer(container, attempt, sandbox):
                 env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ip), tools.find)
                 mounts = await self._mounts(container, env)
                 spec = specs.container_spec(pod, container, attempt, sandbox, env, mounts)
+                spec = await tools.grants.for_container(pod, container, spec)
                 spec = await tools.terminations.with_file(pod, container, spec)
                 started = await self._start(tools.runtime.start, spec)
                 return stimuli.Started(container.name, await tools.terminations.with_message(pod, started))

@@ -17,7 +17,9 @@ from typing import cast
 import structlog
 
 from swarmlet.agent import event_writer, fence, hooks, images, node_reporter, own_node, pod_writer, probe_actions, prober, sources, stimuli
+from swarmlet.agent.grants import Grants
 from swarmlet.agent.http_calls import HttpCalls
+from swarmlet.agent.image_access import ImageAccess
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.termination import Terminations
@@ -25,7 +27,7 @@ from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
-from swarmlet.model import events, kinds, singletons
+from swarmlet.model import events, kinds, pods, singletons
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.runtime import runtime
@@ -36,6 +38,7 @@ PODS = kinds.POD.resource
 SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource)
 RETRY_SECONDS = 1.0
 ORPHAN_GRACE_SECONDS = 2.0
+IMAGE_ACCESS_FILE = "image-access.json"
 
 log = structlog.get_logger()
 
@@ -61,7 +64,7 @@ class Agent:
         self._runtime = runtime
         self._clock = clock
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
-        self._images = images.Images(runtime, clock)
+        self._images = images.Images(runtime, clock, ImageAccess(config.data_dir / IMAGE_ACCESS_FILE))
         self._http = HttpCalls()
         self._terminations = Terminations(runtime, volumes)
         self._volumes = volumes
@@ -75,6 +78,14 @@ class Agent:
             needed=self._runs_singletons,
             stopped=self._note_fenced,
         )
+        self._grants = Grants(
+            config=config,
+            engine=runtime,
+            info=lambda: self._reporter.info,
+            find=self._find,
+            tell=self._record,
+            active=lambda: [uid for uid, each in self._workers.items() if not pods.is_finished(each.machine.pod)],
+        )
         self._reporter = node_reporter.NodeReporter(
             node=node,
             machine=machine,
@@ -86,6 +97,7 @@ class Agent:
             fence=self._fence,
             send=send_heartbeat,
             record=self._record,
+            with_devices=self._grants.with_devices,
         )
         self._workers: dict[str, PodWorker] = {}
         self._uids: dict[Key, str] = {}
@@ -205,6 +217,7 @@ class Agent:
     def _start_worker(self, pod: Pod, containers: Sequence[runtime.Container]) -> PodWorker:
         assert self._tools is not None
         assert self._settings is not None
+        self._grants.adopt(pod, containers)
         worker = PodWorker(PodMachine(pod, self._settings, containers), self._tools)
         self._workers[worker.uid] = worker
         self._uids[worker.key] = worker.uid
@@ -300,6 +313,7 @@ class Agent:
             clock=self._clock,
             images=self._images,
             volumes=self._volumes,
+            grants=self._grants,
             fence=self._fence,
             hooks=hooks.Hooks(self._runtime, self._clock, self._http),
             prober=prober.Prober(

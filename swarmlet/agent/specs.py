@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from swarmlet.agent import adoption, environment
+from swarmlet.agent import adoption, environment, pod_network
 from swarmlet.model import pod as pod_model
 from swarmlet.model import quantity, singletons
 from swarmlet.model.container import Container
 from swarmlet.runtime import runtime
-
-HOSTNAME_CHARACTERS_MAX = 63
 
 
 def identity(pod: pod_model.Pod) -> runtime.PodIdentity:
@@ -22,7 +20,7 @@ def sandbox_spec(pod: pod_model.Pod, attempt: int) -> runtime.ContainerSpec:
     """Return what the Pod's sandbox is made from."""
     strict = singletons.must_be_single(pod)
     return runtime.ContainerSpec(
-        pod=identity(pod), name=runtime.SANDBOX, attempt=attempt, network=_network(pod), strict=strict
+        pod=identity(pod), name=runtime.SANDBOX, attempt=attempt, network=pod_network.network(pod), strict=strict
     )
 
 
@@ -48,25 +46,11 @@ def container_spec(
         working_dir=container.working_dir,
         mounts=mounts,
         sandbox=sandbox,
-        network=_network(pod),
+        network=pod_network.network(pod),
         cpu_limit_millis=quantity.to_milli(limits.get("cpu", "0")),
         cpu_request_millis=quantity.to_milli(requests.get("cpu", limits.get("cpu", "0"))),
         memory_limit_bytes=quantity.to_int(limits.get("memory", "0")),
         stdin=container.stdin,
         tty=container.tty,
         strict=singletons.must_be_single(pod),
-    )
-
-
-def _network(pod: pod_model.Pod) -> runtime.PodNetwork:
-    host_ports = tuple(
-        runtime.HostPort(port.host_port, port.container_port, port.protocol or "TCP", port.host_ip)
-        for container in pod.spec.containers
-        for port in container.ports
-        if port.host_port
-    )
-    return runtime.PodNetwork(
-        hostname=(pod.spec.hostname or pod.metadata.name)[:HOSTNAME_CHARACTERS_MAX].rstrip("-."),
-        host_network=pod.spec.host_network,
-        host_ports=() if pod.spec.host_network else host_ports,
     )
