@@ -123,10 +123,6 @@ class Volumes:
         """Return the Pod's folder on disk, which may hold more than its volumes; it is there once somebody makes it."""
         return self._disk / pod_uid
 
-    def folder(self, pod_uid: str) -> Path:
-        """Return the Pod's folder on disk, which may hold more than its volumes; it is there once somebody makes it."""
-        return self._disk / pod_uid
-
     def remove(self, pod_uid: str) -> None:
         """Remove what is left of a Pod's volumes."""
         for root in (self._disk, self._memory):
