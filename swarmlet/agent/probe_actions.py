@@ -6,12 +6,14 @@ Source: kubernetes pkg/probe (exec, http, tcp, grpc), for the words too.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
 from grpclib import GRPCError
 from grpclib.const import Status as GrpcStatus
+from grpclib.exceptions import ProtocolError, StreamTerminatedError
 
 from swarmlet.agent import environment, grpc_health, http_calls
 from swarmlet.agent.http_calls import HttpCalls
@@ -118,7 +120,7 @@ async def _health(action: GRPCAction, target: Target, seconds: float) -> Result:
         return Result(
             passed=False, message=f"error: health rpc probe failed: {error.status.name}: {error.message or ''}"
         )
-    except (OSError, ValueError) as error:  # what is no HTTP/2 server hangs up
+    except (OSError, ValueError, StreamTerminatedError, ProtocolError) as error:  # what speaks no HTTP/2 hangs up
         return Result(passed=False, message=f'error: failed to connect service at "{where}": {_told(error)}')
     if status is grpc_health.Status.SERVING:
         return Result(passed=True)
@@ -131,7 +133,7 @@ def _address(host: str, port: int) -> str:
 
 def _told(error: BaseException) -> str:
     """Return why a connection failed, as short as Kubernetes says it."""
-    if isinstance(error, ConnectionRefusedError | aiohttp.ClientConnectorError):
-        inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-        return f"connect: {(inner.strerror or str(inner)).lower()}"
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, OSError) and inner.errno:
+        return f"connect: {os.strerror(inner.errno).lower()}"
     return str(error) or type(error).__name__

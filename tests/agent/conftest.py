@@ -12,10 +12,13 @@ from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 from tests.virtual_time import VirtualClock, VirtualLoop
 
+ON_SOCKETS = {"test_probe_actions.py"}
+
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run on virtual time, unless there is a real Engine."""
-    return {"real": asyncio.new_event_loop} if item.get_closest_marker("docker") else {"virtual": VirtualLoop}
+    """Run on virtual time, unless there is a real Engine, or a socket."""
+    is_real = item.get_closest_marker("docker") or item.path.name in ON_SOCKETS
+    return {"real": asyncio.new_event_loop} if is_real else {"virtual": VirtualLoop}
 
 
 @pytest.fixture
