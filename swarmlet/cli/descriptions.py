@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarmlet.cli import batch_descriptions, policy_descriptions, quota_descriptions
+from swarmlet.cli import batch_descriptions, pod_descriptions, policy_descriptions, quota_descriptions
 
 NONE = "<none>"
 GAP = 2
@@ -105,7 +105,7 @@ def _pod(document: Document) -> Description:
         each["name"]: each
         for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
     }
-    return body + _pod_spec(spec, statuses) + _conditions(status) + _placement(spec)
+    return body + _pod_spec(spec, statuses, document) + _conditions(status) + _placement(spec)
 
 
 def _deployment(document: Document) -> Description:
@@ -252,19 +252,19 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
 # Parts.
 
 
-def _pod_spec(spec: Document, statuses: Mapping[str, Document] | None = None) -> Description:
+def _pod_spec(
+    spec: Document, statuses: Mapping[str, Document] | None = None, pod: Document | None = None
+) -> Description:
     known = statuses or {}
     body: Description = []
     for label, key in (("Init Containers", "initContainers"), ("Containers", "containers")):
         if spec.get(key):
-            body.append((label, [(each["name"], _container(each, known.get(each["name"]))) for each in spec[key]]))
-    volumes = [
-        (each["name"], _value({k: v for k, v in each.items() if k != "name"})) for each in spec.get("volumes") or ()
-    ]
-    return [*body, ("Volumes", volumes or NONE)]
+            told = [(each["name"], _container(each, known.get(each["name"]), pod or {})) for each in spec[key]]
+            body.append((label, told))
+    return [*body, ("Volumes", pod_descriptions.volumes(spec))]
 
 
-def _container(container: Document, status: Document | None) -> Description:
+def _container(container: Document, status: Document | None, pod: Document) -> Description:
     body: Description = []
     if status:
         body.append(("Container ID", str(status.get("containerID") or NONE)))
@@ -280,14 +280,8 @@ def _container(container: Document, status: Document | None) -> Description:
         for label, key in (("Limits", "limits"), ("Requests", "requests"))
         if resources.get(key)
     ]
-    body.append(
-        ("Environment", [f"{each['name']}={each.get('value', '')}" for each in container.get("env") or ()] or NONE)
-    )
-    mounts = [
-        f"{each['mountPath']} from {each['name']} ({'ro' if each.get('readOnly') else 'rw'})"
-        for each in container.get("volumeMounts") or ()
-    ]
-    return [*body, ("Mounts", mounts or NONE)]
+    body += pod_descriptions.environment(container, pod)
+    return [*body, ("Mounts", pod_descriptions.mounts(container))]
 
 
 def _state(status: Document) -> Description:
