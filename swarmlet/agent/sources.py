@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from swarmlet.model import kinds
+from swarmlet.model import kinds, volumes
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_volumes import DownwardAPIVolumeFile
 from swarmlet.store.commands import Key
@@ -13,11 +13,12 @@ _SHOWN = ("metadata.labels", "metadata.annotations")
 
 
 def of(pod: Pod) -> set[Key]:
-    """Return the ConfigMaps and Secrets that the Pod refers to."""
+    """Return the ConfigMaps, Secrets and claims that the Pod refers to."""
     namespace = pod.metadata.namespace
     return {
         *(Key(kinds.CONFIG_MAP.resource, namespace, name) for name in _config_maps(pod)),
         *(Key(kinds.SECRET.resource, namespace, name) for name in _secrets(pod)),
+        *(Key(kinds.PERSISTENT_VOLUME_CLAIM.resource, namespace, name) for name in volumes.claim_names(pod)),
     }
 
 

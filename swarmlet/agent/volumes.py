@@ -18,6 +18,7 @@ from swarmlet.agent import (
     downward,
     empty_dirs,
     host_paths,
+    local_volumes,
     mounts,
     sub_paths,
     volume_files,
@@ -43,12 +44,16 @@ def memory_dir(node_id: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One volume of one Pod. `disk` and `memory` are the Pod's own folders; `find` looks into the store."""
+    """One volume of one Pod. `disk` and `memory` are the Pod's own folders; `find` looks into the store.
+
+    `kept` holds the volumes that outlive their Pods.
+    """
 
     pod: Pod
     volume: Volume
     disk: Path
     memory: Path
+    kept: Path
     find: Find
 
     @property
@@ -139,7 +144,12 @@ class Volumes:
 
     def _requests(self, pod: Pod, find: Find) -> list[Request]:
         disk, memory = self._disk / pod.metadata.uid, self._memory / pod.metadata.uid
-        return [Request(pod, volume, disk, memory, find) for volume in pod.spec.volumes]
+        return [Request(pod, volume, disk, memory, self.kept, find) for volume in pod.spec.volumes]
+
+    @property
+    def kept(self) -> Path:
+        """The folder of the volumes that outlive their Pods."""
+        return self._disk.parent / local_volumes.FOLDER
 
     def _mount(
         self, request: Request, container: Container, position: int, mount: VolumeMount, env: Mapping[str, str]
@@ -150,7 +160,9 @@ class Volumes:
             target = request.memory / sub_paths.FOLDER / container.name / str(position)
             _make_private(request.memory)
             place = sub_paths.prepare(place, sub_path, target, container)
-        return runtime.Mount(str(place), mount.mount_path, mount.read_only or source.read_only)
+        claim = request.volume.persistent_volume_claim
+        read_only = mount.read_only or source.read_only or (claim is not None and claim.read_only)
+        return runtime.Mount(str(place), mount.mount_path, read_only)
 
 
 # Kinds of volumes
@@ -193,6 +205,19 @@ def _make_files(request: Request, place: Path) -> None:
     atomic_files.write(place, volume_files.files_of(request.volume, known, request.find), request.group)
 
 
+def _claim_place(request: Request) -> Path:
+    assert request.volume.persistent_volume_claim is not None
+    volume = local_volumes.volume_of(request.pod, request.volume.persistent_volume_claim, request.find)
+    return local_volumes.place(volume, request.kept)
+
+
+def _make_claim(request: Request, _place: Path) -> None:
+    assert request.volume.persistent_volume_claim is not None
+    volume = local_volumes.volume_of(request.pod, request.volume.persistent_volume_claim, request.find)
+    always = security.changes_group_always(request.pod.spec.security_context)
+    local_volumes.make(volume, request.kept, request.group, always=always)
+
+
 _SOURCES: Mapping[str, Source] = {
     "empty_dir": Source(_empty_dir_place, _make_empty_dir),
     "host_path": Source(_host_path_place, _make_host_path),
@@ -200,6 +225,7 @@ _SOURCES: Mapping[str, Source] = {
     "secret": Source(_in_memory, _make_files, read_only=True),
     "downward_api": Source(_in_memory, _make_files, read_only=True),
     "projected": Source(_in_memory, _make_files, read_only=True),
+    "persistent_volume_claim": Source(_claim_place, _make_claim),
 }
 """By the field of `pod_volumes.Volume`."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells, quota_cells
+from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells, quota_cells, storage_cells
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -301,6 +301,47 @@ _BY_RESOURCE = {
     kinds.NAMESPACE.resource: Columns((_NAME, Column("Status"), _AGE), _namespace),
     kinds.CONFIG_MAP.resource: Columns((_NAME, Column("Data", "integer"), _AGE), _config_map),
     kinds.SECRET.resource: Columns((_NAME, Column("Type"), Column("Data", "integer"), _AGE), _secret),
+    kinds.PERSISTENT_VOLUME_CLAIM.resource: Columns(
+        (
+            _NAME,
+            Column("Status"),
+            Column("Volume"),
+            Column("Capacity"),
+            Column("Access Modes"),
+            Column("StorageClass"),
+            Column("VolumeAttributesClass"),
+            _AGE,
+            Column("VolumeMode", priority=1),
+        ),
+        storage_cells.claim,
+    ),
+    kinds.PERSISTENT_VOLUME.resource: Columns(
+        (
+            _NAME,
+            Column("Capacity"),
+            Column("Access Modes"),
+            Column("Reclaim Policy"),
+            Column("Status"),
+            Column("Claim"),
+            Column("StorageClass"),
+            Column("VolumeAttributesClass"),
+            Column("Reason"),
+            _AGE,
+            Column("VolumeMode", priority=1),
+        ),
+        storage_cells.volume,
+    ),
+    kinds.STORAGE_CLASS.resource: Columns(
+        (
+            _NAME,
+            Column("Provisioner"),
+            Column("ReclaimPolicy"),
+            Column("VolumeBindingMode"),
+            Column("AllowVolumeExpansion"),
+            _AGE,
+        ),
+        storage_cells.storage_class,
+    ),
     kinds.RESOURCE_QUOTA.resource: Columns(
         (_NAME, Column("Request"), Column("Limit"), _AGE), quota_cells.resource_quota
     ),

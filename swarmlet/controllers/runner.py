@@ -8,6 +8,7 @@ import random
 import structlog
 
 from swarmlet.clock import Clock
+from swarmlet.config import Autoscaling
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cronjob import CronJobs
@@ -18,9 +19,11 @@ from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
+from swarmlet.controllers.persistent_volumes import PersistentVolumes
 from swarmlet.controllers.pod_garbage import PodGarbage
 from swarmlet.controllers.quotas import Quotas
 from swarmlet.controllers.reconciler import Reconciler
@@ -29,6 +32,8 @@ from swarmlet.controllers.reign import Reign
 from swarmlet.controllers.replicaset import ReplicaSets
 from swarmlet.controllers.scheduling import Scheduling
 from swarmlet.controllers.statefulset import StatefulSets
+from swarmlet.controllers.storage_classes import StorageClasses
+from swarmlet.controllers.volume_claims import VolumeClaims
 from swarmlet.model import events
 from swarmlet.store import node_names
 from swarmlet.store.replica import MemberStatus, Replica
@@ -53,6 +58,7 @@ class Controllers:
         rng: random.Random,
         heartbeats: Heartbeats,
         config: NodeLifecycleConfig,
+        autoscaling: Autoscaling | None = None,
         host: str = "",
     ) -> None:
         self._replica = replica
@@ -60,6 +66,7 @@ class Controllers:
         self._rng = rng
         self._heartbeats = heartbeats
         self._config = config
+        self._autoscaling = autoscaling or Autoscaling()
         self._host = host
         self._recorder: Recorder | None = None
         self._turned = asyncio.Event()
@@ -87,6 +94,10 @@ class Controllers:
             Jobs(self._rng),
             CronJobs(self._rng),
             DaemonSets(self._rng),
+            HorizontalPodAutoscalers(self._heartbeats.usage, self._autoscaling),
+            StorageClasses(self._rng),
+            VolumeClaims(self._rng),
+            PersistentVolumes(),
             Disruptions(),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),

@@ -6,6 +6,7 @@ another Pod changes in a way that could matter.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import ClassVar, cast
 
 import msgspec
 
+from swarmlet.controllers import volume_scheduling
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, events, kinds, objects, pods
@@ -42,16 +44,20 @@ class Scheduling:
     """The reconciler. `rng` seeds the choice between equally good nodes."""
 
     name: ClassVar[str] = "scheduling"
-    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS})
+    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS}) | volume_scheduling.WATCHED
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._cluster = Cluster()
         self._demands: dict[str, Demand] = {}
+        self._volumes = volume_scheduling.VolumeScheduling()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the one key where the change makes a Pod wait, or makes room."""
         self._cluster.catch_up(view)
+        self._volumes.catch_up(view)
+        if change.key.resource in volume_scheduling.WATCHED:
+            return (PENDING,) if view.pods_on("") else ()
         matters = _node_matters(change) if change.key.resource == NODES else _pod_matters(change)
         return (PENDING,) if matters else ()
 
@@ -71,34 +77,53 @@ class Scheduling:
             return NOTHING
         self._cluster.catch_up(view)
         in_turn = sorted(waiting.items(), key=_age)
-        requests = [(stored.key, self._demands[uid]) for uid, stored in in_turn]
-        by_key = {stored.key: stored for stored in waiting.values()}
-        answers = placement.place(requests, self._cluster.nodes, self._rng, placements_max=PODS_PER_STEP)
-        work = _Work(now)
+        work = _Work(view, now, self._rng)
+        requests: dict[Key, tuple[Stored, Demand]] = {}
+        for uid, stored in in_turn:
+            try:
+                requests[stored.key] = stored, self._demand(view, uid, stored)
+            except volume_scheduling.Unschedulable as refusal:
+                told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
+                work.take(stored, self._demands[uid], placement.Placement(stored.key, "", told))
+        asked = [(pod, demand) for pod, (_, demand) in requests.items()]
+        answers = placement.place(asked, self._cluster.nodes, self._rng, placements_max=PODS_PER_STEP)
         for each in answers:
-            work.take(by_key[each.pod], each)
-        return work.finish(more=len(answers) < len(requests))
+            work.take(*requests[each.pod], each)
+        return work.finish(more=len(answers) < len(asked))
+
+    def _demand(self, view: View, uid: str, stored: Stored) -> Demand:
+        """Return what a Pod asks for, its claims as they are now."""
+        volumes = self._volumes.demand(view, stored, self._cluster.nodes)
+        demand = self._demands[uid]
+        return demand if volumes is None else dataclasses.replace(demand, volumes=volumes)
 
 
 class _Work:
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, view: View, now: datetime, rng: random.Random) -> None:
+        self._view = view
         self._now = now
+        self._rng = rng
         self._drafts = Drafts()
         self._events: list[events.Note] = []
         self._writes = 0
         self._wait: float | None = None
 
-    def take(self, stored: Stored, placed: placement.Placement) -> None:
+    def take(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
         """Bind a Pod, or say why not."""
         if self._writes >= PODS_PER_STEP:
             self._wait = 0.0
         elif placed.node:
-            self._bind(stored, placed.node)
+            self._bind(stored, demand, placed.node)
         else:
-            self._refuse(stored, placed.refusal)
+            self._refuse(stored, demand, placed.refusal)
 
-    def _bind(self, stored: Stored, node: str) -> None:
+    def _bind(self, stored: Stored, demand: Demand, node: str) -> None:
         pod = cast("Pod", stored.object)
+        if demand.volumes is not None:
+            pod, notes = volume_scheduling.settle(
+                self._drafts, self._view, pod, demand.volumes, node, self._now, self._rng
+            )
+            self._events += notes
         condition = Condition(type=SCHEDULED, status="True")
         status = _with_condition(pod, condition, self._now)
         spec = msgspec.structs.replace(pod.spec, node_name=node)
@@ -107,8 +132,10 @@ class _Work:
         message = f"Successfully assigned {pod.metadata.namespace}/{pod.metadata.name} to {node}"
         self._events.append(events.Note(pod, events.NORMAL, "Scheduled", message))
 
-    def _refuse(self, stored: Stored, refusal: str) -> None:
+    def _refuse(self, stored: Stored, demand: Demand, refusal: str) -> None:
         pod = cast("Pod", stored.object)
+        plights = volume_scheduling.plights(self._view, demand.volumes) if demand.volumes else {}
+        refusal = " ".join((refusal, *(f"{each}; the Pod waits for it." for each in plights.values())))
         before = conditions.get(pod.status.conditions, SCHEDULED)
         if before and before.message == refusal:
             return
@@ -127,6 +154,7 @@ class _Work:
         self._drafts.update(stored, msgspec.structs.replace(pod, status=_with_condition(pod, condition, self._now)))
         self._writes += 1
         self._events.append(events.Note(pod, events.WARNING, "FailedScheduling", refusal))
+        self._events += volume_scheduling.told_to_claims(self._view, pod, plights)
 
     def finish(self, *, more: bool) -> Reconciliation:
         """Return it all; with `more` Pods that got no answer yet, to be called again at once."""

@@ -14,7 +14,7 @@ from typing import ClassVar, cast
 
 import msgspec
 
-from swarmlet.controllers import claims, controller_history, statefulset_rollout
+from swarmlet.controllers import claims, controller_history, statefulset_claims, statefulset_rollout
 from swarmlet.controllers import statefulset_pods as members
 from swarmlet.controllers.controller_history import History, Work
 from swarmlet.controllers.drafts import Drafts, removal, terminating
@@ -36,7 +36,9 @@ class StatefulSets:
     """The reconciler; `rng` makes the uids of Pods and revisions."""
 
     name: ClassVar[str] = "statefulset"
-    watches: ClassVar[frozenset[str]] = frozenset({STATEFUL_SETS, PODS, controller_history.REVISIONS})
+    watches: ClassVar[frozenset[str]] = frozenset(
+        {STATEFUL_SETS, PODS, statefulset_claims.CLAIMS, controller_history.REVISIONS}
+    )
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -46,6 +48,8 @@ class StatefulSets:
         """Return the StatefulSet itself, or those that a Pod or a revision belongs to, or a Pod keeps a name from."""
         if change.key.resource == STATEFUL_SETS:
             return [change.key]
+        if change.key.resource == statefulset_claims.CLAIMS:
+            return sorted(set(statefulset_claims.stateful_sets_of(view, change.key)))
         found = {
             key
             for stored in filter(None, (change.old, change.new))
@@ -83,6 +87,7 @@ class _Step:
         self._events: list[events.Note] = []
         self._more = False
         self._status = self._stateful_set.status
+        self._claims = statefulset_claims.Claims(work, self._stateful_set)
         self._present: dict[int, Pod] = {}
         self._bases: dict[int, Stored] = {}
         self._selects = selectors.from_labels(self._stateful_set.spec.selector)
@@ -114,10 +119,14 @@ class _Step:
         current = history.get(self._stateful_set.status.current_revision) or update
         plan = statefulset_rollout.plan(self._stateful_set, self._present, update.metadata.name, self._work.now)
         self._more = plan.is_full
+        late = self._claims.keep_policy({*members.ordinals(self._stateful_set), *self._present}, self._present)
         for pod in plan.failed:
             self._recreate(pod)
         for pod in plan.remove:
-            self._remove(pod)
+            if members.ordinal_of(pod) in late:  # whose claims would outlive it: first they, then it
+                self._more = True
+            else:
+                self._remove(pod)
         for ordinal in plan.make if claims.accepts_new_objects(self._work.view, self._stored.key.namespace) else ():
             keeps = statefulset_rollout.keeps_current(self._stateful_set, ordinal)
             self._make(ordinal, current if keeps else update)
@@ -131,6 +140,8 @@ class _Step:
             why = f'error: pods "{name}" already exists and is not one of its own'
             told = f"create Pod {name} in StatefulSet {self._stateful_set.metadata.name} failed {why}"
             self._note(events.WARNING, "FailedCreate", told)
+            return
+        if not self._claims.are_there_for(ordinal):
             return
         template = controller_history.template_of(revision)
         pod = members.new_pod(
@@ -156,7 +167,7 @@ class _Step:
         self._remove(pod)
 
     def _remove(self, pod: Pod) -> None:
-        _, ordinal = cast("tuple[str, int]", members.parent_and_ordinal(pod.metadata.name))
+        ordinal = members.ordinal_of(pod)
         self._work.drafts.remove(self._bases[ordinal], self._work.now)
         if isinstance(removal(self._bases[ordinal], self._work.now), Delete):
             del self._present[ordinal]
@@ -173,7 +184,7 @@ class _Step:
         after = msgspec.structs.replace(self._stateful_set, status=self._status)
         self._work.drafts.update(self._stored, after)
         wait = 0.0 if self._more else self._seconds_to_availability()
-        return self._work.drafts.reconciliation(self._events, wait)
+        return self._work.drafts.reconciliation((*self._events, *self._claims.notes), wait)
 
     def _count(self, current: str, update: str, collisions: int | None) -> StatefulSetStatus:
         """Count the Pods as they are once the operations took effect; a finished update becomes what is current."""

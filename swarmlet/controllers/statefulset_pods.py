@@ -6,6 +6,7 @@ Source: kubernetes pkg/controller/statefulset/stateful_set_utils.go.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -17,7 +18,9 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodTemplateSpec
 from swarmlet.model.pod_status import PodStatus
+from swarmlet.model.pod_volumes import PersistentVolumeClaimVolumeSource, Volume
 from swarmlet.model.singletons import STRICT_SINGLETON
+from swarmlet.model.storage import PersistentVolumeClaim
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
@@ -35,6 +38,11 @@ def parent_and_ordinal(pod_name: str) -> tuple[str, int] | None:
     if not (dash and parent and digits.isascii() and digits.isdigit() and len(digits) <= ORDINAL_DIGITS_MAX):
         return None
     return (parent, int(digits)) if str(int(digits)) == digits else None
+
+
+def ordinal_of(pod: Pod) -> int:
+    """Return the ordinal of a Pod that is known to have one."""
+    return int(pod.metadata.name.rpartition("-")[2])
 
 
 def ordinals(stateful_set: StatefulSet) -> range:
@@ -87,10 +95,20 @@ def new_pod(
             finalizers=template.metadata.finalizers,
             owner_references=(objects.owner_reference(stateful_set),),
         ),
-        spec=msgspec.structs.replace(template.spec, hostname=name, subdomain=stateful_set.spec.service_name),
+        spec=msgspec.structs.replace(
+            template.spec,
+            hostname=name,
+            subdomain=stateful_set.spec.service_name,
+            volumes=_with_claims(template.spec.volumes, stateful_set, ordinal),
+        ),
         status=PodStatus(phase="Pending", qos_class=pods.qos_class(template.spec)),
     )
     return identified(made)
+
+
+def claim_name(stateful_set: StatefulSet, template: PersistentVolumeClaim, ordinal: int) -> str:
+    """Return the name of an ordinal's claim: a Pod that comes back meets the one it had."""
+    return f"{template.metadata.name}-{name_of(stateful_set, ordinal)}"
 
 
 def identified(pod: Pod) -> Pod:
@@ -99,3 +117,13 @@ def identified(pod: Pod) -> Pod:
     if said.items() <= pod.metadata.labels.items():
         return pod
     return objects.with_metadata(pod, labels=pod.metadata.labels | said)
+
+
+def _with_claims(volumes: Iterable[Volume], stateful_set: StatefulSet, ordinal: int) -> tuple[Volume, ...]:
+    """Return a Pod's volumes with those of its claims, which replace any of the same name."""
+    claims = {
+        each.metadata.name: PersistentVolumeClaimVolumeSource(claim_name=claim_name(stateful_set, each, ordinal))
+        for each in stateful_set.spec.volume_claim_templates
+    }
+    others = tuple(volume for volume in volumes if volume.name not in claims)
+    return (*(Volume(name=name, persistent_volume_claim=source) for name, source in claims.items()), *others)

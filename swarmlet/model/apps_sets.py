@@ -12,6 +12,7 @@ import msgspec
 from swarmlet.model.base import ApiStruct, IntOrString, always
 from swarmlet.model.meta import Condition, LabelSelector, Object
 from swarmlet.model.pod import PodTemplateSpec
+from swarmlet.model.storage import PersistentVolumeClaim
 
 ORDERED_READY = "OrderedReady"
 PARALLEL = "Parallel"
@@ -45,12 +46,12 @@ class StatefulSetOrdinals(ApiStruct, frozen=True, kw_only=True):
 
 
 class StatefulSetSpec(ApiStruct, frozen=True, kw_only=True):
-    """`volume_claim_templates` are PersistentVolumeClaims as they are written: validation refuses them by name."""
+    """Each of `volume_claim_templates` is a claim that every Pod gets one of, and that outlives the Pod."""
 
     replicas: int | None = None
     selector: LabelSelector = LabelSelector()
     template: PodTemplateSpec = PodTemplateSpec()
-    volume_claim_templates: tuple[dict[str, Any], ...] = ()
+    volume_claim_templates: tuple[PersistentVolumeClaim, ...] = ()
     service_name: str = ""
     pod_management_policy: str = ""
     update_strategy: StatefulSetUpdateStrategy = StatefulSetUpdateStrategy()

@@ -27,6 +27,8 @@ from swarmlet.model import (
     quotas,
     security,
     source_defaults,
+    storage,
+    storage_defaults,
 )
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.container import Container, ContainerPort
@@ -116,6 +118,7 @@ def _stateful_set(value: apps_sets.StatefulSet) -> apps_sets.StatefulSet:
             policy, when_deleted=apps_sets.RETAIN, when_scaled=apps_sets.RETAIN
         ),
         template=_template(spec.template),
+        volume_claim_templates=tuple(map(storage_defaults.template, spec.volume_claim_templates)),
     )
     return msgspec.structs.replace(value, spec=filled)
 
@@ -260,4 +263,7 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     core.Secret: _secret,
     core.Namespace: _namespace,
     quotas.LimitRange: quota_defaults.limit_range,
+    storage.PersistentVolumeClaim: storage_defaults.claim,
+    storage.PersistentVolume: storage_defaults.volume,
+    storage.StorageClass: storage_defaults.storage_class,
 }

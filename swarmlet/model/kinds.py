@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy, quotas
+from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy, quotas, storage
 from swarmlet.model.meta import Object
 
 
@@ -54,6 +54,21 @@ CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
 SECRET = Kind(core.Secret, "secrets", "secret")
 RESOURCE_QUOTA = Kind(quotas.ResourceQuota, "resourcequotas", "resourcequota", ("quota",), subresources=("status",))
 LIMIT_RANGE = Kind(quotas.LimitRange, "limitranges", "limitrange", ("limits",))
+PERSISTENT_VOLUME_CLAIM = Kind(
+    storage.PersistentVolumeClaim,
+    "persistentvolumeclaims",
+    "persistentvolumeclaim",
+    ("pvc",),
+    subresources=("status",),
+)
+PERSISTENT_VOLUME = Kind(
+    storage.PersistentVolume,
+    "persistentvolumes",
+    "persistentvolume",
+    ("pv",),
+    namespaced=False,
+    subresources=("status",),
+)
 EVENT = Kind(core.Event, "events", "event", ("ev",))
 LEASE = Kind(core.Lease, "leases", "lease")
 DEPLOYMENT = Kind(
@@ -87,6 +102,7 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
 POD_DISRUPTION_BUDGET = Kind(
     policy.PodDisruptionBudget, "poddisruptionbudgets", "poddisruptionbudget", ("pdb",), subresources=("status",)
 )
+STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
 
 SERVED = (
     NAMESPACE,
@@ -96,6 +112,8 @@ SERVED = (
     SECRET,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
+    PERSISTENT_VOLUME_CLAIM,
+    PERSISTENT_VOLUME,
     EVENT,
     LEASE,
     DEPLOYMENT,
@@ -107,6 +125,7 @@ SERVED = (
     CRON_JOB,
     HORIZONTAL_POD_AUTOSCALER,
     POD_DISRUPTION_BUDGET,
+    STORAGE_CLASS,
 )
 """In the order that discovery lists them."""
 

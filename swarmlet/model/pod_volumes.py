@@ -43,6 +43,13 @@ class SecretVolumeSource(ApiStruct, frozen=True, kw_only=True):
     optional: bool | None = None
 
 
+class PersistentVolumeClaimVolumeSource(ApiStruct, frozen=True, kw_only=True):
+    """The claim is of the Pod's namespace."""
+
+    claim_name: str = ""
+    read_only: bool = False
+
+
 class DownwardAPIVolumeFile(ApiStruct, frozen=True, kw_only=True):
     """One of the two references is set."""
 
@@ -98,6 +105,7 @@ class Volume(ApiStruct, frozen=True, kw_only=True):
     secret: SecretVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = msgspec.field(name="downwardAPI", default=None)
     projected: ProjectedVolumeSource | None = None
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, quotas, syntax
+from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, quotas, storage, syntax
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems, refusal
 from swarmlet.model.rules import apps as apps_rules
@@ -26,6 +26,7 @@ from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
 from swarmlet.model.rules import quotas as quota_rules
+from swarmlet.model.rules import storage as storage_rules
 
 Rule = Callable[[Any, Problems], None]
 UpdateRule = Callable[[Any, Any, Problems], None]
@@ -48,6 +49,9 @@ _RULES: dict[type[Object], Rule] = {
     batch.Job: batch_rules.job,
     batch.CronJob: cron_job_rules.cron_job,
     autoscaling.HorizontalPodAutoscaler: autoscaling_rules.horizontal_pod_autoscaler,
+    storage.PersistentVolumeClaim: storage_rules.claim,
+    storage.PersistentVolume: storage_rules.volume,
+    storage.StorageClass: storage_rules.storage_class,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
@@ -61,6 +65,9 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     apps_sets.StatefulSet: sets_rules.stateful_set_update,
     apps_sets.DaemonSet: sets_rules.daemon_set_update,
     apps_sets.ControllerRevision: sets_rules.controller_revision_update,
+    storage.PersistentVolumeClaim: storage_rules.claim_update,
+    storage.PersistentVolume: storage_rules.volume_update,
+    storage.StorageClass: storage_rules.storage_class_update,
 }
 
 

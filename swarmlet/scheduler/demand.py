@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from swarmlet.model import affinity, objects, pods
 from swarmlet.model.affinity import NodeSelector
 from swarmlet.model.pod import Pod, PodSpec, Toleration
+from swarmlet.scheduler.volumes import VolumeDemand
 
 POD_COUNT = "pods"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104  a Pod's wish, nothing that listens
@@ -29,7 +30,10 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`requests` are in thousandths by resource name, one Pod of the node's "pods" included; `owner` is a uid or ""."""
+    """`requests` are in thousandths by resource name, one Pod of the node's "pods" included; `owner` is a uid or "".
+
+    `volumes` is what the Pod's claims ask for, which changes with them; None where it has none.
+    """
 
     requests: tuple[tuple[str, int], ...]
     node_selector: tuple[tuple[str, str], ...] = ()
@@ -37,6 +41,7 @@ class Demand:
     tolerations: tuple[Toleration, ...] = ()
     ports: tuple[HostPort, ...] = ()
     owner: str = ""
+    volumes: VolumeDemand | None = None
 
 
 def demand_of(pod: Pod) -> Demand:

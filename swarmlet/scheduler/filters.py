@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from swarmlet.model import affinity, taints
 from swarmlet.model.core import Taint
+from swarmlet.scheduler import volumes
 from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand
 
@@ -27,11 +28,20 @@ class Refusal:
     lacking: tuple[str, ...] = ()
 
 
+def _always(words: str) -> Refusal:
+    """Return a refusal that says the same of one node and of several."""
+    return Refusal(words, words)
+
+
 Filter = Callable[[Demand, NodeInfo], Refusal | None]
 
 NOT_READY = Refusal("not ready", "not ready")
 CORDONED = Refusal("cordoned", "cordoned")
 OTHER_NODE = Refusal("does not match the node affinity", "do not match the node affinity")
+ELSEWHERE = _always("node(s) didn't match PersistentVolume's node affinity")
+IN_USE_ELSEWHERE = _always("node(s) cannot mount a ReadWriteOnce volume that is in use on another node")
+NO_VOLUME = _always("node(s) didn't find available persistent volumes to bind")
+NO_STORAGE = _always("node(s) did not have enough free storage")
 _CORDON = Taint(key=taints.UNSCHEDULABLE, effect="NoSchedule")
 
 
@@ -84,12 +94,28 @@ def has_room(demand: Demand, node: NodeInfo) -> Refusal | None:
     return Refusal("lacks", "lack", lacking) if lacking else None
 
 
+def reaches_volumes(demand: Demand, node: NodeInfo) -> Refusal | None:
+    """Refuse on a node where a claim's volume is not, or where a claim would get none."""
+    wanted = demand.volumes
+    if wanted is None:
+        return None
+    if not volumes.is_reached(wanted, node.name, node.labels):
+        return ELSEWHERE
+    if wanted.node not in ("", node.name):
+        return IN_USE_ELSEWHERE
+    found = volumes.chosen(wanted, node.name, node.labels)
+    if found is None:
+        return NO_VOLUME
+    return NO_STORAGE if node.name in wanted.full and None in found.values() else None
+
+
 NODE_FILTERS: tuple[Filter, ...] = (
     is_ready,
     is_not_cordoned,
     tolerates_taints,
     matches_node_selector,
     matches_affinity,
+    reaches_volumes,
 )
 ROOM_FILTERS: tuple[Filter, ...] = (has_ports_free, has_room)
 

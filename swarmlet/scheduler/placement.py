@@ -36,7 +36,8 @@ def place(
 ) -> list[Placement]:
     """Return a placement for each Pod; `nodes` stays as it is. `rng` decides between nodes that are equally good.
 
-    After `placements_max` placements the rest get no answer: ask again once these are written.
+    After `placements_max` placements the rest get no answer: ask again once these are written. So it is with a Pod
+    that asks for a claim or a volume that one placed before it takes.
     """
     ballot = _Ballot(nodes, rng)
     groups: dict[Demand, list[Key]] = {}
@@ -44,10 +45,16 @@ def place(
         groups.setdefault(demand, []).append(key)
     answers: list[Placement] = []
     placed = 0
+    taken: set[str] = set()
     for demand, keys in groups.items():
         if placed >= placements_max:
             break
-        found = ballot.place(demand, keys, placements_max - placed)
+        exclusive = demand.volumes.exclusive if demand.volumes else frozenset[str]()
+        if exclusive & taken:
+            continue
+        found = ballot.place(demand, keys, 1 if exclusive else placements_max - placed)
+        if any(each.node for each in found):
+            taken |= exclusive
         placed += sum(1 for each in found if each.node)
         answers += found
     return answers

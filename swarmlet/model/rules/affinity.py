@@ -16,8 +16,12 @@ def affinity(value: model.Affinity | None, place: Place) -> None:
     selector = model.required_nodes(value)
     if selector is None:
         return
-    required = place.field("nodeAffinity").field("requiredDuringSchedulingIgnoredDuringExecution")
-    terms = required.field("nodeSelectorTerms")
+    node_selector(selector, place.field("nodeAffinity").field("requiredDuringSchedulingIgnoredDuringExecution"))
+
+
+def node_selector(selector: model.NodeSelector, place: Place) -> None:
+    """Check what a Pod, or a volume, asks of its node."""
+    terms = place.field("nodeSelectorTerms")
     if not selector.node_selector_terms:
         terms.required("must have at least one node selector term")
     for inner, term in terms.each(selector.node_selector_terms):

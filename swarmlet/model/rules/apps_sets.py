@@ -7,7 +7,7 @@ import msgspec
 from swarmlet.model import apps_sets as apps
 from swarmlet.model import syntax
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import meta, workloads
+from swarmlet.model.rules import container, meta, storage, workloads
 
 NAME_LENGTH_MAX = 52
 """Of a StatefulSet: its revisions, whose names are labels of its Pods, add a dash and ten letters."""
@@ -115,8 +115,17 @@ def _stateful_set_rolling(rolling: apps.RollingUpdateStatefulSet, place: Place) 
 
 
 def _claims(spec: apps.StatefulSetSpec, place: Place) -> None:
-    if spec.volume_claim_templates:
-        place.field("volumeClaimTemplates").forbidden("swarmlet does not know the kind PersistentVolumeClaim yet")
+    names: set[str] = set()
+    for inner, template in place.field("volumeClaimTemplates").each(spec.volume_claim_templates):
+        name = template.metadata.name
+        named = inner.field("metadata").field("name")
+        container.required_label(name, named)
+        if name in names:
+            named.duplicate(name)
+        names.add(name)
+        meta.label_map(template.metadata.labels, inner.field("metadata").field("labels"))
+        meta.annotation_map(template.metadata.annotations, inner.field("metadata").field("annotations"))
+        storage.claim_spec(template.spec, inner.field("spec"))
     policy, inner = spec.persistent_volume_claim_retention_policy, place.field("persistentVolumeClaimRetentionPolicy")
     for name, value in (("whenDeleted", policy.when_deleted), ("whenScaled", policy.when_scaled)) if policy else ():
         if value not in (apps.RETAIN, apps.DELETE):

@@ -16,6 +16,7 @@ from swarmlet.model.pod_volumes import (
     EmptyDirVolumeSource,
     HostPathVolumeSource,
     KeyToPath,
+    PersistentVolumeClaimVolumeSource,
     ProjectedVolumeSource,
     SecretVolumeSource,
     Volume,
@@ -78,6 +79,11 @@ def host_path(source: HostPathVolumeSource, place: Place) -> None:
         place.field("path").required()
     if source.type not in HOST_PATH_TYPES:
         place.field("type").unsupported(source.type, HOST_PATH_TYPES)
+
+
+def _claim(source: PersistentVolumeClaimVolumeSource, place: Place) -> None:
+    if not source.claim_name:
+        place.field("claimName").required()
 
 
 def _config_map(source: ConfigMapVolumeSource, place: Place) -> None:
@@ -170,4 +176,5 @@ _RULES: Mapping[str, Callable[[Any, Place], None]] = {
     "secret": _secret,
     "downward_api": _downward_api,
     "projected": _projected,
+    "persistent_volume_claim": _claim,
 }
