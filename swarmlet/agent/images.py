@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from swarmlet.agent.image_access import ImageAccess
 from swarmlet.agent.keyring import Entry, Keyring
+from swarmlet.agent.pulled_images import PulledImages
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.model.container import Container
@@ -36,9 +37,10 @@ class NeverPullError(EngineError):
 class Images:
     """Finds out whether an image is here and fetches it where the policy asks for it."""
 
-    def __init__(self, runtime_: runtime.Runtime, clock: Clock, access: ImageAccess) -> None:
+    def __init__(self, runtime_: runtime.Runtime, clock: Clock, access: ImageAccess, pulled: PulledImages) -> None:
         self._runtime = runtime_
         self._clock = clock
+        self._pulled = pulled
         self._access = access
         self._known: dict[str, str] = {}
         self._under_way: dict[tuple[str, tuple[Entry, ...]], asyncio.Future[Fetched]] = {}
@@ -107,6 +109,9 @@ class Images:
             image_id, entry = await self._pull_with(image, entries, progress, is_new=before is None)
         await self._access.fetched(image, image_id, entry, was_here=before == image_id)
         self._remember(image, image_id)
+        if before is None:  # else it was brought by another's hand perhaps, and is not ours to remove
+            self._pulled.add(image, self._clock.now())
+            await asyncio.to_thread(self._pulled.save)
         seconds = self._clock.monotonic() - started
         return Fetched(image_id, f'Successfully pulled image "{image}" in {seconds:.1f}s')
 

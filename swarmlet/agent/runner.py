@@ -16,7 +16,22 @@ from typing import cast
 
 import structlog
 
-from swarmlet.agent import event_writer, fence, hooks, images, node_reporter, own_node, pod_writer, probe_actions, prober, sources, stimuli
+from swarmlet.agent import (
+    event_writer,
+    fence,
+    hooks,
+    image_collection,
+    images,
+    node_reporter,
+    own_node,
+    pod_writer,
+    pressure_watch,
+    probe_actions,
+    prober,
+    pulled_images,
+    sources,
+    stimuli,
+)
 from swarmlet.agent.grants import Grants
 from swarmlet.agent.http_calls import HttpCalls
 from swarmlet.agent.image_access import ImageAccess
@@ -63,8 +78,10 @@ class Agent:
         self._replica = replica
         self._runtime = runtime
         self._clock = clock
+        self._workers: dict[str, PodWorker] = {}
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
-        self._images = images.Images(runtime, clock, ImageAccess(config.data_dir / IMAGE_ACCESS_FILE))
+        self._pulled = pulled_images.PulledImages(machine.pulled_images)
+        self._images = images.Images(runtime, clock, ImageAccess(config.data_dir / IMAGE_ACCESS_FILE), self._pulled)
         self._http = HttpCalls()
         self._terminations = Terminations(runtime, volumes)
         self._volumes = volumes
@@ -99,7 +116,19 @@ class Agent:
             record=self._record,
             with_devices=self._grants.with_devices,
         )
-        self._workers: dict[str, PodWorker] = {}
+        self._pressure = pressure_watch.PressureWatch(
+            engine=runtime,
+            clock=clock,
+            config=config,
+            volumes=volumes,
+            images=self._collection(config),
+            read=self._reporter.read_gauges,
+            tell=self._reporter.tell_pressures,
+            workers=self._workers.values,
+            find=self._find,
+            record=self._record,
+            record_on_node=self._reporter.note,
+        )
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
         self._all_dirty = False
@@ -110,6 +139,7 @@ class Agent:
     async def run(self) -> None:
         """Run until cancelled. Containers run on after that."""
         self._fence.adopt()
+        await asyncio.to_thread(self._pulled.load)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reporter.beat())
             tasks.create_task(self._fence.run())
@@ -124,6 +154,7 @@ class Agent:
             try:
                 await self._until_done(self._adopt)
                 tasks.create_task(self._watch_containers())
+                tasks.create_task(self._pressure.run())
                 await self._follow()
             finally:
                 unsubscribe()
@@ -324,6 +355,16 @@ class Agent:
             spawn=tasks.create_task,
             record=self._record,
             changed=self._writer.changed,
+        )
+
+    def _collection(self, config: Config) -> image_collection.ImageCollection:
+        return image_collection.ImageCollection(
+            engine=self._runtime,
+            clock=self._clock,
+            images=self._images,
+            pulled=self._pulled,
+            limits=config.image_collection,
+            in_use=lambda: {name for worker in self._workers.values() for name in pods.images(worker.machine.pod.spec)},
         )
 
     def _record(self, note: events.Note) -> None:

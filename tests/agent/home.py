@@ -75,18 +75,20 @@ class Home:
         self.heartbeats: list[dict[str, Any]] = []
         self.leases = True
         self.answer_seconds = 0.0
+        self.machine = Machine()
+        self.config = Config()
         self.agent = self.new_agent()
 
     def new_agent(self) -> Agent:
         return Agent(
             node=NodeIdentity(name=NODE, node_id="id-1", address="10.0.0.1", port=7600),
-            machine=Machine(),
+            machine=self.machine,
             replica=cast("Any", self.replica),
             runtime=self.runtime,
             clock=self.clock,
             rng=random.Random(1),
             volumes=Volumes(disk=self.folder / "data" / DISK_FOLDER, memory=self.folder / "memory"),
-            config=Config(),
+            config=self.config,
             send_heartbeat=self.beat,
         )
 
