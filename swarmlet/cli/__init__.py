@@ -34,6 +34,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.describe": ("describe",),
     "swarmlet.cli.delete": ("delete",),
     "swarmlet.cli.scale": ("scale",),
+    "swarmlet.cli.drain": ("cordon", "uncordon", "drain"),
     "swarmlet.cli.logs": ("logs",),
     "swarmlet.cli.events": ("events",),
     "swarmlet.cli.rollout": ("rollout",),

@@ -165,3 +165,12 @@ class Client:
         """Ask for an object's deletion with DeleteOptions; return the Status, or the object while it terminates."""
         path = resource.path(namespace=namespace, name=name)
         return await self.connection.json(Request(method="DELETE", path=path, body=options or {}))
+
+    async def evict(
+        self, pods: Resource, name: str, *, namespace: str = "", options: Document | None = None
+    ) -> Document:
+        """Delete a Pod as its disruption budget allows; raise `DisruptionBudgetError` where that is not now."""
+        path = pods.path(namespace=namespace, name=name, subresource="eviction")
+        metadata = {"name": name, "namespace": namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": options or {}}
+        return await self.connection.json(Request(method="POST", path=path, body=body))

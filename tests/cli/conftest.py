@@ -25,7 +25,7 @@ from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.store.replica import Change
-from tests.api.conftest import DirectReplica, FakeAuthenticator, FakeLeases, FakePods
+from tests.api.conftest import DirectReplica, FakeAuthenticator, FakeLeases, FakePods, FakeUsage
 
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
