@@ -13,7 +13,7 @@ from swarmlet.api.durations import since
 from swarmlet.model import conditions
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
-from swarmlet.model.pods import is_finished
+from swarmlet.model.pods import is_finished, is_sidecar
 
 NODE_LOST = "NodeLost"
 
@@ -33,7 +33,7 @@ def cells(pod: Pod, now: datetime) -> list[object]:
     summary = summarize(pod)
     return [
         pod.metadata.name,
-        f"{summary.ready}/{len(pod.spec.containers)}",
+        f"{summary.ready}/{len(pod.spec.containers) + len(_sidecars(pod))}",
         summary.reason,
         _restarts(summary, now),
         since(pod.metadata.creation_timestamp, now),
@@ -47,14 +47,16 @@ def cells(pod: Pod, now: datetime) -> list[object]:
 def summarize(pod: Pod) -> Summary:
     """Return the STATUS, the ready containers and the restarts of a Pod."""
     reason = pod.status.reason or pod.status.phase
+    sidecars = _sidecars(pod)
+    ready = sum(1 for each in sidecars if each.started and each.ready)
     initializing = _initializing(pod, reason)
     if initializing is not None and not conditions.is_true(pod.status.conditions, "Initialized"):
-        statuses, ready = pod.status.init_container_statuses, 0
+        statuses: tuple[ContainerStatus, ...] = pod.status.init_container_statuses
         reason = initializing
     else:
-        statuses = pod.status.container_statuses
-        ready = sum(1 for each in statuses if each.ready and each.state.running)
-        reason = _running_reason(pod.status, reason, ready)
+        running = sum(1 for each in pod.status.container_statuses if each.ready and each.state.running)
+        reason = _running_reason(pod.status, reason, running)
+        statuses, ready = (*sidecars, *pod.status.container_statuses), ready + running
     return Summary(
         reason=_ending_reason(pod, reason),
         ready=ready,
@@ -63,11 +65,17 @@ def summarize(pod: Pod) -> Summary:
     )
 
 
+def _sidecars(pod: Pod) -> list[ContainerStatus]:
+    names = {each.name for each in pod.spec.init_containers if is_sidecar(each)}
+    return [each for each in pod.status.init_container_statuses if each.name in names]
+
+
 def _initializing(pod: Pod, reason: str) -> str | None:
     """Return the STATUS that the first unfinished init container gives; None where all are done."""
+    sidecars = _sidecars(pod)
     for index, each in enumerate(pod.status.init_container_statuses):
         terminated, waiting = each.state.terminated, each.state.waiting
-        if terminated and terminated.exit_code == 0:
+        if (terminated and terminated.exit_code == 0) or (each in sidecars and each.started):
             continue
         if terminated:
             return "Init:" + (_exit(terminated) if not reason or not terminated.reason else terminated.reason)

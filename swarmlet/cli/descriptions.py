@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarmlet.cli import batch_descriptions, pod_descriptions, policy_descriptions, quota_descriptions
+from swarmlet.cli import batch_descriptions, pod_descriptions, policy_descriptions, probe_descriptions, quota_descriptions
 
 NONE = "<none>"
 GAP = 2
@@ -100,6 +100,8 @@ def _pod(document: Document) -> Description:
     body += [
         (label, str(status[key])) for label, key in (("Reason", "reason"), ("Message", "message")) if key in status
     ]
+    if "activeDeadlineSeconds" in spec:
+        body.append(("Active Deadline Seconds", f"{spec['activeDeadlineSeconds']}s"))
     body += [("IP", str(status.get("podIP") or NONE)), ("QoS Class", str(status.get("qosClass") or NONE))]
     statuses = {
         each["name"]: each
@@ -280,6 +282,7 @@ def _container(container: Document, status: Document | None, pod: Document) -> D
         for label, key in (("Limits", "limits"), ("Requests", "requests"))
         if resources.get(key)
     ]
+    body += probe_descriptions.probes(container)
     body += pod_descriptions.environment(container, pod)
     return [*body, ("Mounts", pod_descriptions.mounts(container))]
 

@@ -112,6 +112,19 @@ def test_a_pods_status_is_in_words_that_users_know(pod: Pod, reason: str, ready:
     assert (summary.reason, summary.ready) == (reason, ready)
 
 
+def test_sidecars_count_with_the_containers() -> None:
+    inits = [running() | {"name": "i0", "started": True}, running(ready=False) | {"name": "i1", "started": False}]
+    document = {"phase": "Pending", "initContainerStatuses": inits, "containerStatuses": [waiting("PodInitializing")]}
+    pod = made(document, inits=2)
+    sidecars = tuple(msgspec.structs.replace(each, restart_policy="Always") for each in pod.spec.init_containers)
+    pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, init_containers=sidecars))
+    assert columns.of(kinds.POD).cells(pod, START)[1:3] == ["1/3", "Init:1/2"]
+    inits[1] |= {"started": True, "ready": True}
+    document |= {"phase": "Running", "conditions": READY, "containerStatuses": [running()]}
+    status = made(document, inits=2).status
+    assert columns.of(kinds.POD).cells(msgspec.structs.replace(pod, status=status), START)[1:3] == ["3/3", "Running"]
+
+
 def test_restarts_tell_when_the_last_one_was() -> None:
     last = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-02T03:04:05Z"}}
     pod = made({"phase": "Running", "containerStatuses": [running(restartCount=3, lastState=last)]})
