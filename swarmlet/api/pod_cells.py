@@ -33,7 +33,7 @@ def cells(pod: Pod, now: datetime) -> list[object]:
     summary = summarize(pod)
     return [
         pod.metadata.name,
-        f"{summary.ready}/{len(pod.spec.containers) + len(_sidecars(pod))}",
+        f"{summary.ready}/{len(pod.spec.containers) + sum(map(is_sidecar, pod.spec.init_containers))}",
         summary.reason,
         _restarts(summary, now),
         since(pod.metadata.creation_timestamp, now),

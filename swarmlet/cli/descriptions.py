@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarmlet.cli import batch_descriptions, pod_descriptions, policy_descriptions, probe_descriptions, quota_descriptions
+from swarmlet.cli import (
+    batch_descriptions,
+    pod_descriptions,
+    policy_descriptions,
+    probe_descriptions,
+    quota_descriptions,
+)
 
 NONE = "<none>"
 GAP = 2
