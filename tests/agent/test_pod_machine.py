@@ -63,10 +63,15 @@ def test_several_containers_join_a_sandbox_and_have_its_address() -> None:
     assert bench.status.pod_ip == sandbox.address
 
 
-def test_on_the_hosts_network_there_is_no_sandbox() -> None:
+def test_on_the_hosts_network_one_container_needs_no_sandbox_and_several_share_their_memory_by_one() -> None:
+    assert not running(host_network=True).is_running(runtime.SANDBOX)
     bench = running("a", "b", host_network=True)
-    assert not bench.is_running(runtime.SANDBOX)
+    assert bench.is_running(runtime.SANDBOX)
     assert bench.status.pod_ip == "10.0.0.1"
+
+
+def test_a_container_that_shares_its_processes_does_so_with_a_sandbox() -> None:
+    assert running(share_process_namespace=True).is_running(runtime.SANDBOX)
 
 
 def test_volumes_come_before_containers() -> None:

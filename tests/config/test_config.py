@@ -12,6 +12,7 @@ from swarmlet import config, config_file
 from swarmlet.config import Autoscaling, Config, Consensus, Log, NodeLifecycle, Reserved
 from swarmlet.errors import ConfigError
 from swarmlet.model import thresholds
+from swarmlet.model.device_classes import DeviceClass
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "swarmlet.yaml"
 
@@ -56,11 +57,35 @@ def test_the_example_shows_every_key() -> None:
 
 
 def test_the_commented_keys_of_the_example_are_right_too(tmp_path: Path) -> None:
-    text = re.sub(r"^# (node_name|advertise|socket|docker_host):", r"\1:", EXAMPLE.read_text(), flags=re.MULTILINE)
-    text = re.sub(r"^labels: {}$", "labels:", text, flags=re.MULTILINE)
-    text = re.sub(r"^#  (topology|disk)", r"  \1", text, flags=re.MULTILINE)
+    commented = "node_name|advertise|socket|docker_host|seccomp_dir|registry_credentials"
+    text = re.sub(rf"^# ({commented}):", r"\1:", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^(labels|devices): {}$", r"\1:", text, flags=re.MULTILINE)
+    text = re.sub(r"^#  (topology|disk|example|nvidia)", r"  \1", text, flags=re.MULTILINE)
     loaded = config.load(written(tmp_path, text))
+    assert [len(each.each or each.ids) or each.count for each in loaded.devices.values()] == [4, 2, 2]
     assert (loaded.node_name, loaded.advertise, loaded.labels["disk"]) == ("alpha", "10.0.0.5:7600", "ssd")
+
+
+@pytest.mark.parametrize(
+    ("written_devices", "allowed"),
+    [
+        ("[]", "resource names"),
+        ("{fuse: {paths: [/dev/fuse]}}", "example.com/fuse"),
+        ("{kubernetes.io/fuse: {paths: [/dev/fuse]}}", "example.com/fuse"),
+        ("{example.com/a: {}}", "one of paths, each and driver"),
+        ("{example.com/a: {paths: [/dev/a], each: [/dev/b]}}", "one of paths, each and driver"),
+        ("{example.com/a: {driver: nvidia}}", "driver and ids together"),
+        ("{example.com/a: {paths: [/etc/shadow]}}", "below /dev"),
+        ("{example.com/a: {paths: [/dev/../etc/shadow]}}", "below /dev"),
+        ("{example.com/a: {paths: /dev/a}}", "paths is a list"),
+        ("{example.com/a: {paths: [/dev/a], count: 0}}", "count is a whole number"),
+        ("{example.com/a: {paths: [/dev/a], permissions: rx}}", "permissions of the letters"),
+        ("{example.com/a: {path: [/dev/a]}}", "the keys paths, each"),
+    ],
+)
+def test_devices_are_checked(tmp_path: Path, written_devices: str, allowed: str) -> None:
+    with pytest.raises(ConfigError, match=f"devices: found .*{allowed}"):
+        config.load(written(tmp_path, f"devices: {written_devices}\n"))
 
 
 def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
@@ -70,7 +95,9 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
             "data_dir: /srv/s\nnode_name: n1\nlisten: 10.0.0.5\nadvertise: h1\nruntime: process\n"
             "labels: {zone: a}\nreserved: {cpu: 1}\nvoters_max: 3\nconsensus: {tick_seconds: 0.05}\n"
             "node_lifecycle: {evict_after_seconds: 30}\nlog: {level: debug}\n"
-            "usage_seconds: 5\nautoscaling: {sync_seconds: 5}\n",
+            "usage_seconds: 5\nautoscaling: {sync_seconds: 5}\n"
+            "devices: {example.com/fuse: {paths: [/dev/fuse], count: 4}}\nregistry_credentials: /root/config.json\n"
+            "seccomp_dir: /srv/profiles\nresolv_conf: /srv/resolv.conf\n",
         )
     )
     assert loaded == Config(
@@ -79,6 +106,10 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
         listen="10.0.0.5:7600",
         advertise="h1:7600",
         socket=Path("/srv/s/swarmlet.sock"),
+        devices={"example.com/fuse": DeviceClass(paths=("/dev/fuse",), count=4)},
+        registry_credentials=Path("/root/config.json"),
+        seccomp_dir=Path("/srv/profiles"),
+        resolv_conf=Path("/srv/resolv.conf"),
         runtime="process",
         labels={"zone": "a"},
         reserved=Reserved(cpu="1"),
