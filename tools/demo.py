@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import yaml
 from rich.console import Console
 
+from swarmlet.model import thresholds
 from tools.engine import Engine, docker_host
 from tools.lab import image
 from tools.lab.cluster import is_ready
@@ -96,6 +97,7 @@ class Daemon:
             "advertise": f"127.0.0.1:{self.port}",
             "status_listen": f"127.0.0.1:{self.status_port}",
             "runtime": self.runtime,
+            "eviction": {"hard": dict.fromkeys(thresholds.SIGNALS, "0")},  # how full this machine is shall not matter
         }
         if self.runtime == "docker":
             document["docker_host"] = docker_host()

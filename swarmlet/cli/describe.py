@@ -51,20 +51,22 @@ async def describe(
 
 
 async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
-    description = descriptions.describe(item)
+    lines = descriptions.rendered(descriptions.describe(item))
     if item.get("kind") == "Node":
-        description += await _pods_of_node(session, item["metadata"]["name"])
-    lines = descriptions.rendered(description)
+        lines += await _workload(session, item)
     return lines if item.get("kind") == "Event" else lines + await _events(session, item)
 
 
-async def _pods_of_node(session: Session, name: str) -> descriptions.Description:
+async def _workload(session: Session, node: dict[str, Any]) -> list[str]:
+    """Return the lines of a node's conditions, of its Pods, and of what of it they ask for."""
+    from swarmlet.cli import node_descriptions
     from swarmlet.client.client import Scope
 
     pods = (await session.catalogue()).find("pods")
-    listed = await session.api.list(pods, Scope(fields=f"spec.nodeName={name}"))
-    names = [f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in listed.get("items") or ()]
-    return [("Pods", names or descriptions.NONE)]
+    listed = await session.api.list(pods, Scope(fields=f"spec.nodeName={node['metadata']['name']}"))
+    found = [{"kind": "Pod", "apiVersion": "v1", **each} for each in listed.get("items") or ()]
+    told = node_descriptions.conditions(node.get("status") or {})
+    return told + node_descriptions.workload(node, found, session.clock.now())
 
 
 async def _events(session: Session, item: dict[str, Any]) -> list[str]:

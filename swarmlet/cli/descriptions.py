@@ -203,7 +203,6 @@ def _node(document: Document) -> Description:
     body: Description = [
         ("Taints", taints or NONE),
         ("Unschedulable", str(bool(spec.get("unschedulable"))).lower()),
-        *_conditions(status),
         ("Addresses", [(each["type"], each["address"]) for each in status.get("addresses") or ()] or NONE),
         ("Capacity", list((status.get("capacity") or {}).items()) or NONE),
         ("Allocatable", list((status.get("allocatable") or {}).items()) or NONE),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from swarmlet.model import thresholds
 from tools.engine import Door
 from tools.lab.lab import Lab
 from tools.lab.machine import Machine
@@ -45,6 +46,7 @@ class Daemon:
             "advertise": f"{machine.address}:7600",
             "docker_host": f"unix://{machine.socket}",
             "runtime": "docker",
+            "eviction": {"hard": dict.fromkeys(thresholds.SIGNALS, "0")},  # they share the box's memory and disk
         }
         self.config.write_text(yaml.safe_dump(document | dict(settings or {})), encoding="utf-8")
 
