@@ -2,6 +2,7 @@
 
 While nothing is under way a change is written at once; while a write is under way further changes gather and go
 together. What is written is derived when it goes out, so a Pod that changed five times meanwhile is written once.
+Where all that there is to say is that a Pod is being made, it is held a moment: most often it runs by then.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from swarmlet.clock import Clock
 from swarmlet.errors import PeerError
 from swarmlet.model import objects
 from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import PodStatus
 from swarmlet.store.commands import Delete, Operation, Put, Verdict
 from swarmlet.store.replica import Replica
 
 BATCH_MAX = 200
 RETRY_SECONDS = 0.25
 RETRY_SECONDS_MAX = 2.0
+HOLD_SECONDS = 1.0
+BEING_MADE = ("ContainerCreating", "PodInitializing")
 
 log = structlog.get_logger()
 
@@ -36,6 +40,9 @@ class PodWriter:
         self._clock = clock
         self._released = released
         self._pending: dict[str, PodWorker] = {}
+        self._held: dict[str, PodWorker] = {}
+        self._due: set[str] = set()
+        self._holding = asyncio.Event()
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -52,6 +59,22 @@ class PodWriter:
 
     async def run(self) -> None:
         """Write for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._release())
+            tasks.create_task(self._write())
+
+    async def _release(self) -> None:
+        """Let what is held go when its moment is over."""
+        while True:
+            await self._holding.wait()
+            await self._clock.sleep(HOLD_SECONDS)
+            self._holding.clear()
+            self._due.update(self._held)
+            for worker in self._held.values():
+                self.changed(worker)
+            self._held.clear()
+
+    async def _write(self) -> None:
         delay = RETRY_SECONDS
         while True:
             await self._wake.wait()
@@ -92,6 +115,9 @@ class PodWriter:
 
     def _operation(self, worker: PodWorker) -> Operation | None:
         """Return what is to be written for a Pod now, if anything."""
+        self._held.pop(worker.uid, None)
+        is_due = worker.uid in self._due
+        self._due.discard(worker.uid)
         stored = self._replica.view.get(worker.key)
         pod = cast("Pod", stored.object) if stored else None
         if stored is None or pod is None or pod.metadata.uid != worker.uid:
@@ -105,6 +131,10 @@ class PodWriter:
         status = worker.machine.status(pod.status, self._clock.now())
         if status == pod.status:
             return None
+        if _says_little(status) and not is_due:
+            self._held[worker.uid] = worker
+            self._holding.set()
+            return None
         written = msgspec.structs.replace(objects.with_metadata(pod, resource_version=""), status=status)
         return Put(worker.key, objects.to_json(written), expected_revision=stored.revision, expected_uid=worker.uid)
 
@@ -115,3 +145,9 @@ class PodWriter:
             self._released(worker)
         elif verdict not in (Verdict.DONE, Verdict.UNCHANGED, Verdict.NOT_FOUND):
             log.error("pod_status_refused", pod=str(worker.key), verdict=verdict.name, message=message)
+
+
+def _says_little(status: PodStatus) -> bool:
+    """Whether it says no more than that the Pod is on this node and its containers are being made."""
+    states = [each.state.waiting for each in (*status.init_container_statuses, *status.container_statuses)]
+    return status.phase == "Pending" and all(state is not None and state.reason in BEING_MADE for state in states)

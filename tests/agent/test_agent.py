@@ -243,14 +243,33 @@ async def test_a_status_is_written_at_once_when_nothing_is_under_way(home: Home)
         assert await home.until(lambda: home.is_ready(key)) < 0.2
 
 
-async def test_others_changes_to_a_pod_are_kept(home: Home) -> None:
+async def test_others_changes_to_a_pod_are_kept(home: Home, engine: Engine) -> None:
     home.replica.seconds = 0.5
     key = home.bind()
     async with home.running():
-        await home.until(lambda: home.status(key).phase == "Pending")
+        await home.until(lambda: bool(engine.running()))  # its status is on its way
         home.put(key, objects.with_metadata(home.pod(key), labels={"by": "user"}))
         await home.until(lambda: home.is_ready(key))
     assert home.pod(key).metadata.labels == {"by": "user"}
+
+
+async def test_a_pod_that_runs_within_a_moment_is_told_once(home: Home) -> None:
+    key = home.bind()
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        statuses = [each for batch in home.replica.proposals for each in batch if each.key == key]
+        assert len(statuses) == 1
+
+
+async def test_a_pod_that_takes_longer_is_told_to_be_made(home: Home, engine: Engine) -> None:
+    engine.start_seconds = 5.0
+    key = home.bind()
+    async with home.running():
+        await home.until(lambda: home.status(key).phase == "Pending")
+        assert home.clock.monotonic() < engine.start_seconds
+        waiting = home.status(key).container_statuses[0].state.waiting
+        assert waiting is not None
+        assert waiting.reason == "ContainerCreating"
 
 
 async def test_an_unchanged_pod_is_not_written(home: Home) -> None:
