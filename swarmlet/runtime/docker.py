@@ -17,7 +17,7 @@ from aiodocker.exceptions import DockerError
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import docker_documents, docker_usage, log_stream, runtime, sandbox_image, watchdog
+from swarmlet.runtime import docker_documents, docker_exec, docker_usage, log_stream, runtime, sandbox_image, watchdog
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
@@ -129,10 +129,14 @@ class DockerRuntime:
         output = b""
         async with self._call(container_id, seconds=timeout_seconds):
             execution = await self._docker.containers.container(container_id).exec(list(command))
-            async with execution.start() as stream:
-                while (message := await stream.read_out()) is not None:
-                    output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
-            return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
+            try:
+                async with execution.start() as stream:
+                    while (message := await stream.read_out()) is not None:
+                        output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
+                return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
+            except asyncio.CancelledError:  # also what the end of the time looks like from here
+                await asyncio.shield(self._kill_exec(execution, container_id))
+                raise
 
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         return await self._meters.measure(container_ids)
@@ -157,6 +161,13 @@ class DockerRuntime:
                 name, runtime.ImageInUseError, missing=runtime.ImageMissingError, seconds=START_SECONDS_MAX
             ):
                 await self._docker.images.delete(name)
+
+    async def _kill_exec(self, execution: aiodocker.execs.Exec, container_id: str) -> None:
+        with contextlib.suppress(DockerError, OSError, aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(CALL_SECONDS_MAX):
+                found = await execution.inspect()
+            if found["Running"]:
+                docker_exec.kill(found["Pid"], container_id)
 
     async def image_id(self, image: str) -> str:
         async with self._call(image, missing=runtime.ImageMissingError):
