@@ -117,6 +117,7 @@ class Daemon:
             rng=given.rng,
             heartbeats=heartbeats,
             config=config.node_lifecycle,
+            autoscaling=config.autoscaling,
             host=state.name,
         )
         consensus.on_role(self.controllers.note_role)

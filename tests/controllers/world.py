@@ -129,8 +129,9 @@ def _serve(stored: Stored) -> Operation | None:
     if pod.status.phase == "Running" or pod.spec.containers[0].image == BAD_IMAGE:
         return None
     ready = Condition(type="Ready", status="True")
-    told = conditions.put(pod.status.conditions, ready, VirtualClock().now())
-    status = msgspec.structs.replace(pod.status, phase="Running", conditions=told)
+    now = VirtualClock().now()
+    told = conditions.put(pod.status.conditions, ready, now)
+    status = msgspec.structs.replace(pod.status, phase="Running", start_time=now, conditions=told)
     return update(stored, msgspec.structs.replace(pod, status=status))
 
 
