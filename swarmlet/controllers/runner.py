@@ -9,7 +9,6 @@ import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.config import Autoscaling
-from swarmlet.config import Autoscaling
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cronjob import CronJobs
@@ -20,7 +19,6 @@ from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
@@ -61,7 +59,6 @@ class Controllers:
         heartbeats: Heartbeats,
         config: NodeLifecycleConfig,
         autoscaling: Autoscaling | None = None,
-        autoscaling: Autoscaling | None = None,
         host: str = "",
     ) -> None:
         self._replica = replica
@@ -69,7 +66,6 @@ class Controllers:
         self._rng = rng
         self._heartbeats = heartbeats
         self._config = config
-        self._autoscaling = autoscaling or Autoscaling()
         self._autoscaling = autoscaling or Autoscaling()
         self._host = host
         self._recorder: Recorder | None = None
@@ -98,7 +94,6 @@ class Controllers:
             Jobs(self._rng),
             CronJobs(self._rng),
             DaemonSets(self._rng),
-            HorizontalPodAutoscalers(self._heartbeats.usage, self._autoscaling),
             HorizontalPodAutoscalers(self._heartbeats.usage, self._autoscaling),
             StorageClasses(self._rng),
             VolumeClaims(self._rng),
