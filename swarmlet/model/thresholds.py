@@ -51,7 +51,7 @@ class Threshold:
 
 
 def parse(signal: str, text: str) -> Threshold | None:
-    """Return the threshold that `text` writes, None where it switches the signal off ("0" or "0%").
+    """Return the threshold that `text` writes, None where it switches the signal off ("0", "0%" or "100%").
 
     Raises `ValueError` saying what is allowed.
     """
@@ -65,7 +65,7 @@ def parse(signal: str, text: str) -> Threshold | None:
         raise ValueError(allowed) from None
     if not 0 <= value <= (PERCENT_MAX if is_share else math.inf):
         raise ValueError(allowed)
-    if not value:
+    if not value or (is_share and value == PERCENT_MAX):
         return None
     return Threshold(signal, percentage=value) if is_share else Threshold(signal, int(value))
 
