@@ -155,3 +155,16 @@ def test_a_revision_keeps_what_it_holds() -> None:
     ).get("data", "")
     assert "data is mandatory" in problems(kinds.CONTROLLER_REVISION, merged(revision, "data", {}))["data"]
     assert "revision" in problems(kinds.CONTROLLER_REVISION, merged(revision, "revision", -1))
+
+
+def test_a_stateful_sets_containers_may_mount_its_claims() -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    container = {"name": "c", "image": "nginx:1", "volumeMounts": mounts}
+    document = merged(SET, "spec.template.spec.containers", [container])
+    where = "spec.template.spec.containers[0].volumeMounts[0].name"
+    assert problems(kinds.STATEFUL_SET, document) == {where: 'Not found: "data"'}
+    templates = [{"metadata": {"name": "data"}, "spec": claim}]
+    assert problems(kinds.STATEFUL_SET, merged(document, "spec.volumeClaimTemplates", templates)) == {}
+    twice = problems(kinds.STATEFUL_SET, merged(document, "spec.volumeClaimTemplates", [*templates, *templates]))
+    assert twice == {"spec.volumeClaimTemplates[1].metadata.name": 'Duplicate value: "data"'}

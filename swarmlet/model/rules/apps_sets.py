@@ -6,6 +6,8 @@ import msgspec
 
 from swarmlet.model import apps_sets as apps
 from swarmlet.model import syntax
+from swarmlet.model.pod import PodTemplateSpec
+from swarmlet.model.pod_volumes import PersistentVolumeClaimVolumeSource, Volume
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import container, meta, storage, workloads
 
@@ -36,7 +38,7 @@ def stateful_set(value: apps.StatefulSet, problems: Problems) -> None:
     _claims(spec, place)
     if spec.service_name:
         place.field("serviceName").invalid_each(spec.service_name, syntax.dns_label(spec.service_name))
-    workloads.selector(spec.selector, spec.template, place, "statefulset")
+    workloads.selector(spec.selector, _mountable(spec), place, "statefulset")
 
 
 def stateful_set_update(new: apps.StatefulSet, old: apps.StatefulSet, problems: Problems) -> None:
@@ -130,6 +132,18 @@ def _claims(spec: apps.StatefulSetSpec, place: Place) -> None:
     for name, value in (("whenDeleted", policy.when_deleted), ("whenScaled", policy.when_scaled)) if policy else ():
         if value not in (apps.RETAIN, apps.DELETE):
             inner.field(name).unsupported(value, (apps.RETAIN, apps.DELETE))
+
+
+def _mountable(spec: apps.StatefulSetSpec) -> PodTemplateSpec:
+    """Return the template with what its Pods can mount besides its own volumes: one of each claim template."""
+    own = {volume.name for volume in spec.template.spec.volumes}
+    claims = tuple(
+        Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name))
+        for each in spec.volume_claim_templates
+        if (name := each.metadata.name) and name not in own
+    )
+    pod_spec = msgspec.structs.replace(spec.template.spec, volumes=(*spec.template.spec.volumes, *claims))
+    return msgspec.structs.replace(spec.template, spec=pod_spec)
 
 
 def _daemon_set_strategy(strategy: apps.DaemonSetUpdateStrategy, place: Place) -> None:
