@@ -137,10 +137,11 @@ def _claims(spec: apps.StatefulSetSpec, place: Place) -> None:
 def _mountable(spec: apps.StatefulSetSpec) -> PodTemplateSpec:
     """Return the template with what its Pods can mount besides its own volumes: one of each claim template."""
     own = {volume.name for volume in spec.template.spec.volumes}
+    names = dict.fromkeys(each.metadata.name for each in spec.volume_claim_templates)
     claims = tuple(
         Volume(name=name, persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name=name))
-        for each in spec.volume_claim_templates
-        if (name := each.metadata.name) and name not in own
+        for name in names
+        if name and name not in own
     )
     pod_spec = msgspec.structs.replace(spec.template.spec, volumes=(*spec.template.spec.volumes, *claims))
     return msgspec.structs.replace(spec.template, spec=pod_spec)
