@@ -79,7 +79,7 @@ class ProcessRuntime:
         return [folder.container() for folder in self._all().values()]
 
     async def start_sandbox(self, spec: ContainerSpec) -> Container:
-        folder = await self._create(spec, {})
+        folder = await self._create(spec)
         folder.hold_sandbox(self._clock.now())
         return folder.container()
 
@@ -87,9 +87,11 @@ class ProcessRuntime:
         if not spec.command:
             raise runtime.CreateError("the process runtime has no images: give spec.containers[].command")
         async with self._starts:
-            folder = await self._create(spec, {"argv": [*spec.command, *spec.args]})
+            folder = await self._create(spec)
+            env = self._environment(spec, folder.path / "root", folder.address)
+            order = {"argv": [*spec.command, *spec.args], "env": env, "cwd": folder.spec["cwd"]}
             try:
-                await self._run_shim(folder)
+                await self._run_shim(folder, order)
             except BaseException:
                 await self.remove(folder.id)
                 raise
@@ -129,11 +131,12 @@ class ProcessRuntime:
         return self._get(container_id).container()
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
-        spec = self._get(container_id).spec
+        folder = self._get(container_id)
+        env = folder.environment()
         pipe = asyncio.subprocess.PIPE
         try:
             child = await asyncio.create_subprocess_exec(
-                *command, stdout=pipe, stderr=asyncio.subprocess.STDOUT, env=spec["env"], cwd=spec["cwd"],
+                *command, stdout=pipe, stderr=asyncio.subprocess.STDOUT, env=env, cwd=folder.spec["cwd"],
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -224,7 +227,7 @@ class ProcessRuntime:
             raise ContainerGoneError(f"no such container: {container_id}")
         return folder
 
-    async def _create(self, spec: ContainerSpec, process: dict[str, Any]) -> Folder:
+    async def _create(self, spec: ContainerSpec) -> Folder:
         folders = self._all()
         assert self._addresses is not None
         container_id = f"{spec.pod.uid}.{spec.name}.{spec.attempt}"
@@ -232,9 +235,8 @@ class ProcessRuntime:
             await self.remove(container_id)
         path = self._folder / container_id
         address = "" if spec.network.host_network else self._addresses.of(spec.pod.uid)
-        env = self._environment(spec, path / "root", address)
         try:
-            folder = Folder.create(path, spec, self._owner, address, process | {"env": env, "cwd": str(path / "root")})
+            folder = Folder.create(path, spec, self._owner, address)
             _link_volumes(path / "root", spec.mounts)
         except OSError as error:
             raise runtime.CreateError(f"{error.filename}: {error.strerror}") from error
@@ -248,15 +250,13 @@ class ProcessRuntime:
 
     # Processes
 
-    async def _run_shim(self, folder: Folder) -> None:
+    async def _run_shim(self, folder: Folder, order: Mapping[str, Any]) -> None:
         pipe = asyncio.subprocess.PIPE
         argv = [sys.executable, "-I", "-S", shim.__file__, str(folder.path)]
-        starter = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-        )
+        starter = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
-                answer, errors = await starter.communicate()
+                answer, errors = await starter.communicate(json.dumps(order).encode())
         except TimeoutError:
             raise runtime.StartError(f"no answer of the shim in {START_SECONDS_MAX:g} s") from None
         try:

@@ -40,11 +40,11 @@ class Folder:
         self._spec: dict[str, Any] | None = None
 
     @classmethod
-    def create(cls, path: Path, spec: ContainerSpec, owner: str, address: str, process: Mapping[str, Any]) -> Folder:
-        """Write a new container's folder. `process` has the shim's argv, env and cwd."""
+    def create(cls, path: Path, spec: ContainerSpec, owner: str, address: str) -> Folder:
+        """Write a new container's folder; nothing of its arguments and its environment, where secrets may be."""
         path.mkdir(parents=True, mode=0o700)
         document = {
-            **process,
+            "cwd": str(path / "root"),
             "owner": owner,
             "pod": asdict(spec.pod),
             "name": spec.name,
@@ -129,6 +129,16 @@ class Folder:
                 os.killpg(state["pid"], number)
             except ProcessLookupError:
                 return
+
+    def environment(self) -> dict[str, str]:
+        """Return what the process was started with; raise `ContainerGoneError` where it has ended."""
+        pid = self.state().get("pid")
+        try:
+            block = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError as error:
+            raise runtime.ContainerGoneError(f"container {self.id} is not running") from error
+        pairs = (entry.partition(b"=") for entry in block.split(b"\0") if entry)
+        return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
     def open_pidfd(self) -> int | None:
         """Return a descriptor that becomes readable when the shim ends, None where it has."""

@@ -2,9 +2,10 @@
 
     python -I -S shim.py FOLDER
 
-It outlives the daemon, so it leaves its parent at once, and it imports nothing of ours, so it is small. It reads
-FOLDER/spec.json (`argv`, `env`, `cwd`), prints one line of JSON to who started it ({"pid": ..} or {"error": ..}), keeps
-FOLDER/log, and writes FOLDER/state.json when the process has started and again when it has ended.
+It outlives the daemon, so it leaves its parent at once, and it imports nothing of ours, so it is small. It reads what
+to start from its input, as JSON (`argv`, `env`, `cwd`): there may be secrets in it, which belong on no disk. It prints
+one line of JSON to who started it ({"pid": ..} or {"error": ..}), keeps FOLDER/log, and writes FOLDER/state.json when
+the process has started and again when it has ended.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    with open(f"{folder}/spec.json", encoding="utf-8") as stream:  # noqa: PTH123  pathlib would cost memory here
-        spec = json.load(stream)
+    spec = json.load(sys.stdin)
     try:
         pid, outputs = spawn(spec)
     except OSError as error:
@@ -189,7 +189,7 @@ class Log:
 def write_state(folder: str, state: dict[str, object]) -> None:
     """Replace state.json whole."""
     path = f"{folder}/state.json"
-    with open(path + ".new", "w", encoding="utf-8") as stream:  # noqa: PTH123  see above
+    with open(path + ".new", "w", encoding="utf-8") as stream:  # noqa: PTH123  pathlib would cost memory here
         json.dump(state, stream)
     os.replace(path + ".new", path)  # noqa: PTH105  see above
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from swarmlet.agent import mounts
 from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 from tests.virtual_time import VirtualClock, VirtualLoop
@@ -19,6 +20,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     """Run on virtual time, unless there is a real Engine, or a socket."""
     is_real = item.get_closest_marker("docker") or item.path.name in ON_SOCKETS
     return {"real": asyncio.new_event_loop} if is_real else {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+def nothing_mounted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unmount what a test leaves in its folder: pytest removes that folder, and would remove through the mount."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        mounts.unmount_below(folder)
 
 
 @pytest.fixture

@@ -174,3 +174,18 @@ def test_when_no_address_is_free_that_is_said() -> None:
     with pytest.raises(EngineError, match="no free address"):
         addresses.of("one more")
     addresses.close()
+
+
+async def test_nothing_of_the_environment_and_the_arguments_is_on_disk(processes: ProcessRuntime) -> None:
+    container = await processes.start(shell("cat; sleep 1000", args=("hush-arg",), env={"PASSWORD": "hush"}))
+    folder = processes._folder / container.id
+    assert not any(b"hush" in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    done = await processes.exec(container.id, ("sh", "-c", "echo $PASSWORD $POD_IP"), timeout_seconds=10)
+    assert done.output == f"hush {container.address}\n".encode()
+
+
+async def test_nothing_runs_beside_a_process_that_has_ended(processes: ProcessRuntime) -> None:
+    container = await processes.start(shell("exec sleep 1000"))
+    await processes.stop(container.id, grace_seconds=5)
+    with pytest.raises(runtime.ContainerGoneError, match="is not running"):
+        await processes.exec(container.id, ("true",), timeout_seconds=10)
