@@ -10,7 +10,7 @@ from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import affinity, container, meta, probes, pod_network, resources, security, volumes
+from swarmlet.model.rules import affinity, container, meta, pod_network, probes, resources, security, volumes
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
