@@ -13,7 +13,7 @@ from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 from tests.virtual_time import VirtualClock, VirtualLoop
 
-ON_SOCKETS = {"test_probe_actions.py"}
+ON_SOCKETS = {"test_probe_actions.py", "test_prober_load.py"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
