@@ -66,12 +66,19 @@ class Ground:
         self._sandbox_step = Step.ABSENT
         self._volumes = Step.ABSENT if pod.spec.volumes else Step.READY
         self._volumes_outdated = False
+        self._volumes_stand = self._volumes is Step.READY
         self._pause = pause
+        self._refresh_pause = Pause()
 
     @property
     def stands(self) -> bool:
-        """Whether containers can be started: volumes and network are there."""
-        return self._volumes is Step.READY and (not self.needs_sandbox or self._sandbox_step is Step.READY)
+        """Whether containers can be started: volumes and network are there. What volumes show may be out of date."""
+        return self._volumes_stand and (not self.needs_sandbox or self._sandbox_step is Step.READY)
+
+    @property
+    def refreshes_at(self) -> datetime | None:
+        """When volumes that are there and could not be brought up to date are tried again."""
+        return self._refresh_pause.until
 
     @property
     def is_busy(self) -> bool:
@@ -83,17 +90,19 @@ class Ground:
         """The sandbox's id, "" where there is none."""
         return self.sandbox.id if self.sandbox else ""
 
-    def adopt(self, sandbox: runtime.Container | None, attempt: int) -> None:
-        """Go on with what the daemon found."""
+    def adopt(self, sandbox: runtime.Container | None, attempt: int, *, is_used: bool) -> None:
+        """Go on with what the daemon found; `is_used`: containers run, so the volumes that they see are there."""
+        self._volumes_stand |= is_used
         self.sandbox, self._attempt = sandbox, attempt
         self._sandbox_step = Step.READY if sandbox else Step.ABSENT
 
-    def prepare(self) -> Iterator[Instruction]:
+    def prepare(self, now: datetime) -> Iterator[Instruction]:
         """Yield the next step, if none is under way."""
-        if self._volumes is Step.ABSENT:
+        self._refresh_pause.look(now)
+        if self._volumes is Step.ABSENT and not self._refresh_pause.is_on:
             self._volumes = Step.MAKING
             yield stimuli.MakeVolumes()
-        elif self._volumes is Step.READY and self.needs_sandbox and self._sandbox_step is Step.ABSENT:
+        elif self._volumes_stand and self.needs_sandbox and self._sandbox_step is Step.ABSENT:
             self._sandbox_step = Step.MAKING
             yield stimuli.StartSandbox(self._attempt)
 
@@ -103,12 +112,14 @@ class Ground:
         """They are made; what they show may have changed meanwhile."""
         self._volumes = Step.ABSENT if self._volumes_outdated else Step.READY
         self._volumes_outdated = False
+        self._volumes_stand = True
         self._pause.reset()
+        self._refresh_pause.reset()
 
     def volumes_failed(self, message: str, now: datetime) -> Instruction:
-        """They cannot be made for now."""
+        """They cannot be made for now, or not be brought up to date; that holds no container up."""
         self._volumes = Step.ABSENT
-        self._pause.begin(now)
+        (self._refresh_pause if self._volumes_stand else self._pause).begin(now)
         return Tell(events.WARNING, "FailedMount", message)
 
     def source_changed(self) -> None:
@@ -116,6 +127,7 @@ class Ground:
         self._volumes_outdated = self._volumes is Step.MAKING
         self._volumes = Step.MAKING if self._volumes is Step.MAKING else Step.ABSENT
         self._pause.end()
+        self._refresh_pause.end()
 
     def sandbox_started(self, sandbox: runtime.Container) -> None:
         """The network stands."""

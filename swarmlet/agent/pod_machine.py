@@ -267,7 +267,7 @@ class PodMachine:
             yield from self._end_run(record)
         if self._pause.is_on:
             return
-        yield from self._ground.prepare()
+        yield from self._ground.prepare(now)
         if self._ground.stands:
             for record in self._due():
                 yield from self._drive(record, now)
@@ -325,7 +325,8 @@ class PodMachine:
     def _adopt(self, containers: Sequence[runtime.Container]) -> None:
         adopted = adoption.adopt(self._records(), containers, self.pod.status)
         self._stray |= adopted.stray
-        self._ground.adopt(adopted.sandbox, adopted.sandbox_attempt)
+        is_used = any(record.has_started for record in self._records())
+        self._ground.adopt(adopted.sandbox, adopted.sandbox_attempt, is_used=is_used)
         if self._mains and any(record.current for record in self._mains):
             for record in self._inits:
                 adoption.take_as_done(record)
@@ -344,7 +345,7 @@ class PodMachine:
                 record.previous = None
 
     def _next_wake(self, now: datetime) -> datetime | None:
-        times = [self._pause.until]
+        times = [self._pause.until, self._ground.refreshes_at]
         if self.is_ending or self._is_over():
             times += [self._end.wake_at]
         else:

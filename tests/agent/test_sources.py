@@ -164,3 +164,22 @@ async def test_a_part_that_leads_out_is_told_and_nothing_starts(home: Home, engi
     async with home.running():
         await home.until(lambda: waiting(home, key) == ("CreateContainerConfigError", "missing value for NONE"))
     assert engine.running() == []
+
+
+async def test_a_source_that_goes_away_under_a_running_pod_does_not_keep_it_from_healing(
+    home: Home, engine: Engine
+) -> None:
+    put_map(home, "settings", colour="blue")
+    source = ProjectedVolumeSource(sources=(VolumeProjection(config_map=ConfigMapProjection(name="settings")),))
+    key = home.bind(volumes=(Volume(name="v", projected=source),))
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        home.delete_at_once(Key(kinds.CONFIG_MAP.resource, "default", "settings"))
+        await home.until(lambda: bool(home.events("FailedMount")))
+        await home.pause(300)
+        engine.kill(engine.running()[0].id)
+        assert await home.until(lambda: home.restarts(key) == 1 and home.is_ready(key)) < 1.0
+        assert (home.folder / "memory" / "uid-web" / "v" / "colour").read_text() == "blue"
+        put_map(home, "settings", colour="red")
+        folder = home.folder / "memory" / "uid-web" / "v"
+        assert await home.until(lambda: (folder / "colour").read_text() == "red") < 1.0
