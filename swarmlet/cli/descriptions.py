@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from swarmlet.cli import (
+    autoscaling_descriptions,
     batch_descriptions,
     pod_descriptions,
     policy_descriptions,
@@ -187,6 +188,11 @@ def _job(document: Document) -> Description:
     return [("Selector", _selector(spec)), *told, *template(spec["template"]), *_conditions(status)]
 
 
+def _horizontal_pod_autoscaler(document: Document) -> Description:
+    status = document.get("status") or {}
+    return autoscaling_descriptions.horizontal_pod_autoscaler(document) + _conditions(status)
+
+
 def _cron_job(document: Document) -> Description:
     spec = document["spec"]["jobTemplate"]["spec"]
     return [*batch_descriptions.cron_job(document), *batch_descriptions.job_spec(spec), *template(spec["template"])]
@@ -246,6 +252,7 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "DaemonSet": _daemon_set,
     "Job": _job,
     "CronJob": _cron_job,
+    "HorizontalPodAutoscaler": _horizontal_pod_autoscaler,
     "PodDisruptionBudget": _pod_disruption_budget,
     "Node": _node,
     "ConfigMap": _config_map,
