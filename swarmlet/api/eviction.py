@@ -113,7 +113,7 @@ class Evictions:
                 raise DisruptionBudgetError(VIOLATION, cause, retry_after_seconds=UNOBSERVED_RETRY_SECONDS)
             if why := disruptions.objection(budget):
                 raise DisruptionBudgetError(VIOLATION, why)
-            budget = disruptions.granted(budget, pod.metadata.name, self._clock.now())
+            budget = disruptions.granted(budget, pod, self._clock.now())
         data = objects.to_json(objects.with_metadata(budget, resource_version=""))
         return Put(stored.key, data, expected_revision=stored.revision, expected_uid=budget.metadata.uid)
 

@@ -72,8 +72,8 @@ class _Count:
         self._now = now
         self._events: list[events.Note] = []
         selects = selectors.from_labels(self._budget.spec.selector)
-        everyone = (cast("Pod", each.object) for each in view.list(PODS, stored.key.namespace))
-        self._pods = [pod for pod in everyone if selects(pod.metadata.labels)]
+        everyone = view.list(PODS, stored.key.namespace)
+        self._pods = [cast("Pod", each.object) for each in everyone if selects(each.object.metadata.labels)]
 
     def finish(self) -> Reconciliation:
         """Return the new status, where it is another, and what is to be said of it."""

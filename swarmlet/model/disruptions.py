@@ -3,7 +3,7 @@
     for stored in view.list(kinds.POD_DISRUPTION_BUDGET.resource, namespace):
         if disruptions.covers(stored.object, pod): ...
     if not disruptions.objection(budget):
-        budget = disruptions.granted(budget, pod.metadata.name, now)
+        budget = disruptions.granted(budget, pod, now)
 
 Source: kubernetes pkg/registry/core/pod/storage/eviction.go and pkg/apis/policy.
 """
@@ -88,13 +88,14 @@ def objection(budget: PodDisruptionBudget) -> str:
     )
 
 
-def granted(budget: PodDisruptionBudget, pod_name: str, now: datetime) -> PodDisruptionBudget:
-    """Return the budget with one disruption less, spent on this Pod."""
+def granted(budget: PodDisruptionBudget, pod: Pod, now: datetime) -> PodDisruptionBudget:
+    """Return the budget with one disruption less, spent on this Pod, which from now on is no healthy one."""
     status = budget.status
     spent = msgspec.structs.replace(
         status,
         disruptions_allowed=status.disruptions_allowed - 1,
-        disrupted_pods={**status.disrupted_pods, pod_name: clock_time(now)},
+        current_healthy=status.current_healthy - pods.is_ready(pod),
+        disrupted_pods={**status.disrupted_pods, pod.metadata.name: clock_time(now)},
     )
     return msgspec.structs.replace(budget, status=judged(spent, now))
 

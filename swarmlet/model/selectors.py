@@ -35,13 +35,11 @@ def from_labels(selector: LabelSelector | None) -> LabelPredicate:
     """Return the predicate of an object's `spec.selector`; None selects nothing, an empty one everything."""
     if selector is None:
         return lambda _labels: False
-    wanted = selector.match_labels
+    wanted = selector.match_labels.items()
     tests = [_predicate(requirement) for requirement in selector.match_expressions]
     if not tests:
-        return lambda labels: all(labels.get(key) == value for key, value in wanted.items())
-    return lambda labels: (
-        all(labels.get(key) == value for key, value in wanted.items()) and all(test(labels) for test in tests)
-    )
+        return lambda labels: wanted <= labels.items()  # asked of each of 30,000 Pods: no generator
+    return lambda labels: wanted <= labels.items() and all(test(labels) for test in tests)
 
 
 def to_text(selector: LabelSelector) -> str:

@@ -113,6 +113,7 @@ async def test_the_budget_is_spent_in_the_command_that_deletes(api: Api, replica
     assert is_going(replica, "a")
     status = budget(replica)
     assert (status.disruptions_allowed, status.disrupted_pods) == (0, {"a": START})
+    assert status.current_healthy == 1, "the next refusal tells what is true already"
     assert status.conditions[0].reason == "InsufficientPods"
     assert replica.store.revision == before + 2
 
