@@ -16,6 +16,7 @@ from swarmlet.cli import (
     policy_descriptions,
     probe_descriptions,
     quota_descriptions,
+    storage_descriptions,
 )
 
 NONE = "<none>"
@@ -158,7 +159,7 @@ def _stateful_set(document: Document) -> Description:
         body.append(("Max Unavailable", str(rolling.get("maxUnavailable", 1))))
     body.append(("Current Revision", f"{status.get('currentRevision')} on {status.get('currentReplicas', 0)} Pods"))
     body.append(("Update Revision", f"{status.get('updateRevision')} on {status.get('updatedReplicas', 0)} Pods"))
-    return body + template(spec["template"])
+    return body + template(spec["template"]) + storage_descriptions.claim_templates(spec)
 
 
 def _daemon_set(document: Document) -> Description:
@@ -260,6 +261,9 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "Namespace": _namespace,
     "ResourceQuota": quota_descriptions.resource_quota,
     "LimitRange": quota_descriptions.limit_range,
+    "PersistentVolumeClaim": storage_descriptions.claim,
+    "PersistentVolume": storage_descriptions.volume,
+    "StorageClass": storage_descriptions.storage_class,
 }
 
 
