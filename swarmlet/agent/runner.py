@@ -87,14 +87,7 @@ class Agent:
         self._volumes = volumes
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)
-        self._fence = fence.Fence(
-            engine=runtime,
-            clock=clock,
-            after_seconds=config.node_lifecycle.fence_after_seconds,
-            linearize=replica.linearize,
-            needed=self._runs_singletons,
-            stopped=self._note_fenced,
-        )
+        self._fence = self._make_fence(config)
         self._grants = Grants(
             config=config,
             engine=runtime,
@@ -116,19 +109,7 @@ class Agent:
             record=self._record,
             with_devices=self._grants.with_devices,
         )
-        self._pressure = pressure_watch.PressureWatch(
-            engine=runtime,
-            clock=clock,
-            config=config,
-            volumes=volumes,
-            images=self._collection(config),
-            read=self._reporter.read_gauges,
-            tell=self._reporter.tell_pressures,
-            workers=self._workers.values,
-            find=self._find,
-            record=self._record,
-            record_on_node=self._reporter.note,
-        )
+        self._pressure = self._make_pressure_watch(config)
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
         self._all_dirty = False
@@ -357,14 +338,37 @@ class Agent:
             changed=self._writer.changed,
         )
 
-    def _collection(self, config: Config) -> image_collection.ImageCollection:
-        return image_collection.ImageCollection(
+    def _make_fence(self, config: Config) -> fence.Fence:
+        return fence.Fence(
+            engine=self._runtime,
+            clock=self._clock,
+            after_seconds=config.node_lifecycle.fence_after_seconds,
+            linearize=self._replica.linearize,
+            needed=self._runs_singletons,
+            stopped=self._note_fenced,
+        )
+
+    def _make_pressure_watch(self, config: Config) -> pressure_watch.PressureWatch:
+        images_ = image_collection.ImageCollection(
             engine=self._runtime,
             clock=self._clock,
             images=self._images,
             pulled=self._pulled,
             limits=config.image_collection,
             in_use=lambda: {name for worker in self._workers.values() for name in pods.images(worker.machine.pod.spec)},
+        )
+        return pressure_watch.PressureWatch(
+            engine=self._runtime,
+            clock=self._clock,
+            config=config,
+            volumes=self._volumes,
+            images=images_,
+            read=self._reporter.read_gauges,
+            tell=self._reporter.tell_pressures,
+            workers=self._workers.values,
+            find=self._find,
+            record=self._record,
+            record_on_node=self._reporter.note,
         )
 
     def _record(self, note: events.Note) -> None:
