@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from swarmlet.api import admission, answers, bodies, deletion, documents, patches, queries, selection, status
+from swarmlet.api import admission, answers, bodies, deletion, documents, expansion, patches, queries, selection, status
 from swarmlet.api.deletion import Marked
 from swarmlet.api.middleware import TARGET
 from swarmlet.api.queries import WriteOptions
@@ -120,6 +120,7 @@ class Writer:
             value = compute(stored)
             if value == stored.object:
                 return Written(stored.json)
+            expansion.check(self._replica.view, target, stored.object, value)
             operation = _update(stored, value)
             charges = self._quota.growth(target, stored.object, value)
             if options.dry_run:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from swarmlet.model import kinds
+from swarmlet.model import kinds, objects
 from swarmlet.model.core import Node, NodeStatus, ObjectReference
 from swarmlet.model.meta import Condition, Object, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
@@ -138,3 +139,21 @@ def test_describe_tells_of_volumes_and_classes(stored: Cluster) -> None:
     assert told["Node Affinity"] == "kubernetes.io/hostname in [b], swarmlet.io/node-id in [n-2]"
     told = described(stored, "sc", "local")
     assert (told["Provisioner"], told["AllowVolumeExpansion"]) == ("swarmlet.io/local", "true")
+
+
+@pytest.mark.parametrize("grows", [True, False])
+def test_a_claim_grows_only_where_its_class_lets_volumes_grow(stored: Cluster, *, grows: bool) -> None:
+    put(stored, kinds.STORAGE_CLASS, msgspec.structs.replace(CLASS, allow_volume_expansion=grows or None))
+    own = {"pv.kubernetes.io/provisioned-by": "swarmlet.io/local"}
+    put(stored, kinds.PERSISTENT_VOLUME, objects.with_metadata(VOLUME, annotations=own))
+    size = '{"spec": {"resources": {"requests": {"storage": "9Gi"}}}}'
+    result = stored.kubectl("patch", "pvc", "data", "-p", size)
+    if grows:
+        assert result.code == 0, result
+    else:
+        assert 'persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc' in result.err
+
+
+def test_the_volume_of_a_claim_that_was_made_by_hand_does_not_grow(stored: Cluster) -> None:
+    size = '{"spec": {"resources": {"requests": {"storage": "9Gi"}}}}'
+    assert "is forbidden" in stored.kubectl("patch", "pvc", "data", "-p", size).err
