@@ -12,6 +12,7 @@ from typing import ClassVar, cast
 import msgspec
 
 from swarmlet.controllers import disruption_scale
+from swarmlet.controllers.disruption_pods import CoveredPods
 from swarmlet.controllers.disruption_scale import Expectation, NoScaleError
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
@@ -40,10 +41,13 @@ class Disruptions:
     name: ClassVar[str] = "disruption"
     watches: ClassVar[frozenset[str]] = frozenset({BUDGETS, PODS}) | SCALED
 
+    def __init__(self) -> None:
+        self._covered = CoveredPods()
+
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the budget itself, those that cover a Pod, or those of a namespace where more or fewer are wanted."""
         if change.key.resource == BUDGETS:
-            return [change.key] if change.new else []
+            return [change.key]
         budgets = view.list(BUDGETS, change.key.namespace)
         if not budgets or (change.key.resource in SCALED and not _is_rescaled(change)):
             return []
@@ -59,21 +63,22 @@ class Disruptions:
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
         """Return the budget's status as its Pods are now."""
         stored = view.get(key)
-        return NOTHING if stored is None else _Count(view, stored, now).finish()
+        if stored is None:
+            self._covered.forget(key)
+            return NOTHING
+        return _Count(view, stored, self._covered.of(view, stored), now).finish()
 
 
 class _Count:
     """One budget and its Pods."""
 
-    def __init__(self, view: View, stored: Stored, now: datetime) -> None:
+    def __init__(self, view: View, stored: Stored, covered: list[Pod], now: datetime) -> None:
         self._view = view
         self._stored = stored
         self._budget = _budget(stored)
         self._now = now
         self._events: list[events.Note] = []
-        selects = selectors.from_labels(self._budget.spec.selector)
-        everyone = view.list(PODS, stored.key.namespace)
-        self._pods = [cast("Pod", each.object) for each in everyone if selects(each.object.metadata.labels)]
+        self._pods = covered
 
     def finish(self) -> Reconciliation:
         """Return the new status, where it is another, and what is to be said of it."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from swarmlet.controllers.disruption import Disruptions
+from swarmlet.controllers.drafts import creation, update
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.container import Container
 from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
@@ -18,6 +19,7 @@ from swarmlet.model.policy import (
     PodDisruptionBudgetSpec,
     PodDisruptionBudgetStatus,
 )
+from swarmlet.store.commands import Command, Delete
 from swarmlet.store.replica import Change
 from tests.controllers.test_statefulsets import new_stateful_set
 from tests.controllers.world import BAD_IMAGE, World, new_deployment
@@ -239,6 +241,32 @@ async def test_what_says_the_same_writes_nothing(world: World) -> None:
     stored = world.stored(BUDGET, "web")
     again = Disruptions().reconcile(world.replica.view, stored.key, world.clock.now())
     assert (again.operations, again.events, again.requeue_after_seconds) == ((), (), None)
+
+
+async def test_pods_are_followed_through_labels_selectors_and_snapshots(world: World) -> None:
+    await guard(world, replicas=2, min_available=1)
+    reconciler, view = Disruptions(), world.replica.view
+    key = world.stored(BUDGET, "web").key
+
+    def expected() -> int:
+        found = reconciler.reconcile(view, key, world.clock.now())
+        return objects.from_json(BUDGET, found.operations[0].object).status.expected_pods if found.operations else -1
+
+    assert expected() == -1, "as it is in the store"
+    names = [pod.metadata.name for pod in world.pods(app="web")]
+    world.agents.clear()
+    stored = world.stored(kinds.POD, names[0])
+    view.apply(Command(b"", (update(stored, objects.with_metadata(stored.object, labels={"app": "other"})),)))
+    assert expected() == 1
+    view.apply(Command(b"", (Delete(world.stored(kinds.POD, names[1]).key),)))
+    assert expected() == 0
+    stored = world.stored(BUDGET, "web")
+    spec = PodDisruptionBudgetSpec(selector=LabelSelector(match_labels={"app": "other"}), min_available=1)
+    view.apply(Command(b"", (update(stored, msgspec.structs.replace(stored.object, spec=spec)),)))
+    assert expected() == 1
+    view.restore(list(view.capture().encode_chunks()))
+    view.apply(Command(b"", (creation(kinds.POD, objects.with_metadata(new_pod("new", app="other"), uid="new")),)))
+    assert expected() == 2
 
 
 async def test_only_the_budgets_concerned_are_looked_at(world: World) -> None:
