@@ -29,6 +29,7 @@ from swarmlet.agent import (
     probe_actions,
     prober,
     pulled_images,
+    reclaim,
     sources,
     stimuli,
 )
@@ -50,7 +51,7 @@ from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Replica
 
 PODS = kinds.POD.resource
-SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource)
+SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource, kinds.PERSISTENT_VOLUME_CLAIM.resource)
 RETRY_SECONDS = 1.0
 ORPHAN_GRACE_SECONDS = 2.0
 IMAGE_ACCESS_FILE = "image-access.json"
@@ -131,6 +132,7 @@ class Agent:
             tasks.create_task(self._writer.run())
             tasks.create_task(self._events.run())
             tasks.create_task(self._reporter.check_health())
+            tasks.create_task(self._reclaimer().run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 await self._until_done(self._adopt)
@@ -373,6 +375,16 @@ class Agent:
 
     def _record(self, note: events.Note) -> None:
         self._journal.record(note, self._clock.now())
+
+    def _reclaimer(self) -> reclaim.Reclaimer:
+        return reclaim.Reclaimer(
+            node_id=self._node.node_id,
+            root=self._volumes.kept,
+            replica=self._replica,
+            clock=self._clock,
+            mounted=lambda: [worker.machine.pod for worker in self._workers.values()],
+            record=self._record,
+        )
 
     def _find(self, key: Key) -> Object | None:
         stored = self._replica.view.get(key)
