@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from swarmlet.model import decode, defaults, kinds, objects, validation
+from swarmlet.api import admission
+from swarmlet.api.queries import WriteOptions
+from swarmlet.api.targets import Target
+from swarmlet.model import kinds
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "config" / "examples").glob("*.yaml"))
 
@@ -18,8 +23,8 @@ def test_an_example_is_honoured_whole(path: Path) -> None:
     assert documents
     for document in documents:
         kind = kinds.BY_GVK[document["apiVersion"], document["kind"]]
-        decoded = decode.decode(kind, document)
-        decoded.raise_if_unknown()
-        assert not decoded.warnings()
-        placed = objects.with_metadata(decoded.object, namespace="default" if kind.namespaced else "")
-        validation.validate(defaults.fill(placed))
+        warnings: list[str] = []
+        value = admission.read(kind, document, WriteOptions(field_validation="Strict"), warnings)
+        assert warnings == []
+        target = Target(kind, value.metadata.namespace or "default" if kind.namespaced else "", value.metadata.name)
+        admission.created(target, value, datetime(2026, 1, 1, tzinfo=UTC), random.Random(1))
