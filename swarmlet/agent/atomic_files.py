@@ -23,7 +23,7 @@ FOLDER_MODE = 0o755
 
 def write(place: Path, files: Files, group: int | None = None) -> None:
     """Write a new version beside the old one and swap `..data`; nothing where it is the same. `group` may read it."""
-    version = f"..{_digest(files, group)}"
+    version = f"..{_digest(files)}"
     current = place / CURRENT
     if current.is_symlink() and current.readlink() == Path(version):
         return
@@ -76,8 +76,8 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _digest(files: Files, group: int | None) -> str:
-    digest = hashlib.sha256(f"{group}:".encode())
+def _digest(files: Files) -> str:
+    digest = hashlib.sha256()
     for name, (content, mode) in sorted(files.items()):
         digest.update(f"{len(name)}:{name}:{mode}:{len(content)}:".encode())
         digest.update(content)

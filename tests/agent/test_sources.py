@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from swarmlet.agent import sources
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Secret
@@ -16,15 +17,20 @@ from swarmlet.model.environment import (
     EnvVar,
     EnvVarSource,
     ObjectFieldSelector,
+    SecretEnvSource,
     SecretKeySelector,
 )
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_volumes import (
     ConfigMapProjection,
+    ConfigMapVolumeSource,
     DownwardAPIProjection,
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     ProjectedVolumeSource,
+    SecretProjection,
+    SecretVolumeSource,
     Volume,
     VolumeProjection,
 )
@@ -60,6 +66,36 @@ def waiting(home: Home, key: Key) -> tuple[str, str]:
 def specs(engine: Engine) -> list[ContainerSpec]:
     """Return what the containers that run were made from, the sandbox first."""
     return [process.spec for process in engine.processes.values() if process.container.state is State.RUNNING]
+
+
+def test_all_that_a_pod_refers_to_is_followed() -> None:
+    secret = EnvVarSource(secret_key_ref=SecretKeySelector(name="s-key", key="k"))
+    main = container(
+        env=(from_map("m-key", "k"), EnvVar(name="Y", value_from=secret)),
+        env_from=(
+            EnvFromSource(config_map_ref=ConfigMapEnvSource(name="m-whole")),
+            EnvFromSource(secret_ref=SecretEnvSource(name="s-whole")),
+        ),
+    )
+    init = container("init", env=(from_map("m-init", "k"),))
+    projections = (
+        VolumeProjection(config_map=ConfigMapProjection(name="m-part")),
+        VolumeProjection(secret=SecretProjection(name="s-part")),
+    )
+    volumes = (
+        Volume(name="a", config_map=ConfigMapVolumeSource(name="m-volume")),
+        Volume(name="b", secret=SecretVolumeSource(secret_name="s-volume")),
+        Volume(name="c", projected=ProjectedVolumeSource(sources=projections)),
+        Volume(name="d", empty_dir=EmptyDirVolumeSource()),
+    )
+    spec = PodSpec(containers=(main,), init_containers=(init,), volumes=volumes)
+    found = sources.of(Pod(metadata=ObjectMeta(name="web", namespace="default"), spec=spec))
+    assert {each.name for each in found if each.resource == kinds.CONFIG_MAP.resource} == {
+        "m-key", "m-whole", "m-init", "m-part", "m-volume",
+    }  # fmt: skip
+    assert {each.name for each in found if each.resource == kinds.SECRET.resource} == {
+        "s-key", "s-whole", "s-part", "s-volume",
+    }  # fmt: skip
 
 
 async def test_a_missing_config_map_is_waited_for_and_noticed_at_once(home: Home, engine: Engine) -> None:
@@ -126,11 +162,11 @@ async def test_on_the_hosts_network_the_address_is_the_nodes(home: Home, engine:
 async def test_a_projected_volume_follows_its_sources(home: Home, tmp_path: Path) -> None:
     put_map(home, "settings", colour="blue")
     labels = DownwardAPIVolumeFile(path="labels", field_ref=ObjectFieldSelector(field_path="metadata.labels"))
-    sources = (
+    projections = (
         VolumeProjection(config_map=ConfigMapProjection(name="settings")),
         VolumeProjection(downward_api=DownwardAPIProjection(items=(labels,))),
     )
-    key = home.bind(volumes=(Volume(name="v", projected=ProjectedVolumeSource(sources=sources)),))
+    key = home.bind(volumes=(Volume(name="v", projected=ProjectedVolumeSource(sources=projections)),))
     folder = home.folder / "memory" / "uid-web" / "v"
     async with home.running():
         await home.until(lambda: home.is_ready(key))

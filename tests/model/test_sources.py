@@ -238,3 +238,45 @@ def test_defaults_are_those_of_kubernetes() -> None:
 def test_a_subscript_is_read_whole() -> None:
     assert downward.subscripted("metadata.labels['a.b/c']") == ("metadata.labels", "a.b/c")
     assert downward.subscripted("metadata.labels") is None
+
+
+IMMUTABLE = "Forbidden: field is immutable when `immutable` is set"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"data": {"k": "dw=="}}, "data"),
+        ({"data": {}}, "data"),
+        ({"immutable": None}, "immutable"),
+        ({"immutable": False}, "immutable"),
+    ],
+)
+@pytest.mark.parametrize("kind", [kinds.CONFIG_MAP, kinds.SECRET])
+def test_what_is_immutable_stays_as_it_is(kind: kinds.Kind, change: dict[str, Any], field: str) -> None:
+    old = {"metadata": METADATA, "data": {"k": "dg=="}, "immutable": True}
+    was, becomes = (defaults.fill(decode.decode(kind, each).object) for each in (old, old | change))
+    with pytest.raises(InvalidError) as refused:
+        validation.validate_update(becomes, was)
+    assert refused.value.causes == ((field, IMMUTABLE),)
+
+
+@pytest.mark.parametrize("kind", [kinds.CONFIG_MAP, kinds.SECRET])
+def test_what_is_immutable_may_get_labels_and_what_is_not_may_become_it(kind: kinds.Kind) -> None:
+    old = {"metadata": METADATA, "data": {"k": "dg=="}}
+    frozen = old | {"immutable": True}
+    labelled = frozen | {"metadata": METADATA | {"labels": {"a": "b"}}}
+    for before, after in ((old, frozen), (frozen, labelled)):
+        was, becomes = (defaults.fill(decode.decode(kind, each).object) for each in (before, after))
+        validation.validate_update(becomes, was)
+
+
+@pytest.mark.parametrize("kind", [kinds.CONFIG_MAP, kinds.SECRET])
+def test_objects_hold_no_more_than_a_mebibyte(kind: kinds.Kind) -> None:
+    def document(size: int) -> dict[str, Any]:
+        content = {"stringData" if kind is kinds.SECRET else "data": {"k": "x" * size}}
+        return {"metadata": METADATA, **content}
+
+    validation.validate(defaults.fill(decode.decode(kind, document(1024 * 1024)).object))
+    with pytest.raises(InvalidError, match="Too long: may not be more than 1048576 bytes"):
+        validation.validate(defaults.fill(decode.decode(kind, document(1024 * 1024 + 1)).object))
