@@ -89,7 +89,7 @@ def targets(record: Record, pod_ip: str, *, is_ending: bool) -> Iterator[Target]
     """Yield what is to be probed of a container now. A Pod that ends is asked only whether it may still serve."""
     if record.life not in HAS_CONTAINER or not record.is_up or record.current is None:
         return
-    spec, may_kill = record.spec, record.life is Life.RUNNING and not is_ending and not record.condemned
+    spec, may_kill = record.spec, record.life is Life.RUNNING and not is_ending
     wanted: list[tuple[Kind, Probe | None, bool | None]] = []
     if not record.started:
         wanted = [(Kind.STARTUP, spec.startup_probe, None)] if may_kill else []

@@ -117,6 +117,13 @@ def test_sidecars_are_stopped_last_and_in_reverse_within_one_grace() -> None:
     assert bench.finished
 
 
+def test_a_sidecar_whose_turn_to_stop_has_not_come_may_not_be_killed_by_its_probe() -> None:
+    bench = running(sidecar(liveness_probe=probe(), readiness_probe=probe()))
+    bench.delete()
+    assert bench.is_running("proxy")
+    assert bench.probed() == {("proxy", "Readiness")}
+
+
 def test_when_the_grace_is_over_nobody_waits_for_his_turn() -> None:
     bench = running(sidecar(), sidecar("log"))
     bench.delete(grace_seconds=20)
@@ -142,6 +149,7 @@ def test_a_new_daemon_goes_on_with_sidecars() -> None:
 
 def test_a_pod_that_was_active_for_too_long_fails() -> None:
     bench = running(sidecar(), active_deadline_seconds=60, termination_grace_period_seconds=7)
+    assert bench.wake_at == bench.now + timedelta(seconds=60)
     bench.wait(59)
     assert bench.todo == []
     bench.wait(1)
@@ -185,6 +193,15 @@ def test_a_pod_that_its_node_evicts_fails_and_says_why() -> None:
     assert bench.condition("DisruptionTarget") == "True"
     assert bench.status.start_time is not None
     assert bench.now - bench.status.start_time < timedelta(seconds=1)
+
+
+def test_a_new_daemon_goes_on_with_the_eviction_that_the_one_before_began() -> None:
+    bench = running()
+    bench.feed(stimuli.Fail("Evicted", "The node was low on resource: memory."))
+    again = bench.restart_daemon()
+    assert stopping(again) == ["main"]
+    again.do_all()
+    assert (again.status.phase, again.status.reason) == ("Failed", "Evicted")
 
 
 # At random
