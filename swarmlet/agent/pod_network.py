@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from swarmlet.errors import SwarmletError
 from swarmlet.model import pod_network as model
-from swarmlet.model import security, sysctls
+from swarmlet.model import pods, security, sysctls
 from swarmlet.model.pod import Pod
 from swarmlet.model.rules.pod_network import NAMESERVERS_MAX, SEARCHES_MAX
 from swarmlet.runtime import runtime
@@ -117,7 +117,7 @@ def _qualified(name: str) -> str:
 def _host_ports(pod: Pod) -> tuple[runtime.HostPort, ...]:
     return tuple(
         runtime.HostPort(port.host_port, port.container_port, port.protocol or "TCP", port.host_ip)
-        for container in pod.spec.containers
+        for container in pods.lasting_containers(pod.spec)
         for port in container.ports
         if port.host_port
     )

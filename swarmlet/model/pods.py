@@ -52,6 +52,11 @@ def is_sidecar(container: Container) -> bool:
     return container.restart_policy == "Always"
 
 
+def lasting_containers(spec: PodSpec) -> list[Container]:
+    """Return the containers that run for as long as the Pod does: its sidecars and its containers."""
+    return [*filter(is_sidecar, spec.init_containers), *spec.containers]
+
+
 def effective_requests(spec: PodSpec) -> dict[str, int]:
     """Return what a node must have free for the Pod, in thousandths, by resource name.
 

@@ -60,7 +60,7 @@ def demand_of(pod: Pod) -> Demand:
 
 def _host_ports(spec: PodSpec) -> tuple[HostPort, ...]:
     found = []
-    for container in spec.containers:
+    for container in pods.lasting_containers(spec):
         for port in container.ports:
             number = port.host_port or (port.container_port if spec.host_network else 0)
             if number:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from swarmlet.agent import pod_network
 from swarmlet.model import decode, defaults, kinds, pods
 from swarmlet.model.pod import Pod
+from swarmlet.scheduler.demand import demand_of
 from tests.model.test_validation import problems, update_problems
 
 GET = {"httpGet": {"port": 80}}
@@ -165,6 +167,15 @@ def test_what_keeps_its_pods_running_takes_no_deadline() -> None:
 def asking(name: str, millis: int, *, always: bool = False) -> dict[str, Any]:
     resources = {"requests": {"cpu": f"{millis}m"}}
     return {"name": name, "image": "web:1", "resources": resources} | ({"restartPolicy": "Always"} if always else {})
+
+
+def test_the_host_ports_of_sidecars_are_the_pods() -> None:
+    ports = [{"containerPort": 80, "hostPort": 8080}]
+    spec = read(pod(init={"restartPolicy": "Always", "ports": ports})).spec
+    assert [each.host_port for each in pod_network.network(Pod(spec=spec)).host_ports] == [8080]
+    assert [each.port for each in demand_of(Pod(spec=spec)).ports] == [8080]
+    plain = read(pod(init={"ports": ports})).spec
+    assert [each.name for each in pods.lasting_containers(plain)] == ["main"]
 
 
 @pytest.mark.parametrize(
