@@ -16,6 +16,7 @@ from swarmlet.cli import (
     policy_descriptions,
     probe_descriptions,
     quota_descriptions,
+    security_descriptions,
     storage_descriptions,
 )
 
@@ -274,7 +275,7 @@ def _pod_spec(
     spec: Document, statuses: Mapping[str, Document] | None = None, pod: Document | None = None
 ) -> Description:
     known = statuses or {}
-    body: Description = []
+    body: Description = security_descriptions.pod(spec)
     for label, key in (("Init Containers", "initContainers"), ("Containers", "containers")):
         if spec.get(key):
             told = [(each["name"], _container(each, known.get(each["name"]), pod or {})) for each in spec[key]]
@@ -298,6 +299,7 @@ def _container(container: Document, status: Document | None, pod: Document) -> D
         for label, key in (("Limits", "limits"), ("Requests", "requests"))
         if resources.get(key)
     ]
+    body += security_descriptions.container(container)
     body += probe_descriptions.probes(container)
     body += pod_descriptions.environment(container, pod)
     return [*body, ("Mounts", pod_descriptions.mounts(container))]
