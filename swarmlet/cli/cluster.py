@@ -95,7 +95,10 @@ async def node_rm(link: Session, name: NodeArgument, force: ForceOption = False)
 
 
 def leave(socket: SocketOption = None) -> None:
-    """Take this machine out of the cluster; its Pods are replaced on the others."""
+    """Take this machine out of the cluster; its Pods are replaced on the others.
+
+    `swarmlet drain` it first where disruption budgets count: leaving asks none.
+    """
     _ask_locally(socket, "POST", "/swarmlet/v1/leave")
     print("This machine has left the cluster; its daemon ends now. `swarmlet join` can bring it back as a new node.")
 
