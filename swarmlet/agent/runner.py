@@ -7,16 +7,15 @@ nobody seems to own does it ask the cluster.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import cast
 
 import structlog
 
 from swarmlet.agent import (
+    engine_watch,
     event_writer,
     fence,
     hooks,
@@ -36,13 +35,14 @@ from swarmlet.agent import (
 from swarmlet.agent.grants import Grants
 from swarmlet.agent.http_calls import HttpCalls
 from swarmlet.agent.image_access import ImageAccess
+from swarmlet.agent.patience import until_done
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.termination import Terminations
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
-from swarmlet.errors import EngineError, InvalidError, NotFoundError, PeerError
+from swarmlet.errors import InvalidError, NotFoundError
 from swarmlet.model import events, kinds, pods, singletons
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
@@ -52,8 +52,6 @@ from swarmlet.store.replica import Change, Replica
 
 PODS = kinds.POD.resource
 SOURCES = (kinds.CONFIG_MAP.resource, kinds.SECRET.resource, kinds.PERSISTENT_VOLUME_CLAIM.resource)
-RETRY_SECONDS = 1.0
-ORPHAN_GRACE_SECONDS = 2.0
 IMAGE_ACCESS_FILE = "image-access.json"
 
 log = structlog.get_logger()
@@ -128,15 +126,16 @@ class Agent:
             info = await self._reporter.find_engine()
             self._tools = self._make_tools(tasks)
             self._settings = Settings(host_ip=self._node.address, id_scheme=info.scheme)
-            await self._until_done(self._reporter.register)
+            await until_done(self._reporter.register, self._clock)
             tasks.create_task(self._writer.run())
             tasks.create_task(self._events.run())
             tasks.create_task(self._reporter.check_health())
             tasks.create_task(self._reclaimer().run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
-                await self._until_done(self._adopt)
-                tasks.create_task(self._watch_containers())
+                watch = self._make_engine_watch(tasks)
+                await until_done(watch.adopt, self._clock)
+                tasks.create_task(watch.run())
                 tasks.create_task(self._pressure.run())
                 await self._follow()
             finally:
@@ -248,77 +247,6 @@ class Agent:
             if source in sources.of(worker.machine.pod):
                 worker.feed(stimuli.SourceChanged())
 
-    # Containers
-
-    async def _adopt(self) -> bool:
-        """Take over the containers that run, and remove those that are nobody's."""
-        await self._replica.linearize()
-        by_pod: dict[str, list[runtime.Container]] = {}
-        for container in await self._runtime.list():
-            by_pod.setdefault(container.pod.uid, []).append(container)
-        for stored in self._replica.view.pods_on(self._node.name):
-            pod = cast("Pod", stored.object)
-            found = await self._terminations.with_messages(pod, by_pod.pop(pod.metadata.uid, ()))
-            worker = self._start_worker(pod, found)
-            worker.feed(stimuli.PodChanged(pod))
-        log.info("pods_adopted", pods=len(self._workers), orphans=len(by_pod))
-        self._remove_orphans([each for containers in by_pod.values() for each in containers])
-        abandoned = self._volumes.pod_uids() - set(self._workers)
-        for uid in sorted(abandoned):
-            await asyncio.to_thread(self._volumes.remove, uid)
-        return True
-
-    async def _watch_containers(self) -> None:
-        async for container in self._runtime.watch():
-            if container is not None:
-                self._observe(container)
-            else:
-                await self._until_done(self._look_again)
-
-    async def _look_again(self) -> bool:
-        """Changes may have been missed: compare with what the runtime has."""
-        expected = [(worker, container) for worker in self._workers.values() for container in worker.machine.running()]
-        containers = await self._runtime.list()
-        for container in containers:
-            self._observe(container)
-        found = {container.id for container in containers}
-        for worker, container in expected:
-            if container.id not in found:
-                worker.feed(stimuli.Observed(dataclasses.replace(container, state=runtime.State.REMOVED)))
-        strangers = [each for each in containers if each.pod.uid not in self._workers]
-        if strangers:  # asking the cluster may take long, and news of the others must not wait for it
-            assert self._tools is not None
-            self._tools.spawn(self._until_done(functools.partial(self._judge, strangers)))
-        return True
-
-    async def _judge(self, strangers: Sequence[runtime.Container]) -> bool:
-        """Remove those containers whose Pods are not bound to this node, by the cluster's own word."""
-        await self._replica.linearize()
-        bound = {stored.object.metadata.uid for stored in self._replica.view.pods_on(self._node.name)}
-        self._remove_orphans([each for each in strangers if each.pod.uid not in bound])
-        return True
-
-    def _observe(self, container: runtime.Container) -> None:
-        worker = self._workers.get(container.pod.uid)
-        if worker is not None:
-            worker.observe(container)
-
-    def _remove_orphans(self, containers: Sequence[runtime.Container]) -> None:
-        assert self._tools is not None
-        for container in containers:
-            if container.pod.uid not in self._workers:
-                log.info(
-                    "orphan_removed", pod=f"{container.pod.namespace}/{container.pod.name}", container=container.name
-                )
-                self._tools.spawn(self._remove_orphan(container))
-
-    async def _remove_orphan(self, container: runtime.Container) -> None:
-        try:
-            await self._runtime.stop(container.id, grace_seconds=0 if container.strict else ORPHAN_GRACE_SECONDS)
-            await self._runtime.remove(container.id)
-        except EngineError as error:
-            log.warning("orphan_not_removed", container=container.id, error=str(error))
-
     # Small things
 
     def _make_tools(self, tasks: asyncio.TaskGroup) -> Tools:
@@ -338,6 +266,19 @@ class Agent:
             spawn=tasks.create_task,
             record=self._record,
             changed=self._writer.changed,
+        )
+
+    def _make_engine_watch(self, tasks: asyncio.TaskGroup) -> engine_watch.EngineWatch:
+        return engine_watch.EngineWatch(
+            engine=self._runtime,
+            replica=self._replica,
+            clock=self._clock,
+            node_name=self._node.name,
+            volumes=self._volumes,
+            terminations=self._terminations,
+            workers=self._workers,
+            start=self._start_worker,
+            spawn=tasks.create_task,
         )
 
     def _make_fence(self, config: Config) -> fence.Fence:
@@ -405,13 +346,3 @@ class Agent:
             which = "previous terminated container" if previous else "container"
             raise InvalidError(f'{which} "{wanted}" in pod "{name}" is waiting to start or has left no log')
         return found
-
-    async def _until_done(self, step: Callable[[], Awaitable[bool]]) -> None:
-        """Try a step until it succeeds: the engine or the cluster may be away for a while."""
-        while True:
-            try:
-                if await step():
-                    return
-            except PeerError as error:
-                log.warning("agent_step_failed", step=getattr(step, "__name__", ""), error=str(error))
-            await self._clock.sleep(RETRY_SECONDS)
