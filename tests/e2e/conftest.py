@@ -15,6 +15,9 @@ LAB = os.environ.get("LAB_NAME", "e2e")
 SUBNET = os.environ.get("LAB_SUBNET", "10.77.1.0/24")
 """Of its own where several people run these tests on one machine at a time."""
 
+SETTINGS = {"usage_seconds": 2, "autoscaling": {"sync_seconds": 2}}
+"""So that a test of autoscaling need not wait for minutes."""
+
 NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
 
 
@@ -40,7 +43,7 @@ def machines() -> None:
 @pytest.fixture(scope="session")
 def three_machines(machines: None) -> Iterator[Cluster]:
     with Lab(LAB, count=3, subnet=SUBNET) as lab:
-        cluster = Cluster(lab)
+        cluster = Cluster(lab, SETTINGS)
         cluster.form()
         yield cluster
 
