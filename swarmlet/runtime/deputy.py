@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,8 +44,11 @@ class Containers(Protocol):
     def kill_known(self) -> None:
         """Kill those that are known, at once and without asking anybody."""
 
-    def look(self, *, over: bool) -> bool:
-        """Learn what there is; with `over` end all. Return whether there was any."""
+    def look(self, is_over: Callable[[], bool]) -> bool:
+        """Learn what there is, and end what there is while the lease is over. Return whether there was any.
+
+        It is asked anew before each end, for a look may take long: a lease that came meanwhile saves what it let start.
+        """
 
 
 class Engine:
@@ -60,13 +64,14 @@ class Engine:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
-    def look(self, *, over: bool) -> bool:
+    def look(self, is_over: Callable[[], bool]) -> bool:
         query = urllib.parse.urlencode({"all": "1", "filters": json.dumps({"label": self._labels})})
         found = self._call("GET", f"/containers/json?{query}")
         states = {each["Id"]: each["State"] for each in found if each["State"] not in ENDED}
         for container in set(self._pidfds) - set(states):
             os.close(self._pidfds.pop(container))
         for container, state in states.items():
+            over = is_over()
             if over and state == "created":  # not started yet: then it never will be
                 self._call("DELETE", f"/containers/{container}?force=1&v=1")
             elif over:
@@ -102,11 +107,11 @@ class Processes:
         self._owner: str = orders["owner"]
 
     def kill_known(self) -> None:
-        self.look(over=True)
+        self.look(lambda: True)
 
-    def look(self, *, over: bool) -> bool:
+    def look(self, is_over: Callable[[], bool]) -> bool:
         pids = [pid for path in self._folder.glob("*/spec.json") if (pid := self._pid(path.parent))]
-        for pid in pids if over else ():
+        for pid in pids if is_over() else ():
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)
         return bool(pids)
@@ -146,6 +151,10 @@ class Deputy:
             os.pwrite(alive, f"{now():020.3f}\n".encode(), 0)
             time.sleep(STEP_SECONDS)
 
+    def _is_over(self) -> bool:
+        """Whether the lease is over by what is written now: `run` may not have read it yet."""
+        return now() >= float(_json(self._folder / "lease.json").get("until", 0.0))
+
     def _clean_up(self) -> None:
         with contextlib.suppress(OSError):  # where another is about to begin, the folder is its
             for name in ("alive", "lease.json", "lock"):
@@ -157,7 +166,7 @@ class Deputy:
         while True:
             over = now() >= self._until
             try:
-                found = self._containers.look(over=over)
+                found = self._containers.look(self._is_over)
             except (OSError, ValueError, TypeError, http.client.HTTPException):  # it does not answer, or not to this
                 found = True
             if found or not over:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from swarmlet.clock import SystemClock
 from swarmlet.errors import EngineError
@@ -155,6 +156,32 @@ async def test_an_engine_that_hangs_saves_no_container(dockerd: Dockerd) -> None
     finally:
         watchdog.retire()
         await runtime.close()
+
+
+async def test_a_container_that_a_lease_let_start_during_a_look_lives(tmp_path: Path) -> None:
+    asked: list[str] = []
+    watchdog = DeputyWatchdog(str(tmp_path), {"docker": f"unix://{tmp_path}/engine", "labels": ["a=b"]}, CLOCK)
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        if request.path == "/containers/json" and len(asked) == 1:  # it is granted and used while the Engine looks
+            watchdog.renew(lease(60))
+            return web.json_response([{"Id": "1", "State": "created"}, {"Id": "2", "State": "running"}])
+        return web.json_response([])
+
+    engine = web.Application()
+    engine.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(engine)
+    await runner.setup()
+    await web.UnixSite(runner, f"{tmp_path}/engine").start()
+    try:
+        await watchdog.start()
+        await until(lambda: asked.count("GET /containers/json") > 1, 10)
+        assert [call for call in asked if not call.startswith("GET ")] == []
+    finally:
+        watchdog.retire()
+        await until(lambda: not pids_of(watchdog), 5)
+        await runner.cleanup()
 
 
 def alive(pid: int) -> bool:
