@@ -1,4 +1,4 @@
-"""What `describe` tells of how Pods and containers are kept apart, and of what they ask of their machine and network."""
+"""What `describe` tells of how Pods and containers are kept apart, and what they ask of their network."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from swarmlet.config import Config
+from swarmlet.errors import EngineError
 from swarmlet.model import kinds
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import Secret
@@ -267,6 +268,24 @@ async def test_a_private_image_that_is_here_is_not_for_whoever_may_not_fetch_it(
         await guarded.until(lambda: guarded.waiting(lazy) == "ErrImageNeverPull")
         assert "does not have the proper credentials to be used" in message(guarded, lazy)
     assert [each.pod.name for each in engine.running("main")] == ["web", "again"]
+
+
+async def test_a_pull_whose_end_was_not_heard_leaves_the_image_to_nobody(guarded: Home, engine: Engine) -> None:
+    class Unheard(CertainRuntime):
+        async def pull(self, *arguments: Any) -> str:
+            await super().pull(*arguments)
+            raise EngineError("no answer")
+
+    heard, guarded.runtime = guarded.runtime, Unheard(engine)
+    pull_secret(guarded, "mine", "me", "right")
+    key = guarded.bind(containers=[private()], **with_secrets("mine"))
+    async with guarded.running():
+        await guarded.until(lambda: guarded.waiting(key) == "ErrImagePull")
+    guarded.runtime = heard
+    thief = guarded.bind("thief", containers=[private("Never")])
+    async with guarded.running():
+        await guarded.until(lambda: guarded.is_ready(key))
+        await guarded.until(lambda: guarded.waiting(thief) == "ErrImageNeverPull")
 
 
 async def test_the_machines_own_credentials_are_for_every_pod(guarded: Home, engine: Engine) -> None:

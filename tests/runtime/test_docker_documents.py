@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from swarmlet.runtime import docker_documents, runtime
+from swarmlet.runtime.credentials import Credentials
+from swarmlet.runtime.isolation import Device, Devices, DriverRequest, Isolation
 from swarmlet.runtime.runtime import ContainerSpec, HostPort, Mount, PodIdentity, PodNetwork
 
 POD = PodIdentity("3f2a9c1e-0000-4000-8000-000000000000", "shop", "web-abc")
@@ -53,6 +55,99 @@ def test_limits_are_in_the_engines_units() -> None:
 
 def test_logs_are_bounded() -> None:
     assert document()["HostConfig"]["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+
+
+def test_whoever_asks_for_no_cpu_has_the_least_share() -> None:
+    assert document()["HostConfig"]["CpuShares"] == 2
+
+
+def test_isolation_is_told_in_the_engines_words() -> None:
+    isolation = Isolation(
+        user="1000:2000",
+        groups=(5,),
+        privileged=True,
+        read_only_root=True,
+        no_new_privileges=True,
+        capabilities_added=("ALL",),
+        capabilities_dropped=("NET_RAW",),
+        seccomp="unconfined",
+        apparmor="web",
+        selinux=("level:s0",),
+    )
+    made = document(isolation=isolation, oom_score_adj=-997)
+    config = made["HostConfig"]
+    assert (made["User"], config["GroupAdd"], config["OomScoreAdj"]) == ("1000:2000", ["5"], -997)
+    assert (config["Privileged"], config["ReadonlyRootfs"]) == (True, True)
+    assert (config["CapAdd"], config["CapDrop"]) == (["ALL"], ["NET_RAW"])
+    told = ["no-new-privileges:true", "seccomp=unconfined", "apparmor=web", "label=level:s0"]
+    assert config["SecurityOpt"] == told
+
+
+def test_what_is_not_asked_for_is_left_to_the_engine() -> None:
+    config = document()["HostConfig"]
+    assert not config.keys() & {"Privileged", "ReadonlyRootfs", "CapAdd", "CapDrop", "GroupAdd", "SecurityOpt", "PidMode"}
+    assert not config.keys() & {"Dns", "ExtraHosts", "Sysctls", "Devices", "DeviceRequests"}
+    assert "User" not in document()
+
+
+@pytest.mark.parametrize(
+    ("isolation", "sandbox", "processes", "memory"),
+    [
+        (Isolation(), "", None, "shareable"),
+        (Isolation(), "s1", None, "container:s1"),
+        (Isolation(shares_processes=True), "s1", "container:s1", "container:s1"),
+        (Isolation(host_processes=True, host_ipc=True), "s1", "host", "host"),
+    ],
+)
+def test_namespaces_are_the_sandboxs_or_the_machines(
+    isolation: Isolation, sandbox: str, processes: str | None, memory: str
+) -> None:
+    config = document(isolation=isolation, sandbox=sandbox)["HostConfig"]
+    assert (config.get("PidMode"), config["IpcMode"]) == (processes, memory)
+
+
+def test_a_sandbox_has_no_rights() -> None:
+    spec = ContainerSpec(pod=POD, name=runtime.SANDBOX, oom_score_adj=-998, isolation=Isolation(host_ipc=True))
+    config = docker_documents.sandbox_document(spec, OWNER, "")["HostConfig"]
+    assert (config["CapDrop"], config["ReadonlyRootfs"], config["OomScoreAdj"]) == (["ALL"], True, -998)
+    assert (config["SecurityOpt"], config["IpcMode"]) == (["no-new-privileges:true"], "host")
+
+
+def test_devices_are_files_and_requests_to_drivers_and_a_label() -> None:
+    devices = Devices(
+        files=(Device("/dev/fuse", "rw"),),
+        requests=(DriverRequest("nvidia", ("0", "2")),),
+        units=(("example.com/fuse", "0"), ("nvidia.com/gpu", "2")),
+    )
+    made = document(devices=devices)
+    assert made["HostConfig"]["Devices"] == [
+        {"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rw"}
+    ]
+    assert made["HostConfig"]["DeviceRequests"] == [
+        {"Driver": "nvidia", "DeviceIDs": ["0", "2"], "Capabilities": [["gpu"]]}
+    ]
+    attributes = {"Actor": {"ID": "x", "Attributes": made["Labels"]}, "time": 0}
+    assert docker_documents.from_event(attributes, runtime.State.REMOVED).devices == devices.units
+
+
+@pytest.mark.parametrize(
+    ("image", "credentials", "arguments"),
+    [
+        ("web:1", None, {"from_image": "web:1"}),
+        (
+            "web:1",
+            Credentials(username="u", password="p"),
+            {"from_image": "docker.io/library/web:1", "auth": {"username": "u", "password": "p"}},
+        ),
+        (
+            "r.io/web",
+            Credentials(username="u", identity_token="t"),
+            {"from_image": "r.io/web", "auth": {"identitytoken": "t"}},
+        ),
+    ],
+)
+def test_a_registry_is_told_who_asks(image: str, credentials: Credentials | None, arguments: dict[str, Any]) -> None:
+    assert docker_documents.pull_arguments(image, credentials) == arguments
 
 
 def test_volumes_are_bound() -> None:

@@ -182,3 +182,24 @@ async def test_containers_that_share_their_processes_see_each_other_and_leave_no
 async def test_the_machines_processes_are_seen_where_they_are_asked_for(engine: DockerRuntime) -> None:
     assert "dockerd" in await output(engine, shell("ps", isolation=Isolation(host_processes=True)))
     assert "dockerd" not in await output(engine, shell("ps"))
+
+
+async def test_on_the_machines_network_containers_share_their_memory_by_a_sandbox(engine: DockerRuntime) -> None:
+    network = PodNetwork(hostname="ignored", host_network=True, hosts=(("db", "10.1.2.3"),))
+    spec = shell("grep db /etc/hosts; sleep 0.2; ls /dev/shm", network=network)
+    sandbox = await engine.start_sandbox(dataclasses.replace(spec, name=runtime.SANDBOX))
+    writer = shell("touch /dev/shm/shared; sleep 1000", network=network, sandbox=sandbox.id)
+    await engine.start(dataclasses.replace(writer, pod=spec.pod, name="writer"))
+    assert (await output(engine, dataclasses.replace(spec, sandbox=sandbox.id))).split() == ["10.1.2.3", "db", "shared"]
+    machines = await output(engine, shell("readlink /proc/self/ns/net", network=network))
+    assert machines == await output(engine, shell("readlink /proc/self/ns/net", sandbox=sandbox.id))
+    assert machines != await output(engine, shell("readlink /proc/self/ns/net"))
+
+
+async def test_shared_memory_is_the_machines_where_it_is_asked_for(engine: DockerRuntime) -> None:
+    machines, own = [
+        await output(engine, shell("readlink /proc/self/ns/ipc", isolation=Isolation(host_ipc=host)))
+        for host in (True, False)
+    ]
+    assert machines == await output(engine, shell("readlink /proc/self/ns/ipc", isolation=Isolation(host_ipc=True)))
+    assert machines != own
