@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarmlet.agent.pressures import STORAGE, Shortage, amount
-from swarmlet.model import pods, quantity
+from swarmlet.model import pods, quantity, thresholds
 from swarmlet.model.pod import Pod
 
 EVICTED = "Evicted"
@@ -38,6 +38,16 @@ class Candidate:
     pod: Pod
     used: Consumption | None
     priority: int = 0
+
+
+def on_disk(used: Consumption, signal: str) -> Consumption:
+    """Return what of a Pod's storage lies on the disk of a signal, where the node has two.
+
+    Volumes are on nodefs; what containers write is on imagefs, with the engine's data. Of other signals: all.
+    """
+    if signal in thresholds.OF_NODEFS:
+        return Consumption(volumes=used.volumes)
+    return Consumption(used.containers) if signal in thresholds.OF_IMAGEFS else used
 
 
 def in_order(candidates: Iterable[Candidate], resource: str) -> list[Candidate]:

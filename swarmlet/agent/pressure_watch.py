@@ -97,7 +97,7 @@ class PressureWatch:
         self._note_thresholds(shortages)
         relievable = [each for each in shortages if each.condition != nodes.PID_PRESSURE]
         if relievable:
-            await self._relieve(relievable[0])
+            await self._relieve(relievable[0], pressures.share_disk(readings))
         else:
             await self._collect_images(readings)
 
@@ -126,13 +126,16 @@ class PressureWatch:
             log.warning("eviction_threshold_met", resource=resource)
         self._told = resources
 
-    async def _relieve(self, shortage: Shortage) -> None:
-        if shortage.condition == nodes.DISK_PRESSURE and await self._make_room(shortage):
+    async def _relieve(self, shortage: Shortage, one_disk: bool) -> None:
+        """Take one step. `one_disk`: images and what containers write lie on the disk that the volumes are on."""
+        if shortage.condition == nodes.DISK_PRESSURE and await self._make_room(shortage, one_disk):
             return
         if self._is_waiting():
             return
         able = self._able()
         used = await self._meter.of(shortage.resource, [worker.machine for worker in able])
+        if not one_disk:
+            used = {uid: eviction.on_disk(found, shortage.signal) for uid, found in used.items()}
         by_uid = {worker.uid: worker for worker in able}
         candidates = [Candidate(worker.machine.pod, used.get(worker.uid)) for worker in able]
         for candidate in eviction.in_order(candidates, shortage.resource)[:1]:
@@ -140,8 +143,10 @@ class PressureWatch:
             self._evict(worker, eviction.message(candidate, shortage))
             self._leaving, self._leaving_until = worker, self._clock.monotonic() + END_SECONDS_MAX
 
-    async def _make_room(self, shortage: Shortage) -> bool:
-        """Remove what serves nobody: dead containers, then images; return whether that was enough."""
+    async def _make_room(self, shortage: Shortage, one_disk: bool) -> bool:
+        """Remove what serves nobody, dead containers and then images; return whether that was enough."""
+        if not one_disk and shortage.signal in thresholds.OF_NODEFS:
+            return False
         for worker in list(self._workers()):
             for container_id in _dead(worker):
                 await self._engine.remove(container_id)

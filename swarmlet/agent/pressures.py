@@ -99,6 +99,12 @@ class Pressures:
         return tuple(sorted(held))
 
 
+def share_disk(readings: Readings) -> bool:
+    """Whether images and containers lie on the disk that the daemon's own folder is on, as far as can be told."""
+    nodefs, imagefs = (readings.get(each) for each in (thresholds.NODEFS_AVAILABLE, thresholds.IMAGEFS_AVAILABLE))
+    return nodefs is None or imagefs is None or nodefs.capacity == imagefs.capacity
+
+
 def amount(resource: str, count: int) -> str:
     """Return an amount as Kubernetes writes it."""
     return quantity.from_bytes(count) if resource in IN_BYTES else str(count)

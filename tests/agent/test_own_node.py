@@ -14,6 +14,8 @@ from swarmlet.agent.pressures import Gauge, Readings
 from swarmlet.config import Config, Eviction, Reserved
 from swarmlet.model.core import Node
 from swarmlet.runtime.runtime import RuntimeInfo
+from tests.agent.home import Home
+from tests.fakes.runtime import Engine
 
 MI = 1024 * 1024
 GI = 1024 * MI
@@ -123,3 +125,38 @@ def test_this_machine_can_be_measured(tmp_path: Path) -> None:
     found = KernelGauges(tmp_path).read(str(tmp_path))
     assert {"memory.available", "nodefs.available", "imagefs.available", "pid.available"} <= set(found)
     assert all(0 <= each.available <= each.capacity for each in found.values())
+
+
+# On a node
+
+
+async def test_a_machine_that_grew_is_measured_anew_when_its_engine_is_back(home: Home, engine: Engine) -> None:
+    async with home.running():
+        await home.until(lambda: bool(home.replica.view.list("nodes")))
+        assert home.node().status.capacity["memory"] == f"{8 * GI // 1024}Ki"
+        engine.down = "the Docker Engine does not answer"
+        await home.pause(10)
+        engine.down, engine.machine_memory_bytes = "", 16 * GI
+        await home.until(lambda: home.node().status.capacity["memory"] == f"{16 * GI // 1024}Ki", 10)
+        written = len(home.replica.proposals)
+        await home.pause(100)
+        assert len(home.replica.proposals) == written, "nothing is written while nothing changes"
+
+
+async def test_a_node_that_cannot_be_told_at_once_is_told_later(home: Home, engine: Engine) -> None:
+    async with home.running():
+        await home.until(lambda: bool(home.replica.view.list("nodes")))
+        engine.machine_memory_bytes = 16 * GI
+        home.replica.cut = True
+        await home.pause(20)
+        home.replica.cut = False
+        await home.until(lambda: home.node().status.capacity["memory"] == f"{16 * GI // 1024}Ki", 10)
+
+
+async def test_a_machine_that_was_started_anew_has_an_event(home: Home) -> None:
+    for boot_id in ("a", "a", "b"):
+        home.machine = Machine(boot_id=boot_id)
+        async with home.running():
+            await home.pause(5)
+    (event,) = home.events("Rebooted")
+    assert (event.count, event.involved_object.kind, event.involved_object.name) == (1, "Node", "one")

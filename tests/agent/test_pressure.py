@@ -173,6 +173,23 @@ async def test_where_that_is_not_enough_the_pod_that_wrote_most_is_evicted(
         )
 
 
+async def test_with_two_disks_the_one_that_is_short_decides(home: Home, engine: Engine, gauges: ScriptedGauges) -> None:
+    engine.registry |= {"ours:1"}
+    volume = Volume(name="scratch", empty_dir=EmptyDirVolumeSource())
+    writer, holder = home.bind("writer"), home.bind("holder", volumes=(volume,))
+    engine.written = {"writer": 100 * MI}
+    gauges.resize("imagefs.available", 200 * GI)
+    async with home.running():
+        await run_and_delete(home, engine, "ours")
+        await home.until(lambda: home.is_ready(writer) and home.is_ready(holder))
+        (home.folder / "data" / "pods" / "uid-holder" / "scratch" / "file").write_bytes(b"x" * MI)
+        gauges.leave("nodefs.available", lambda: GI if len(engine.running()) == 2 else 50 * GI)
+        await home.until(lambda: phase(home, holder) == "Failed", 10)
+        await home.pause(30)
+        assert phase(home, writer) == "Running", "what it wrote lies on the other disk"
+        assert "ours:1" in engine.images, "and so do the images"
+
+
 async def test_a_pod_that_writes_more_than_it_may_is_evicted(
     home: Home, engine: Engine, gauges: ScriptedGauges
 ) -> None:

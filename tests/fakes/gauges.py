@@ -24,6 +24,10 @@ class ScriptedGauges:
     def __init__(self) -> None:
         self._found: dict[str, Gauge | Callable[[], Gauge]] = dict(EVERYTHING)
 
+    def resize(self, signal: str, capacity: int) -> None:
+        """Let there be so much of something, and half of it left."""
+        self._found[signal] = Gauge(capacity, capacity // 2)
+
     def leave(self, signal: str, available: int | Callable[[], int]) -> None:
         """Let so much be left of something, by now or whenever it is asked."""
         capacity = EVERYTHING[signal].capacity

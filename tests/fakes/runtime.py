@@ -54,6 +54,7 @@ class Engine:
         self.memory_bytes = 16 * 1024 * 1024  # of each container
         self.memory_of: dict[str, int] = {}  # of each container of a Pod, by the Pod's name
         self.written: dict[str, int] = {}  # by each container of a Pod, by the Pod's name
+        self.machine_memory_bytes = 8 * 1024**3
         self.image_bytes = 10 * 1024 * 1024  # of each image
         self.watchdogs: dict[tuple[str, str], FakeWatchdog] = {}
 
@@ -175,7 +176,7 @@ class FakeRuntime:
             scheme="fake",
             version="fake://1.0",
             cpus=4,
-            memory_bytes=8 * 1024**3,
+            memory_bytes=self.engine.machine_memory_bytes,
             os_image="Fake",
             kernel_version="6.0",
             architecture="x86_64",
