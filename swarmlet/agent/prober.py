@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from swarmlet.agent.probe_actions import Result
-from swarmlet.agent.probing import Gauge, Kind, Target, next_slot
+from swarmlet.agent.probing import Complaints, Gauge, Kind, Target, next_slot
 from swarmlet.clock import Clock
 
 PROBES_AT_ONCE_MAX = 64
@@ -49,23 +49,23 @@ class Prober:
         self._execs = asyncio.Semaphore(EXECS_AT_ONCE_MAX)
 
     async def probe(self, target: Target, report: Report, tell: Tell) -> None:
-        """Probe a target until cancelled; `report` new verdicts, `tell` of each failure."""
+        """Probe a target until cancelled; `report` new verdicts, `tell` of failures."""
         clock, period = self._clock, target.probe.period_seconds
         wait, past = target.first_due(clock.now())
         first = clock.monotonic() - past
-        gauge = Gauge(target.probe, target.holds)
+        gauge, complaints = Gauge(target.probe, target.holds), Complaints(target.probe.failure_threshold)
         await clock.sleep(wait)
         while True:
             result = await self._ask(target)
-            if result.passed is None:
-                tell(target, f"{target.kind.value} probe errored and resulted in Unknown state: {result.message}")
-            else:
-                if not result.passed:
-                    tell(target, f"{target.kind.value} probe failed: {result.message}")
-                verdict = gauge.take(passed=result.passed)
-                if verdict is not None:
-                    report(target, verdict)
             now = clock.monotonic()
+            if result.passed:
+                complaints.end()
+            elif complaints.add(now):
+                outcome = "failed" if result.passed is False else "errored and resulted in Unknown state"
+                tell(target, f"{target.kind.value} probe {outcome}: {result.message}")
+            verdict = None if result.passed is None else gauge.take(passed=result.passed)
+            if verdict is not None:
+                report(target, verdict)
             await clock.sleep(next_slot(first, period, now + SLACK_SECONDS) - now)
 
     async def _ask(self, target: Target) -> Result:

@@ -19,6 +19,9 @@ from swarmlet.agent.container_life import HAS_CONTAINER, Life, Record
 from swarmlet.model.container import Container
 from swarmlet.model.probes import Probe
 
+TELL_AGAIN_SECONDS = 300.0
+"""As often as Kubernetes' clients let one object speak for long; each Event told is a write to the cluster's log."""
+
 
 class Kind(enum.Enum):
     """The value is the word of Kubernetes' events."""
@@ -51,7 +54,7 @@ class Target:
 
         A container of which nothing good is known yet is not kept waiting for its slot.
         """
-        age = (now - self.started_at).total_seconds() if self.started_at else 0.0
+        age = max(0.0, (now - self.started_at).total_seconds()) if self.started_at else 0.0
         past = age - self.probe.initial_delay_seconds
         if past <= 0:
             return -past, past
@@ -78,6 +81,27 @@ class Gauge:
             return None
         self.holds = passed
         return passed
+
+
+@dataclass(slots=True)
+class Complaints:
+    """Failures in a row, of which the first are told one by one, and what goes on and on only now and then."""
+
+    enough: int
+    count: int = 0
+    told_at: float = 0.0
+
+    def add(self, now: float) -> bool:
+        """Note a failure; return whether it is to be told."""
+        self.count += 1
+        if self.count > self.enough and now - self.told_at < TELL_AGAIN_SECONDS:
+            return False
+        self.told_at = now
+        return True
+
+    def end(self) -> None:
+        """It succeeded."""
+        self.count = 0
 
 
 def next_slot(first: float, period_seconds: float, now: float) -> float:

@@ -117,6 +117,16 @@ async def test_what_could_not_be_asked_counts_for_nothing_and_is_told() -> None:
     assert told[0] == "Liveness probe errored and resulted in Unknown state: no such container"
 
 
+async def test_what_fails_on_and_on_is_told_now_and_then() -> None:
+    node, told = Node(), []
+    node.answer = Result(passed=False, message="no")
+    probes = PodProbes(node.prober, lambda *_: None, lambda *_: told.append(node.clock.monotonic()))
+    probes.follow([target("a", 0, probe(period_seconds=1), Kind.READINESS)])
+    await node.clock.sleep(1_000)
+    node.close()
+    assert [round(at) for at in told] == [0, 1, 2, 302, 602, 902]
+
+
 # On a node
 
 

@@ -252,6 +252,7 @@ def test_slots_are_a_period_apart_whenever_one_asks() -> None:
     ("age", "kind", "holds", "wait"),
     [
         (0, Kind.LIVENESS, True, 3),  # initialDelaySeconds
+        (-3600, Kind.LIVENESS, True, 3),  # the machine's clock was put back
         (2, Kind.READINESS, False, 1),
         (5, Kind.READINESS, False, 0),  # it waits to serve
         (5, Kind.READINESS, True, 8),  # a daemon that starts anew keeps to the slots
