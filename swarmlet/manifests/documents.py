@@ -15,9 +15,20 @@ LIST_DEPTH_MAX = 5
 
 Document = dict[str, Any]
 
-FIRST = ("Namespace", "PriorityClass", "StorageClass", "ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim")
-"""What others need stands before them; kinds not named come after, workloads last."""
-LAST = ("Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+FIRST = (
+    "Namespace",
+    "ResourceQuota",
+    "LimitRange",
+    "PriorityClass",
+    "StorageClass",
+    "ServiceAccount",
+    "Secret",
+    "ConfigMap",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+)
+"""What others need stands before them; kinds not named come after, then workloads, then what scales them."""
+LAST = ("Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "HorizontalPodAutoscaler")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,12 @@ def test_an_unknown_kind_is_told_with_what_may_be_meant(version: str, kind: str,
 
 
 def test_what_others_need_comes_first_and_goes_last() -> None:
-    kinds = ["Deployment", "ConfigMap", "Service", "Namespace", "Pod", "Secret"]
+    kinds = ["HorizontalPodAutoscaler", "Deployment", "ConfigMap", "Service", "LimitRange", "Namespace", "Pod", "Secret"]
     manifests = parse("---\n".join(named(kind) for kind in kinds))
     ordered = [each.kind for each in documents.in_apply_order(manifests)]
-    assert ordered == ["Namespace", "Secret", "ConfigMap", "Service", "Pod", "Deployment"]
+    assert ordered == [
+        "Namespace", "LimitRange", "Secret", "ConfigMap", "Service", "Pod", "Deployment", "HorizontalPodAutoscaler",
+    ]  # fmt: skip
     assert [each.kind for each in documents.in_delete_order(manifests)] == ordered[::-1]
 
 
