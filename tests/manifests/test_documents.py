@@ -62,7 +62,7 @@ def test_an_unknown_kind_is_told_with_what_may_be_meant(version: str, kind: str,
 
 
 def test_what_others_need_comes_first_and_goes_last() -> None:
-    kinds = ["HorizontalPodAutoscaler", "Deployment", "ConfigMap", "Service", "LimitRange", "Namespace", "Pod", "Secret"]
+    kinds = "HorizontalPodAutoscaler Deployment ConfigMap Service LimitRange Namespace Pod Secret".split()
     manifests = parse("---\n".join(named(kind) for kind in kinds))
     ordered = [each.kind for each in documents.in_apply_order(manifests)]
     assert ordered == [
