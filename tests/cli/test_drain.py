@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from swarmlet.cli import drain_plan, draining
-from swarmlet.cli.drain_plan import Permissions
+from swarmlet.cli.drain_plan import Permissions, Victim
+from swarmlet.cli.draining import Manner
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta
@@ -130,6 +131,19 @@ def test_a_mirror_pod_is_the_machines_own() -> None:
     mirror["metadata"]["annotations"] = {drain_plan.MIRROR: "x"}
     found = drain_plan.plan([mirror], Permissions())
     assert (found.victims, found.refusals, found.warnings) == ([], {}, {})
+
+
+@pytest.mark.parametrize(
+    ("manner", "options"),
+    [
+        (Manner(), {}),
+        (Manner(grace_seconds=0), {"gracePeriodSeconds": 0}),
+        (Manner(dry_run=True), {"dryRun": ["All"]}),
+    ],
+)
+def test_only_the_pod_that_was_looked_at_is_meant(manner: Manner, options: dict[str, Any]) -> None:
+    found = manner.delete_options(Victim("default", "db-0", "uid-1"))
+    assert found == {"preconditions": {"uid": "uid-1"}} | options
 
 
 # drain
