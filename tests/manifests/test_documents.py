@@ -62,11 +62,11 @@ def test_an_unknown_kind_is_told_with_what_may_be_meant(version: str, kind: str,
 
 
 def test_what_others_need_comes_first_and_goes_last() -> None:
-    kinds = "HorizontalPodAutoscaler Deployment ConfigMap Service LimitRange Namespace Pod Secret".split()
+    kinds = ["HorizontalPodAutoscaler", "Deployment", "ConfigMap", "Service", "LimitRange", "Namespace", "Secret"]
     manifests = parse("---\n".join(named(kind) for kind in kinds))
     ordered = [each.kind for each in documents.in_apply_order(manifests)]
     assert ordered == [
-        "Namespace", "LimitRange", "Secret", "ConfigMap", "Service", "Pod", "Deployment", "HorizontalPodAutoscaler",
+        "Namespace", "LimitRange", "Secret", "ConfigMap", "Service", "Deployment", "HorizontalPodAutoscaler",
     ]  # fmt: skip
     assert [each.kind for each in documents.in_delete_order(manifests)] == ordered[::-1]
 
