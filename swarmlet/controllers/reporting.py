@@ -122,7 +122,7 @@ class Reporting:
             stop_grace_seconds=beat.stop_grace_seconds,
             pressures=beat.pressures,
         )
-        self._heartbeats.usage.take(beat.usage)
+        self._heartbeats.usage.take(beat.node_name, beat.usage)
         granted = beat.wants_lease and await self._grant(beat.node_name, sender)
         return msgspec.msgpack.encode(_Answer(granted, self._heartbeats.listening))
 

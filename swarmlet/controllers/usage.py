@@ -7,6 +7,7 @@ moment what the one before it knew.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,7 +15,8 @@ from swarmlet.clock import Clock
 from swarmlet.model.samples import NodeSample, PodSample
 
 NODES_MAX = 10_000
-PODS_PER_NODE_MAX = 2_000
+SAMPLE_BYTES_MAX = 1024 * 1024
+"""Of one node: some thousands of Pods."""
 MISSED_MAX = 3
 """A node that has not sampled for so many of its periods is not known any more."""
 
@@ -22,13 +24,36 @@ Reign = tuple[str, int]
 """Who leads, and in which term."""
 
 
+@dataclass(slots=True)
+class _Letter:
+    """A node's newest sample as it came, and decoded once somebody has asked for it."""
+
+    at: float
+    data: bytes
+    _sample: NodeSample | None = None
+    _by_uid: dict[str, PodSample] | None = None
+
+    def sample(self) -> NodeSample:
+        if self._sample is None:
+            self._sample = msgspec.msgpack.decode(self.data, type=NodeSample)
+        return self._sample
+
+    def pod(self, uid: str) -> PodSample | None:
+        if self._by_uid is None:
+            self._by_uid = {pod.uid: pod for pod in self.sample().pods}
+        return self._by_uid.get(uid)
+
+
 class UsageMemory:
-    """What the leader was told in its reign. A sample that is old counts as none."""
+    """What the leader was told in its reign. A sample that is old counts as none.
+
+    Samples are kept as they came, a hundred bytes a Pod: of most nodes nobody asks before the next one comes.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began: float | None = None
-        self._nodes: dict[str, tuple[float, NodeSample, dict[str, PodSample]]] = {}
+        self._nodes: dict[str, _Letter] = {}
 
     def begin(self) -> None:
         """Begin a reign with nothing known."""
@@ -40,16 +65,12 @@ class UsageMemory:
         self._began = None
         self._nodes.clear()
 
-    def take(self, data: bytes) -> None:
+    def take(self, node_name: str, data: bytes) -> None:
         """Take a node's newest sample; ignored where this machine does not lead, and over the limits."""
-        if self._began is None or not data:
+        if self._began is None or not data or len(data) > SAMPLE_BYTES_MAX:
             return
-        sample = msgspec.msgpack.decode(data, type=NodeSample)
-        is_new = sample.node_name not in self._nodes
-        if (is_new and len(self._nodes) >= NODES_MAX) or len(sample.pods) > PODS_PER_NODE_MAX:
-            return
-        pods = {pod.uid: pod for pod in sample.pods}
-        self._nodes[sample.node_name] = (self._clock.monotonic(), sample, pods)
+        if node_name in self._nodes or len(self._nodes) < NODES_MAX:
+            self._nodes[node_name] = _Letter(self._clock.monotonic(), data)
 
     def forget(self, node_name: str) -> None:
         """Drop a node that was removed."""
@@ -75,13 +96,13 @@ class UsageMemory:
     def pod(self, node_name: str, uid: str) -> PodSample | None:
         """Return what a Pod used when its node sampled last."""
         found = self._nodes.get(node_name)
-        return found[2].get(uid) if found is not None and self._is_fresh(found[0], found[1]) else None
+        return found.pod(uid) if found is not None and self._is_fresh(found) else None
 
     def _fresh(self) -> Sequence[NodeSample]:
-        return [sample for _, (at, sample, _) in sorted(self._nodes.items()) if self._is_fresh(at, sample)]
+        return [letter.sample() for _, letter in sorted(self._nodes.items()) if self._is_fresh(letter)]
 
-    def _is_fresh(self, at: float, sample: NodeSample) -> bool:
-        return self._clock.monotonic() - at <= MISSED_MAX * sample.period_seconds
+    def _is_fresh(self, letter: _Letter) -> bool:
+        return self._clock.monotonic() - letter.at <= MISSED_MAX * letter.sample().period_seconds
 
 
 class Outbox:

@@ -45,7 +45,7 @@ class LoadWorld(World):
         for node in self.agents:
             pods = tuple(self._pod_sample(pod, len(serving)) for pod in serving if pod.spec.node_name == node)
             told = NodeSample(node, self.clock.now(), PERIOD, PERIOD, 0, 0, pods)
-            self.heartbeats.usage.take(msgspec.msgpack.encode(told))
+            self.heartbeats.usage.take(node, msgspec.msgpack.encode(told))
 
     def _pod_sample(self, pod: Pod, count: int) -> PodSample:
         metadata, cpu = pod.metadata, self.load_millis * 10**6 // count

@@ -45,7 +45,7 @@ def memory_of(clock: Clock, *samples: NodeSample) -> UsageMemory:
     memory = UsageMemory(clock)
     memory.begin()
     for each in samples:
-        memory.take(encoded(each))
+        memory.take(each.node_name, encoded(each))
     return memory
 
 
@@ -81,7 +81,7 @@ def test_a_sample_that_is_old_counts_as_none() -> None:
 def test_a_machine_that_does_not_lead_remembers_nothing() -> None:
     memory = memory_of(Clock(), sample("a", pod("x")))
     memory.end()
-    memory.take(encoded(sample("a", pod("x"))))
+    memory.take("a", encoded(sample("a", pod("x"))))
     assert memory.nodes() == []
     assert memory.reign_seconds() == 0
 
@@ -103,8 +103,8 @@ def test_a_removed_node_is_forgotten() -> None:
 
 def test_the_memory_is_bounded(monkeypatch) -> None:
     monkeypatch.setattr(usage, "NODES_MAX", 2)
-    monkeypatch.setattr(usage, "PODS_PER_NODE_MAX", 1)
-    memory = memory_of(Clock(), sample("a"), sample("b"), sample("c"), sample("a", pod("x"), pod("y")))
+    monkeypatch.setattr(usage, "SAMPLE_BYTES_MAX", 150)
+    memory = memory_of(Clock(), sample("a"), sample("b"), sample("c"), sample("a", *map(pod, "xyz")))
     assert [each.node_name for each in memory.nodes()] == ["a", "b"]
     assert memory.pods() == []
 
