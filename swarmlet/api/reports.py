@@ -143,6 +143,7 @@ def _node(node: Node, member: MemberStatus | None) -> dict[str, Any]:
         "name": node.metadata.name,
         "node_id": node.metadata.labels.get(NODE_ID_LABEL, ""),
         "ready": conditions.is_true(node.status.conditions, "Ready"),
+        "cordoned": node.spec.unschedulable,
     } | (_part(member) if member else NO_PART | {"address": address})
 
 

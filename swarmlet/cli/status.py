@@ -92,7 +92,7 @@ def _condition(node: Mapping[str, Any], *, healthy: bool) -> str:
     silent = int(node.get("silent_seconds") or 0)
     if silent >= SILENCE_SECONDS and not healthy:
         return f"Unreachable for {human(silent)}"
-    return "Ready" if node.get("ready") else "NotReady"
+    return ("Ready" if node.get("ready") else "NotReady") + (",SchedulingDisabled" if node.get("cordoned") else "")
 
 
 def _pods(phases: Mapping[str, int]) -> str:

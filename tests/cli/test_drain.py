@@ -74,6 +74,7 @@ def test_cordon_and_uncordon_speak_as_kubectl_does(node: Cluster) -> None:
     assert node.ok("cordon", "node/node-a") == "node/node-a already cordoned\n"
     assert is_cordoned(node)
     assert "SchedulingDisabled" in node.ok("get", "nodes")
+    assert "NotReady,SchedulingDisabled" in node.ok("status")
     assert node.ok("uncordon", "node-a") == "node/node-a uncordoned\n"
     assert node.ok("uncordon", "node-a") == "node/node-a already uncordoned\n"
     assert not is_cordoned(node)
