@@ -17,7 +17,6 @@ from swarmlet.model.rules import environment
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 _DOTS = re.compile(r"(^|/)\.\.(/|$)")
 

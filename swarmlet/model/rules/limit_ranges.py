@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from swarmlet.model import amounts, quotas, syntax
+from swarmlet.model import amounts, quotas, resource_names, syntax
 from swarmlet.model.amounts import Amounts
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.quotas import LimitRange, LimitRangeItem
-from swarmlet.model.rules.container import STANDARD_RESOURCES
 
 FIELDS = {
     "max": "max",
@@ -42,7 +41,7 @@ def _names(item: LimitRangeItem, place: Place) -> None:
         for name, amount in amounts.parsed(getattr(item, attribute)).items():
             inner = place.field(field).key(name)
             inner.invalid_each(name, syntax.label_key(name))
-            if "/" not in name and name not in {*STANDARD_RESOURCES, *OF_CLAIMS} and "hugepages-" not in name:
+            if "/" not in name and not resource_names.is_standard(name) and name not in OF_CLAIMS:
                 inner.invalid(name, "must be a standard resource type or fully qualified")
             if amount.nano < 0:
                 inner.invalid(str(amount), "must be greater than or equal to 0")
