@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from swarmlet.model import kinds, objects
+from swarmlet.model import kinds, sharing
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import Key, Operation, Outcome
 
@@ -39,7 +39,7 @@ class Stored(msgspec.Struct, eq=False, gc=False):
     def object(self) -> Object:
         if self._object is None:
             kind = kinds.BY_RESOURCE.get(self.key.resource, UNKNOWN_KIND)
-            self._object = objects.from_json(kind, self.json)
+            self._object = sharing.read(kind, self.json, self.key.name)
         return self._object
 
     def __eq__(self, other: builtins.object) -> bool:
