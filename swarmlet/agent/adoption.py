@@ -11,6 +11,7 @@ import msgspec
 from swarmlet.agent import container_life, stimuli
 from swarmlet.agent.container_life import Hook, Life, Record
 from swarmlet.model import pod as pod_model
+from swarmlet.model.base import clock_time
 from swarmlet.model.container import Container
 from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
 from swarmlet.runtime import runtime
@@ -103,6 +104,9 @@ def _resume(each: Record, told: ContainerStatus | None) -> None:
     """Take over what was thought of a container that runs on: readiness that nothing contradicts drops no requests."""
     assert each.current is not None
     if told is None or told.state.running is None or not told.container_id.endswith(each.current.id):
+        return
+    began = each.current.started_at
+    if began is not None and told.state.running.started_at != clock_time(began):  # somebody restarted it meanwhile
         return
     each.hook = Hook.DONE
     each.startup_passed = bool(told.started)

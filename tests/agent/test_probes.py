@@ -218,6 +218,15 @@ def test_a_new_daemon_believes_nothing_of_a_container_that_was_restarted_meanwhi
     assert bench.restart_daemon().condition("Ready") == "False"
 
 
+def test_a_new_daemon_believes_nothing_of_a_container_that_somebody_restarted_by_hand_meanwhile() -> None:
+    bench = running(readiness_probe=probe())
+    bench.probe(Kind.READINESS)
+    bench.wait(5)
+    container = bench.running()
+    bench.there[container.id] = dataclasses.replace(container, started_at=bench.now)
+    assert bench.restart_daemon().condition("Ready") == "False"
+
+
 def test_a_new_daemon_runs_a_post_start_of_which_nothing_is_known() -> None:
     bench = Bench(new_pod(Container(name="main", image="web:1", lifecycle=HOOK)))
     bench.succeed()
