@@ -1,7 +1,7 @@
 """The volumes that claims have, on this machine: where each lies, and the folders of the class `local` among them.
 
 `<data_dir>/volumes/<volume's name>` is made when a Pod first mounts it, outlives its Pods and the daemon, and is
-removed by `agent.reclaim` once the volume is to go. All calls block and belong in a thread.
+removed by `agent.volume_keeper` once the volume is to go. All calls block and belong in a thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import cast
 from swarmlet.agent import empty_dirs, host_paths, ownership
 from swarmlet.agent.downward import Find
 from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.model import affinity, kinds, volumes
+from swarmlet.model import affinity, kinds, storage, volumes
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_volumes import PersistentVolumeClaimVolumeSource
 from swarmlet.model.storage import PersistentVolume, PersistentVolumeClaim
@@ -58,6 +58,8 @@ def make(volume: PersistentVolume, root: Path, group: int | None, *, always: boo
         host_paths.prepare(path, volume.spec.host_path.type)
         return
     if volumes.is_our_own(volume) and not path.is_dir():
+        if storage.FOLDER_MADE in volume.metadata.annotations:
+            raise VolumeError(f'the folder "{path}" of volume "{volume.metadata.name}" is gone, and its data with it')
         root.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
         path.mkdir()
         path.chmod(empty_dirs.FOLDER_MODE)

@@ -28,9 +28,9 @@ from swarmlet.agent import (
     probe_actions,
     prober,
     pulled_images,
-    reclaim,
     sources,
     stimuli,
+    volume_keeper,
 )
 from swarmlet.agent.grants import Grants
 from swarmlet.agent.http_calls import HttpCalls
@@ -130,7 +130,7 @@ class Agent:
             tasks.create_task(self._writer.run())
             tasks.create_task(self._events.run())
             tasks.create_task(self._reporter.check_health())
-            tasks.create_task(self._reclaimer().run())
+            tasks.create_task(self._volume_keeper().run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 watch = self._make_engine_watch(tasks)
@@ -317,8 +317,8 @@ class Agent:
     def _record(self, note: events.Note) -> None:
         self._journal.record(note, self._clock.now())
 
-    def _reclaimer(self) -> reclaim.Reclaimer:
-        return reclaim.Reclaimer(
+    def _volume_keeper(self) -> volume_keeper.VolumeKeeper:
+        return volume_keeper.VolumeKeeper(
             node_id=self._node.node_id,
             root=self._volumes.kept,
             replica=self._replica,

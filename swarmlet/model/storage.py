@@ -39,6 +39,8 @@ CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
 LOCAL_FOLDER = "swarmlet.io/local-volume"
 """The finalizer of a volume whose folder is still on its node."""
+FOLDER_MADE = "swarmlet.io/folder-made"
+"""On a volume whose folder was made, "true": where it is missing later, data are lost, and no empty one is made."""
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -199,6 +200,37 @@ async def test_a_pod_waits_for_its_claim_and_starts_once_that_is_bound(home: Hom
         store(home, volume_key(), new_volume())
         store(home, CLAIM, new_claim())
         assert await home.until(lambda: home.is_ready(key)) < 1
+
+
+async def test_it_is_told_when_a_folder_was_made_and_one_that_is_lost_is_not_made_anew(home: Home) -> None:
+    store(home, volume_key(), new_volume())
+    store(home, CLAIM, new_claim())
+    async with home.running():
+        key = home.bind(volumes=new_pod().spec.volumes)
+        await home.until(lambda: home.is_ready(key))
+        await home.until(is_told_made(home))
+        home.delete_at_once(key)
+        await home.pause(10)
+        shutil.rmtree(home.folder / "data" / local_volumes.FOLDER)
+        key = home.bind("again", volumes=new_pod().spec.volumes)
+        await home.pause(5)
+        assert not home.is_ready(key)
+        assert "is gone, and its data with it" in home.events("FailedMount")[-1].message
+
+
+def is_told_made(home: Home):
+    def told() -> bool:
+        stored = home.replica.view.get(volume_key())
+        return stored is not None and stored.object.metadata.annotations.get(storage.FOLDER_MADE) == "true"
+
+    return told
+
+
+async def test_nothing_is_told_of_a_folder_that_is_not_there_yet(home: Home) -> None:
+    store(home, volume_key(), new_volume())
+    async with home.running():
+        await home.pause(20)
+        assert not is_told_made(home)()
 
 
 async def test_the_folder_of_a_volume_that_is_to_go_is_removed_and_that_is_told(home: Home, folder: Path) -> None:
