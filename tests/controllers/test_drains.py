@@ -15,10 +15,11 @@ from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.errors import DisruptionBudgetError, NotFoundError
 from swarmlet.model import kinds, objects, pods
-from swarmlet.model.meta import DeleteOptions
+from swarmlet.model.meta import DeleteOptions, LabelSelector
 from swarmlet.store.replica import Change
 from tests.api.conftest import FakeLeases
 from tests.controllers.test_disruption import BUDGET, new_budget
+from tests.controllers.test_statefulsets import new_stateful_set
 from tests.controllers.world import World, new_deployment
 
 REPLICAS = 8
@@ -28,13 +29,16 @@ DRAINED = ("n1", "n2")
 class Healthy:
     """The fewest Pods that were healthy at any moment."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, app: str = "web") -> None:
         self.fewest = REPLICAS
         self._world = world
+        self._app = app
         world.replica.view.subscribe(self._look)
 
     def _look(self, changes: Sequence[Change]) -> None:
-        healthy = [pod for pod in self._world.pods(app="web") if pods.is_ready(pod) and not objects.is_terminating(pod)]
+        healthy = [
+            pod for pod in self._world.pods(app=self._app) if pods.is_ready(pod) and not objects.is_terminating(pod)
+        ]
         self.fewest = min(self.fewest, len(healthy))
 
 
@@ -75,3 +79,20 @@ async def test_drains_at_once_keep_the_budget_and_end(budget: dict, least: int, 
         assert healthy.fewest == least, "the budget is used, and never broken"
         assert world.spread().keys() == {"n3", "n4"}
         assert len(world.serving()) == REPLICAS
+
+
+async def test_the_pods_of_a_stateful_set_move_one_by_one_and_keep_their_names() -> None:
+    async with World(nodes=4) as world:
+        await world.create(kinds.STATEFUL_SET, new_stateful_set(replicas=4, pod_management_policy="Parallel"))
+        guarded = LabelSelector(match_labels={"app": "db"})
+        await world.create(BUDGET, new_budget(selector=guarded, max_unavailable=1))
+        await world.pass_time(5)
+        healthy = Healthy(world, "db")
+        for node in DRAINED:
+            await cordon(world, node)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(drain(world, node, random.Random(node)) for node in DRAINED))
+        await world.pass_time(5)
+        assert healthy.fewest == 3
+        assert sorted(pod.metadata.name for pod in world.serving()) == ["db-0", "db-1", "db-2", "db-3"]
+        assert world.spread().keys() == {"n3", "n4"}
