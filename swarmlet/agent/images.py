@@ -71,6 +71,7 @@ class Images:
         self._known.pop(image, None)
 
     def _present(self, image: str) -> Fetched:
+        self._pulled.use((image,), self._clock.now())
         return Fetched(self._known[image], f'Container image "{image}" already present on machine')
 
     async def _find(self, image: str) -> str | None:

@@ -191,6 +191,21 @@ async def test_a_new_leader_drives_nobody_away_for_what_another_thought_of_a_nod
     assert world.spread()["n1"] == 2
 
 
+async def test_a_new_leader_counts_nobodys_time_before_it_has_judged_the_node_itself(world: World) -> None:
+    tolerations = (Toleration(key=taints.UNREACHABLE, operator="Exists", toleration_seconds=3),)
+    await world.respec("web", template=new_template("web", tolerations=tolerations))
+    await world.pass_time(20)
+    world.agents["n1"].alive = False
+    await world.pass_time(6)
+    world.replica.lead(False)
+    world.replica.lead(True)
+    await world.pass_time(4.5)
+    assert world.spread()["n1"] == 2
+    world.agents["n1"].alive = True
+    await world.pass_time(20)
+    assert world.spread()["n1"] == 2
+
+
 async def test_the_first_of_several_taints_decides(world: World) -> None:
     tolerations = (
         Toleration(key="long", operator="Exists", toleration_seconds=1_000),
