@@ -17,7 +17,7 @@ import structlog
 
 from swarmlet.agent import environment, mounts
 from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.model.container import Container, VolumeMount
+from swarmlet.model.container import VolumeMount
 
 FOLDER = ".subpaths"
 """Beside the Pod's volumes, with a name that no volume can have."""
@@ -42,18 +42,15 @@ def wanted(mount: VolumeMount, env: Mapping[str, str]) -> str:
     return path
 
 
-def prepare(volume: Path, sub_path: str, target: Path, container: Container) -> Path:
+def prepare(volume: Path, sub_path: str, target: Path) -> Path:
     """Return a path that leads to `sub_path` in a volume, whatever becomes of the volume's links.
 
     A part that is missing is made as a folder. `target` is where it is bound; it may be bound already, by an earlier
-    start of the container.
+    start of the container. Raises `VolumeError` or `OSError` where the part cannot be had.
     """
     if Path(sub_path).is_absolute() or ".." in Path(sub_path).parts:
         raise VolumeError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
-    try:
-        descriptor = _open_inside(volume, sub_path)
-    except OSError as error:
-        raise VolumeError(f'failed to prepare subPath for container "{container.name}": {error}') from error
+    descriptor = _open_inside(volume, sub_path)
     try:
         return _bound(descriptor, target)
     finally:

@@ -159,7 +159,11 @@ class Volumes:
         if sub_path := sub_paths.wanted(mount, env):
             target = request.memory / sub_paths.FOLDER / container.name / str(position)
             _make_private(request.memory)
-            place = sub_paths.prepare(place, sub_path, target, container)
+            try:
+                place = sub_paths.prepare(place, sub_path, target)
+            except (OSError, VolumeError) as error:
+                what = f'subPath for volumeMount "{mount.name}" of container "{container.name}"'
+                raise VolumeError(f"failed to prepare {what}: {error}") from error
         claim = request.volume.persistent_volume_claim
         read_only = mount.read_only or source.read_only or (claim is not None and claim.read_only)
         return runtime.Mount(str(place), mount.mount_path, read_only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,45 @@ spec:
     command: [hold]
     envFrom: [{{configMapRef: {{name: later}}}}]
 """
+KEEPING = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: keeping, namespace: {NAMESPACE}}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: busybox:lab
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, "trap 'exit 3' TERM; for each in /memory /part; do echo x >> $each/starts; done; while :; do
+      echo counted $(wc -l < /memory/starts) $(wc -l < /part/starts); sleep 0.2; done"]
+    volumeMounts:
+    - {{name: memory, mountPath: /memory}}
+    - {{name: disk, mountPath: /part, subPath: deep/part}}
+  volumes:
+  - {{name: memory, emptyDir: {{medium: Memory, sizeLimit: 1Mi}}}}
+  - {{name: disk, emptyDir: {{}}}}
+"""
+ESCAPING = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: escaping, namespace: {NAMESPACE}}}
+spec:
+  terminationGracePeriodSeconds: 1
+  initContainers:
+  - name: first
+    image: busybox:lab
+    imagePullPolicy: IfNotPresent
+    command: [ln, -s, /etc, /disk/out]
+    volumeMounts: [{{name: disk, mountPath: /disk}}]
+  containers:
+  - name: main
+    image: busybox:lab
+    imagePullPolicy: IfNotPresent
+    command: [hold]
+    volumeMounts: [{{name: disk, mountPath: /machine, subPath: out}}]
+  volumes: [{{name: disk, emptyDir: {{}}}}]
+"""
 LATER = f"""
 apiVersion: v1
 kind: ConfigMap
@@ -108,8 +148,14 @@ def is_running(cluster: Cluster, name: str) -> bool:
     return pod(cluster, name)["status"].get("phase") == "Running"
 
 
-def log(cluster: Cluster, *arguments: str) -> str:
-    return cluster.kubectl("logs", "sources", "-n", NAMESPACE, *arguments)
+def log(cluster: Cluster, *arguments: str, name: str = "sources") -> str:
+    return cluster.kubectl("logs", name, "-n", NAMESPACE, *arguments, check=False)  # it may not have one yet
+
+
+def waiting(cluster: Cluster, name: str) -> dict[str, str]:
+    """Return why the Pod's only container waits."""
+    statuses = pod(cluster, name)["status"].get("containerStatuses") or [{}]
+    return statuses[0].get("state", {}).get("waiting") or {}
 
 
 def patch(cluster: Cluster, kind: str, name: str, **change: Any) -> None:
@@ -157,16 +203,39 @@ def test_variables_and_volumes_are_filled_and_followed(cluster: Cluster, namespa
 
 def test_a_missing_source_is_waited_for(cluster: Cluster, namespace: None) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=WAITING)
-
-    def waits() -> bool:
-        statuses = pod(cluster, "waiting")["status"].get("containerStatuses") or [{}]
-        state = statuses[0].get("state", {}).get("waiting") or {}
-        return state == {"reason": "CreateContainerConfigError", "message": 'configmap "later" not found'}
-
-    eventually(waits, SECONDS_MAX, "the Pod says what it waits for")
+    told = {"reason": "CreateContainerConfigError", "message": 'configmap "later" not found'}
+    eventually(lambda: waiting(cluster, "waiting") == told, SECONDS_MAX, "the Pod says what it waits for")
     assert "CreateContainerConfigError" in cluster.kubectl("get", "pod", "waiting", "-n", NAMESPACE)
     cluster.kubectl("apply", "-f", "-", stdin=LATER)
     eventually(lambda: is_running(cluster, "waiting"), 5, "the Pod runs once it is there")
+
+
+def test_volumes_outlive_containers_and_daemons_and_go_with_their_pod(cluster: Cluster, namespace: None) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=KEEPING)
+    eventually(lambda: "counted 1 1" in log(cluster, name="keeping"), SECONDS_MAX, "the container writes")
+    found = pod(cluster, "keeping")
+    daemon = cluster[found["spec"]["nodeName"]]
+    daemon.kill(signal.SIGTERM)
+    daemon.start()
+    cluster.wait_ready(3)
+    container = found["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
+    daemon.machine.engine.json("POST", f"/containers/{container}/kill")
+    eventually(lambda: "counted 2 2" in log(cluster, name="keeping"), SECONDS_MAX, "the next container finds its files")
+    mounted = daemon.machine.run("cat", "/proc/self/mountinfo").stdout.splitlines()
+    assert sum(found["metadata"]["uid"] in line for line in mounted) == 2  # no more for the second container
+    cluster.kubectl("delete", "pod", "keeping", "-n", NAMESPACE)
+    left = daemon.machine.run("sh", "-c", "cat /proc/self/mountinfo; ls /dev/shm/*").stdout
+    assert found["metadata"]["uid"] not in left
+
+
+def test_a_link_in_a_volume_leads_no_container_to_the_machine(cluster: Cluster, namespace: None) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=ESCAPING)
+    told = {
+        "reason": "CreateContainerConfigError",
+        "message": 'failed to prepare subPath for volumeMount "disk" of container "main": '
+        "subpath out is not within the volume path",
+    }
+    eventually(lambda: waiting(cluster, "escaping") == told, SECONDS_MAX, "the container is not started")
 
 
 def test_a_volume_that_cannot_be_had_is_refused_by_name(cluster: Cluster, namespace: None) -> None:
