@@ -60,7 +60,7 @@ def prepare(volume: Path, sub_path: str, target: Path) -> Path:
 def _open_inside(volume: Path, sub_path: str) -> int:
     """Return a descriptor of a part of the volume, reached through links inside it only."""
     root = volume.resolve(strict=True)
-    resolved = (root / sub_path).resolve()
+    resolved = Path(os.path.realpath(root / sub_path))  # it minds no links that run in a circle
     if not resolved.is_relative_to(root):
         raise VolumeError(f"subpath {sub_path} is not within the volume path")
     folder_mode = stat.S_IMODE(root.stat().st_mode) & 0o777
@@ -73,7 +73,7 @@ def _open_inside(volume: Path, sub_path: str) -> int:
             os.close(outer)
         if stat.S_ISLNK(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise VolumeError(f"subpath {sub_path} was exchanged for a link while it was looked at")
+            raise VolumeError(f"subpath {sub_path} leads to a link that cannot be followed")
     return descriptor
 
 

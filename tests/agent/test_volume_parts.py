@@ -174,6 +174,15 @@ def test_links_do_not_lead_out_of_the_volume(place: Place, target: str) -> None:
             place.mount(pod, sub_path=sub_path)
 
 
+def test_links_that_run_in_a_circle_are_told(place: Place) -> None:
+    pod = place.pod(empty_dir=EmptyDirVolumeSource())
+    folder = place.make(pod)
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    with pytest.raises(VolumeError, match="leads to a link that cannot be followed"):
+        place.mount(pod, sub_path="a")
+
+
 def test_a_folder_exchanged_for_a_link_after_the_first_look_is_noticed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +197,7 @@ def test_a_folder_exchanged_for_a_link_after_the_first_look_is_noticed(
         return step(descriptor, name, mode)
 
     monkeypatch.setattr(sub_paths, "_step", exchange_first)
-    with pytest.raises(VolumeError, match="exchanged for a link"):
+    with pytest.raises(VolumeError, match="leads to a link that cannot be followed"):
         place.mount(pod, sub_path="part")
 
 
