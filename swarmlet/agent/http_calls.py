@@ -37,11 +37,14 @@ def port_number(port: int | str, container: Container) -> int:
 
 
 def url_of(action: HTTPGetAction, container: Container, pod_ip: str) -> URL:
-    """Return what is asked for."""
-    host, port = action.host or pod_ip, port_number(action.port, container)
-    base = URL.build(scheme=(action.scheme or "HTTP").lower(), host=host, port=port)
-    path, _, query = action.path.partition("?")
-    return base.joinpath(path.lstrip("/")).with_query(query or None) if path.strip("/") else base.with_path("/")
+    """Return what is asked for; raise ValueError where that is no URL."""
+    where = address(action.host or pod_ip, port_number(action.port, container))
+    return URL(f"{(action.scheme or 'HTTP').lower()}://{where}/{action.path.removeprefix('/')}")
+
+
+def address(host: str, port: int) -> str:
+    """Return an address as one writes it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class HttpCalls:

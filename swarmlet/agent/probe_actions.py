@@ -61,7 +61,7 @@ class ProbeActions:
                 return await _connect(probe.tcp_socket, target, seconds)
             if probe.grpc is not None:
                 return await _health(probe.grpc, target, seconds)
-        except (SwarmletError, http_calls.PortNameError) as error:
+        except (SwarmletError, ValueError) as error:  # no such container, port or URL
             return Result(passed=None, message=str(error))
         return Result(passed=None, message=f"missing probe handler for {target.container.name}")
 
@@ -93,7 +93,7 @@ class ProbeActions:
 
 async def _connect(action: TCPSocketAction, target: Target, seconds: float) -> Result:
     host, port = action.host or target.pod_ip, http_calls.port_number(action.port, target.container)
-    what = f"dial tcp {_address(host, port)}"
+    what = f"dial tcp {http_calls.address(host, port)}"
     try:
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(host, port)
@@ -106,7 +106,7 @@ async def _connect(action: TCPSocketAction, target: Target, seconds: float) -> R
 
 
 async def _health(action: GRPCAction, target: Target, seconds: float) -> Result:
-    where = _address(target.pod_ip, action.port)
+    where = http_calls.address(target.pod_ip, action.port)
     late = f'timeout: failed to connect service "{where}" within {seconds:g}s: context deadline exceeded'
     try:
         async with asyncio.timeout(seconds):
@@ -125,10 +125,6 @@ async def _health(action: GRPCAction, target: Target, seconds: float) -> Result:
     if status is grpc_health.Status.SERVING:
         return Result(passed=True)
     return Result(passed=False, message=f'service unhealthy (responded with "{status.name}")')
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _told(error: BaseException) -> str:

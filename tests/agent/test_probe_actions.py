@@ -144,6 +144,29 @@ async def test_a_connection_is_enough_for_a_socket(free_port: int) -> None:
         assert (await ask(probe(http_get=None, tcp_socket=TCPSocketAction(port=free_port, host=HOST)))).passed
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("", "/"), ("/", "/"), ("a/b/", "/a/b/"), ("/a%20b?c=d%2Fe&f", "/a%20b?c=d/e&f"), ("/a b", "/a%20b")],
+)
+def test_a_path_is_asked_for_as_it_was_written(path: str, asked: str) -> None:
+    url = http_calls.url_of(HTTPGetAction(port=80, path=path, scheme="HTTP"), Container(name="main"), "10.0.0.1")
+    assert str(url.relative()) == asked
+
+
+def test_an_address_of_the_sixth_version_is_in_brackets() -> None:
+    url = http_calls.url_of(HTTPGetAction(port=8080, scheme="HTTPS"), Container(name="main"), "fd00::1")
+    assert str(url) == "https://[fd00::1]:8080/"
+
+
+async def test_without_an_address_nothing_is_said_of_the_container() -> None:
+    target_less = Probe(http_get=HTTPGetAction(port=80), timeout_seconds=1)
+    target = Target(
+        container_id="c", started_at=None, kind=Kind.READINESS, probe=target_less, container=Container(name="main"),
+        pod_ip="", field_path="", holds=None,
+    )  # fmt: skip
+    assert (await ProbeActions(None, HttpCalls()).run(target)).passed is None  # type: ignore[arg-type]
+
+
 async def test_a_port_name_that_the_container_does_not_have_says_nothing_of_it() -> None:
     assert await ask(by_get("http")) == Result(passed=None, message='couldn\'t find port "http" of container main')
 
