@@ -22,17 +22,13 @@ USER_AGENT = "kube-probe/1.35"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class PortNameError(ValueError):
-    """A port is named that the container does not have."""
-
-
 def port_number(port: int | str, container: Container) -> int:
-    """Return the number of a port that may be given by its name."""
+    """Return the number of a port that may be given by its name; raise ValueError where the container has no such."""
     if isinstance(port, int):
         return port
     found = next((each.container_port for each in container.ports if each.name == port), None)
     if found is None:
-        raise PortNameError(f'couldn\'t find port "{port}" of container {container.name}')
+        raise ValueError(f'couldn\'t find port "{port}" of container {container.name}')
     return found
 
 
