@@ -35,23 +35,34 @@ DISRUPTED = Condition(
 
 
 class PodGarbage:
-    """The reconciler; a key names a Pod, a Node whose Pods are looked at, or all finished Pods."""
+    """The reconciler; a key names a Pod, a Node whose Pods are looked at, or all finished Pods.
+
+    It counts the finished ones as it hears of them, so that they are looked through only when they are too many.
+    """
 
     name: ClassVar[str] = "pod-garbage"
     watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS})
+
+    def __init__(self) -> None:
+        self._finished: set[Key] = set()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the removed Node, or the Pod that may be left over."""
         if change.key.resource == NODES:
             return [change.key] if change.new is None else []
+        self._finished.discard(change.key)
         if change.new is None:
             return []
         pod = cast("Pod", change.new.object)
         keys = [change.key] if _is_left_over(view, pod) else []
-        return [*keys, FINISHED] if pods.is_finished(pod) else keys
+        if not pods.is_finished(pod):
+            return keys
+        self._finished.add(change.key)
+        return [*keys, FINISHED] if len(self._finished) > FINISHED_PODS_MAX else keys
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return the Pods that are left over."""
+        self._finished = {each.key for each in view.list(PODS) if pods.is_finished(cast("Pod", each.object))}
         left = [stored.key for stored in view.list(PODS) if _is_left_over(view, cast("Pod", stored.object))]
         return [*left, FINISHED]
 

@@ -102,7 +102,7 @@ class Population:
         """Make everything, and let it come to rest."""
         for number in range(self._scaled(NODES)):
             name = f"node-{number:04}"
-            self.create(kinds.NODE, {"metadata": {"name": name, "labels": _node_labels(name)}}, status=_node_status())
+            self.create(kinds.NODE, {"metadata": {"name": name, "labels": _node_labels(name)}}, status=node_status())
             self.heartbeats.beat(name)
         self.create(kinds.NAMESPACE, {"metadata": {"name": "default"}}, status=NamespaceStatus(phase="Active"))
         for number in range(self._scaled(DEPLOYMENTS)):
@@ -191,7 +191,8 @@ def _node_labels(name: str) -> dict[str, str]:
     return {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "topology.kubernetes.io/zone": f"z{name[-1]}"}
 
 
-def _node_status() -> NodeStatus:
+def node_status() -> NodeStatus:
+    """Return what a machine of this cluster offers."""
     offered = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     ready = Condition(type="Ready", status="True", reason="KubeletReady", last_transition_time=START)
     return NodeStatus(capacity=offered, allocatable=offered, conditions=(ready,))

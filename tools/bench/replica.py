@@ -1,6 +1,7 @@
 """One process of the consensus benchmark: a daemon's consensus, store, log and TLS links, and nothing else of it.
 
     python -m tools.bench.replica FOLDER      # FOLDER as `identity.state.NodeFiles` writes it
+    python -m tools.bench.replica FOLDER --controllers      # and with what a leader does beside it
 
 Beside what every daemon answers on its links, this one answers the calls below.
 """
@@ -21,10 +22,13 @@ import msgspec
 from aiohttp import web
 
 from swarmlet.clock import SystemClock
-from swarmlet.config import split_address
+from swarmlet.config import NodeLifecycle, split_address
 from swarmlet.consensus.driver import Consensus
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.sqlite_disk import SqliteDisk
+from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.reporting import Reporting
+from swarmlet.controllers.runner import Controllers
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.store.commands import Key, Put
@@ -36,6 +40,7 @@ from tools.bench import objects, rate
 from tools.bench.lag import LagMeter
 
 CONSENSUS_FOLDER = "raft"
+CONTROLLERS = "--controllers"
 WRITE_SECONDS_MAX = 20.0
 VOTER_REPLACE_SECONDS = 3600.0
 """A replica that is stopped to fall behind is to stay a voter."""
@@ -79,7 +84,8 @@ class Report(msgspec.Struct, frozen=True):
 class Replica:
     """The process' consensus and its links."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, leads: bool) -> None:
+        self._leads = leads
         self._files = NodeFiles(folder)
         self._state = self._files.load()
         self._rng = random.Random(os.urandom(16))  # noqa: S311  jitter and names: nothing secret comes from it
@@ -112,14 +118,23 @@ class Replica:
         self._peers.on_call(WRITE, self._write)
         self._peers.on_call(BURST, self._burst)
         self._peers.on_call(READ, self._read)
+        controllers = asyncio.create_task(self._controllers(consensus).run()) if self._leads else None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(consensus.stop()))
         links = asyncio.create_task(self._peers.run())
         lag = asyncio.create_task(self._lag.run())
         async with self._listening():
             await consensus.run()
-        for task in (links, lag):
+        for task in filter(None, (links, lag, controllers)):
             task.cancel()
         self._disk.close()
+
+    def _controllers(self, consensus: Consensus) -> Controllers:
+        """Return what a leader does beside consensus, hearing the nodes' heartbeats and granting them leases."""
+        heartbeats = Heartbeats(SystemClock())
+        Reporting(consensus, self._peers, heartbeats, self._state.name)
+        return Controllers(
+            replica=consensus, clock=SystemClock(), rng=self._rng, heartbeats=heartbeats, config=NodeLifecycle()
+        )
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
@@ -181,7 +196,7 @@ class Replica:
 
 def main() -> None:
     logs.configure(level="info", format="json")
-    asyncio.run(Replica(Path(sys.argv[1])).run())
+    asyncio.run(Replica(Path(sys.argv[1]), leads=CONTROLLERS in sys.argv).run())
 
 
 if __name__ == "__main__":

@@ -40,14 +40,15 @@ FILL_CONCURRENCY = 8
 class Process:
     """One replica: its files, and the process while it runs."""
 
-    def __init__(self, folder: Path, member: Member) -> None:
+    def __init__(self, folder: Path, member: Member, options: tuple[str, ...]) -> None:
         self.folder = folder
         self.member = member
+        self._options = options
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.folder.with_suffix(".log").open("ab") as log:
-            argv = [sys.executable, "-m", "tools.bench.replica", str(self.folder)]
+            argv = [sys.executable, "-m", "tools.bench.replica", str(self.folder), *self._options]
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)
 
     def end(self, number: int = signal.SIGKILL) -> None:
@@ -60,17 +61,18 @@ class Process:
 class Replicas:
     """The processes, and calls to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
         self._ca = Authority.create(CLUSTER, datetime.now(UTC))
         self._rng = random.Random(0)  # noqa: S311  request ids: nothing secret comes from it
         self._count = 0
         self._folder = folder
         addresses = [f"127.0.0.1:{port}" for port in ports.free(SIZE)]
         members = [Member(node_id=f"{number:016x}", address=each) for number, each in enumerate(addresses, 1)]
-        self.processes = {member.node_id: Process(folder / member.node_id[-1], member) for member in members}
+        self.processes = {member.node_id: Process(folder / member.node_id[-1], member, options) for member in members}
         for process in self.processes.values():
             self._write_files(process.folder, process.member, members)
-        self.peers = self._client(members)
+        self.peers = self.links_of("client", CLIENT)
+        self.peers.set_addresses({member.node_id: member.address for member in members})
 
     def _write_files(self, folder: Path, member: Member, members: list[Member]) -> NodeFiles:
         """Write what a node knows of itself, with a certificate of the cluster's authority."""
@@ -89,18 +91,17 @@ class Replicas:
         files.save(state, authority_pem=self._ca.certificate_pem, certificate_pem=certificate, key_pem=key)
         return files
 
-    def _client(self, members: list[Member]) -> TlsPeers:
+    def links_of(self, name: str, node_id: str) -> TlsPeers:
         """Return links of a node that is no member: it calls the others as a daemon that forwards a write does."""
-        files = self._write_files(self._folder / "client", Member(node_id=CLIENT, address="127.0.0.1:1"), members)
-        peers = TlsPeers(
-            node_id=CLIENT,
+        members = [process.member for process in self.processes.values()]
+        files = self._write_files(self._folder / name, Member(node_id=node_id, address="127.0.0.1:1"), members)
+        return TlsPeers(
+            node_id=node_id,
             cluster_id=CLUSTER,
             client_context=tls.peer_context(files),
             identify=tls.peer_identity,
             rng=self._rng,
         )
-        peers.set_addresses({member.node_id: member.address for member in members})
-        return peers
 
     async def form(self) -> None:
         """Make a cluster of the first, let the others join it, wait until all vote."""
@@ -169,6 +170,10 @@ class Replicas:
         self._count += 1
         await self._call(to, replica.WRITE, msgspec.msgpack.encode(objects.config_map(_name(self._count), "")))
 
+    async def put(self, to: Process, operations: tuple[Put, ...]) -> None:
+        """Write in one command."""
+        await self._call(to, wire.PROPOSE, commands.encode(self._command(operations)))
+
     def _command(self, operations: tuple[Put, ...]) -> Command:
         return Command(self._rng.randbytes(16), operations)
 
@@ -204,9 +209,9 @@ def _name(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Replicas]:
-    """Form the cluster, and end its processes whatever happens."""
-    replicas = Replicas(folder)
+async def running(folder: Path, *options: str) -> AsyncIterator[Replicas]:
+    """Form the cluster, each process with the options, and end them whatever happens."""
+    replicas = Replicas(folder, options)
     links = asyncio.create_task(replicas.peers.run())
     try:
         await replicas.form()
