@@ -28,8 +28,11 @@ from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import State
 
 LOOK_SECONDS = 2.0
+IMAGE_SECONDS = 5.0
 LOCAL_STORAGE_SECONDS = 10.0
 """How often Pods that limit what they take of the disk are measured."""
+REST_FACTOR = 9.0
+"""To that measuring goes a tenth of the time at most."""
 END_SECONDS_MAX = 30.0
 """How long an evicted Pod is waited for before the next goes."""
 
@@ -75,16 +78,22 @@ class PressureWatch:
 
     async def run(self) -> None:
         """Watch for ever."""
-        measured_at = self._clock.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat(self.look, LOOK_SECONDS))
+            tasks.create_task(self._repeat(self.collect_images, IMAGE_SECONDS))
+            tasks.create_task(self._repeat(self.check_local_storage, LOCAL_STORAGE_SECONDS, REST_FACTOR))
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]], seconds: float, rest_factor: float = 0.0) -> None:
+        """Take a step every so often; after one that took long, rest that many times as long."""
+        took = 0.0
         while True:
-            await self._clock.sleep(LOOK_SECONDS)
+            await self._clock.sleep(max(seconds, took * rest_factor))
+            began = self._clock.monotonic()
             try:
-                await self.look()
-                if self._clock.monotonic() - measured_at >= LOCAL_STORAGE_SECONDS:
-                    measured_at = self._clock.monotonic()
-                    await self.check_local_storage()
+                await step()
             except EngineError as error:
                 log.info("pressure_not_relieved", error=str(error))
+            took = self._clock.monotonic() - began
 
     async def look(self) -> None:
         """Measure once, tell, and take the next step towards relief."""
@@ -98,8 +107,17 @@ class PressureWatch:
         relievable = [each for each in shortages if each.condition != nodes.PID_PRESSURE]
         if relievable:
             await self._relieve(relievable[0], pressures.share_disk(readings))
-        else:
-            await self._collect_images(readings)
+
+    async def collect_images(self) -> None:
+        """Remove images that nobody uses where their disk is too full; tell where that is not enough."""
+        outcome = await self._images.collect(await self._read(), self._read)
+        if outcome is not None and outcome.missing_bytes:
+            found = outcome.wanted_bytes - outcome.missing_bytes
+            message = (
+                "Failed to garbage collect required amount of images. "
+                f"Attempted to free {outcome.wanted_bytes} bytes, but only found {found} bytes eligible to free."
+            )
+            self._record_on_node(events.WARNING, "FreeDiskSpaceFailed", message)
 
     async def check_local_storage(self) -> None:
         """Evict Pods that take more of the disk than they themselves allow."""
@@ -153,16 +171,6 @@ class PressureWatch:
         await self._images.remove_unused(self._read)
         left = self._pressures.observe(await self._read(), self._clock.monotonic())
         return shortage.signal not in {each.signal for each in left}
-
-    async def _collect_images(self, readings: Readings) -> None:
-        outcome = await self._images.collect(readings, self._read)
-        if outcome is not None and outcome.missing_bytes:
-            found = outcome.wanted_bytes - outcome.missing_bytes
-            message = (
-                "Failed to garbage collect required amount of images. "
-                f"Attempted to free {outcome.wanted_bytes} bytes, but only found {found} bytes eligible to free."
-            )
-            self._record_on_node(events.WARNING, "FreeDiskSpaceFailed", message)
 
     def _is_waiting(self) -> bool:
         """Whether a Pod that was evicted is still ending."""

@@ -187,8 +187,7 @@ async def test_a_missing_config_map_is_waited_for(home: Home) -> None:
     mount = VolumeMount(name="v", mount_path="/etc/app")
     key = home.bind(containers=[script("cat /etc/app/colour; sleep 1e9", volume_mounts=(mount,))], volumes=(volume,))
     async with home.running():
-        await home.until(lambda: bool(home.events("FailedMount")))
-        assert home.waiting(key) == "ContainerCreating"
+        await home.until(lambda: bool(home.events("FailedMount")) and home.waiting(key) == "ContainerCreating")
         config_map(home, "settings", colour="blue")
         await home.until(lambda: home.is_ready(key))
         assert await text_of(home, "web") == b"blue\n"

@@ -293,6 +293,7 @@ async def test_an_image_is_left_alone_while_it_is_young(home: Home, engine: Engi
         for name in ("a", "b", "c"):
             await run_and_delete(home, engine, name)
         assert len(engine.images) == 4
+        await home.until(lambda: bool(home.events("FreeDiskSpaceFailed")), 20)
         (event,) = home.events("FreeDiskSpaceFailed")
         assert event.message == (
             "Failed to garbage collect required amount of images. "
