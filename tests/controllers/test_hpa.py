@@ -7,6 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
+from swarmlet.config import Autoscaling
+from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.runner import Controllers
 from swarmlet.model import autoscaling as model
 from swarmlet.model import conditions, defaults, kinds, validation
@@ -14,6 +16,8 @@ from swarmlet.model.container import ResourceRequirements
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.samples import ContainerSample, NodeSample, PodSample
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, Stored
 from tests.controllers.world import World, new_deployment, new_template
 
 PERIOD = 15.0
@@ -359,6 +363,36 @@ async def test_a_write_that_comes_between_is_not_overwritten(world: LoadWorld) -
     outcomes = await world.replica.propose(decided.operations)
     assert {each.verdict.name for each in outcomes} != {"DONE"}
     assert world.replicas() == 7
+
+
+async def test_what_was_added_counts_for_the_whole_period_of_a_policy(world: LoadWorld) -> None:
+    world.load_millis = 8000
+    await world.deploy(1)
+    one_a_minute = model.ScalingPolicy(type="Pods", value=1, period_seconds=60)
+    await world.autoscale(behavior=model.Behavior(scale_up=model.ScalingRules(policies=(one_a_minute,))))
+    await world.pass_time(50)
+    assert world.replicas() == 2
+    await world.pass_time(60)
+    assert world.replicas() == 3
+    assert world.told("ScalingLimited")[1] == "ScaleUpLimit"
+
+
+async def test_its_own_status_wakes_it_not(world: LoadWorld) -> None:
+    await world.deploy(1)
+    await world.autoscale()
+    await world.pass_time(20)
+    stored = world.stored(AUTOSCALERS, "web")
+    value = stored.object
+    told = msgspec.structs.replace(value, status=msgspec.structs.replace(value.status, desired_replicas=9))
+    wider = msgspec.structs.replace(value, spec=msgspec.structs.replace(value.spec, max_replicas=9))
+    reconciler = HorizontalPodAutoscalers(world.heartbeats.usage, Autoscaling())
+
+    def wakes(new: model.HorizontalPodAutoscaler) -> list[Key]:
+        after = Stored(stored.key, stored.revision + 1, b"", new)
+        return list(reconciler.keys_for(Change(after.revision, stored.key, stored, after), world.replica.view))
+
+    assert wakes(told) == []
+    assert wakes(wider) == [stored.key]
 
 
 async def test_a_short_window_shrinks_soon(world: LoadWorld) -> None:

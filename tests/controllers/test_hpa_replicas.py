@@ -109,6 +109,7 @@ UTILIZATION = [
     Case("MissingMetricsHotCpuScaleUp", 3, 4, (100, 2000), 50, 200, "HTT"),
     Case("MissingMetricsUnreadyScaleDown", 4, 3, (100, 100, 100), 50, 10, "FTTT"),
     Case("DuringRollingUpdateWithMaxSurge", 2, 2, (100, 100), 50, 10, "TTT"),
+    Case("of our own: Pods that start use nothing yet", 3, 3, (550, 550, 900, 900), 30, 55, "TTFF"),
 ]  # fmt: skip
 
 
