@@ -195,7 +195,7 @@ def folder(home: Home) -> Path:
 async def test_a_pod_waits_for_its_claim_and_starts_once_that_is_bound(home: Home) -> None:
     async with home.running():
         key = home.bind(volumes=new_pod().spec.volumes)
-        await home.pause(3)
+        await home.pause(200)  # it is tried again more and more seldom
         assert "FailedMount" in {event.reason for event in home.events()}
         store(home, volume_key(), new_volume())
         store(home, CLAIM, new_claim())

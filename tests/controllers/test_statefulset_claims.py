@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import asynccontextmanager
 
 import pytest
 
+from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps_sets import ClaimRetentionPolicy
 from swarmlet.model.cluster import NODE_ID_LABEL
@@ -110,6 +112,25 @@ async def test_scaling_down_takes_claims_along_where_the_policy_says_so(ordered:
         await world.pass_time(10)
         assert claim_names(world) == ["data-db-0"]
         assert names(world) == ["db-0"]
+
+
+async def test_no_pod_is_scaled_away_before_its_claims_are_bound_to_go_with_it() -> None:
+    async with cluster() as world:
+        await deploy(
+            world,
+            volume_claim_templates=(template(),),
+            pod_management_policy="Parallel",
+            persistent_volume_claim_retention_policy=policy(when_scaled="Delete"),
+        )
+        world.replica.lead(False)
+        await world.pass_time(0.1)
+        await respec(world, replicas=1)
+        key = world.stored(kinds.STATEFUL_SET, "db").key
+        step = StatefulSets(random.Random(1)).reconcile(world.replica.view, key, world.clock.now())
+        touched = {operation.key.resource for operation in step.operations}
+        assert CLAIM.resource in touched
+        assert kinds.POD.resource not in touched
+        assert step.requeue_after_seconds == 0.0
 
 
 async def test_deleting_takes_claims_along_only_where_the_policy_says_so() -> None:

@@ -372,6 +372,24 @@ async def test_volumes_of_a_class_that_waits_are_chosen_with_the_node() -> None:
         assert reason(world, "b") == told
 
 
+async def test_two_pods_that_could_have_one_free_volume_do_not_both_get_it() -> None:
+    async with cluster() as world:
+        waiting = StorageClass(
+            metadata=ObjectMeta(name="disks"),
+            provisioner=storage.NO_PROVISIONER,
+            volume_binding_mode=storage.WAIT_FOR_FIRST_CONSUMER,
+        )
+        await world.create(kinds.STORAGE_CLASS, defaults.fill(waiting))
+        await world.create(VOLUME, new_volume("v", storage_class_name="disks"))
+        for name in ("data", "more"):
+            await world.create(CLAIM, new_claim(name, storage_class_name="disks"))
+        await world.replica.propose([_creation(world, new_pod("a")), _creation(world, new_pod("b", "more"))])
+        await world.pass_time(2)
+        assert sorted(claim(world, name).status.phase for name in ("data", "more")) == ["Bound", "Pending"]
+        assert sorted(bool(pod(world, name).spec.node_name) for name in ("a", "b")) == [False, True]
+        assert world.events("ClaimMisbound") == []
+
+
 # What becomes of it
 
 
