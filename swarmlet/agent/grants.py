@@ -144,7 +144,8 @@ class Grants:
         if not fields or attempt:
             return
         message = f"the runtime {self._info.version} does not honour {', '.join(fields)}"
-        where = f"spec.containers{{{container.name}}}"
+        field = "initContainers" if container in pod.spec.init_containers else "containers"
+        where = f"spec.{field}{{{container.name}}}"
         self._tell(events.Note(pod, events.WARNING, "IgnoredByRuntime", message, where))
 
 

@@ -147,6 +147,7 @@ async def test_what_the_runtime_does_not_honour_is_told_once(make_home: Callable
         await home.until(lambda: home.restarts(key) == 1 and home.is_ready(key))
         await home.until(lambda: bool(home.events("IgnoredByRuntime")))
     (event,) = home.events("IgnoredByRuntime")
+    assert event.involved_object.field_path == "spec.containers{main}"
     told = "the runtime fake://1.0 does not honour spec.hostPID, securityContext.runAsUser, resources.limits[memory]"
     assert (event.message, event.type, event.count) == (told, "Warning", 1)
     assert FUSE not in home.node().status.capacity

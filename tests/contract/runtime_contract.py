@@ -16,6 +16,7 @@ import pytest
 from swarmlet.clock import SystemClock
 from swarmlet.model.singletons import KILL_SECONDS_MAX
 from swarmlet.runtime import runtime
+from swarmlet.runtime.isolation import Devices
 from swarmlet.runtime.runtime import Container, ContainerSpec, Lease, State
 
 SECONDS_MAX = 30.0
@@ -83,6 +84,20 @@ class RuntimeContract:
         with pytest.raises(runtime.StartError, match="no-such-program"):
             await rt.start(spec)
         assert await rt.list() == []
+
+    async def test_the_units_of_devices_that_a_container_holds_are_remembered(self, rt: runtime.Runtime) -> None:
+        if not self.has_images:  # it isolates nothing, and hands out nothing
+            return
+        held = (("example.com/a", "0"), ("example.com/b", "/dev/b"))
+        container = await rt.start(shell(HOLD, devices=Devices(units=held)))
+        assert container.devices == held
+        assert [each.devices for each in await rt.list()] == [held]
+
+    async def test_an_image_tells_whom_it_runs_as(self, rt: runtime.Runtime) -> None:
+        assert await rt.image_user("busybox:lab") == ""
+        if self.has_images:
+            with pytest.raises(runtime.ImageMissingError, match="no-such-image"):
+                await rt.image_user("no-such-image:1")
 
     async def test_an_image_that_is_not_there_is_told_apart(self, rt: runtime.Runtime) -> None:
         if not self.has_images:
