@@ -12,9 +12,11 @@ from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.runner import Controllers
 from swarmlet.model import autoscaling as model
 from swarmlet.model import conditions, defaults, kinds, validation
+from swarmlet.model.apps import ReplicaSet, ReplicaSetSpec
+from swarmlet.model.apps_sets import StatefulSet, StatefulSetSpec
 from swarmlet.model.container import ResourceRequirements
-from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod
+from swarmlet.model.meta import LabelSelector, ObjectMeta
+from swarmlet.model.pod import Pod, PodTemplateSpec
 from swarmlet.model.samples import ContainerSample, NodeSample, PodSample
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored
@@ -57,14 +59,7 @@ class LoadWorld(World):
         return PodSample(metadata.namespace, metadata.name, metadata.uid, self.clock.now(), PERIOD, containers)
 
     async def deploy(self, replicas: int = 2, name: str = "web", request: str = "100m") -> None:
-        template = new_template(name)
-        (container,) = template.spec.containers
-        asked = ResourceRequirements(requests={"cpu": request, "memory": "100Mi"} if request else {})
-        containers = (msgspec.structs.replace(container, resources=asked),)
-        spec = msgspec.structs.replace(template.spec, containers=containers)
-        await self.create(
-            kinds.DEPLOYMENT, new_deployment(name, replicas, template=msgspec.structs.replace(template, spec=spec))
-        )
+        await self.create(kinds.DEPLOYMENT, new_deployment(name, replicas, template=asking(name, request)))
         await self.pass_time(PERIOD * 2 + 5)
 
     async def autoscale(self, name: str = "web", target: str = "web", **spec: object) -> None:
@@ -96,6 +91,15 @@ class LoadWorld(World):
         self.replica.lead(True)
         await self.pass_time(0.5)
         self.sample()
+
+
+def asking(name: str, request: str) -> PodTemplateSpec:
+    """Return a template whose container asks for so much processor time."""
+    template = new_template(name)
+    (container,) = template.spec.containers
+    asked = ResourceRequirements(requests={"cpu": request, "memory": "100Mi"} if request else {})
+    containers = (msgspec.structs.replace(container, resources=asked),)
+    return msgspec.structs.replace(template, spec=msgspec.structs.replace(template.spec, containers=containers))
 
 
 def metric(name: str, container: str = "", **target: object) -> model.MetricSpec:
@@ -363,6 +367,24 @@ async def test_a_write_that_comes_between_is_not_overwritten(world: LoadWorld) -
     outcomes = await world.replica.propose(decided.operations)
     assert {each.verdict.name for each in outcomes} != {"DONE"}
     assert world.replicas() == 7
+
+
+@pytest.mark.parametrize("kind", [kinds.STATEFUL_SET, kinds.REPLICA_SET], ids=lambda kind: kind.kind)
+async def test_stateful_sets_and_replica_sets_are_scaled_too(world: LoadWorld, kind: kinds.Kind) -> None:
+    world.load_millis = 300
+    spec = {"replicas": 2, "selector": LabelSelector(match_labels={"app": "db"}), "template": asking("db", "100m")}
+    metadata = ObjectMeta(name="db", namespace="default")
+    if kind is kinds.STATEFUL_SET:
+        value = StatefulSet(metadata=metadata, spec=StatefulSetSpec(pod_management_policy="Parallel", **spec))
+    else:
+        value = ReplicaSet(metadata=metadata, spec=ReplicaSetSpec(**spec))
+    await world.create(kind, defaults.fill(value))
+    await world.pass_time(PERIOD * 2 + 5)
+    reference = model.CrossVersionObjectReference(kind=kind.kind, name="db", api_version="apps/v1")
+    await world.autoscale(scale_target_ref=reference)
+    await world.pass_time(40)
+    assert world.stored(kind, "db").object.spec.replicas == 6
+    assert len(world.serving()) == 6
 
 
 async def test_what_was_added_counts_for_the_whole_period_of_a_policy(world: LoadWorld) -> None:
