@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from swarmlet.controllers.auto_rollback import AUTO_ROLLBACK
-from swarmlet.model import kinds, objects, pods
+from swarmlet.model import conditions, kinds, objects, pods
 from swarmlet.model.apps import Deployment
 from swarmlet.model.container import Container
 from swarmlet.model.pod import PodSpec, PodTemplateSpec
@@ -45,6 +46,11 @@ class Rollout:
         """Return the names of the Pods that are ready, of one version or of all."""
         found = [pod for pod in self.scene.pods() if pods.is_active(pod) and pods.is_ready(pod)]
         return sorted(pod.metadata.name for pod in found if version in ("", version_of(pod.spec)))
+
+    def ready_since(self) -> dict[str, datetime | None]:
+        """Return since when each Pod is ready that is."""
+        found = {pod.metadata.name: conditions.get(pod.status.conditions, "Ready") for pod in self.scene.pods()}
+        return {name: each.last_transition_time for name, each in found.items() if each and each.status == "True"}
 
     def is_done(self, version: str) -> bool:
         return len(self.ready(version)) == REPLICAS == len(self.scene.pods())
@@ -105,13 +111,13 @@ async def test_daemons_that_die_amid_a_probed_rollout_change_nothing(rollout: Ro
     await rollout.scene.until(lambda: rollout.is_done("v1"))
     rollout.go_to("v2")
     await rollout.watch(10)
-    before, board = rollout.ready(), rollout.scene.board
+    before, board = rollout.ready_since(), rollout.scene.board
     leader = board.by_id(board.leader)
     for machine in board.machines if leader_too else [each for each in board.machines if each is not leader]:
         await machine.crash()
         machine.start()
     await rollout.watch(LONG_SECONDS)
-    assert rollout.ready() == before
+    assert rollout.ready_since() == before
     assert (rollout.fewest, rollout.restarts()) == (REPLICAS, 0)
     rollout.says("v2", WELL)
     await rollout.scene.until(lambda: rollout.is_done("v2"))
