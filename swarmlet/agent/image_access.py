@@ -92,7 +92,10 @@ class ImageAccess:
 
     async def _write(self) -> None:
         async with self._lock:
-            await asyncio.to_thread(_save, self._path, msgspec.json.encode(self._book))
+            try:
+                await asyncio.to_thread(_save, self._path, msgspec.json.encode(self._book))
+            except OSError as error:  # it holds all the same until this daemon ends
+                log.warning("image_access_not_saved", file=str(self._path), error=str(error))
 
 
 def repository(image: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import fnmatch
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +53,8 @@ class Keyring:
     """Credentials in the order of their owners: those of the Pod's Secrets, then those of the machine."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        found = list(entries)[:ENTRIES_MAX]
-        self._groups = [sorted((each for each in found if each.is_machines is machines), key=_order, reverse=True)
-                        for machines in (False, True)]  # fmt: skip
+        found = sorted(itertools.islice(entries, ENTRIES_MAX), key=_location_of, reverse=True)
+        self._groups = [[each for each in found if each.is_machines is machines] for machines in (False, True)]
 
     def lookup(self, image: str) -> tuple[Entry, ...]:
         """Return the credentials to try for an image, best first; none where it is asked for without."""
@@ -82,7 +82,7 @@ def entries_of_file(text: bytes) -> list[Entry]:
     return _entries(_auths(_object(text)), is_machines=True)
 
 
-def _order(entry: Entry) -> str:
+def _location_of(entry: Entry) -> str:
     return entry.location
 
 

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
+from structlog.testing import CapturingLogger
 
-from swarmlet.agent import keyring
+from swarmlet.agent import image_access, keyring
 from swarmlet.agent.image_access import ImageAccess, repository
 from swarmlet.agent.keyring import Entry, Keyring, KeyringError
 from swarmlet.model.core import Secret
@@ -166,6 +167,27 @@ async def test_a_pull_that_does_not_end_leaves_nothing_to_everybody(tmp_path: Pa
     access = ImageAccess(tmp_path / "access.json")
     await access.begin(IMAGE)
     assert not ImageAccess(tmp_path / "access.json").may_use(IMAGE, ID, ())
+
+
+async def test_a_disk_that_takes_no_more_keeps_nobody_from_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(image_access, "log", log)
+    access = ImageAccess(tmp_path / "gone" / "access.json")
+    await fetched(access, MINE)
+    assert access.may_use(IMAGE, ID, (MINE,))
+    assert not access.may_use(IMAGE, ID, ())
+    assert {call.args[0] for call in log.calls} == {"image_access_not_saved"}
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(image_access, "log", log)
+    path = tmp_path / "access.json"
+    path.write_text("{", encoding="utf-8")
+    assert ImageAccess(path).may_use(IMAGE, ID, ())
+    assert [call.args[0] for call in log.calls] == ["image_access_forgotten"]
 
 
 async def test_many_writes_at_once_leave_a_whole_file(tmp_path: Path) -> None:
