@@ -108,7 +108,7 @@ def events(cluster: Cluster, reason: str) -> list[str]:
 def test_pods_follow_their_load_through_a_change_of_leader(cluster: Cluster, busy: None) -> None:
     eventually(lambda: replicas(cluster) == 3, 40, "the load brings three Pods")
     grown = "New size: 3; reason: cpu resource utilization (percentage of request) above target"
-    assert events(cluster, "SuccessfulRescale") == [grown]
+    eventually(lambda: events(cluster, "SuccessfulRescale") == [grown], 10, "an event tells why")
 
     found = eventually(lambda: all_known(cluster, cluster.followers()[0]), 20, "a follower knows what all Pods use")
     assert all(10 <= millis <= MILLIS_MAX * 1.3 for millis in found.values()), found
@@ -128,7 +128,8 @@ def test_pods_follow_their_load_through_a_change_of_leader(cluster: Cluster, bus
 
     kubectl(cluster, "patch", "configmap", "load", "--type=merge", "-p", '{"data": {"wanted": "no"}}')
     eventually(lambda: replicas(cluster) == 1, 40, "without load there is one Pod")
-    assert set(events(cluster, "SuccessfulRescale")) == {grown, "New size: 1; reason: All metrics below target"}
+    shrunk = "New size: 1; reason: All metrics below target"
+    eventually(lambda: sorted(events(cluster, "SuccessfulRescale")) == [shrunk, grown], 10, "an event tells why")
     row = kubectl(cluster, "get", "hpa", "busy", "--no-headers").split()
     assert row[:2] == ["busy", "Deployment/busy"]
     assert row[2] == "cpu:"
