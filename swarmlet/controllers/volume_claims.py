@@ -14,7 +14,7 @@ from typing import ClassVar, cast
 
 import msgspec
 
-from swarmlet.controllers import storage_classes, volume_binding
+from swarmlet.controllers import storage_classes, volume_binding, volume_notes
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import affinity, events, kinds, objects, storage, volumes
@@ -170,7 +170,7 @@ class _Step:
         waits = storage_class is not None and storage_class.volume_binding_mode == storage.WAIT_FOR_FIRST_CONSUMER
         node = self._node() if waits else None
         if waits and node is None:
-            self._tell_waiting()
+            self.notes.append(volume_notes.waiting(self._claim, self._users))
             return
         self._match(everything, class_name, storage_class, node)
 
@@ -201,9 +201,9 @@ class _Step:
         elif storage_class is not None and node is not None and storage_class.provisioner == storage.LOCAL_PROVISIONER:
             maker = volume_binding.Maker(storage_class, node, self._now, self._rng)
             made = volume_binding.make(self.drafts, self._stored, self._claim, maker)
-            self.notes.append(provisioned(self._claim, made))
+            self.notes.append(volume_notes.provisioned(self._claim, made))
         else:
-            self._tell_nothing_fits(class_name, storage_class)
+            self.notes.append(volume_notes.nothing_fits(self._claim, class_name, storage_class))
 
     def _bind(self, volume: Stored) -> None:
         volume_binding.bind(self.drafts, self._stored, self._claim, volume, self._now)
@@ -215,39 +215,8 @@ class _Step:
         stored = self._view.get(Key(NODES, "", name)) if name else None
         return cast("Node", stored.object) if stored else None
 
-    def _tell_waiting(self) -> None:
-        waiting = next((pod.metadata.name for pod in self._users if not pod.spec.node_name), "")
-        if waiting:
-            self._note(events.NORMAL, "WaitForPodScheduled", f"waiting for pod {waiting} to be scheduled")
-        else:
-            why = "waiting for first consumer to be created before binding"
-            self._note(events.NORMAL, "WaitForFirstConsumer", why)
-
-    def _tell_nothing_fits(self, class_name: str, storage_class: StorageClass | None) -> None:
-        if not class_name:
-            why = "no persistent volumes available for this claim and no storage class is set"
-            self._note(events.NORMAL, "FailedBinding", why)
-        elif storage_class is None:
-            self._note(events.WARNING, "ProvisioningFailed", f'storageclass.storage.k8s.io "{class_name}" not found')
-        elif storage_class.provisioner == storage.NO_PROVISIONER:
-            why = f"no volume plugin matched name: {storage_class.provisioner}"
-            self._note(events.WARNING, "ProvisioningFailed", why)
-        else:
-            why = (
-                "Waiting for a volume to be created either by the external provisioner "
-                f"'{storage_class.provisioner}' or manually by the system administrator. If volume creation is "
-                "delayed, please verify that the provisioner is running and correctly registered."
-            )
-            self._note(events.NORMAL, "ExternalProvisioning", why)
-
     def _note(self, type_: str, reason: str, message: str) -> None:
         self.notes.append(events.Note(self._claim, type_, reason, message))
-
-
-def provisioned(claim: PersistentVolumeClaim, made: PersistentVolume) -> events.Note:
-    """Return what a claim is told when its volume was made."""
-    message = f"Successfully provisioned volume {made.metadata.name} on node {volumes.node_name(made)}"
-    return events.Note(claim, events.NORMAL, "ProvisioningSucceeded", message)
 
 
 def _volume(stored: Stored) -> PersistentVolume:

@@ -13,7 +13,7 @@ from typing import cast
 
 import msgspec
 
-from swarmlet.controllers import storage_classes, volume_binding, volume_claims
+from swarmlet.controllers import storage_classes, volume_binding, volume_notes
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.model import conditions, events, kinds, objects, singletons, storage, volumes
 from swarmlet.model.cluster import NODE_ID_LABEL
@@ -177,7 +177,7 @@ def settle(
             continue
         storage_class = cast("StorageClass", _found(view, Key(CLASSES, "", class_name)).object)
         maker = volume_binding.Maker(storage_class, node, now, rng)
-        notes.append(volume_claims.provisioned(claim, volume_binding.make(drafts, stored, wanted, maker)))
+        notes.append(volume_notes.provisioned(claim, volume_binding.make(drafts, stored, wanted, maker)))
     return (_single(pod) if held_once else pod), notes
 
 

@@ -22,7 +22,7 @@ from swarmlet.model.storage import (
     StorageClass,
     VolumeResources,
 )
-from tests.controllers.world import World, new_template
+from tests.controllers.world import World, new_deployment, new_template
 
 CLAIM = kinds.PERSISTENT_VOLUME_CLAIM
 VOLUME = kinds.PERSISTENT_VOLUME
@@ -549,6 +549,35 @@ async def test_pods_of_a_once_mounted_volume_that_every_node_reaches_share_a_nod
         await world.pass_time(3)
         assert len({pod(world, name).spec.node_name for name in ("a", "b", "c")} - {""}) == 1
         assert all(singletons.must_be_single(pod(world, name)) for name in ("a", "b", "c"))
+
+
+async def test_a_deployments_pod_of_a_once_mounted_volume_moves_only_when_its_end_is_certain() -> None:
+    async with cluster() as world:
+        for name in world.agents:
+            fences = {singletons.FENCE_AFTER: "10"}
+            await world.change(
+                kinds.NODE, name, lambda it, fences=fences: objects.with_metadata(it, annotations=fences)
+            )
+        await world.create(VOLUME, new_volume("v", mode=storage.READ_WRITE_ONCE_POD))
+        await world.create(CLAIM, new_claim(mode=storage.READ_WRITE_ONCE_POD, storage_class_name=""))
+        source = PersistentVolumeClaimVolumeSource(claim_name="data")
+        template = new_template("web", volumes=(Volume(name="data", persistent_volume_claim=source),))
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1, template=template))
+        await world.pass_time(3)
+        [first] = world.pods()
+        bound: list[int] = []
+
+        def count(_changes: object) -> None:
+            bound.append(sum(bool(each.spec.node_name) for each in world.pods()))
+
+        world.replica.view.subscribe(count)
+        world.agents[first.spec.node_name].alive = False
+        await world.pass_time(30)
+        [second] = world.pods()
+        assert second.metadata.uid != first.metadata.uid
+        assert (second.status.phase, second.spec.node_name == first.spec.node_name) == ("Running", False)
+        assert max(bound) == 1
+        assert len(world.events("Fenced")) == 2  # of the Pod, and of its ReplicaSet
 
 
 async def test_pods_of_a_local_volume_are_no_singletons_for_it() -> None:
