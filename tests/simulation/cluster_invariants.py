@@ -167,7 +167,7 @@ def _machine(view: View, site: Site) -> Iterator[str]:
 
 
 def _pod(node: str, pod: Pod, running: Counter[str]) -> Iterator[str]:
-    wanted = Counter(each.name for each in pod.spec.containers)
+    wanted = Counter(each.name for each in pods.lasting_containers(pod.spec))
     if len(pod.spec.containers) + len(pod.spec.init_containers) > 1:
         wanted[SANDBOX] = 1
     if running != wanted:
