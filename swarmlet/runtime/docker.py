@@ -1,4 +1,4 @@
-"""Containers on a Docker Engine (20.10 or younger); the only user of aiodocker."""
+"""Containers on a Docker Engine (20.10 or younger); with its link the only user of aiodocker."""
 
 from __future__ import annotations
 
@@ -17,25 +17,31 @@ from aiodocker.exceptions import DockerError
 
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import docker_documents, docker_exec, docker_usage, log_stream, runtime, sandbox_image, watchdog
+from swarmlet.runtime import (
+    docker_documents,
+    docker_exec,
+    docker_link,
+    docker_usage,
+    log_stream,
+    runtime,
+    sandbox_image,
+    watchdog,
+)
 from swarmlet.runtime.credentials import Credentials
+from swarmlet.runtime.docker_link import CALL_SECONDS_MAX
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 FAST_ENGINE_RUNTIME = "crun"
 ENGINE_RUNTIME_AUTO = "auto"
-CALL_SECONDS_MAX = 30.0
 START_SECONDS_MAX = 120.0
 PULL_SECONDS_MAX = 1_800.0
 PULL_SILENCE_SECONDS_MAX = 120.0
 RECONNECT_SECONDS = 1.0
 EXEC_OUTPUT_BYTES_MAX = 16 * 1024
 EVENT_BYTES_MAX = 256 * 1024
-MESSAGE_CHARACTERS_MAX = 500
 CHANGES = ("die", "destroy")
-NOT_FOUND = 404
 CONFLICT = 409
-UNREACHABLE = 900  # aiodocker's own
 
 MakeDocument = Callable[[ContainerSpec, Mapping[str, str], str], dict[str, Any]]
 
@@ -74,12 +80,12 @@ class DockerRuntime:
         self._starts = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._removals = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._sandbox_image_lock = asyncio.Lock()
-        self._client: aiodocker.Docker | None = None
+        self._link = docker_link.EngineLink(self.host)
         self._meters = docker_usage.ContainerMeters(inspect=self._show, stats=self._stats)
 
     async def info(self) -> runtime.RuntimeInfo:
-        async with self._call("info"):
-            info = await self._docker.system.info()
+        async with self._link.call("info"):
+            info = await self._link.docker.system.info()
         if self._engine_runtime is None:
             self._engine_runtime = self._choose_engine_runtime(info["Runtimes"])
         return runtime.RuntimeInfo(
@@ -95,8 +101,8 @@ class DockerRuntime:
         )
 
     async def list(self) -> Sequence[Container]:
-        async with self._call("list"):
-            found = await self._docker.containers.list(all=True, filters=self._mine())
+        async with self._link.call("list"):
+            found = await self._link.docker.containers.list(all=True, filters=self._mine())
         containers = []
         for each in found:
             with contextlib.suppress(ContainerGoneError):
@@ -112,23 +118,23 @@ class DockerRuntime:
 
     async def stop(self, container_id: str, *, grace_seconds: float) -> Container:
         grace = max(0, round(grace_seconds))
-        async with self._call(container_id, seconds=grace + CALL_SECONDS_MAX):
-            await self._docker.containers.container(container_id).stop(t=grace)
+        async with self._link.call(container_id, seconds=grace + CALL_SECONDS_MAX):
+            await self._link.docker.containers.container(container_id).stop(t=grace)
         return await self.inspect(container_id)
 
     async def remove(self, container_id: str) -> None:
         async with self._removals:
             with contextlib.suppress(ContainerGoneError):
-                async with self._call(container_id, seconds=START_SECONDS_MAX):
-                    await self._docker.containers.container(container_id).delete(force=True, v=True)
+                async with self._link.call(container_id, seconds=START_SECONDS_MAX):
+                    await self._link.docker.containers.container(container_id).delete(force=True, v=True)
 
     async def inspect(self, container_id: str) -> Container:
         return docker_documents.from_inspect(await self._show(container_id))
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
         output = b""
-        async with self._call(container_id, seconds=timeout_seconds):
-            execution = await self._docker.containers.container(container_id).exec(list(command))
+        async with self._link.call(container_id, seconds=timeout_seconds):
+            execution = await self._link.docker.containers.container(container_id).exec(list(command))
             try:
                 async with execution.start() as stream:
                     while (message := await stream.read_out()) is not None:
@@ -145,22 +151,22 @@ class DockerRuntime:
         found: dict[str, int] = {}
         for container_id in container_ids:  # one at a time: others wait for the same disk
             with contextlib.suppress(ContainerGoneError):
-                async with self._call(container_id, seconds=START_SECONDS_MAX):
-                    document = await self._docker.containers.container(container_id).show(size=True)
+                async with self._link.call(container_id, seconds=START_SECONDS_MAX):
+                    document = await self._link.docker.containers.container(container_id).show(size=True)
                 found[container_id] = document["SizeRw"] + await asyncio.to_thread(_log_bytes, document["LogPath"])
         return found
 
     async def images(self) -> Sequence[runtime.Image]:
-        async with self._call("images"):
-            found = await self._docker.images.list()
+        async with self._link.call("images"):
+            found = await self._link.docker.images.list()
         return [docker_documents.image(each) for each in found]
 
     async def remove_image(self, name: str) -> None:
         with contextlib.suppress(runtime.ImageMissingError):
-            async with self._call(
+            async with self._link.call(
                 name, runtime.ImageInUseError, missing=runtime.ImageMissingError, seconds=START_SECONDS_MAX
             ):
-                await self._docker.images.delete(name)
+                await self._link.docker.images.delete(name)
 
     async def _kill_exec(self, execution: aiodocker.execs.Exec, container_id: str) -> None:
         with contextlib.suppress(DockerError, OSError, aiohttp.ClientError, TimeoutError):
@@ -170,16 +176,18 @@ class DockerRuntime:
                 docker_exec.kill(found["Pid"], container_id)
 
     async def image_id(self, image: str) -> str:
-        async with self._call(image, missing=runtime.ImageMissingError):
-            return str((await self._docker.images.inspect(image))["Id"])
+        async with self._link.call(image, missing=runtime.ImageMissingError):
+            return str((await self._link.docker.images.inspect(image))["Id"])
 
     async def image_user(self, image: str) -> str:
-        async with self._call(image, missing=runtime.ImageMissingError):
-            return str(((await self._docker.images.inspect(image)).get("Config") or {}).get("User") or "")
+        async with self._link.call(image, missing=runtime.ImageMissingError):
+            return str(((await self._link.docker.images.inspect(image)).get("Config") or {}).get("User") or "")
 
     async def pull(self, image: str, progress: runtime.Progress, credentials: Credentials | None = None) -> str:
-        async with self._call(image, runtime.PullError, missing=runtime.PullError, seconds=PULL_SECONDS_MAX):
-            lines = aiter(self._docker.images.pull(**docker_documents.pull_arguments(image, credentials), stream=True))
+        async with self._link.call(image, runtime.PullError, missing=runtime.PullError, seconds=PULL_SECONDS_MAX):
+            lines = aiter(
+                self._link.docker.images.pull(**docker_documents.pull_arguments(image, credentials), stream=True)
+            )
             while (line := await self._next_line(image, lines)) is not None:
                 progress(" ".join(str(line[key]) for key in ("id", "status", "progress") if line.get(key)))
         return await self.image_id(image)
@@ -194,7 +202,7 @@ class DockerRuntime:
             "tail": "all" if options.tail_lines is None else str(options.tail_lines),
             "since": f"{options.since.timestamp():.6f}" if options.since else "0",
         }
-        async with self._stream(f"containers/{container_id}/logs", params) as response:
+        async with self._link.stream(f"containers/{container_id}/logs", params) as response:
             chunks = response.content.iter_any()
             payload = chunks if found["Config"]["Tty"] else log_stream.demultiplexed(chunks)
             async for data in log_stream.limited(payload, options.limit_bytes):
@@ -203,7 +211,7 @@ class DockerRuntime:
     async def watch(self) -> AsyncIterator[Container | None]:
         while True:
             try:
-                async with self._stream(
+                async with self._link.stream(
                     "events", {"filters": self._mine(type=["container"], event=CHANGES)}
                 ) as response:
                     yield None
@@ -218,10 +226,7 @@ class DockerRuntime:
         return watchdog.DeputyWatchdog(" ".join(labels), {"docker": self.host, "labels": labels}, self._clock)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            await self._client.connector.close()
-            self._client = None
+        await self._link.close()
 
     # Starting
 
@@ -264,8 +269,8 @@ class DockerRuntime:
         async with self._starts:
             container_id = await self._create(document, name)
             try:
-                async with self._call(name, StartError, missing=StartError, seconds=START_SECONDS_MAX):
-                    await self._docker.containers.container(container_id).start()
+                async with self._link.call(name, StartError, missing=StartError, seconds=START_SECONDS_MAX):
+                    await self._link.docker.containers.container(container_id).start()
             except BaseException:
                 with contextlib.suppress(EngineError):
                     await asyncio.shield(self.remove(container_id))
@@ -274,14 +279,14 @@ class DockerRuntime:
 
     async def _create(self, document: Mapping[str, Any], name: str) -> str:
         missing = runtime.ImageMissingError
-        async with self._call(name, runtime.CreateError, missing=missing, seconds=START_SECONDS_MAX):
+        async with self._link.call(name, runtime.CreateError, missing=missing, seconds=START_SECONDS_MAX):
             try:
-                return str((await self._docker.containers.create(dict(document), name=name)).id)
+                return str((await self._link.docker.containers.create(dict(document), name=name)).id)
             except DockerError as error:
                 if error.status != CONFLICT or "already in use" not in error.message:
                     raise
             await self.remove(name)  # a create of ours whose answer was lost
-            return str((await self._docker.containers.create(dict(document), name=name)).id)
+            return str((await self._link.docker.containers.create(dict(document), name=name)).id)
 
     async def _next_line(self, image: str, lines: AsyncIterator[dict[str, Any]]) -> dict[str, Any] | None:
         try:
@@ -313,72 +318,24 @@ class DockerRuntime:
                 "tag": sandbox_image.TAG,
                 "changes": f'ENTRYPOINT ["/{sandbox_image.PROGRAM}"]',
             }
-            async with self._stream("images/create", params, method="POST", data=archive) as response:
+            async with self._link.stream("images/create", params, method="POST", data=archive) as response:
                 await response.read()
 
     # Talking to the Engine
 
     async def _show(self, container_id: str) -> dict[str, Any]:
-        async with self._call(container_id):
-            found: dict[str, Any] = await self._docker.containers.container(container_id).show()
+        async with self._link.call(container_id):
+            found: dict[str, Any] = await self._link.docker.containers.container(container_id).show()
         return found
 
     async def _stats(self, container_id: str) -> dict[str, Any]:
         params = {"stream": "0", "one-shot": "1"}
-        async with self._call(container_id), self._stream(f"containers/{container_id}/stats", params) as response:
+        async with (
+            self._link.call(container_id),
+            self._link.stream(f"containers/{container_id}/stats", params) as response,
+        ):
             found: dict[str, Any] = await response.json()
         return found
-
-    @property
-    def _docker(self) -> aiodocker.Docker:
-        if self._client is None:
-            self._client = self._new_client()
-        return self._client
-
-    def _new_client(self) -> aiodocker.Docker:
-        """Lift the limit of 100 connections where we can: each stop under way and each log followed holds one."""
-        if not self.host.startswith("unix://"):
-            return aiodocker.Docker(self.host)
-        connector = aiohttp.UnixConnector(self.host.removeprefix("unix://"), limit=0)
-        return aiodocker.Docker("unix://localhost", connector=connector)
-
-    @contextlib.asynccontextmanager
-    async def _call(
-        self,
-        what: str,
-        failure: type[EngineError] = EngineError,
-        *,
-        missing: type[EngineError] = ContainerGoneError,
-        seconds: float = CALL_SECONDS_MAX,
-    ) -> AsyncIterator[None]:
-        """Bound a call in time; raise what goes wrong as one of our errors, `missing` where the Engine has no such."""
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except DockerError as error:
-            if error.status == UNREACHABLE:
-                raise EngineError(f"the Docker Engine at {self.host} cannot be reached: {_shortened(error)}") from error
-            raise (missing if error.status == NOT_FOUND else failure)(_shortened(error)) from error
-        except TimeoutError as error:
-            raise EngineError(f"{what}: no answer of the Docker Engine at {self.host} in {seconds:g} s") from error
-        except (OSError, aiohttp.ClientError, ValueError) as error:
-            raise EngineError(f"{what}: the Docker Engine at {self.host} does not answer: {error}") from error
-
-    @contextlib.asynccontextmanager
-    async def _stream(
-        self, path: str, params: Mapping[str, str], *, method: str = "GET", data: bytes | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open an answer that has no bounded length; aiodocker's own readers hide its errors and its bytes."""
-        docker = self._docker
-        if docker.api_version == "auto":
-            async with self._call("version"):
-                await docker.version()
-        url = f"{docker.docker_host}/{docker.api_version}/{path}"
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS_MAX)
-        async with docker.session.request(method, url, params=params, data=data, timeout=timeout) as response:
-            if response.status >= 400:
-                raise EngineError(_shortened(await response.text()))
-            yield response
 
     async def _changes(self, response: aiohttp.ClientResponse) -> AsyncIterator[Container]:
         async for line in log_stream.lines(response.content.iter_any(), EVENT_BYTES_MAX):
@@ -398,11 +355,6 @@ class DockerRuntime:
 def _confines_with(options: Sequence[str]) -> frozenset[str]:
     """Read the Engine's "name=seccomp,profile=builtin" and the like."""
     return frozenset(option.partition(",")[0].removeprefix("name=") for option in options)
-
-
-def _shortened(error: DockerError | str) -> str:
-    text = error if isinstance(error, str) else error.message
-    return " ".join(text.split())[:MESSAGE_CHARACTERS_MAX]
 
 
 def _log_bytes(path: str) -> int:
