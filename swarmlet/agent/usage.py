@@ -59,6 +59,7 @@ class UsageSampler:
         self._deliver = deliver
         self._before: runtime.Measurement | None = None
         self._measured_at = 0.0
+        self._failure = ""
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -67,9 +68,20 @@ class UsageSampler:
             try:
                 async with asyncio.timeout(MEASURE_SECONDS_MAX):
                     await self._sample()
+                self._note("")
             except (EngineError, OSError, TimeoutError) as error:
-                log.warning("usage_not_measured", error=str(error) or "timed out")
+                self._note(str(error) or "timed out")
+            except Exception as error:  # noqa: BLE001  whatever a kernel tells that we cannot read, Pods must run on
+                self._note(repr(error))
             await self._clock.sleep(self._period_seconds)
+
+    def _note(self, failure: str) -> None:
+        """Log when measuring begins to fail, fails otherwise, or succeeds again."""
+        if failure and failure != self._failure:
+            log.warning("usage_not_measured", error=failure)
+        elif self._failure and not failure:
+            log.info("usage_measured_again")
+        self._failure = failure
 
     async def _sample(self) -> None:
         containers = [each for each in self._containers() if each.name != runtime.SANDBOX]

@@ -6,7 +6,9 @@ import asyncio
 import random
 
 import pytest
+import structlog
 
+from swarmlet.agent import usage
 from swarmlet.agent.usage import UsageSampler
 from swarmlet.model.samples import NodeSample
 from swarmlet.runtime import runtime
@@ -129,6 +131,25 @@ async def test_an_engine_that_is_down_is_passed_over(node: Node) -> None:
     node.engine.down = ""
     await asyncio.sleep(PERIOD)
     assert node.samples[-1].window_seconds == pytest.approx(PERIOD * 3)
+
+
+async def test_a_failure_is_told_once_and_ends_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(usage, "log", logged)
+
+    async def broken(_ids: object) -> None:
+        raise KeyError("MemAvailable")
+
+    working = node.runtime.usage
+    node.runtime.usage = broken
+    await asyncio.sleep(PERIOD * 4)
+    node.runtime.usage = working
+    await asyncio.sleep(PERIOD * 3)
+    assert [(call.method_name, call.args) for call in logged.calls] == [
+        ("warning", ("usage_not_measured",)),
+        ("info", ("usage_measured_again",)),
+    ]
+    assert node.samples
 
 
 async def test_nodes_do_not_sample_at_the_same_moment() -> None:
