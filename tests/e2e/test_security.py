@@ -72,15 +72,15 @@ class Space:
     def wait_ready(self, name: str) -> None:
         self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=40s")
 
-    def waiting(self, name: str, reason: str) -> str:
-        """Wait until the Pod's container waits for a reason; return the message."""
+    def waiting(self, name: str, *reasons: str) -> str:
+        """Wait until the Pod's container waits for one of some reasons; return the message."""
 
         def look() -> dict[str, Any] | None:
             statuses = self.pod(name).get("status", {}).get("containerStatuses") or [{}]
             waiting = statuses[0].get("state", {}).get("waiting") or {}
-            return waiting if waiting.get("reason") == reason else None
+            return waiting if waiting.get("reason") in reasons else None
 
-        return str(eventually(look, 40, f"{name} waits for {reason}").get("message"))
+        return str(eventually(look, 40, f"{name} waits: {reasons[0]}").get("message"))
 
     def lines(self, name: str) -> list[list[str]]:
         """Return the words of what the Pod's first container printed, once it has ended printing."""
@@ -207,5 +207,5 @@ def test_a_private_image_is_for_those_who_have_the_password(space: Space, locked
         lambda: "Unable to retrieve some image pull secrets (gone)" in space.kubectl("get", "events"), 20, "it is told"
     )
     space.apply(private_pod("thief", locked.name))
-    assert "secret-word" not in space.waiting("thief", "ErrImagePull")
+    assert "secret-word" not in space.waiting("thief", "ErrImagePull", "ImagePullBackOff")
     assert "secret-word" not in locked.log.read_text(encoding="utf-8", errors="replace")
