@@ -181,7 +181,9 @@ def locked(cluster: Cluster, tmp_path: Path) -> Iterator[Daemon]:
     archive = tmp_path / "image.tar"
     archive.write_bytes(build_image({"team/private:1": "private"}))
     argv = [sys.executable, registry.__file__, str(archive), str(PORT), "me", "secret-word"]
-    process = daemon.machine.spawn(argv, log=tmp_path / "registry.log")
+    log = tmp_path / "registry.log"
+    process = daemon.machine.spawn(argv, log=log)
+    eventually(lambda: log.exists() and registry.LISTENS in log.read_text(encoding="utf-8"), 20, "the registry listens")
     yield daemon
     process.kill()
 

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+LISTENS = "listens"
+"""What it prints once it does."""
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -93,7 +95,9 @@ class Handler(BaseHTTPRequestHandler):
 def main(archive: str, port: str, user: str, password: str) -> None:
     Handler.contents = Contents(Path(archive))
     Handler.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    ThreadingHTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
+    print(LISTENS, flush=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":
