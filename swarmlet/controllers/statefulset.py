@@ -127,9 +127,11 @@ class _Step:
                 self._more = True
             else:
                 self._remove(pod)
-        for ordinal in plan.make if claims.accepts_new_objects(self._work.view, self._stored.key.namespace) else ():
-            keeps = statefulset_rollout.keeps_current(self._stateful_set, ordinal)
-            self._make(ordinal, current if keeps else update)
+        if claims.accepts_new_objects(self._work.view, self._stored.key.namespace):
+            self._claims.make_missing(self._present.values())
+            for ordinal in plan.make:
+                keeps = statefulset_rollout.keeps_current(self._stateful_set, ordinal)
+                self._make(ordinal, current if keeps else update)
         self._status = self._count(current.metadata.name, update.metadata.name, collisions)
         live = {members.revision_of(pod) for pod in self._present.values()}
         history.trim(live | {self._status.current_revision, self._status.update_revision})

@@ -51,6 +51,16 @@ class Claims:
                 return False
         return True
 
+    def make_missing(self, pods: Iterable[Pod]) -> None:
+        """Make the claims that Pods without a node have lost: somebody deleted them to have empty volumes instead."""
+        for pod in pods:
+            if pod.spec.node_name or objects.is_terminating(pod):
+                continue
+            for template in self._stateful_set.spec.volume_claim_templates:
+                name = members.claim_name(self._stateful_set, template, members.ordinal_of(pod))
+                if self._stored(name) is None:
+                    self._make(template, name, pod.metadata.name)
+
     def keep_policy(self, ordinals: Iterable[int], present: dict[int, Pod]) -> set[int]:
         """Let the claims of these ordinals be owned as the policy asks; return the ordinals of those that were not."""
         changed = set()

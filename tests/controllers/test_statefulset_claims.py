@@ -167,7 +167,8 @@ async def test_a_claim_that_is_about_to_go_holds_its_pod_up() -> None:
         assert [pod.status.phase for pod in world.pods()] == ["Running"]
 
 
-async def test_a_pod_of_a_lost_node_waits_for_its_volume_and_comes_back_with_the_node() -> None:
+@pytest.mark.parametrize("begins_anew", [False, True])
+async def test_a_pod_of_a_lost_node_waits_for_its_volume_or_begins_anew_without_it(*, begins_anew: bool) -> None:
     async with cluster() as world:
         await deploy(world, volume_claim_templates=(template(),))
         home = homes(world)["db-1"]
@@ -180,6 +181,12 @@ async def test_a_pod_of_a_lost_node_waits_for_its_volume_and_comes_back_with_the
         volume = world.stored(CLAIM, "data-db-1").object.spec.volume_name
         assert waiting.spec.node_name == ""
         assert f"volume {volume} lives on node {home}, which is down since " in told.message
+        if begins_anew:
+            await world.mark_deleted(CLAIM, "data-db-1")
+            await world.pass_time(10)
+            assert homes(world)["db-1"] not in ("", home)
+            assert world.stored(CLAIM, "data-db-1").object.spec.volume_name != volume
+            return
         await world.agents[home].wake()
         await world.pass_time(10)
         assert homes(world)["db-1"] == home
