@@ -93,6 +93,15 @@ class _Work:
                 self._drafts.update(base, claims.released(pod, self._replica_set))
             elif pods.is_active(pod):
                 self._take_in(base, pod)
+            elif pods.is_finished(pod) and singletons.must_be_single(pod):
+                self._free_name(base, pod)
+
+    def _free_name(self, base: Stored, pod: Pod) -> None:
+        """Remove a strict singleton that its node has given up: its name is the place, and another is to have it."""
+        if not pod.metadata.finalizers:
+            self._drafts.erase(base)
+        elif not objects.is_terminating(pod):
+            self._drafts.remove(base, self._now)
 
     def _take_in(self, base: Stored, pod: Pod) -> None:
         self._pods[base.key] = pod
@@ -198,10 +207,11 @@ def _of_pod(change: Change, view: View) -> list[Key]:
 
 
 def _of_freed_place(change: Change, view: View) -> list[Key]:
-    """Return who may wait for the end of a strict singleton that has come."""
-    if change.old is None or not singletons.occupies(cast("Pod", change.old.object)):
+    """Return who may wait for the end of a strict singleton that has come, or for its name."""
+    before, after = (cast("Pod", each.object) if each else None for each in (change.old, change.new))
+    if before is None or not singletons.must_be_single(before):
         return []
-    if change.new is not None and singletons.occupies(cast("Pod", change.new.object)):
+    if after is not None and (singletons.occupies(after) or not singletons.occupies(before)):
         return []
     return [
         each.key

@@ -28,6 +28,7 @@ from swarmlet.runtime.runtime import Container, ContainerSpec
 from swarmlet.store.commands import Command, Operation, Outcome
 from swarmlet.store.replica import ReplicaStatus
 from swarmlet.store.state import Store
+from tests.fakes.gauges import ScriptedGauges
 from tests.fakes.runtime import Engine, FakeRuntime
 from tests.virtual_time import EPOCH
 
@@ -180,6 +181,7 @@ class Machine:
         self.board = board
         self.name = name
         self.node_id = f"{name}-id"
+        self.gauges = ScriptedGauges()
         self.group = 0
         self.alive = False
         offset = board.rng.uniform(0, 1000)
@@ -227,7 +229,7 @@ class Machine:
         )  # fmt: skip
         self.agent = Agent(
             node=NodeIdentity(name=self.name, node_id=self.node_id, address="10.0.0.1", port=7600),
-            machine=MachineIds(), replica=replica, runtime=PausedRuntime(self.engine, self),
+            machine=self.board.ids_of(self), replica=replica, runtime=PausedRuntime(self.engine, self),
             clock=cast("Any", self.clock), rng=rng, volumes=self._volumes, config=self.board.config,
             send_heartbeat=report.send,
         )  # fmt: skip
@@ -270,8 +272,11 @@ class Machine:
 class Board:
     """All machines, who reaches whom, what is committed, and who leads."""
 
-    def __init__(self, folder: Path, *, seed: int = 1, rates: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int = 1, rates: Sequence[float] = (1.0, 1.0, 1.0), measured: bool = False
+    ) -> None:
         self.rng = random.Random(seed)
+        self.measured = measured
         self.config = Config()
         self.log: list[Command] = []
         self.truth = Store()
@@ -287,6 +292,10 @@ class Board:
 
     def by_id(self, node_id: str) -> Machine:
         return self[node_id.removesuffix("-id")]
+
+    def ids_of(self, machine: Machine) -> MachineIds:
+        """Return what a daemon reads of its machine; with gauges only where the test looks at pressure."""
+        return MachineIds(gauges=machine.gauges) if self.measured else MachineIds()
 
     def time(self) -> float:
         return asyncio.get_event_loop().time()
