@@ -62,6 +62,11 @@ class Heartbeats:
         self._grants: dict[str, Grant] = {}
 
     @property
+    def clock(self) -> Clock:
+        """Return the clock by which pulses and leases are told."""
+        return self._clock
+
+    @property
     def listening(self) -> bool:
         """Whether this machine leads, and so wants to hear heartbeats."""
         return self._tell is not None

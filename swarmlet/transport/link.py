@@ -42,7 +42,7 @@ class Link(asyncio.Protocol):
         self._outgoing_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._heard_at = self._loop.time()
+        self._heard_at = self._sent_at = self._loop.time()
         self._watch: asyncio.TimerHandle | None = None
 
     # Sending.
@@ -69,6 +69,7 @@ class Link(asyncio.Protocol):
     def _flush(self) -> None:
         outgoing, self._outgoing, self._outgoing_bytes = self._outgoing, [], 0
         if self.is_open and self._transport is not None:
+            self._sent_at = self._loop.time()
             self._transport.write(b"".join(outgoing))
 
     # What asyncio calls.
@@ -96,12 +97,16 @@ class Link(asyncio.Protocol):
     # Being there.
 
     def _look(self) -> None:
-        """Ask for a sign of life, and close the link where none came for too long."""
-        if self._loop.time() - self._heard_at > SILENCE_SECONDS_MAX:
+        """Ask for a sign of life, and close the link where none came for too long.
+
+        Where both sides have spoken since the last look, that was one: a leader with a thousand links is spared theirs.
+        """
+        now = self._loop.time()
+        if now - self._heard_at > SILENCE_SECONDS_MAX:
             log.warning("link_silent", peer=self.peer, seconds=SILENCE_SECONDS_MAX)
             self.close()
             return
-        if self.dialled:
+        if self.dialled and now - min(self._heard_at, self._sent_at) > PING_SECONDS:
             self.send(Ping())
         self._watch = self._loop.call_later(PING_SECONDS, self._look)
 

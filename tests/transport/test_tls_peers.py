@@ -243,6 +243,27 @@ async def test_a_live_link_is_kept_open_by_pings(pair: tuple[Daemon, Daemon], mo
         assert a.peers.is_connected(N2)
 
 
+@pytest.mark.parametrize(
+    ("heard_ago", "sent_ago", "pings"),
+    [(0.1, 0.1, False), (1.5, 0.1, True), (0.1, 1.5, True), (1.5, 1.5, True)],
+)
+async def test_a_link_is_pinged_unless_both_sides_have_spoken(heard_ago: float, sent_ago: float, pings: bool) -> None:
+    one = link.Link("peer", dialled=True, receive=lambda *_: None, closed=lambda _: None)
+    one.connection_made(FakeTransport())
+    now = asyncio.get_running_loop().time()
+    one._heard_at, one._sent_at = now - heard_ago, now - sent_ago
+    one._look()
+    assert bool(one._outgoing) is pings
+    one.close()
+
+
+class FakeTransport(asyncio.Transport):
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None: ...
+
+
 # Who is let in.
 
 

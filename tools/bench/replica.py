@@ -121,7 +121,7 @@ class Replica:
         controllers = asyncio.create_task(self._controllers(consensus).run()) if self._leads else None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(consensus.stop()))
         links = asyncio.create_task(self._peers.run())
-        lag = asyncio.create_task(self._lag.run())
+        lag = None if self._leads else asyncio.create_task(self._lag.run())
         async with self._listening():
             await consensus.run()
         for task in filter(None, (links, lag, controllers)):
