@@ -103,8 +103,9 @@ class _Step:
         else:
             self._roll()
         status = deployment_status.judge_progress(deployment, self._count(), self._new, self._now)
-        if deployment_status.is_complete(deployment, status):
-            self._sets[self._new_name] = auto_rollback.completed(self._sets[self._new_name])
+        new = self._new  # none while Recreate waits for the old Pods, though of none nothing is missing
+        if new is not None and deployment_status.is_complete(deployment, status):
+            self._sets[self._new_name] = auto_rollback.completed(new)
             self._clean_up()
         return self._finish(status)
 

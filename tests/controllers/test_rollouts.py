@@ -165,6 +165,24 @@ async def test_recreate_never_runs_old_and_new_together(world: World) -> None:
     assert not any(mixed)
 
 
+async def test_a_recreated_deployment_of_none_waits_for_its_old_pods_without_a_stumble(world: World) -> None:
+    await deploy(world, 2, strategy=DeploymentStrategy(type="Recreate"))
+    for agent in world.agents.values():
+        agent.alive = False  # so that the Pods take their time to end
+    await world.respec("web", replicas=0)
+    await world.pass_time(1)
+    await world.set_image("web", "web:2")
+    await world.pass_time(1)
+    assert len(world.pods()) == 2
+    deployment = world.deployment("web")
+    assert deployment.status.observed_generation == deployment.metadata.generation
+    for agent in world.agents.values():
+        await agent.wake()
+    await world.respec("web", replicas=2)
+    await world.pass_time(20)
+    assert world.images() == {"web:2": 2}
+
+
 async def test_a_recreated_deployment_is_not_available_meanwhile(world: World) -> None:
     await deploy(world, 4, strategy=DeploymentStrategy(type="Recreate"))
     await world.set_image("web", BAD_IMAGE)
