@@ -237,7 +237,9 @@ def _secret(document: Document) -> Description:
 
 
 def _namespace(document: Document) -> Description:
-    return [("Status", str((document.get("status") or {}).get("phase") or NONE))]
+    status = document.get("status") or {}
+    told = _conditions(status) if status.get("conditions") else []
+    return [("Status", str(status.get("phase") or NONE)), *told]
 
 
 def _anything(document: Document) -> Description:

@@ -143,10 +143,12 @@ class _Work:
             self._note("SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 
     def _fail(self, message: str) -> None:
-        """Tell that no more can be made for now; the condition keeps its words while it lasts, as each name is new."""
+        """Tell that no more can be made for now: once, for every attempt has another name in its words."""
         self._more = False
-        self._events.append(events.Note(self._replica_set, events.WARNING, FAILED_CREATE, f"Error creating: {message}"))
         before = conditions.get(self._replica_set.status.conditions, REPLICA_FAILURE)
+        if before is None:
+            told = f"Error creating: {message}"
+            self._events.append(events.Note(self._replica_set, events.WARNING, FAILED_CREATE, told))
         self._failure = before or Condition(type=REPLICA_FAILURE, status="True", reason=FAILED_CREATE, message=message)
 
     def _remove(self, number: int) -> None:

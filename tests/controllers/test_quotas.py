@@ -52,7 +52,9 @@ async def test_a_replica_set_makes_what_the_quota_allows_and_tells_of_the_rest(w
     told = failure(world)
     assert (told.status, told.reason) == ("True", "FailedCreate")
     assert told.message.endswith("is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2")
-    assert world.events("FailedCreate")[0].message.startswith("Error creating: pods ")
+    (event,) = world.events("FailedCreate")
+    assert event.message.startswith("Error creating: pods ")
+    assert event.count == 1
     assert world.condition("web", "ReplicaFailure").status == "True"
     (replica_set,) = world.replica_sets()
     assert replica_set.status.replicas == 2
