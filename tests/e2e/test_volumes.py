@@ -83,6 +83,10 @@ def store(cluster: Cluster) -> Iterator[Store]:
     store = Store(cluster)
     store.kubectl("apply", "-f", "-", stdin=SET)
     yield store
+    for daemon in cluster:  # a volume waits for its machine
+        if not daemon.machine.on:
+            daemon.machine.power_on()
+            daemon.start()
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
 
     def gone() -> bool:
@@ -125,8 +129,8 @@ def test_data_stay_with_their_pod_whatever_happens(cluster: Cluster, store: Stor
 
     expected = f"volume {kept.name} lives on node {lost.name}, which is down since "
     eventually(lambda: expected in told(), 40, "the Pod says what it waits for")
-    events = store.kubectl("describe", "pvc", f"data-store-{ordinal}")
-    assert expected in events
+    claim = f"data-store-{ordinal}"
+    eventually(lambda: expected in store.kubectl("describe", "pvc", claim), 10, "so does its claim")
     lost.machine.power_on()
     lost.start()
     assert store.wait_running(3, 40) == homes
