@@ -29,6 +29,7 @@ from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
 from swarmlet.model.pod_volumes import ConfigMapVolumeSource, Volume
+from swarmlet.model.probes import ExecAction, Lifecycle, LifecycleHandler, Probe
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica, Stored
@@ -46,6 +47,26 @@ GRANTED = "granted"
 PAUSES_SECONDS = (0.7, 3.0, 6.0)
 """The mean time between two requests of a user: some are scripts, some are people."""
 POLICIES = (None, None, "Background", "Foreground")
+
+
+PROBE = Probe(
+    exec=ExecAction(command=("sh", "-c", "sleep 0.05")), timeout_seconds=1, period_seconds=1, success_threshold=1,
+    failure_threshold=3,
+)  # fmt: skip
+SIDECAR = Container(name="proxy", image=IMAGES[0], restart_policy="Always", startup_probe=PROBE)
+
+
+def attended(container: Container) -> Container:
+    """Return the container with all that may be asked of it and told by it."""
+    return msgspec.structs.replace(
+        container,
+        startup_probe=PROBE,
+        readiness_probe=PROBE,
+        liveness_probe=PROBE,
+        lifecycle=Lifecycle(post_start=LifecycleHandler(exec=ExecAction(command=("sh", "-c", "sleep 0.1")))),
+        termination_message_path="/dev/termination-log",
+        termination_message_policy="FallbackToLogsOnError",
+    )
 
 
 @dataclass(slots=True)
@@ -244,8 +265,11 @@ class User:
         ]
         if rng.random() < 0.2:
             containers.append(Container(name="beside", image=rng.choice(IMAGES)))
+        if rng.random() < 0.3:
+            containers[0] = attended(containers[0])
         spec = PodSpec(
             containers=tuple(containers),
+            init_containers=(SIDECAR,) if rng.random() < 0.2 else (),
             volumes=(Volume(name="scratch", config_map=ConfigMapVolumeSource(name="some", optional=True)),)
             if containers[0].volume_mounts
             else (),
