@@ -37,7 +37,7 @@ JOBS, PARALLELISM = 40, 100
 STEPS_MAX = 40
 DAY_SECONDS = 86_400
 START = datetime(2026, 1, 1, tzinfo=UTC)
-WORKLOADS = frozenset({"deployment", "replicaset", "statefulset", "daemonset", "job", "namespaces"})
+WORKLOADS = frozenset({"deployment", "replicaset", "statefulset", "daemonset", "job", "namespaces", "quotas"})
 """The reconcilers that make what the cluster is filled with."""
 
 
@@ -107,6 +107,15 @@ class Population:
         self.create(kinds.NAMESPACE, {"metadata": {"name": "default"}}, status=NamespaceStatus(phase="Active"))
         for number in range(self._scaled(DEPLOYMENTS)):
             self.create(kinds.DEPLOYMENT, _workload(f"web-{number:03}", replicas=REPLICAS))
+        self.create(
+            kinds.POD_DISRUPTION_BUDGET, _watching("web-000", {"maxUnavailable": 1, "selector": _selector("web-000")})
+        )
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web-000"}
+        self.create(
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            _watching("web-000", {"minReplicas": REPLICAS, "maxReplicas": 2 * REPLICAS, "scaleTargetRef": target}),
+        )
+        self.create(kinds.RESOURCE_QUOTA, _watching("all", {"hard": {"pods": "100k", "requests.cpu": "100k"}}))
         for number in range(self._scaled(STATEFUL_SETS)):
             parallel = {"replicas": MEMBERS, "podManagementPolicy": "Parallel", "serviceName": "peers"}
             self.create(kinds.STATEFUL_SET, _workload(f"db-{number:03}", **parallel))
@@ -151,6 +160,14 @@ class Population:
 def _batches(operations: Iterator[Operation]) -> Iterator[list[Operation]]:
     while batch := list(itertools.islice(operations, OPERATIONS_MAX)):
         yield batch
+
+
+def _watching(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+def _selector(name: str) -> dict[str, Any]:
+    return {"matchLabels": {"app.kubernetes.io/name": name}}
 
 
 def _workload(name: str, **spec: Any) -> dict[str, Any]:

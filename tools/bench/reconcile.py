@@ -129,7 +129,11 @@ def _pending_pod(population: Population, number: int) -> Operation:
     """Return the making of a Pod of nobody that waits for a node."""
     model = cast("Pod", next(_pods(population, "web-")).object)
     metadata = msgspec.structs.replace(
-        model.metadata, name=f"lone-{number}", uid=names.new_uid(population.rng), owner_references=(), labels={}
+        model.metadata,
+        name=f"lone-{population.store.revision}-{number}",
+        uid=names.new_uid(population.rng),
+        owner_references=(),
+        labels={},
     )
     spec = msgspec.structs.replace(model.spec, node_name="")
     status = msgspec.structs.replace(type(model.status)(), phase="Pending", qos_class=model.status.qos_class)
@@ -157,6 +161,8 @@ CASES = (
     Case("Pod of a DaemonSet on 1,000 nodes turns unready", "daemonset", _pod_of("agent-")),
     Case("Pod of a Job of 100 succeeds", "job", _job_pod_ends),
     Case("Pod waits for one of 1,000 nodes", "scheduling", _pending_pod),
+    Case("Pod of a PodDisruptionBudget over 200 turns unready", "disruption", _pod_of("web-000")),
+    Case("Pod that a ResourceQuota counts comes", "quotas", _pending_pod),
     Case("Node changes", "node-lifecycle", _node_told),
     Case("ReplicaSet with 200 Pods is deleted", "garbage", _owner_goes),
 )
