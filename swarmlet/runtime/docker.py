@@ -126,7 +126,13 @@ class DockerRuntime:
         async with self._removals:
             with contextlib.suppress(ContainerGoneError):
                 async with self._link.call(container_id, seconds=START_SECONDS_MAX):
-                    await self._link.docker.containers.container(container_id).delete(force=True, v=True)
+                    container = self._link.docker.containers.container(container_id)
+                    try:
+                        await container.delete(force=True, v=True)
+                    except DockerError as error:
+                        if error.status != CONFLICT or "already in progress" not in error.message:
+                            raise
+                        await container.wait(condition="removed")  # the deputy, say, was first
 
     async def inspect(self, container_id: str) -> Container:
         return docker_documents.from_inspect(await self._show(container_id))

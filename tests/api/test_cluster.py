@@ -109,7 +109,7 @@ async def test_a_joiner_finds_the_ca_that_its_token_names(world: World, alpha: D
 async def test_a_joiner_refuses_another_ca(world: World, alpha: Daemon) -> None:
     other = JoinToken(tokens.authority_hash(bytes(32)), world.token.token_id, world.token.secret)
     with pytest.raises(errors.UnauthorizedError, match="wrong CA"):
-        await Joiner(peer=alpha.address, token=other, clock=FixedClock()).fetch_authority()
+        await Joiner(peer=alpha.address, token=other, clock=SystemClock()).fetch_authority()
 
 
 async def test_a_joiner_whose_clock_is_off_is_told_both_times(world: World, alpha: Daemon) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -79,6 +80,16 @@ async def test_a_start_whose_answer_was_lost_is_made_good(make: MakeRuntime) -> 
     second = await made.start(spec)
     assert [each.id for each in await made.list()] == [second.id]
     assert first.id != second.id
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+async def test_what_several_remove_at_once_is_removed(make: MakeRuntime) -> None:
+    made = make()
+    for attempt in range(5):
+        container = await made.start(shell(HOLD, attempt=attempt))
+        await asyncio.gather(*(made.remove(container.id) for _ in range(2)))
+    assert await made.list() == []
 
 
 async def test_an_engine_that_is_not_there_is_named() -> None:
