@@ -100,6 +100,7 @@ def updated(target: Target, old: Object, new: Object) -> Object:
     )
     kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
     complete = defaults.fill(msgspec.structs.replace(new, metadata=metadata, **kept))
+    complete = pods.admitted(complete) if isinstance(complete, Pod) else complete
     validation.validate_update(complete, old)
     return _generation_counted(old, complete)
 

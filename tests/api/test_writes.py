@@ -368,3 +368,13 @@ async def test_what_changes_while_its_collection_is_deleted_is_deleted_too(api: 
     replica.before_propose = meddle
     await api.read("DELETE", CONFIG_MAPS)
     assert (await api.read("GET", CONFIG_MAPS))[1]["items"] == []
+
+
+async def test_a_manifest_with_tolerations_of_its_own_can_be_applied_again(api: Api) -> None:
+    document = pod()
+    document["spec"]["tolerations"] = [{"key": "example.com/own", "operator": "Exists"}]
+    document["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    _, created = await api.read("POST", PODS, json=document)
+    patch = {"spec": {"tolerations": document["spec"]["tolerations"]}}
+    code, patched = await api.read("PATCH", f"{PODS}/p1", json=patch, headers=STRATEGIC)
+    assert (code, patched) == (200, created)

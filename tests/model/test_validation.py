@@ -317,6 +317,8 @@ POD_CHANGES = [
     (f"{CONTAINER}.image", "nginx:2", ""),
     ("metadata.labels", {"a": "b"}, ""),
     ("spec.tolerations", [*POD["spec"]["tolerations"], {"operator": "Exists"}], ""),
+    ("spec.tolerations", [POD["spec"]["tolerations"][0] | {"tolerationSeconds": 60}], ""),
+    ("spec.tolerations", [POD["spec"]["tolerations"][0] | {"value": "w"}], "spec.tolerations"),
     ("spec.tolerations", [], "spec.tolerations"),
     (f"{CONTAINER}.env", [], "spec"),
     ("spec.nodeName", "n", "spec"),

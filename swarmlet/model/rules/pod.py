@@ -42,7 +42,7 @@ def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
             name = "containers" if field == "containers" else "initContainers"
             place.field(name).forbidden("pod updates may not add or remove containers")
             return
-    if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
+    if not _only_added(new.spec.tolerations, old.spec.tolerations):
         place.field("tolerations").forbidden("existing tolerations can not be modified except its tolerationSeconds")
     probes.active_deadline_update(
         new.spec.active_deadline_seconds, old.spec.active_deadline_seconds, place.field("activeDeadlineSeconds")
@@ -124,6 +124,12 @@ def _tolerations(tolerations: Sequence[model.Toleration], place: Place) -> None:
             inner.field("effect").invalid(
                 toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
             )
+
+
+def _only_added(new: Sequence[model.Toleration], old: Sequence[model.Toleration]) -> bool:
+    """Whether every toleration is still there, be it for another time."""
+    timeless = {msgspec.structs.replace(each, toleration_seconds=None) for each in new}
+    return all(msgspec.structs.replace(each, toleration_seconds=None) in timeless for each in old)
 
 
 def _toleration_value(toleration: model.Toleration, place: Place) -> None:
