@@ -42,7 +42,6 @@ HARMLESS: dict[str, Any] = {
     "mountPropagation": "None",
     "preemptionPolicy": "PreemptLowerPriority",
     "priority": 0,
-    "progressDeadlineSeconds": 600,
     "recursiveReadOnly": "Disabled",
     "serviceAccount": "default",
     "serviceAccountName": "default",
@@ -153,7 +152,7 @@ def _boolean(value: Any, path: str, _report: Report) -> bool:
     return value
 
 
-def _integer(width: str) -> Reader:
+def _integer(width: str) -> Callable[[Any, str, Report], int]:
     end = _RANGES.get(width, _RANGES["int64"])
 
     def read(value: Any, path: str, _report: Report) -> int:
@@ -166,11 +165,15 @@ def _integer(width: str) -> Reader:
     return read
 
 
-def _int_or_string(value: Any, path: str, _report: Report) -> int | str:
-    if type(value) not in (int, str):
+_int32 = _integer("int32")
+
+
+def _int_or_string(value: Any, path: str, report: Report) -> int | str:
+    if type(value) is str:
+        return value
+    if type(value) is not int:
         raise _wrong(path, "an integer or a string", value)
-    number_or_text: int | str = value
-    return number_or_text
+    return _int32(value, path, report)
 
 
 def _quantity(value: Any, path: str, _report: Report) -> str:

@@ -145,4 +145,4 @@ def _in_scope(wanted: ScopedResourceSelectorRequirement, pod: Pod) -> bool:
 
 
 _WITHOUT_A_CLASS = ("NotIn", "DoesNotExist")
-"""The operators that match a Pod which names no PriorityClass; none can here: the field is refused by name."""
+"""The operators that match a Pod which names no PriorityClass; none can here: the field is left out with a warning."""

@@ -80,6 +80,7 @@ WRONG = [
     ({"spec": {"replicas": 2**31}}, "spec.replicas: 2147483648 does not fit int32"),
     ({"spec": {"paused": "yes"}}, "spec.paused: expected a boolean, got a string"),
     ({"spec": {"strategy": {"rollingUpdate": {"maxSurge": True}}}}, "expected an integer or a string, got a boolean"),
+    ({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 2**31}}}}, "maxSurge: 2147483648 does not fit int32"),
     ({"spec": {"template": {"spec": {"containers": {}}}}}, "containers: expected a list, got an object"),
     ({"spec": {"template": {"spec": {"containers": [None]}}}}, r"containers\[0\]: expected an object, got null"),
     ({"apiVersion": "v1"}, r"the API version in the data \(v1\) does not match"),

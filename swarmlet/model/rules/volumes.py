@@ -71,7 +71,6 @@ def _empty_dir(source: EmptyDirVolumeSource, place: Place) -> None:
 
 
 def host_path(source: HostPathVolumeSource, place: Place) -> None:
-    """Check a folder or file of the machine."""
     """Check a folder or file of the machine, as a Pod or a PersistentVolume names it."""
     if source.path:
         container.no_back_steps(source.path, place.field("path"))
