@@ -74,11 +74,11 @@ def used_bytes(place: Path) -> int:
 
 
 def _entries(folder: str) -> Iterator[tuple[os.stat_result, str]]:
-    """Yield what lies in a folder; what goes away meanwhile is left out."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    yield entry.stat(follow_symlinks=False), entry.path
-    except FileNotFoundError:
-        return
+    """Yield what lies in a folder.
+
+    What goes away or becomes something else meanwhile is left out, and so is what lies deeper than a path can tell.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                yield entry.stat(follow_symlinks=False), entry.path

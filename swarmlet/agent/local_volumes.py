@@ -6,11 +6,10 @@ removed by `agent.volume_keeper` once the volume is to go. All calls block and b
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import cast
 
-from swarmlet.agent import empty_dirs, host_paths, ownership
+from swarmlet.agent import empty_dirs, host_paths, ownership, trees
 from swarmlet.agent.downward import Find
 from swarmlet.agent.volume_errors import VolumeError
 from swarmlet.model import affinity, kinds, storage, volumes
@@ -73,7 +72,7 @@ def remove(volume: PersistentVolume, root: Path) -> None:
     """Remove the folder of a volume of the class `local`; raise `OSError` where it cannot be."""
     path = root / volume.metadata.name
     if path.exists():
-        shutil.rmtree(path)
+        trees.remove(path)
 
 
 def _claim(key: Key, find: Find) -> PersistentVolumeClaim:

@@ -6,7 +6,6 @@ tmpfs and never on a disk. Nothing is ever mounted below `<disk>`. All calls blo
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from swarmlet.agent import (
     local_volumes,
     mounts,
     sub_paths,
+    trees,
     volume_files,
 )
 from swarmlet.agent.downward import Find
@@ -248,7 +248,8 @@ def _remove_tree(root: Path) -> None:
     """Remove a folder, once nothing is mounted in it: what is, is not its own and must stay whole."""
     try:
         mounts.unmount_below(root)
+        trees.remove(root)
+    except FileNotFoundError:
+        pass
     except OSError as error:  # the next start of the daemon looks at it again
         log.warning("volumes_not_removed", folder=str(root), error=str(error))
-        return
-    shutil.rmtree(root, ignore_errors=True)
