@@ -68,6 +68,7 @@ class PodWorker:
         """Tell the machine what happened, and begin what it wants done."""
         try:
             instructions = self.machine.handle(stimulus, self._tools.clock.now())
+            targets = self.machine.probe_targets()
         except Exception:  # a bug that one Pod brings out must not take the others with it
             log.exception("pod_machine_failed", pod=str(self.key), stimulus=type(stimulus).__name__)
             return
@@ -79,7 +80,7 @@ class PodWorker:
                     self._set_alarm(at)
                 case _:
                     self._tools.spawn(self._perform(instruction))
-        self._probes.follow(self.machine.probe_targets())
+        self._probes.follow(targets)
         self._tools.changed(self)
 
     def observe(self, container: runtime.Container) -> None:

@@ -93,6 +93,8 @@ class PressureWatch:
                 await step()
             except EngineError as error:
                 log.info("pressure_not_relieved", error=str(error))
+            except Exception:  # what one Pod has made of its files, say, must not end the daemon
+                log.exception("pressure_step_failed", step=step.__name__)
             took = self._clock.monotonic() - began
 
     async def look(self) -> None:
@@ -167,10 +169,16 @@ class PressureWatch:
             return False
         for worker in list(self._workers()):
             for container_id in _dead(worker):
-                await self._engine.remove(container_id)
+                await self._remove(container_id)
         await self._images.remove_unused(self._read)
         left = self._pressures.observe(await self._read(), self._clock.monotonic())
         return shortage.signal not in {each.signal for each in left}
+
+    async def _remove(self, container_id: str) -> None:
+        try:
+            await self._engine.remove(container_id)
+        except EngineError as error:  # there are others, and after them images and Pods
+            log.info("dead_container_not_removed", container=container_id, error=str(error))
 
     def _is_waiting(self) -> bool:
         """Whether a Pod that was evicted is still ending."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from swarmlet.runtime import docker_isolation, runtime, sandbox_image
 from swarmlet.runtime.credentials import Credentials
 
@@ -46,11 +48,10 @@ def container_name(spec: runtime.ContainerSpec) -> str:
 def labels(spec: runtime.ContainerSpec, owner: Mapping[str, str]) -> dict[str, str]:
     """Return the labels by which the container is found again."""
     strict = {STRICT_LABEL: "true"} if spec.strict else {}
-    devices = {DEVICES_LABEL: json.dumps(spec.devices.units)} if spec.devices.units else {}
     return {
         **owner,
         **strict,
-        **devices,
+        DEVICES_LABEL: json.dumps(spec.devices.units),  # always: else a label of the image's would count
         POD_UID_LABEL: spec.pod.uid,
         POD_NAMESPACE_LABEL: spec.pod.namespace,
         POD_NAME_LABEL: spec.pod.name,
@@ -202,8 +203,16 @@ def _identity(container_id: str, found: Mapping[str, str]) -> dict[str, Any]:
         "attempt": int(attempt) if attempt.isdigit() else 0,
         "spec_hash": found.get(SPEC_HASH_LABEL, ""),
         "strict": STRICT_LABEL in found,
-        "devices": tuple((name, unit) for name, unit in json.loads(found.get(DEVICES_LABEL) or "[]")),
+        "devices": _devices(found.get(DEVICES_LABEL, "")),
     }
+
+
+def _devices(text: str) -> tuple[tuple[str, str], ...]:
+    """Read the units that a label tells; one that nobody of us wrote tells of none."""
+    try:
+        return msgspec.json.decode(text or "[]", type=tuple[tuple[str, str], ...])
+    except msgspec.DecodeError:
+        return ()
 
 
 def _address(document: Mapping[str, Any]) -> str:

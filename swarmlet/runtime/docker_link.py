@@ -66,17 +66,23 @@ class EngineLink:
     async def stream(
         self, path: str, params: Mapping[str, str], *, method: str = "GET", data: bytes | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open an answer that has no bounded length; aiodocker's own readers hide its errors and its bytes."""
+        """Open an answer that has no bounded length; aiodocker's own readers hide its errors and its bytes.
+
+        Raises `EngineError` where the Engine refuses, cannot be reached or breaks off.
+        """
         docker = self.docker
         if docker.api_version == "auto":
             async with self.call("version"):
                 await docker.version()
         url = f"{docker.docker_host}/{docker.api_version}/{path}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CALL_SECONDS_MAX)
-        async with docker.session.request(method, url, params=params, data=data, timeout=timeout) as response:
-            if response.status >= 400:
-                raise EngineError(shortened(await response.text()))
-            yield response
+        try:
+            async with docker.session.request(method, url, params=params, data=data, timeout=timeout) as response:
+                if response.status >= 400:
+                    raise EngineError(shortened(await response.text()))
+                yield response
+        except (OSError, aiohttp.ClientError) as error:
+            raise EngineError(f"{path}: the Docker Engine at {self.host} does not answer: {error}") from error
 
     async def close(self) -> None:
         """Let go of the Engine."""

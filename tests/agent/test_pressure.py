@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from swarmlet.agent.own_node import Machine
+from swarmlet.agent.volumes import Volumes
 from swarmlet.config import Config, Eviction, ImageCollection
+from swarmlet.errors import EngineError
 from swarmlet.model import conditions
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.pod_volumes import EmptyDirVolumeSource, Volume
@@ -350,3 +352,38 @@ async def test_a_damaged_list_of_pulled_images_costs_nothing(
     async with home.running():
         key = home.bind()
         await home.until(lambda: home.is_ready(key))
+
+
+async def test_a_dead_container_that_cannot_be_removed_keeps_nobody_from_relief(
+    home: Home, engine: Engine, gauges: ScriptedGauges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = home.runtime.remove
+
+    async def unless_busy(container_id: str) -> None:
+        if engine.processes[container_id].container.pod.name == "busy":
+            raise EngineError("device or resource busy")
+        await remove(container_id)
+
+    monkeypatch.setattr(home.runtime, "remove", unless_busy)
+    busy = home.bind("busy", containers=[script("exit 0")], restart_policy="Never")
+    web = home.bind()
+    async with home.running():
+        await home.until(lambda: phase(home, busy) == "Succeeded" and home.is_ready(web))
+        gauges.leave("nodefs.available", 0)
+        await home.until(lambda: phase(home, web) == "Failed", 15)
+
+
+async def test_what_a_pod_makes_of_its_files_does_not_end_the_agent(
+    home: Home, gauges: ScriptedGauges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> str:
+        raise OSError(36, "File name too long")
+
+    monkeypatch.setattr(Volumes, "over_limit", unreadable)
+    volume = Volume(name="v", empty_dir=EmptyDirVolumeSource(size_limit="1Ki"))
+    key = home.bind(volumes=(volume,))
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        await home.pause(60)
+        gauges.leave("memory.available", 0)
+        await home.until(lambda: phase(home, key) == "Failed", 15)

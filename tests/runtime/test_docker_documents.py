@@ -31,6 +31,19 @@ def test_a_container_bears_the_names_by_which_it_is_found() -> None:
     )
 
 
+def test_an_image_cannot_say_which_devices_its_containers_hold() -> None:
+    assert document()["Labels"][docker_documents.DEVICES_LABEL] == "[]"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[["a"]]', '{"a": "b"}'])
+def test_a_label_that_tells_no_devices_stops_nobody_from_reading_the_container(text: str) -> None:
+    labels = docker_documents.labels(ContainerSpec(pod=POD, name="main"), OWNER) | {
+        docker_documents.DEVICES_LABEL: text
+    }
+    event = {"Actor": {"ID": "x", "Attributes": labels}, "time": 1_700_000_000}
+    assert docker_documents.from_event(event, runtime.State.EXITED).devices == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "entrypoint", "arguments"),
     [
