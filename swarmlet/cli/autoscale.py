@@ -39,12 +39,10 @@ async def autoscale(
     if cpu and cpu_percent > 0:
         raise exits.UsageError("--cpu and --cpu-percent exclude each other")
     catalogue = await session.catalogue()
-    selected = selection.select(what, catalogue)
-    if not selected.named:
-        raise exits.UsageError("name what to scale, as in `deployment/web`")
+    named = selection.scalable(what, catalogue)
     targets = {"cpu": f"{cpu_percent}%" if cpu_percent > 0 else cpu, "memory": memory}
     metrics = [_metric(resource, target) for resource, target in targets.items() if target]
-    for reference in selected.named:
+    for reference in named:
         await session.api.get(reference.resource, reference.name, namespace=session.namespace)
         spec: dict[str, Any] = {
             "scaleTargetRef": {

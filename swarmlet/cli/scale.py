@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from swarmlet.cli import exits, options, parsing
+from swarmlet.cli import options, parsing
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import ConflictError
 
@@ -31,10 +31,7 @@ async def scale(
     """
     from swarmlet.cli import selection
 
-    selected = selection.select(what, await session.catalogue())
-    if not selected.named:
-        raise exits.UsageError("name what to scale, as in `deployment/web`")
-    for reference in selected.named:
+    for reference in selection.scalable(what, await session.catalogue()):
         patch: dict[str, object] = {"spec": {"replicas": replicas}}
         if current_replicas is not None:
             now = await session.api.get(

@@ -52,6 +52,18 @@ def one(words: Sequence[str], catalogue: Catalogue) -> Reference:
     return named[0]
 
 
+def scalable(words: Sequence[str], catalogue: Catalogue) -> tuple[Reference, ...]:
+    """Return the objects that the words refer to; raise `UsageError` where one is of a kind that has no replicas."""
+    named = select(words, catalogue).named
+    if not named:
+        raise UsageError("name what to scale, as in `deployment/web`")
+    for reference in named:
+        if "scale" not in reference.resource.subresources:
+            known = ", ".join(each.plural for each in catalogue.resources if "scale" in each.subresources)
+            raise UsageError(f"{reference} has no number of replicas to set; found in: {known}")
+    return named
+
+
 def _reference(word: str, catalogue: Catalogue) -> Reference:
     kind, slash, name = word.partition("/")
     if not slash or not kind or not name or "/" in name:

@@ -30,6 +30,7 @@ class Resource:
     verbs: frozenset[str] = frozenset()
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    subresources: frozenset[str] = frozenset()
 
     @property
     def api_version(self) -> str:
@@ -112,8 +113,9 @@ def from_aggregated(document: Mapping[str, Any]) -> list[Resource]:
 
 
 def from_resource_list(document: Mapping[str, Any]) -> list[Resource]:
-    """Return the kinds of an APIResourceList, without the subresources."""
+    """Return the kinds of an APIResourceList, each with its subresources, which stand there beside it."""
     group, _, version = str(document.get("groupVersion") or "v1").rpartition("/")
+    paths = [entry["name"].partition("/") for entry in document.get("resources") or () if "/" in entry["name"]]
     return [
         _resource(
             group,
@@ -122,7 +124,7 @@ def from_resource_list(document: Mapping[str, Any]) -> list[Resource]:
             kind=entry.get("kind") or "",
             singular=entry.get("singularName") or "",
             namespaced=bool(entry.get("namespaced")),
-            entry=entry,
+            entry=entry | {"subresources": [{"subresource": part} for name, _, part in paths if name == entry["name"]]},
         )
         for entry in document.get("resources") or ()
         if "/" not in entry["name"]
@@ -142,4 +144,5 @@ def _resource(
         verbs=frozenset(entry.get("verbs") or ()),
         short_names=tuple(entry.get("shortNames") or ()),
         categories=tuple(entry.get("categories") or ()),
+        subresources=frozenset(each["subresource"] for each in entry.get("subresources") or ()),
     )

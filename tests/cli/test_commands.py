@@ -83,6 +83,14 @@ def test_scale_with_a_precondition_that_does_not_hold_exits_4(cluster: Cluster, 
     assert (result.code, result.err) == (4, "error: deployment.apps/web: expected 7 replicas, found 2\n")
 
 
+@pytest.mark.parametrize("command", [["scale", "--replicas=2"], ["autoscale", "--max=2"]])
+def test_what_has_no_replicas_is_not_scaled(cluster: Cluster, command: list[str]) -> None:
+    result = cluster.run(*command, "daemonset/web")
+    assert result.code == 2
+    told = "daemonset.apps/web has no number of replicas to set; found in: deployments, replicasets, statefulsets"
+    assert result.err == f"error: {told}\n"
+
+
 def test_rollout_status_ends_with_kubectls_sentence(cluster: Cluster, web: str) -> None:
     cluster.once_watched("deployments.apps", do=lambda: objects.finish_rollout(cluster.replica))
     assert cluster.ok("rollout", "status", "deployment/web").splitlines() == [

@@ -26,7 +26,13 @@ PODS = aggregated(
     categories=["all"],
 )
 DEPLOYMENTS = aggregated(
-    "apps", "v1", resource="deployments", responseKind={"kind": "Deployment"}, scope="Namespaced", categories=["all"]
+    "apps",
+    "v1",
+    resource="deployments",
+    responseKind={"kind": "Deployment"},
+    scope="Namespaced",
+    categories=["all"],
+    subresources=[{"subresource": "scale"}],
 )
 
 
@@ -64,7 +70,8 @@ def test_paths_lead_to_collections_objects_and_their_parts(catalogue: Catalogue)
 
 async def test_aggregated_discovery_takes_two_requests(world: Fixture) -> None:
     world.script.answers = [lambda request: _json(PODS if request.path == "/api" else DEPLOYMENTS)]
-    assert [each.kind for each in (await world.client.discover()).resources] == ["Pod", "Deployment"]
+    found = await world.client.discover()
+    assert [(each.kind, each.subresources) for each in found.resources] == [("Pod", set()), ("Deployment", {"scale"})]
     assert len(world.script.requests) == 2
 
 
@@ -82,7 +89,11 @@ async def test_a_server_that_does_not_aggregate_is_asked_group_by_group(world: F
         },
     }
     world.script.answers = [lambda request: _json(answers[request.path])]
-    assert [each.api_version for each in (await world.client.discover()).resources] == ["v1", "apps/v1"]
+    found = await world.client.discover()
+    assert [(each.api_version, each.subresources) for each in found.resources] == [
+        ("v1", set()),
+        ("apps/v1", {"scale"}),
+    ]
 
 
 def _json(document: Any):
