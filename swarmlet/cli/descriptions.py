@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
+
 from swarmlet.cli import (
     autoscaling_descriptions,
     batch_descriptions,
@@ -338,8 +340,10 @@ def _taint(each: Document) -> str:
 
 
 def _selector(spec: Document) -> str:
-    labels = (spec.get("selector") or {}).get("matchLabels") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or NONE
+    from swarmlet.model import selectors
+    from swarmlet.model.meta import LabelSelector
+
+    return selectors.to_text(msgspec.convert(spec.get("selector") or {}, LabelSelector)) or NONE
 
 
 def _value(value: Any) -> Any:

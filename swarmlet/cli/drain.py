@@ -147,7 +147,10 @@ async def _names(session: Session, nodes: list[str] | None, selector: str) -> li
     if nodes:
         return [name.removeprefix("node/").removeprefix("nodes/") for name in nodes]
     listed = await session.api.list((await session.catalogue()).find("nodes"), Scope(labels=selector))
-    return [item["metadata"]["name"] for item in listed.get("items") or ()]
+    found = [item["metadata"]["name"] for item in listed.get("items") or ()]
+    if not found:
+        exits.say("No resources found")
+    return found
 
 
 async def _mark(session: Session, names: list[str], *, unschedulable: bool, dry_run: str) -> None:

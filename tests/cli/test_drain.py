@@ -171,6 +171,11 @@ def test_a_node_of_nobody_is_drained_at_once(node: Cluster) -> None:
     assert node.ok("drain", "node-a") == "node/node-a cordoned\nnode/node-a drained\n"
 
 
+def test_a_selector_that_finds_no_node_is_told(node: Cluster) -> None:
+    result = node.run("cordon", "-l", "role=none")
+    assert (result.code, result.out, result.err) == (0, "", "No resources found\n")
+
+
 def test_only_selected_pods_go(node: Cluster) -> None:
     other = new_pod("other")
     other["metadata"]["labels"] = {"app": "other"}

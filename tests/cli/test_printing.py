@@ -83,6 +83,13 @@ def test_descriptions_align_each_level() -> None:
     ]
 
 
+def test_a_selector_is_told_with_its_expressions() -> None:
+    tiers = {"key": "tier", "operator": "In", "values": ["b", "a"]}
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}, "matchExpressions": [tiers]}}
+    budget = {"kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": spec}
+    assert ("Selector", "app=web,tier in (a,b)") in descriptions.describe(budget)
+
+
 def test_a_description_of_an_unknown_kind_shows_all_of_it() -> None:
     document = {"kind": "X", "metadata": {"name": "x"}, "spec": {"someField": 1, "list": [{"a": "b"}]}}
     lines = [line.strip() for line in descriptions.rendered(descriptions.describe(document))]
