@@ -15,12 +15,13 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.store.allowance import Allowance
-from swarmlet.store.commands import COMMAND_BYTES_MAX, Delete, Key, Operation, Put
+from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Delete, Key, Operation, Put
 from swarmlet.store.replica import Stored, View
 
 DEFAULT_GRACE_SECONDS = 30
+CREATED_MAX = OPERATIONS_MAX // 2
 CREATED_BYTES_MAX = COMMAND_BYTES_MAX // 2
-"""Of new objects in one reconciliation: what a quota counts must go into one command."""
+"""Of new objects in one reconciliation: what a quota counts must go into one command, with all else that it does."""
 
 
 def key_of(kind: kinds.Kind, value: Object) -> Key:
@@ -80,6 +81,7 @@ class Drafts:
         self._updates: dict[Key, tuple[Stored, Object]] = {}
         self._rest: list[Operation] = []
         self._allowance = Allowance(view) if view is not None else None
+        self._created = 0
         self._created_bytes = 0
         self._refused = False
 
@@ -89,8 +91,8 @@ class Drafts:
 
     @property
     def has_room(self) -> bool:
-        """Whether more objects can be made; the rest follows in the next step."""
-        return self._created_bytes < CREATED_BYTES_MAX
+        """Whether more objects can be made; the rest follows in the next step, or when a quota has room again."""
+        return not self._refused and self._created < CREATED_MAX and self._created_bytes < CREATED_BYTES_MAX
 
     def create(self, kind: kinds.Kind, value: Object) -> None:
         """Make an object; a Pod with what the control plane adds to each.
@@ -107,6 +109,7 @@ class Drafts:
                 self._refused = True
                 raise
         operation = creation(kind, value)
+        self._created += 1
         self._created_bytes += len(operation.object)
         self._rest.append(operation)
 

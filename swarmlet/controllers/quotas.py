@@ -15,6 +15,7 @@ import msgspec
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import amounts, kinds, objects, usage
+from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaStatus
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -69,4 +70,6 @@ def _use(stored: Stored | None) -> tuple[object, ...]:
     """Return what decides how much an object uses."""
     if stored is None:
         return ()
-    return usage.of(stored.key.resource, stored.object), objects.is_terminating(stored.object)
+    value = stored.object
+    deadline = value.spec.active_deadline_seconds if isinstance(value, Pod) else None  # some scopes go by it
+    return usage.of(stored.key.resource, value), objects.is_terminating(value), deadline

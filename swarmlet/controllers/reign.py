@@ -14,10 +14,10 @@ from swarmlet.controllers.batch import Batch, Ticket
 from swarmlet.controllers.queue import WorkQueue
 from swarmlet.controllers.reconciler import Reconciler, Reconciliation
 from swarmlet.controllers.recorder import Recorder
-from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, UnavailableError
+from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, TooLargeError, UnavailableError
 from swarmlet.model import events
 from swarmlet.store import allowance
-from swarmlet.store.commands import Outcome, Verdict
+from swarmlet.store.commands import Operation, Outcome, Verdict
 from swarmlet.store.replica import Change, Replica
 
 log = structlog.get_logger(__name__)
@@ -174,7 +174,7 @@ class Reign:
         outcomes: list[Outcome] = []
         try:
             for command in batch.commands():
-                outcomes += await self._replica.propose(command, atomic=False, timeout_seconds=PROPOSE_SECONDS)
+                outcomes += await self._propose_one(command, atomic=False)
             outcomes += await self._propose_wholes(batch)
         except OutcomeUnknownError:
             await self._replica.linearize()  # what is decided next must know what became of these
@@ -183,15 +183,19 @@ class Reign:
 
     async def _propose_wholes(self, batch: Batch) -> Sequence[Outcome]:
         """Propose each atomic command; together, so that they share the log's commits."""
-        wholes = [
-            self._replica.propose(command, atomic=True, timeout_seconds=PROPOSE_SECONDS)
-            for command in batch.atomic_commands()
-        ]
+        wholes = [self._propose_one(command, atomic=True) for command in batch.atomic_commands()]
         answers = await asyncio.gather(*wholes, return_exceptions=True)
         failures = [each for each in answers if isinstance(each, BaseException)]
         if failures:
             raise next((each for each in failures if isinstance(each, OutcomeUnknownError)), failures[0])
         return [outcome for each in answers if not isinstance(each, BaseException) for outcome in each]
+
+    async def _propose_one(self, command: Sequence[Operation], *, atomic: bool) -> Sequence[Outcome]:
+        """Propose one command. One that is over the log's limits fails alone: it must not end the reign of all."""
+        try:
+            return await self._replica.propose(command, atomic=atomic, timeout_seconds=PROPOSE_SECONDS)
+        except TooLargeError as error:
+            return [Outcome(verdict=Verdict.INVALID, message=str(error))] * len(command)
 
     def _settle(self, ticket: Ticket, reconciliation: Reconciliation, failed: Sequence[Outcome]) -> None:
         if failed:
@@ -200,10 +204,12 @@ class Reign:
             level("operations_refused", reconciler=ticket.reconciler, key=str(ticket.key), first=failed[0].message)
             return
         self._recorder.record(reconciliation.events)
+        wait = reconciliation.requeue_after_seconds
         if reconciliation.refused:
             self._refused.setdefault(ticket.key.namespace, set()).add(ticket)
             self._queue.retry(ticket, seconds_min=REFUSED_SECONDS_MIN)
+            wait = wait or None  # whoever has more to make at once has no room for it
         else:
             self._queue.forget(ticket)
-        if reconciliation.requeue_after_seconds is not None:
-            self._queue.add_after(ticket, reconciliation.requeue_after_seconds)
+        if wait is not None:
+            self._queue.add_after(ticket, wait)

@@ -143,6 +143,9 @@ class _Step:
             told = f"create Pod {name} in StatefulSet {self._stateful_set.metadata.name} failed {why}"
             self._note(events.WARNING, "FailedCreate", told)
             return
+        if not self._work.drafts.has_room:
+            self._more = True
+            return
         if not self._claims.are_there_for(ordinal):
             return
         template = controller_history.template_of(revision)

@@ -58,7 +58,7 @@ class Claims:
                 continue
             for template in self._stateful_set.spec.volume_claim_templates:
                 name = members.claim_name(self._stateful_set, template, members.ordinal_of(pod))
-                if self._stored(name) is None:
+                if self._stored(name) is None and self._work.drafts.has_room:
                     self._make(template, name, pod.metadata.name)
 
     def keep_policy(self, ordinals: Iterable[int], present: dict[int, Pod]) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from swarmlet.errors import ForbiddenError
+from swarmlet.errors import ForbiddenError, InvalidError
 from swarmlet.model import amounts, defaults, kinds, limits, objects, pods, usage, validation
 from swarmlet.model.amounts import Amounts
 from swarmlet.model.kinds import Kind
@@ -130,8 +130,11 @@ def gives_room(change: Change) -> bool:
     if change.key.resource != QUOTAS or change.old is None or change.new is None:
         return change.key.resource in (QUOTAS, LIMIT_RANGES)
     old, new = cast("ResourceQuota", change.old.object), cast("ResourceQuota", change.new.object)
-    after = amounts.parsed(new.status.used)
-    return old.spec != new.spec or bool(amounts.growth(after, amounts.parsed(old.status.used)))
+    try:
+        before, after = amounts.parsed(old.status.used), amounts.parsed(new.status.used)
+    except InvalidError:  # somebody wrote a status by hand
+        return True
+    return old.spec != new.spec or bool(amounts.growth(after, before))
 
 
 def _raised(stored: Stored, quota: ResourceQuota) -> Put:

@@ -12,6 +12,8 @@ from swarmlet.model.core import ConfigMap
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.quotas import LimitRange, LimitRangeItem, LimitRangeSpec, ResourceQuota, ResourceQuotaSpec
 from swarmlet.store import allowance
+from tests.controllers.test_statefulset_claims import template as claim_template
+from tests.controllers.test_statefulsets import new_stateful_set
 from tests.controllers.world import World, new_deployment, new_template
 
 
@@ -204,3 +206,48 @@ async def test_a_namespace_without_quotas_pays_nothing(world: World) -> None:
     await world.create(kinds.CONFIG_MAP, ConfigMap(metadata=metadata))
     await world.pass_time(1)
     assert world.replica.view.revision == before + 1
+
+
+async def test_a_stateful_set_makes_more_than_a_command_takes_in_several_steps(world: World) -> None:
+    await world.respec_nodes(pods="1000")
+    await limit(world, pods="600", persistentvolumeclaims="2000")
+    templates = (claim_template("data"), claim_template("log"))
+    stateful_set = new_stateful_set(replicas=400, pod_management_policy="Parallel", volume_claim_templates=templates)
+    await world.create(kinds.STATEFUL_SET, stateful_set)
+    await world.pass_time(10)
+    assert used(world) == {"pods": "400", "persistentvolumeclaims": "800"}
+
+
+async def test_who_has_more_to_make_and_no_room_does_not_try_all_the_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+    monkeypatch.setattr(allowance, "_forbidden", lambda *told: attempts.append(told[2]) or ForbiddenError(told[2]))
+    await limit(world, pods="0")
+    await world.create(kinds.STATEFUL_SET, new_stateful_set(replicas=600, pod_management_policy="Parallel"))
+    await world.pass_time(60)
+    assert 4 <= len(attempts) <= 10
+
+
+async def test_a_status_that_somebody_has_spoilt_stops_nobody(world: World) -> None:
+    await limit(world, pods="0")
+    await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+    await world.pass_time(1)
+    await world.change(kinds.RESOURCE_QUOTA, "q", lambda it: told_used(it, pods="banana"))
+    await world.pass_time(2)
+    assert used(world) == {"pods": "0"}
+
+
+async def test_a_deadline_that_is_set_later_moves_a_pod_into_its_quota(world: World) -> None:
+    spec = ResourceQuotaSpec(hard={"pods": "5"}, scopes=("Terminating",))
+    await world.create(
+        kinds.RESOURCE_QUOTA, ResourceQuota(metadata=ObjectMeta(name="q", namespace="default"), spec=spec)
+    )
+    await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+    await world.pass_time(2)
+    assert used(world) == {"pods": "0"}
+    (pod,) = world.pods()
+    ending = msgspec.structs.replace(pod.spec, active_deadline_seconds=600)
+    await world.change(kinds.POD, pod.metadata.name, lambda it: msgspec.structs.replace(it, spec=ending))
+    await world.pass_time(1)
+    assert used(world) == {"pods": "1"}

@@ -274,3 +274,28 @@ async def test_an_update_carries_what_it_was_read_at() -> None:
     operation = update(stored, stored.object)
     assert (operation.expected_revision, operation.expected_uid) == (stored.revision, "a")
     assert b"resourceVersion" not in operation.object
+
+
+class Hoarder(Copier):
+    """Wants to make more with one stroke than a command takes."""
+
+    name = "hoarder"
+
+    def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
+        self.calls += 1
+        many = tuple(creation(kinds.CONFIG_MAP, config_map(f"c{n}")) for n in range(OPERATIONS_MAX + 1))
+        return Reconciliation(many, atomic=True)
+
+
+async def test_a_command_that_is_too_large_fails_alone_and_ends_no_reign() -> None:
+    replica, clock, hoarder, copier = FakeReplica(), VirtualClock(), Hoarder(), Copier()
+    journal = events.Journal(component="test", host="", rng=random.Random(1))
+    reign = Reign([hoarder, copier], replica=replica, clock=clock, recorder=Recorder(replica, clock, journal))
+    task = asyncio.create_task(reign.run())
+    await asyncio.sleep(1)
+    await replica.propose([creation(kinds.CONFIG_MAP, config_map("a"))])
+    await asyncio.sleep(10)
+    assert not task.done()
+    assert [stored.key.name for stored in replica.view.list("configmaps")] == ["a", "b"]
+    assert 2 <= hoarder.calls <= 30
+    task.cancel()

@@ -15,14 +15,24 @@ from swarmlet.config import NodeLifecycle
 from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.runner import Controllers
-from swarmlet.errors import UnavailableError
+from swarmlet.errors import TooLargeError, UnavailableError
 from swarmlet.model import conditions, kinds, names, objects, pods
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment
 from swarmlet.model.container import Container
 from swarmlet.model.core import Event, Node, NodeStatus
 from swarmlet.model.meta import Condition, LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
-from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Verdict
+from swarmlet.store.commands import (
+    COMMAND_BYTES_MAX,
+    OPERATIONS_MAX,
+    Command,
+    Delete,
+    Key,
+    Operation,
+    Outcome,
+    Put,
+    Verdict,
+)
 from swarmlet.store.replica import ReplicaStatus, Stored
 from swarmlet.store.state import Store
 from tests.virtual_time import VirtualClock
@@ -51,6 +61,9 @@ class FakeReplica:
         await asyncio.sleep(COMMIT_SECONDS)
         if not self.quorum:
             raise UnavailableError("no quorum")
+        size = sum(len(each.object) for each in operations if isinstance(each, Put))
+        if len(operations) > OPERATIONS_MAX or size > COMMAND_BYTES_MAX:
+            raise TooLargeError("split it")
         self.commands.append(tuple(operations))
         return self.view.apply(Command(self._rng.randbytes(16), tuple(operations), atomic))
 
