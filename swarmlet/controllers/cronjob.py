@@ -17,6 +17,7 @@ import msgspec
 from swarmlet.controllers import claims, cronjob_jobs, job_end
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.errors import CallerError
 from swarmlet.model import batch, events, kinds, objects, schedules
 from swarmlet.model.base import clock_time
 from swarmlet.store.commands import Key
@@ -168,11 +169,20 @@ class _Work:
             return
         if spec.concurrency_policy == "Replace":
             self._replace()
+        if taken is None and not self._create(job):
+            return
         self._set(last_schedule_time=clock_time(due))
-        if taken is None:
+
+    def _create(self, job: batch.Job) -> bool:
+        """Make a Job; False where a quota leaves no room, which what else is done here may give."""
+        try:
             self._drafts.create(kinds.JOB, job)
-            self._new = job
-            self._note(events.NORMAL, "SuccessfulCreate", f"Created job {key.name}")
+        except CallerError as error:
+            self._note(events.WARNING, "FailedCreate", f"Error creating job: {error}")
+            return False
+        self._new = job
+        self._note(events.NORMAL, "SuccessfulCreate", f"Created job {job.metadata.name}")
+        return True
 
     def _replace(self) -> None:
         for key, stored in self._running.items():

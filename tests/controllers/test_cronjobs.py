@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from swarmlet.model import batch, kinds, objects
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec
 from tests.controllers.batch_world import BatchWorld, new_cron_job, new_job
 
 
@@ -84,6 +86,21 @@ async def test_replace_ends_the_one_that_runs(world: BatchWorld) -> None:
     assert first.metadata.name < second.metadata.name
     await world.pass_time(5)
     assert len(world.running()) == 1
+
+
+async def test_what_is_replaced_makes_room_in_a_full_quota(world: BatchWorld) -> None:
+    spec = ResourceQuotaSpec(hard={"count/jobs.batch": "1"})
+    quota = ResourceQuota(metadata=ObjectMeta(name="one", namespace="default"), spec=spec)
+    await world.create(kinds.RESOURCE_QUOTA, quota)
+    await world.make(new_cron_job(concurrency_policy="Replace"))
+    await until_past_the_minute(world)
+    (first,) = world.jobs()
+    await until_past_the_minute(world)
+    await world.pass_time(5)
+    (second,) = world.jobs()
+    assert first.metadata.name < second.metadata.name
+    (refused,) = {each.message for each in world.events("FailedCreate")}
+    assert refused.startswith("Error creating job: jobs.batch ")
 
 
 async def test_a_suspended_one_starts_nothing_and_makes_up_for_one_run_later(world: BatchWorld) -> None:
