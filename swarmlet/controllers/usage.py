@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.model.samples import NodeSample, PodSample
+
+log = structlog.get_logger(__name__)
 
 NODES_MAX = 10_000
 SAMPLE_BYTES_MAX = 1024 * 1024
@@ -33,14 +36,20 @@ class _Letter:
     _sample: NodeSample | None = None
     _by_uid: dict[str, PodSample] | None = None
 
-    def sample(self) -> NodeSample:
-        if self._sample is None:
-            self._sample = msgspec.msgpack.decode(self.data, type=NodeSample)
+    def sample(self) -> NodeSample | None:
+        """Return the sample; None where this version cannot read what the node's sent."""
+        if self._sample is None and self.data:
+            try:
+                self._sample = msgspec.msgpack.decode(self.data, type=NodeSample)
+            except msgspec.MsgspecError as error:
+                log.warning("sample_not_read", error=str(error))
+                self.data = b""
         return self._sample
 
     def pod(self, uid: str) -> PodSample | None:
         if self._by_uid is None:
-            self._by_uid = {pod.uid: pod for pod in self.sample().pods}
+            sample = self.sample()
+            self._by_uid = {pod.uid: pod for pod in sample.pods} if sample else {}
         return self._by_uid.get(uid)
 
 
@@ -96,13 +105,17 @@ class UsageMemory:
     def pod(self, node_name: str, uid: str) -> PodSample | None:
         """Return what a Pod used when its node sampled last."""
         found = self._nodes.get(node_name)
-        return found.pod(uid) if found is not None and self._is_fresh(found) else None
+        return found.pod(uid) if found is not None and self._fresh_sample(found) else None
 
     def _fresh(self) -> Sequence[NodeSample]:
-        return [letter.sample() for _, letter in sorted(self._nodes.items()) if self._is_fresh(letter)]
+        found = (self._fresh_sample(letter) for _, letter in sorted(self._nodes.items()))
+        return [sample for sample in found if sample is not None]
 
-    def _is_fresh(self, letter: _Letter) -> bool:
-        return self._clock.monotonic() - letter.at <= MISSED_MAX * letter.sample().period_seconds
+    def _fresh_sample(self, letter: _Letter) -> NodeSample | None:
+        sample = letter.sample()
+        if sample is None or self._clock.monotonic() - letter.at > MISSED_MAX * sample.period_seconds:
+            return None
+        return sample
 
 
 class Outbox:

@@ -109,6 +109,14 @@ def test_the_memory_is_bounded(monkeypatch) -> None:
     assert memory.pods() == []
 
 
+def test_a_sample_that_cannot_be_read_spoils_no_other() -> None:
+    memory = memory_of(Clock(), sample("a", pod("x")))
+    memory.take("b", b"\xc1 of another version")
+    assert [each.node_name for each in memory.nodes()] == ["a"]
+    assert [each.name for each in memory.pods()] == ["x"]
+    assert memory.pod("b", "uid-x") is None
+
+
 def test_each_reign_is_told_a_sample_once() -> None:
     outbox = Outbox()
     assert outbox.waiting_for(("n1", 1)) == b""
