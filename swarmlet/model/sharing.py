@@ -26,6 +26,8 @@ from swarmlet.model.pod_status import ContainerState, PodStatus
 PARTS_MAX = 16_384
 """Different parts that are known. Over it sharing begins anew; what Pods refer to already stays shared."""
 PART_BYTES_MAX = 16 * 1024
+PARTS_BYTES_MAX = 16 * 1024 * 1024
+"""Of the JSON of one field's known parts: Pods that are gone and had parts of their own keep no more than this."""
 
 _SCALARS = {str, bool, int, datetime, type(None)}
 _OF_ONE = frozenset({"name", "uid", "resource_version"})
@@ -47,6 +49,7 @@ class _Parts:
 
     def __init__(self, field: msgspec.structs.FieldInfo) -> None:
         self._known: dict[bytes, Any] = {}
+        self._known_bytes = 0
         self._decoder = msgspec.json.Decoder(field.type)
         self._default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
 
@@ -58,9 +61,11 @@ class _Parts:
         if part is None:
             part = self._decoder.decode(data)
             if len(data) <= PART_BYTES_MAX:
-                if len(self._known) >= PARTS_MAX:
+                if len(self._known) >= PARTS_MAX or self._known_bytes + len(data) > PARTS_BYTES_MAX:
                     self._known.clear()
+                    self._known_bytes = 0
                 self._known[data] = part
+                self._known_bytes += len(data)
         return part
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from swarmlet.model import kinds, objects
+import pytest
+
+from swarmlet.model import kinds, objects, sharing
+from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.store.state import Store
 from tools.bench.population import Population
@@ -38,6 +41,21 @@ def test_pods_of_one_template_share_what_they_have_in_common() -> None:
     assert one.spec.tolerations is other.spec.tolerations
     assert one.metadata.owner_references is other.metadata.owner_references
     assert one.metadata.labels is other.metadata.labels
+
+
+def test_pods_that_have_nothing_in_common_keep_little_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "PARTS_BYTES_MAX", 64 * 1024)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            notes = {"note": f"{number}" + "x" * 10_000}
+            pod = Pod(metadata=ObjectMeta(name="a", namespace="default", annotations=notes))
+            assert sharing.read(kinds.POD, objects.to_json(pod), "a") == pod
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000, f"{kept} bytes are kept of Pods that are gone"
 
 
 def test_a_stored_pod_costs_less_than_six_kilobytes() -> None:
