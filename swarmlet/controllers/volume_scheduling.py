@@ -7,6 +7,7 @@ steps, by three programs; here the Pod's binding, its claims' and the making of 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -46,6 +47,7 @@ class VolumeScheduling:
 
     def __init__(self) -> None:
         self._users = ClaimUsers()
+        self._stock: _Stock | None = None
 
     def catch_up(self, view: View) -> None:
         """Take in what changed; called often, it never has to read everything."""
@@ -57,7 +59,9 @@ class VolumeScheduling:
         names = volumes.claim_names(pod) if pod.spec.volumes else ()
         if not names:
             return None
-        look = _Look(view, nodes)
+        if self._stock is None or self._stock.revision != view.revision:
+            self._stock = _Stock(view)
+        look = _Look(view, nodes, self._stock)
         for name in names:
             key = Key(CLAIMS, stored.key.namespace, name)
             others = [each for each in self._users.of(view, key) if each.spec.node_name]
@@ -65,12 +69,25 @@ class VolumeScheduling:
         return look.demand()
 
 
+class _Stock:
+    """The volumes at one moment, looked through once for all the Pods that wait then."""
+
+    def __init__(self, view: View) -> None:
+        every = [cast("PersistentVolume", each.object) for each in view.list(VOLUMES)]
+        self.revision = view.revision
+        self.free = [each for each in every if volumes.is_free(each)]
+        self.promised_bytes: Counter[str] = Counter()
+        for each in filter(volumes.is_our_own, every):
+            self.promised_bytes[volumes.node_name(each)] += volumes.capacity_bytes(each)
+
+
 class _Look:
     """The claims of one Pod, taken in one after another."""
 
-    def __init__(self, view: View, nodes: Mapping[str, NodeInfo]) -> None:
+    def __init__(self, view: View, nodes: Mapping[str, NodeInfo], stock: _Stock) -> None:
         self._view = view
         self._nodes = nodes
+        self._stock = stock
         self._bound: list[PersistentVolume] = []
         self._choices: list[Choice] = []
         self._exclusive: set[str] = set()
@@ -114,10 +131,9 @@ class _Look:
             or storage_class.volume_binding_mode != storage.WAIT_FOR_FIRST_CONSUMER
         ):
             raise Unschedulable(UNBOUND)
-        every = [cast("PersistentVolume", each.object) for each in self._view.list(VOLUMES)]
         candidates = tuple(
             Candidate(each.metadata.name, volumes.required_nodes(each), volumes.must_be_held_once(claim, each))
-            for each in volumes.fitting(every, claim, class_name)
+            for each in volumes.fitting(self._stock.free, claim, class_name)
         )
         is_made = storage_class.provisioner == storage.LOCAL_PROVISIONER
         node = claim.metadata.annotations.get(storage.SELECTED_NODE, "")
@@ -142,17 +158,12 @@ class _Look:
 
     def _full(self) -> frozenset[str]:
         """Return the nodes whose disk is known to be promised already; where none is measured, none is full."""
-        measured = {
-            name: node.allocatable[DISK] // 1000 for name, node in self._nodes.items() if DISK in node.allocatable
-        }
-        if not measured:
-            return frozenset()
-        for stored in self._view.list(VOLUMES):
-            volume = cast("PersistentVolume", stored.object)
-            home = volumes.node_name(volume)
-            if home in measured and volumes.is_our_own(volume):
-                measured[home] -= volumes.capacity_bytes(volume)
-        return frozenset(name for name, left in measured.items() if left < self._made_bytes)
+        promised = self._stock.promised_bytes
+        return frozenset(
+            name
+            for name, node in self._nodes.items()
+            if DISK in node.allocatable and node.allocatable[DISK] // 1000 - promised[name] < self._made_bytes
+        )
 
 
 def settle(
