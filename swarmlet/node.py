@@ -37,8 +37,8 @@ from swarmlet.transport import upgrade
 from swarmlet.transport.tls_peers import TlsPeers
 
 GARBAGE_THRESHOLDS = (20_000, 10, 10)
-"""Of the collector of cycles; Python's own 700 has it walk through the stored objects, which have no cycles, ever again:
-a fifth of a daemon's processor time while Pods start."""
+"""Of the collector of cycles. With Python's own 700 it walks through the stored objects, which have none, so often that
+it takes a fifth of a daemon's processor time while Pods start."""
 
 log = structlog.get_logger(__name__)
 
