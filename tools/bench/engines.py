@@ -15,8 +15,11 @@ from tools.bench import client
 from tools.bench.work import COMMAND, GRACE_SECONDS, IMAGE, WAIT_SECONDS_MAX
 from tools.lab.cluster import Cluster
 
-CONCURRENCIES = (1, 2, 4)
+CONCURRENCIES = (1, 2)
 """Of requests on each Engine at a time: the best of them is the floor."""
+
+LOOK_SECONDS = 0.2
+"""Each look takes the Engines' time, too."""
 
 Placed = tuple[int, str]
 """A container: the number of its Engine, and its id."""
@@ -105,7 +108,7 @@ class Engines:
         """Wait until no Engine has a container left, dead ones included."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             while await self._list(all_=True):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _list(self, *, all_: bool) -> list[Placed]:
         found = []

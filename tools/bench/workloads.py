@@ -17,6 +17,8 @@ from tools.bench.work import NEXT_IMAGE, WAIT_SECONDS_MAX, Orchestrator, Work
 from tools.lab.cluster import Cluster
 
 SIZES = (10, 50, 100)
+ROUNDS = len(CONCURRENCIES)
+"""Of which the best counts, as of the tries of the bare API: no box is alike from minute to minute."""
 SCALE_FROM, SCALE_TO = 10, 50
 UPDATED = 10
 PARALLELISMS = (1, 10)
@@ -80,31 +82,40 @@ async def _swarms(cluster: Cluster, engines: Engines) -> Seconds:
 
 async def _orchestrated(orchestrator: Orchestrator, engines: Engines, *, host_network: bool) -> Seconds:
     """Return the seconds of each piece of work on one network."""
-    seconds = Seconds()
-    for size in SIZES:
-        work = _work(f"create-{size}", size, host_network)
-        seconds[_row(f"create {size}", host_network)] = await _timed(lambda work=work: orchestrator.create(work))
-        removal = await _removal(orchestrator, engines, work)
-    seconds[_row(f"remove {size}", host_network)] = removal
-
-    work = _work("scale", SCALE_FROM, host_network)
-    await orchestrator.create(work)
-    larger = dataclasses.replace(work, replicas=SCALE_TO)
-    scaled = await _timed(lambda: orchestrator.change(larger))
-    seconds[_row(f"scale {SCALE_FROM} -> {SCALE_TO}", host_network)] = scaled
-    await _removal(orchestrator, engines, work)
-
+    rounds = [
+        await _creations(orchestrator, engines, host_network=host_network)
+        | await _scaling(orchestrator, engines, host_network=host_network)
+        for _ in range(ROUNDS)
+    ]
+    seconds = {name: min(each[name] for each in rounds) for name in rounds[0]}
     for parallelism in PARALLELISMS:
-        work = _work(f"update-{parallelism}", UPDATED, host_network, parallelism=parallelism)
+        work = _work("update", UPDATED, host_network, parallelism=parallelism)
         await orchestrator.create(work)
         newer = dataclasses.replace(work, image=NEXT_IMAGE)
         name = _row(f"update {UPDATED}, {parallelism} at a time", host_network)
         seconds[name] = await _timed(lambda newer=newer: orchestrator.change(newer))
         await _removal(orchestrator, engines, work)
-
     work = _work("replace", SCALE_FROM, host_network)
     seconds[_row("killed -> running again", host_network)] = await _replacement(orchestrator, engines, work)
     return seconds
+
+
+async def _creations(orchestrator: Orchestrator, engines: Engines, *, host_network: bool) -> Seconds:
+    seconds = Seconds()
+    for size in SIZES:
+        work = _work("create", size, host_network)
+        seconds[_row(f"create {size}", host_network)] = await _timed(lambda work=work: orchestrator.create(work))
+        removal = await _removal(orchestrator, engines, work)
+    return seconds | {_row(f"remove {size}", host_network): removal}
+
+
+async def _scaling(orchestrator: Orchestrator, engines: Engines, *, host_network: bool) -> Seconds:
+    work = _work("scale", SCALE_FROM, host_network)
+    await orchestrator.create(work)
+    larger = dataclasses.replace(work, replicas=SCALE_TO)
+    scaled = await _timed(lambda: orchestrator.change(larger))
+    await _removal(orchestrator, engines, work)
+    return {_row(f"scale {SCALE_FROM} -> {SCALE_TO}", host_network): scaled}
 
 
 async def _removal(orchestrator: Orchestrator, engines: Engines, work: Work) -> float:
