@@ -66,6 +66,7 @@ class Ground:
         self._sandbox_step = Step.ABSENT
         self._volumes = Step.ABSENT if pod.spec.volumes else Step.READY
         self._volumes_outdated = False
+        self._is_cleared = False
         self._volumes_stand = self._volumes is Step.READY
         self._pause = pause
         self._refresh_pause = Pause()
@@ -101,12 +102,23 @@ class Ground:
         self._refresh_pause.look(now)
         if self._volumes is Step.ABSENT and not self._refresh_pause.is_on:
             self._volumes = Step.MAKING
-            yield stimuli.MakeVolumes()
+            yield stimuli.MakeVolumes(in_use=self._volumes_stand)
         elif self._volumes_stand and self.needs_sandbox and self._sandbox_step is Step.ABSENT:
             self._sandbox_step = Step.MAKING
             yield stimuli.StartSandbox(self._attempt)
 
+    def clear(self) -> Iterator[Instruction]:
+        """Remove the volumes, once: as in Kubernetes, nothing of them outlives the Pod's end, whoever keeps the Pod."""
+        if not self.is_busy and not self._is_cleared:
+            self._is_cleared = True
+            self._volumes = Step.MAKING
+            yield stimuli.RemoveVolumes()
+
     # What happens
+
+    def volumes_removed(self) -> None:
+        """Nothing is left of them."""
+        self._volumes, self._volumes_stand = Step.ABSENT, False
 
     def volumes_ready(self) -> None:
         """They are made; what they show may have changed meanwhile."""

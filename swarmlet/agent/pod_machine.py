@@ -164,6 +164,8 @@ class PodMachine:
                 container_steps.source_changed(self._records(), now)
             case stimuli.VolumesFailed(message):
                 yield self._ground.volumes_failed(message, now)
+            case stimuli.VolumesRemoved():
+                self._ground.volumes_removed()
             case stimuli.SandboxStarted(container):
                 self._ground.sandbox_started(container)
             case stimuli.SandboxFailed(message):
@@ -303,6 +305,8 @@ class PodMachine:
         yield from self._end.advance(self._grace_seconds(), now)
         if not self._end.is_busy:
             self._stray |= {self._ground.drop_sandbox()} - {""}
+            if pod_status.is_terminal(self.pod):
+                yield from self._ground.clear()
 
     def _advance_ending(self, now: datetime) -> Iterator[Instruction]:
         yield from self._end.advance(GONE_GRACE_SECONDS if self.is_gone else self._grace_seconds(), now)

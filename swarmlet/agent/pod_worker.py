@@ -113,12 +113,15 @@ class PodWorker:
         if outcome is not None:
             self.feed(outcome)
 
-    async def _outcome(self, instruction: stimuli.Instruction) -> stimuli.Stimulus | None:  # noqa: PLR0911  an arm each
+    async def _outcome(self, instruction: stimuli.Instruction) -> stimuli.Stimulus | None:  # noqa: C901, PLR0911  arms
         pod, tools = self.machine.pod, self._tools
         match instruction:
-            case stimuli.MakeVolumes():
-                await asyncio.to_thread(tools.volumes.make, pod, tools.find)
+            case stimuli.MakeVolumes(in_use):
+                await asyncio.to_thread(tools.volumes.refresh if in_use else tools.volumes.make, pod, tools.find)
                 return stimuli.VolumesReady()
+            case stimuli.RemoveVolumes():
+                await asyncio.to_thread(tools.volumes.remove, self.uid)
+                return stimuli.VolumesRemoved()
             case stimuli.StartSandbox(attempt):
                 spec = await tools.grants.for_sandbox(pod, specs.sandbox_spec(pod, attempt))
                 return stimuli.SandboxStarted(await self._start(tools.runtime.start_sandbox, spec))
@@ -244,6 +247,8 @@ def failure(instruction: stimuli.Instruction, error: Exception) -> stimuli.Stimu
     match instruction:
         case stimuli.MakeVolumes():
             return stimuli.VolumesFailed(message)
+        case stimuli.RemoveVolumes():
+            return stimuli.VolumesRemoved()
         case stimuli.StartSandbox():
             return stimuli.SandboxFailed(f"Failed to create pod sandbox: {message}")
         case stimuli.FetchImage(container):

@@ -36,6 +36,11 @@ class VolumesFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumesRemoved:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class SourceChanged:
     """A ConfigMap or Secret that the Pod mounts is new or has changed."""
 
@@ -156,6 +161,7 @@ Stimulus = (
     | PodGone
     | VolumesReady
     | VolumesFailed
+    | VolumesRemoved
     | SourceChanged
     | SandboxStarted
     | SandboxFailed
@@ -179,7 +185,14 @@ Stimulus = (
 
 @dataclass(frozen=True, slots=True)
 class MakeVolumes:
-    pass
+    """`in_use`: they are there, and only what they show of the cluster's objects is to be brought up to date."""
+
+    in_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolumes:
+    """The Pod has ended for good, and the store knows: what its volumes held is of no use any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +254,7 @@ class Finish:
 
 Instruction = (
     MakeVolumes
+    | RemoveVolumes
     | StartSandbox
     | FetchImage
     | StartContainer

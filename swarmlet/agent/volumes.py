@@ -6,7 +6,7 @@ tmpfs and never on a disk. Nothing is ever mounted below `<disk>`. All calls blo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One kind of volume: where it lies, how it is made or brought up to date, and whether nobody may write it."""
+    """One kind of volume: where it lies, and how it is made.
+
+    `shows`: it shows objects of the cluster. So nobody may write it, and making it anew brings it up to date.
+    """
 
     place: Callable[[Request], Path]
     make: Callable[[Request, Path], None]
-    read_only: bool = False
+    shows: bool = False
 
 
 class Volumes:
@@ -84,8 +87,18 @@ class Volumes:
         return cls(disk=data_dir / DISK_FOLDER, memory=memory_dir(node_id))
 
     def make(self, pod: Pod, find: Find) -> None:
-        """Make all volumes of the Pod, or bring them up to date; raise `VolumeError` with Kubernetes' words."""
-        for request in self._requests(pod, find):
+        """Make all volumes of the Pod; raise `VolumeError` with Kubernetes' words."""
+        self._make(self._requests(pod, find))
+
+    def refresh(self, pod: Pod, find: Find) -> None:
+        """Bring up to date what volumes show, and leave those alone that the Pod's containers may be writing to.
+
+        Raises `VolumeError` with Kubernetes' words.
+        """
+        self._make([each for each in self._requests(pod, find) if _source_of(each.volume).shows])
+
+    def _make(self, requests: Sequence[Request]) -> None:
+        for request in requests:
             source = _source_of(request.volume)
             try:
                 source.make(request, source.place(request))
@@ -165,7 +178,7 @@ class Volumes:
                 what = f'subPath for volumeMount "{mount.name}" of container "{container.name}"'
                 raise VolumeError(f"failed to prepare {what}: {error}") from error
         claim = request.volume.persistent_volume_claim
-        read_only = mount.read_only or source.read_only or (claim is not None and claim.read_only)
+        read_only = mount.read_only or source.shows or (claim is not None and claim.read_only)
         return runtime.Mount(str(place), mount.mount_path, read_only)
 
 
@@ -225,10 +238,10 @@ def _make_claim(request: Request, _place: Path) -> None:
 _SOURCES: Mapping[str, Source] = {
     "empty_dir": Source(_empty_dir_place, _make_empty_dir),
     "host_path": Source(_host_path_place, _make_host_path),
-    "config_map": Source(_on_disk, _make_files, read_only=True),
-    "secret": Source(_in_memory, _make_files, read_only=True),
-    "downward_api": Source(_in_memory, _make_files, read_only=True),
-    "projected": Source(_in_memory, _make_files, read_only=True),
+    "config_map": Source(_on_disk, _make_files, shows=True),
+    "secret": Source(_in_memory, _make_files, shows=True),
+    "downward_api": Source(_in_memory, _make_files, shows=True),
+    "projected": Source(_in_memory, _make_files, shows=True),
     "persistent_volume_claim": Source(_claim_place, _make_claim),
 }
 """By the field of `pod_volumes.Volume`."""

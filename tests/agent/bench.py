@@ -148,6 +148,8 @@ class Bench:
         match instruction:
             case stimuli.MakeVolumes():
                 return stimuli.VolumesReady()
+            case stimuli.RemoveVolumes():
+                return stimuli.VolumesRemoved()
             case stimuli.StartSandbox(attempt):
                 return stimuli.SandboxStarted(self._start(runtime.SANDBOX, attempt, ""))
             case stimuli.FetchImage(container):

@@ -45,7 +45,7 @@ def test_a_folder_that_becomes_a_file_meanwhile_is_measured(tmp_path: Path, monk
 
     def exchanging(path: str) -> object:
         if path.endswith("/a"):
-            os.rmdir(path)
+            Path(path).rmdir()
             Path(path).touch()
         return scan(path)
 

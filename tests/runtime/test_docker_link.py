@@ -34,7 +34,7 @@ async def breaking_engine() -> AsyncIterator[str]:
 
 async def test_a_stream_that_breaks_off_is_told_as_the_engines_fault(breaking_engine: str) -> None:
     link = EngineLink(breaking_engine)
-    with pytest.raises(EngineError, match="the Docker Engine at .* does not answer"):
+    with pytest.raises(EngineError, match=r"the Docker Engine at .* does not answer"):
         async with link.stream("containers/x/logs", {}) as response:
             await response.read()
     await link.close()
@@ -44,7 +44,7 @@ async def test_a_stream_to_nobody_is_told_as_the_engines_fault(breaking_engine: 
     link = EngineLink(breaking_engine)
     await link.docker.version()
     link.docker.docker_host = "http://127.0.0.1:1"
-    with pytest.raises(EngineError, match="the Docker Engine at .* does not answer"):
+    with pytest.raises(EngineError, match=r"the Docker Engine at .* does not answer"):
         async with link.stream("containers/x/logs", {}):
             pass
     await link.close()
