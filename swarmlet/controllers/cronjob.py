@@ -8,7 +8,7 @@ Source: kubernetes pkg/controller/cronjob.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
@@ -25,6 +25,8 @@ from swarmlet.store.replica import Change, Stored, View
 
 CRON_JOBS = kinds.CRON_JOB.resource
 JOBS = kinds.JOB.resource
+REMOVALS_PER_STEP = 500
+"""Jobs deleted in one step, which must fit into one command; the rest follows in the next, which their end brings."""
 MARGIN_SECONDS = 0.01
 """Added to a wait so that its end lies behind the time that is due and not before it."""
 RECHECK_SECONDS_MAX = 300.0
@@ -77,6 +79,7 @@ class _Work:
         self._running = {each.key: each for each in ours if not job_end.is_finished(cronjob_jobs.job_of(each))}
         self._owned = owned
         self._new: batch.Job | None = None
+        self._room = REMOVALS_PER_STEP
 
     def take(self) -> Reconciliation:
         """Decide, and return what came of it."""
@@ -113,9 +116,17 @@ class _Work:
         """Delete the oldest finished Jobs beyond the limits of the history."""
         spec = self._cron_job.spec
         limits = {batch.COMPLETE: spec.successful_jobs_history_limit, batch.FAILED: spec.failed_jobs_history_limit}
-        for stored in cronjob_jobs.beyond(self._owned, limits):
+        self._remove_all(list(cronjob_jobs.beyond(self._owned, limits)))
+
+    def _remove_all(self, jobs: Sequence[Stored]) -> bool:
+        """Delete Jobs, as many as the step has room for; return whether those were all."""
+        going = jobs[: self._room]
+        for stored in going:
             self._drafts.remove(stored, self._now)
+            self._running.pop(stored.key, None)
             self._note(events.NORMAL, "SuccessfulDelete", f"Deleted job {stored.key.name}")
+        self._room -= len(going)
+        return len(going) == len(jobs)
 
     # The schedule.
 
@@ -167,8 +178,8 @@ class _Work:
             message = f'Error creating job: jobs.batch "{key.name}" already exists'
             self._note(events.WARNING, "FailedCreate", message)
             return
-        if spec.concurrency_policy == "Replace":
-            self._replace()
+        if spec.concurrency_policy == "Replace" and not self._replace():
+            return
         if taken is None and not self._create(job):
             return
         self._set(last_schedule_time=clock_time(due))
@@ -184,11 +195,12 @@ class _Work:
         self._note(events.NORMAL, "SuccessfulCreate", f"Created job {job.metadata.name}")
         return True
 
-    def _replace(self) -> None:
-        for key, stored in self._running.items():
-            self._drafts.remove(stored, self._now)
-            self._note(events.NORMAL, "SuccessfulDelete", f"Deleted job {key.name}")
+    def _replace(self) -> bool:
+        """Delete the Jobs that run; return whether none is left."""
+        if not self._remove_all([each for each in self._running.values() if not objects.is_terminating(each.object)]):
+            return False
         self._running.clear()
+        return True
 
     def _set(self, **changes: object) -> None:
         status = msgspec.structs.replace(self._cron_job.status, **changes)

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from swarmlet.controllers import cronjob
 from swarmlet.model import batch, kinds, objects
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec
@@ -86,6 +87,23 @@ async def test_replace_ends_the_one_that_runs(world: BatchWorld) -> None:
     assert first.metadata.name < second.metadata.name
     await world.pass_time(5)
     assert len(world.running()) == 1
+
+
+async def test_many_are_replaced_in_several_steps(world: BatchWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cronjob, "REMOVALS_PER_STEP", 2)
+    await world.make(new_cron_job())
+    await world.pass_time(5 * 60)
+    assert len(world.cron_job().status.active) == 5
+    done = len(world.replica.commands)
+    await set_spec(world, concurrency_policy="Replace")
+    await until_past_the_minute(world)
+    await world.pass_time(2)
+    assert len(world.cron_job().status.active) == len(world.jobs()) == 1
+    jobs = [
+        [each.key for each in command if each.key.resource == "jobs.batch"] for command in world.commands_since(done)
+    ]
+    assert max(map(len, jobs)) <= 2 + 1, "those that go, and the new one"
+    assert not world.events("MissingJob")
 
 
 async def test_what_is_replaced_makes_room_in_a_full_quota(world: BatchWorld) -> None:
