@@ -35,12 +35,12 @@ class PersistentVolumes:
     watches: ClassVar[frozenset[str]] = frozenset({CLAIMS, VOLUMES, NODES})
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
-        """Return the volume itself, that of a claim, or those that wait for a node which is gone."""
+        """Return the volume itself, that of a claim, or those that may wait for a node which is gone or another now."""
         if change.key.resource == VOLUMES:
             return [change.key]
         if change.key.resource == CLAIMS:
             return sorted({key for each in (change.old, change.new) if each for key in _volumes_of(each)})
-        return _leaving(view) if change.new is None else []
+        return _leaving(view) if change.new is None or _machine(change.old) != _machine(change.new) else []
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return every volume."""
@@ -147,6 +147,10 @@ def _volumes_of(claim: Stored) -> list[Key]:
     value = cast("PersistentVolumeClaim", claim.object)
     names = {value.spec.volume_name, volumes.name_for(value)} - {""}
     return [Key(VOLUMES, "", name) for name in names]
+
+
+def _machine(node: Stored | None) -> str:
+    return node.object.metadata.labels.get(NODE_ID_LABEL, "") if node else ""
 
 
 def _leaving(view: View) -> list[Key]:

@@ -426,7 +426,8 @@ async def test_a_deleted_claims_volume_waits_for_its_folder_to_be_removed() -> N
         assert all_volumes(world) == []
 
 
-async def test_a_folder_on_a_node_that_has_left_is_waited_for_by_nobody() -> None:
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_folder_on_a_node_that_has_left_is_waited_for_by_nobody(*, is_gone: bool) -> None:
     async with cluster() as world:
         await world.create(CLAIM, new_claim())
         await world.create(kinds.POD, new_pod("db"))
@@ -436,7 +437,11 @@ async def test_a_folder_on_a_node_that_has_left_is_waited_for_by_nobody() -> Non
         await remove(world, CLAIM, "data")
         await world.pass_time(2)
         assert len(all_volumes(world)) == 1
-        await world.delete(kinds.NODE, home)
+        if is_gone:
+            await world.delete(kinds.NODE, home)
+        else:  # or another machine has its name now
+            labels = {NODE_ID_LABEL: "id-of-another"}
+            await world.change(kinds.NODE, home, lambda it: objects.with_metadata(it, labels=labels))
         await world.pass_time(1)
         assert all_volumes(world) == []
         [event] = world.events("VolumeFolderLeft")
