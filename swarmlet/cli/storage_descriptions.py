@@ -47,7 +47,7 @@ def volume(document: Document) -> Lines:
         ("StorageClass", str(spec.get("storageClassName") or NONE)),
         ("Status", _phase(document, status)),
         ("Finalizers", document["metadata"].get("finalizers") or NONE),
-        ("Claim", f"{bound['namespace']}/{bound['name']}" if bound else NONE),
+        ("Claim", f"{bound.get('namespace', '')}/{bound.get('name', '')}" if bound else NONE),
         ("Reclaim Policy", str(spec.get("persistentVolumeReclaimPolicy") or NONE)),
         ("Access Modes", ", ".join(spec.get("accessModes") or ()) or NONE),
         ("VolumeMode", str(spec.get("volumeMode") or UNSET)),

@@ -67,7 +67,7 @@ def reader(definition: str, struct: type[ApiStruct] | None) -> Reader:
     if special:
         return special
     if "properties" not in schema.definitions()[definition]:
-        return _free_form
+        return _free_object
     return _object(definition, struct)
 
 
@@ -206,6 +206,12 @@ def _free_form(value: Any, _path: str, _report: Report) -> Any:
     return value
 
 
+def _free_object(value: Any, path: str, _report: Report) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise _wrong(path, "an object", value)
+    return value
+
+
 _SPECIAL: dict[str, Reader] = {
     schema.QUANTITY: _quantity,
     schema.INT_OR_STRING: _int_or_string,
@@ -227,7 +233,11 @@ def _struct_in(annotation: Any) -> type[ApiStruct] | None:
 
 
 def _zero(annotation: Any) -> Any:
-    """Return Go's zero value of a required field."""
+    """Return Go's zero value of a required field; of a struct, with those of its own required fields."""
+    if isinstance(annotation, type) and issubclass(annotation, ApiStruct):
+        return {each.encode_name: _zero(each.type) for each in msgspec.structs.fields(annotation) if each.required}
+    if typing.get_origin(annotation) is tuple:
+        return []
     if annotation is str:
         return ""
     if annotation is bool:

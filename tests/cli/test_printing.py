@@ -90,6 +90,11 @@ def test_a_selector_is_told_with_its_expressions() -> None:
     assert ("Selector", "app=web,tier in (a,b)") in descriptions.describe(budget)
 
 
+def test_a_volume_that_is_kept_for_half_a_name_is_described() -> None:
+    volume = {"kind": "PersistentVolume", "metadata": {"name": "a"}, "spec": {"claimRef": {"namespace": "shop"}}}
+    assert ("Claim", "shop/") in descriptions.describe(volume)
+
+
 def test_a_description_of_an_unknown_kind_shows_all_of_it() -> None:
     document = {"kind": "X", "metadata": {"name": "x"}, "spec": {"someField": 1, "list": [{"a": "b"}]}}
     lines = [line.strip() for line in descriptions.rendered(descriptions.describe(document))]

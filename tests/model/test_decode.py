@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmlet.errors import CallerError
+from swarmlet.errors import CallerError, InvalidError
 from swarmlet.model import apps, decode, defaults, kinds, objects, reading, schema, validation
 from swarmlet.model.meta import Condition
 
@@ -74,6 +74,7 @@ WRONG = [
     ({"metadata": {"creationTimestamp": "x"}}, "metadata.creationTimestamp: 'x' is no time"),
     ({"metadata": {"creationTimestamp": "2020-01-01T00:00:00"}}, "is no time"),
     ({"metadata": []}, "metadata: expected an object, got a list"),
+    ({"metadata": {"managedFields": [{"fieldsV1": "x"}]}}, r"managedFields\[0\].fieldsV1: expected an object"),
     ({"spec": {"replicas": "3"}}, "spec.replicas: expected an integer, got a string"),
     ({"spec": {"replicas": True}}, "spec.replicas: expected an integer, got a boolean"),
     ({"spec": {"replicas": 3.0}}, "spec.replicas: expected an integer, got a number"),
@@ -94,6 +95,25 @@ WRONG = [
 def test_a_wrong_type_is_refused_with_the_path_of_its_field(document, message):
     with pytest.raises(CallerError, match=message):
         decode.decode(kinds.DEPLOYMENT, document)
+
+
+NODES = {"required": {}}
+PATHLESS = {"capacity": {"storage": "1"}, "accessModes": ["ReadWriteOnce"], "local": {}, "nodeAffinity": NODES}
+METRIC = {"type": "Resource", "resource": {"name": "cpu"}}
+LACKING = [
+    (kinds.PERSISTENT_VOLUME, PATHLESS, "spec.local.path"),
+    (kinds.PERSISTENT_VOLUME, PATHLESS, "spec.nodeAffinity.required.nodeSelectorTerms"),
+    (kinds.HORIZONTAL_POD_AUTOSCALER, {"maxReplicas": 1, "metrics": [METRIC]}, "spec.metrics[0].resource.target.type"),
+    (kinds.HORIZONTAL_POD_AUTOSCALER, {"maxReplicas": 1}, "spec.scaleTargetRef.kind"),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "field"), LACKING)
+def test_what_is_required_and_missing_is_left_to_the_rules(kind, spec, field):
+    document = {"metadata": {"name": "a", "namespace": "default" if kind.namespaced else ""}, "spec": spec}
+    with pytest.raises(InvalidError) as refused:
+        validation.validate(defaults.fill(decode.decode(kind, document).object))
+    assert field in dict(refused.value.causes)
 
 
 def test_quantities_become_canonical_however_they_are_written():
