@@ -25,7 +25,9 @@ def write(place: Path, files: Files, group: int | None = None) -> None:
     """Write a new version beside the old one and swap `..data`; nothing where it is the same. `group` may read it."""
     version = f"..{_digest(files)}"
     current = place / CURRENT
+    names = {Path(name).parts[0] for name in files}
     if current.is_symlink() and current.readlink() == Path(version):
+        _link_names(place, names)  # a daemon before this one may not have come so far
         return
     shutil.rmtree(place / version, ignore_errors=True)
     _write_version(place / version, files, group)
@@ -33,7 +35,7 @@ def write(place: Path, files: Files, group: int | None = None) -> None:
     swap.unlink(missing_ok=True)
     swap.symlink_to(version)
     swap.rename(current)
-    _link_names(place, {Path(name).parts[0] for name in files})
+    _link_names(place, names)
     for old in place.iterdir():
         if old.name.startswith(_RESERVED) and old.name not in (version, CURRENT):
             shutil.rmtree(old)

@@ -26,6 +26,12 @@ from swarmlet.store.commands import Key
 
 POD_IP_FIELDS = ("status.podIP", "status.podIPs")
 
+EXPANDED_CHARACTERS_MAX = 128 * 1024
+"""No single word that a program is started with may be longer: execve(2), MAX_ARG_STRLEN."""
+
+ENVIRONMENT_CHARACTERS_MAX = 6 * 1024 * 1024
+"""All of them together: no program can be started with more, whatever its stack may be (execve(2))."""
+
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
@@ -35,18 +41,27 @@ class SourceMissingError(SwarmletError):
     retryable = True
 
 
+class ExpansionError(SwarmletError):
+    """What variables stand for has grown beyond use."""
+
+
 def make(container: Container, known: Facts, find: Find) -> dict[str, str]:
     """Return the container's variables, in the order in which they are declared; later ones may refer to earlier ones.
 
-    Raises `SourceMissingError` in Kubernetes' words where a ConfigMap, a Secret or a key is needed and not there.
+    Raises `SourceMissingError` in Kubernetes' words where a ConfigMap, a Secret or a key is needed and not there, and
+    `ExpansionError`.
     """
     given: dict[str, str] = {}
     for source in container.env_from:
         given |= _whole_source(source, known.pod.metadata.namespace, find)
     declared: dict[str, str] = {}
+    left = ENVIRONMENT_CHARACTERS_MAX
     for variable in container.env:
         value = _value(variable, container, known, find, given)
         if value is not None:
+            left -= len(value)
+            if left < 0:
+                raise ExpansionError(f"the variables exceed {ENVIRONMENT_CHARACTERS_MAX} characters")
             given[variable.name] = declared[variable.name] = value
     return declared | {name: value for name, value in given.items() if name not in declared}
 
@@ -57,8 +72,21 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 
 
 def expand_with(text: str, value_of: Callable[[str, str], str]) -> str:
-    """Replace each `$(NAME)` by `value_of(NAME, "$(NAME)")`, and `$$` by a dollar sign."""
-    return _REFERENCE.sub(lambda match: "$" if match[1] is None else value_of(match[1], match[0]), text)
+    """Replace each `$(NAME)` by `value_of(NAME, "$(NAME)")`, and `$$` by a dollar sign.
+
+    Raises `ExpansionError` where that becomes too long: each variable may double the one before it.
+    """
+    left = EXPANDED_CHARACTERS_MAX
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal left
+        value = "$" if match[1] is None else value_of(match[1], match[0])
+        left -= len(value)
+        if left < 0:
+            raise ExpansionError(f"what $(NAME) stands for exceeds {EXPANDED_CHARACTERS_MAX} characters")
+        return value
+
+    return _REFERENCE.sub(replaced, text)
 
 
 def tells_pod_ip(pod: Pod) -> bool:

@@ -89,7 +89,7 @@ class Images:
         self._under_way[key] = outcome
         try:
             outcome.set_result(await self._pull(image, entries, tell))
-        except EngineError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, who waits for the same pull must hear of it
             outcome.set_exception(error)
         finally:
             del self._under_way[key]

@@ -9,7 +9,6 @@ Pure. Source: kubernetes pkg/credentialprovider/keyring.go and config.go.
 from __future__ import annotations
 
 import base64
-import binascii
 import fnmatch
 import itertools
 from collections.abc import Iterable, Mapping
@@ -89,14 +88,14 @@ def _location_of(entry: Entry) -> str:
 def _decoded(secret: core.Secret, key: str) -> Mapping[str, Any]:
     try:
         return _object(base64.b64decode(secret.data.get(key, ""), validate=True))
-    except binascii.Error:
+    except ValueError:
         raise KeyringError(f"secret {secret.metadata.name}: {key} is not base64") from None
 
 
 def _object(text: bytes) -> Mapping[str, Any]:
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise KeyringError("the credentials are no JSON object")
@@ -132,7 +131,7 @@ def _credentials(given: Mapping[str, Any]) -> Credentials | None:
     if given.get("auth"):
         try:
             text = base64.b64decode(str(given["auth"]) + "==").decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII, or no UTF-8
             raise KeyringError("an entry of the credentials has an `auth` that is not base64") from None
         username, colon, password = text.rstrip("\0").partition(":")
         if not colon:

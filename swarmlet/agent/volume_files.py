@@ -6,7 +6,6 @@ Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 
 from swarmlet.agent import downward
@@ -113,5 +112,5 @@ def _mode(given: int | None) -> int:
 def _decoded(values: Mapping[str, str]) -> dict[str, bytes]:
     try:
         return {name: base64.b64decode(text) for name, text in values.items()}
-    except binascii.Error as error:
+    except ValueError as error:
         raise VolumeError(f"a value is not base64: {error}") from error

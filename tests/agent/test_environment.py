@@ -95,6 +95,18 @@ def test_a_variable_refers_to_those_before_it() -> None:
     assert made(*variables) == {"B": "$(A)", "A": "1", "C": "1$(A)"}
 
 
+def test_variables_that_double_each_other_end_before_they_fill_the_memory() -> None:
+    doubling = (EnvVar(name=f"V{number}", value=f"$(V{number - 1})" * 2) for number in range(1, 100))
+    with pytest.raises(environment.ExpansionError, match="exceeds 131072 characters"):
+        made(EnvVar(name="V0", value="x"), *doubling)
+
+
+def test_many_long_variables_end_before_they_fill_the_memory() -> None:
+    long = EnvVar(name="V", value="x" * 100_000)
+    with pytest.raises(environment.ExpansionError, match="the variables exceed"):
+        made(long, *(EnvVar(name=f"V{number}", value="$(V)") for number in range(1_000)))
+
+
 def test_keys_of_config_maps_and_secrets_become_values() -> None:
     assert made(map_key("m", "a")) == {"X": "1"}
     assert made(secret_key("s", "k")) == {"X": "hush"}

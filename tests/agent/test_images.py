@@ -6,15 +6,20 @@ import asyncio
 import base64
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 from structlog.testing import CapturingLogger
 
-from swarmlet.agent import image_access, keyring
+from swarmlet.agent import image_access, images, keyring
 from swarmlet.agent.image_access import ImageAccess, repository
 from swarmlet.agent.keyring import Entry, Keyring, KeyringError
+from swarmlet.agent.pulled_images import PulledImages
+from swarmlet.clock import SystemClock
+from swarmlet.model.container import Container
 from swarmlet.model.core import Secret
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.runtime import runtime
 from swarmlet.runtime.credentials import Credentials
 
 
@@ -87,7 +92,16 @@ def test_a_token_stands_for_name_and_password() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"[]", b"\xff", b'{"auths": 1}', b'{"auths": {"r": {"auth": "!"}}}', b'{"auths": {"r": {"auth": "YQ=="}}}'],
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"auths": 1}',
+        b'{"auths": {"r": {"auth": "!"}}}',
+        b'{"auths": {"r": {"auth": "YQ=="}}}',
+        '{"auths": {"r": {"auth": "ÄYQ="}}}'.encode(),
+        b"[" * 100_000,
+    ],
 )
 def test_what_cannot_be_read_is_said_without_its_content(text: bytes) -> None:
     with pytest.raises(KeyringError) as caught:
@@ -195,3 +209,23 @@ async def test_many_writes_at_once_leave_a_whole_file(tmp_path: Path) -> None:
     await asyncio.gather(*(access.begin(f"r.io/web{number}") for number in range(20)))
     again = ImageAccess(tmp_path / "access.json")
     assert not any(again.may_use(f"r.io/web{number}:1", "", ()) for number in range(20))
+
+
+class BrokenRuntime:
+    """It has no image, and fails in a way that nobody foresaw."""
+
+    async def image_id(self, image: str) -> str:
+        raise runtime.ImageMissingError(image)
+
+    async def pull(self, *_: object) -> str:
+        await asyncio.sleep(0)
+        raise KeyError("Id")
+
+
+async def test_a_pull_that_fails_unforeseen_is_told_to_all_that_wait_for_it(tmp_path: Path) -> None:
+    access, pulled = ImageAccess(tmp_path / "access.json"), PulledImages(None)
+    found = images.Images(cast("runtime.Runtime", BrokenRuntime()), SystemClock(), access, pulled)
+    container = Container(name="main", image="web:1")
+    fetches = (found.fetch(container, Keyring([]), lambda _: None) for _ in range(2))
+    outcomes = await asyncio.gather(*fetches, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [KeyError, KeyError]

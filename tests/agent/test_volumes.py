@@ -101,6 +101,14 @@ def test_an_update_swaps_all_files_at_once(place: Place) -> None:
     assert len([each for each in path.iterdir() if each.name.startswith("..")]) == 2
 
 
+def test_names_that_a_daemon_before_did_not_come_to_are_made(place: Place) -> None:
+    place.objects[MAP] = ConfigMap(data={"a": "1", "b": "2"})
+    folder = place.make(config_map=ConfigMapVolumeSource(name="m"))
+    (folder / "b").unlink()
+    place.make(config_map=ConfigMapVolumeSource(name="m"))
+    assert files(folder) == {"a": b"1", "b": b"2"}
+
+
 def test_an_unchanged_source_is_not_written_again(place: Place) -> None:
     place.objects[MAP] = ConfigMap(data={"a": "1"})
     path = place.make(config_map=ConfigMapVolumeSource(name="m"))
