@@ -58,13 +58,17 @@ class EngineWatch:
         by_pod: dict[str, list[runtime.Container]] = {}
         for container in await self._engine.list():
             by_pod.setdefault(container.pod.uid, []).append(container)
-        for stored in self._replica.view.pods_on(self._node_name):
+        bound = self._replica.view.pods_on(self._node_name)
+        for stored in bound:
             pod = cast("Pod", stored.object)
             found = await self._terminations.with_messages(pod, by_pod.pop(pod.metadata.uid, ()))
-            self._start(pod, found).feed(stimuli.PodChanged(pod))
+            try:
+                self._start(pod, found).feed(stimuli.PodChanged(pod))
+            except Exception:  # a bug that one Pod brings out must not take the others with it
+                log.exception("pod_not_adopted", pod=str(stored.key))
         log.info("pods_adopted", pods=len(self._workers), orphans=len(by_pod))
         self._remove_orphans([each for containers in by_pod.values() for each in containers])
-        abandoned = self._volumes.pod_uids() - set(self._workers)
+        abandoned = self._volumes.pod_uids() - {stored.object.metadata.uid for stored in bound} - set(self._workers)
         for uid in sorted(abandoned):
             await asyncio.to_thread(self._volumes.remove, uid)
         return True

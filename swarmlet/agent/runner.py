@@ -184,10 +184,10 @@ class Agent:
             await self._wake.wait()
             self._wake.clear()
             for key in sorted(self._take_dirty()):
-                if key.resource == PODS:
-                    self._sync(key)
-                else:
-                    self._refresh(key)
+                try:
+                    self._sync(key) if key.resource == PODS else self._refresh(key)
+                except Exception:  # a bug that one object brings out must not take the others with it
+                    log.exception("change_not_followed", key=str(key))
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         self._all_dirty |= not changes

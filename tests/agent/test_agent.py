@@ -8,11 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from swarmlet.agent import runner
+from swarmlet.agent.pod_machine import PodMachine
 from swarmlet.errors import InvalidError, NotFoundError
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Node, NodeSpec, Secret, Taint
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.pod import Pod
 from swarmlet.model.pod_volumes import ConfigMapVolumeSource, SecretVolumeSource, Volume
 from swarmlet.model.probes import ExecAction, Lifecycle, LifecycleHandler
 from swarmlet.runtime.runtime import ContainerSpec, LogOptions, PodIdentity, State
@@ -470,3 +473,28 @@ async def test_a_changed_image_is_rolled_into_the_running_pod(home: Home, engine
         home.change(key, containers=(msgspec.structs.replace(spec.containers[0], image="web:2"),))
         await home.until(lambda: home.restarts(key) == 1 and home.is_ready(key))
     assert home.status(key).container_statuses[0].image == "web:2"
+
+
+@pytest.mark.parametrize("is_bound_before", [True, False])
+async def test_a_pod_that_brings_out_a_bug_leaves_the_others_alone(
+    home: Home, monkeypatch: pytest.MonkeyPatch, is_bound_before: bool
+) -> None:
+    make = runner.PodMachine
+
+    def unless_odd(pod: Pod, *rest: object) -> PodMachine:
+        if pod.metadata.name == "odd":
+            raise AssertionError("nobody thought of this")
+        return make(pod, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner, "PodMachine", unless_odd)
+    kept = home.folder / "data" / "pods" / "uid-odd"
+    kept.mkdir(parents=True)
+    if is_bound_before:
+        home.bind("odd")
+    async with home.running():
+        if not is_bound_before:
+            await home.pause(1)
+            home.bind("odd")
+        web = home.bind()
+        await home.until(lambda: home.is_ready(web), 60)
+    assert kept.exists() == is_bound_before
