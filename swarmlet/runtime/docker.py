@@ -39,6 +39,8 @@ PULL_SECONDS_MAX = 1_800.0
 PULL_SILENCE_SECONDS_MAX = 120.0
 RECONNECT_SECONDS = 1.0
 EXEC_OUTPUT_BYTES_MAX = 16 * 1024
+EXEC_END_SECONDS = 0.05
+"""How often it is asked whether a command has ended whose output has."""
 EVENT_BYTES_MAX = 256 * 1024
 CHANGES = ("die", "destroy")
 CONFLICT = 409
@@ -145,7 +147,9 @@ class DockerRuntime:
                 async with execution.start() as stream:
                     while (message := await stream.read_out()) is not None:
                         output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
-                return runtime.ExecResult((await execution.inspect())["ExitCode"], output)
+                while (found := await execution.inspect())["Running"]:  # it may hear of the end later than we do
+                    await self._clock.sleep(EXEC_END_SECONDS)
+                return runtime.ExecResult(found["ExitCode"], output)
             except asyncio.CancelledError:  # also what the end of the time looks like from here
                 await asyncio.shield(self._kill_exec(execution, container_id))
                 raise

@@ -143,13 +143,15 @@ class ProcessRuntime:
             raise EngineError(f"exec: {command[0]}: {error.strerror}") from error
         try:
             async with asyncio.timeout(timeout_seconds):
-                output, _ = await child.communicate()
+                output = await _beginning(child.stdout)
+                await child.wait()
         except TimeoutError:
             raise EngineError(f"exec: {command[0]}: not done in {timeout_seconds:g} s") from None
         finally:
             if child.returncode is None:
-                os.killpg(child.pid, signal.SIGKILL)
-        return runtime.ExecResult(child.returncode or 0, output[:EXEC_OUTPUT_BYTES_MAX])
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+        return runtime.ExecResult(child.returncode or 0, output)
 
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         folders = [folder for each in container_ids if (folder := self._all().get(each)) is not None]
@@ -306,6 +308,14 @@ class ProcessRuntime:
             if not ended:
                 await self._clock.sleep(FOLLOW_SECONDS)
             lines = list(reader.read())
+
+
+async def _beginning(stream: asyncio.StreamReader | None) -> bytes:
+    """Read a stream to its end; keep what fits."""
+    output = b""
+    while stream is not None and (data := await stream.read(EXEC_OUTPUT_BYTES_MAX)):
+        output = (output + data)[:EXEC_OUTPUT_BYTES_MAX]
+    return output
 
 
 def _link_volumes(root: Path, mounts: Sequence[runtime.Mount]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import select
 import signal
 from collections.abc import AsyncIterator
@@ -189,3 +190,11 @@ async def test_nothing_runs_beside_a_process_that_has_ended(processes: ProcessRu
     await processes.stop(container.id, grace_seconds=5)
     with pytest.raises(runtime.ContainerGoneError, match="is not running"):
         await processes.exec(container.id, ("true",), timeout_seconds=10)
+
+
+async def test_of_what_a_command_says_without_end_only_the_beginning_is_kept(processes: ProcessRuntime) -> None:
+    container = await processes.start(shell(HOLD))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    done = await processes.exec(container.id, ("head", "-c", "200000000", "/dev/zero"), timeout_seconds=10)
+    assert (done.exit_code, len(done.output)) == (0, 16 * 1024)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "in KiB"
