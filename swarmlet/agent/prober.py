@@ -1,4 +1,4 @@
-"""Runs the probes of this node's containers: each in its slots, so many at a time, each within its timeout.
+"""Runs the probes of this node's containers: each in its slots, so many begun at a time, each within its timeout.
 
     prober = Prober(clock, ProbeActions(runtime, http).run, spawn)
     probes = PodProbes(prober, report, tell)        # of one Pod
@@ -23,6 +23,8 @@ from swarmlet.clock import Clock
 PROBES_AT_ONCE_MAX = 64
 EXECS_AT_ONCE_MAX = 8
 """Commands cost an engine far more than a connection costs us."""
+TURN_SECONDS_MAX = 5.0
+"""How long one counts among them: a few that hang, with long timeouts, must not keep the others from being asked."""
 
 SLACK_SECONDS = 0.01
 """How much too early a timer may ring: the slot that it rang for is not the next one."""
@@ -56,7 +58,7 @@ class Prober:
         gauge, complaints = Gauge(target.probe, target.holds), Complaints(target.probe.failure_threshold)
         await clock.sleep(wait)
         while True:
-            result = await self._ask(target)
+            result = await self._take_turn(target)
             now = clock.monotonic()
             if result.passed:
                 complaints.end()
@@ -68,13 +70,20 @@ class Prober:
                 report(target, verdict)
             await clock.sleep(next_slot(first, period, now + SLACK_SECONDS) - now)
 
+    async def _take_turn(self, target: Target) -> Result:
+        """Ask once it is the target's turn; one that takes long lets others have theirs meanwhile."""
+        async with asyncio.TaskGroup() as tasks:
+            async with self._execs if target.probe.exec is not None else self._probes:
+                asking = tasks.create_task(self._ask(target))
+                await asyncio.wait({asking}, timeout=TURN_SECONDS_MAX)
+            return await asking
+
     async def _ask(self, target: Target) -> Result:
-        async with self._execs if target.probe.exec is not None else self._probes:
-            try:
-                return await self._perform(target)
-            except Exception as error:  # a bug that one container brings out must not take the others with it
-                log.exception("probe_failed", container=target.container.name, kind=target.kind.value)
-                return Result(passed=None, message=str(error) or type(error).__name__)
+        try:
+            return await self._perform(target)
+        except Exception as error:  # a bug that one container brings out must not take the others with it
+            log.exception("probe_failed", container=target.container.name, kind=target.kind.value)
+            return Result(passed=None, message=str(error) or type(error).__name__)
 
 
 class PodProbes:

@@ -86,6 +86,16 @@ async def test_no_more_than_so_many_are_asked_at_once() -> None:
     node.close()
 
 
+async def test_probes_that_hang_do_not_keep_the_others_from_being_asked() -> None:
+    node = Node(lambda: 3_600.0)
+    probes = PodProbes(node.prober, lambda *_: None, lambda *_: None)
+    of = probe(http_get=None, exec=ExecAction(command=("sleep", "inf")), timeout_seconds=3_600)
+    probes.follow([target(f"hangs-{number}", 0, of, Kind.STARTUP) for number in range(PODS)])
+    await node.clock.sleep(PODS / prober_module.EXECS_AT_ONCE_MAX * prober_module.TURN_SECONDS_MAX)
+    assert len(node.asked) == PODS
+    node.close()
+
+
 async def test_a_probe_that_takes_longer_than_its_period_skips_slots() -> None:
     node = Node(lambda: 12.0)
     PodProbes(node.prober, lambda *_: None, lambda *_: None).follow([target("slow", 0, probe())])
