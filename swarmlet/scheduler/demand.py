@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from swarmlet.model import affinity, objects, pods
@@ -42,6 +43,11 @@ class Demand:
     ports: tuple[HostPort, ...] = ()
     owner: str = ""
     volumes: VolumeDemand | None = None
+
+    @property
+    def shape(self) -> Demand:
+        """The demand without whose it is: Pods of one shape are placed together."""
+        return self if self.volumes is None else dataclasses.replace(self, volumes=self.volumes.shape)
 
 
 def demand_of(pod: Pod) -> Demand:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,12 @@ class VolumeDemand:
     full: frozenset[str] = frozenset()
     exclusive: frozenset[str] = frozenset()
     held_once: bool = False
+
+    @property
+    def shape(self) -> VolumeDemand:
+        """What is asked of a node: the same for Pods that differ only in which claims are their own."""
+        choices = tuple(dataclasses.replace(each, claim=str(number)) for number, each in enumerate(self.choices))
+        return dataclasses.replace(self, choices=choices, exclusive=frozenset())
 
 
 def is_reached(demand: VolumeDemand, name: str, labels: Mapping[str, str]) -> bool:

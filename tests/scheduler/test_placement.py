@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarmlet.model import volumes
+from swarmlet.model.volumes import HOSTNAME
 from swarmlet.scheduler import filters, placement
 from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand, HostPort, demand_of
+from swarmlet.scheduler.volumes import Choice, VolumeDemand
 from swarmlet.store.commands import Key
 from tests.scheduler.board import Board, Options, make_node, make_pod
 
@@ -179,3 +183,55 @@ def test_a_pod_that_names_its_node_is_compared_with_no_other(monkeypatch: pytest
     answers = placement.place(requests, nodes, random.Random(1))
     assert {each.pod.name: each.node for each in answers} == {name: name for name in nodes}
     assert looks == 100
+
+
+def with_claims(count: int, *, claim: str = "", home: str = "") -> list[tuple[Key, Demand]]:
+    """Return Pods with a claim each, or all with one: open, or of a volume that lies on a node."""
+    found = []
+    for key, demand in requests_of([["cpu=100m"]] * count):
+        name = claim or key.name
+        reach = volumes.on_node({HOSTNAME: home}).required if home else None
+        asked = VolumeDemand(
+            reach=(reach,) if reach else (),
+            homes=((f"pv-{name}", home, ""),) if home else (),
+            choices=() if home else (Choice(name, is_made=True),),
+            exclusive=frozenset() if home else frozenset({name}),
+        )
+        found.append((key, dataclasses.replace(demand, volumes=asked)))
+    return found
+
+
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    seen: list[str] = []
+    real = filters.refusal
+    monkeypatch.setattr(
+        filters, "refusal", lambda every, demand, node: seen.append(node.name) or real(every, demand, node)
+    )
+    return seen
+
+
+def test_pods_that_differ_only_in_their_new_claims_are_placed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looks(monkeypatch)
+    found = placement.place(with_claims(50), nodes_of([["cpu=4", "pods=110"]] * 40), random.Random(1))
+    assert len(found) == 50
+    assert all(each.node for each in found)
+    assert len(seen) == 40 + 50, "each node once, and again the one that a Pod was placed on"
+
+
+def test_of_pods_that_share_a_new_claim_one_is_placed_and_the_others_get_no_answer_yet() -> None:
+    found = placement.place(with_claims(3, claim="one"), nodes_of([["cpu=4", "pods=110"]] * 2), random.Random(1))
+    assert [bool(each.node) for each in found] == [True]
+
+
+def test_pods_that_share_a_new_claim_are_all_refused_where_none_has_a_place() -> None:
+    found = placement.place(with_claims(3, claim="one"), nodes_of([["cordoned", "cpu=4"]]), random.Random(1))
+    assert sorted(each.pod.name for each in found) == ["p0", "p1", "p2"]
+    assert {each.refusal for each in found} == {"0/1 nodes are available: 1 cordoned."}
+
+
+def test_a_pod_whose_volume_lies_on_a_node_is_compared_with_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looks(monkeypatch)
+    nodes = nodes_of([["cpu=4", "pods=110", f"label.{HOSTNAME}=h{number}"] for number in range(40)])
+    found = placement.place(with_claims(5, home="h7"), nodes, random.Random(1))
+    assert {each.node for each in found} == {"n7"}
+    assert set(seen) == {"n7"}
