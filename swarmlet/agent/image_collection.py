@@ -112,10 +112,17 @@ class ImageCollection:
         return [name for name, at in known if familiar(name) not in used and (now - at).total_seconds() >= age_seconds]
 
     async def _everything(self, now: datetime, used: Collection[str]) -> list[tuple[str, datetime]]:
-        """Return all images of the engine; one that was not seen before counts as used until now."""
-        names = [name for image in await self._engine.images() for name in image.names]
-        self._seen = {name: now if familiar(name) in used else self._seen.get(name, now) for name in names}
-        return sorted(self._seen.items(), key=lambda item: (item[1], item[0]))
+        """Return all images of the engine that are not in use under any of their names, with each of these.
+
+        One that was not seen before counts as used until now.
+        """
+        known, idle = self._seen, list[str]()
+        self._seen = {}
+        for image in await self._engine.images():
+            is_used = any(familiar(name) in used for name in image.names)
+            self._seen |= {name: now if is_used else known.get(name, now) for name in image.names}
+            idle += () if is_used else image.names
+        return sorted(((name, self._seen[name]) for name in idle), key=lambda item: (item[1], item[0]))
 
     async def _remove_one(self, name: str) -> bool:
         try:

@@ -332,6 +332,32 @@ async def test_all_images_go_where_the_configuration_gives_them(
         assert "c:1" in engine.images, "a Pod uses it under another name"
 
 
+async def test_an_image_in_use_keeps_its_other_names(
+    home: Home, engine: Engine, pulling: ScriptedGauges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+
+    async def images() -> list[runtime.Image]:
+        return [
+            runtime.Image("1", (IMAGE, f"{IMAGE.partition(':')[0]}@sha256:1"), 1),
+            runtime.Image("2", ("a:1", "a@sha256:2"), 1),
+        ]
+
+    async def remove(name: str) -> None:
+        removed.append(name)
+
+    monkeypatch.setattr(home.runtime, "images", images)
+    monkeypatch.setattr(home.runtime, "remove_image", remove)
+    home.config = Config(image_collection=ImageCollection(images="all"))
+    key = home.bind()
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        pulling.leave("imagefs.available", 0)
+        await home.until(lambda: "a:1" in removed, 1_000)
+        await home.pause(10)
+    assert set(removed) == {"a:1", "a@sha256:2"}
+
+
 async def test_what_was_pulled_is_known_to_the_next_daemon(home: Home, engine: Engine, gauges: ScriptedGauges) -> None:
     engine.registry.add("a:1")
     home.machine = Machine(gauges=gauges, pulled_images=home.folder / "pulled-images.json")
