@@ -200,8 +200,13 @@ class Reign:
     def _settle(self, ticket: Ticket, reconciliation: Reconciliation, failed: Sequence[Outcome]) -> None:
         if failed:
             self._queue.retry(ticket)
-            level = log.error if any(each.verdict is Verdict.INVALID for each in failed) else log.debug
-            level("operations_refused", reconciler=ticket.reconciler, key=str(ticket.key), first=failed[0].message)
+            invalid = [each.message for each in failed if each.verdict is Verdict.INVALID]
+            level = log.error if invalid else log.debug
+            first = (invalid or [failed[0].message])[0]
+            level("operations_refused", reconciler=ticket.reconciler, key=str(ticket.key), first=first)
+            stored = self._replica.view.get(ticket.key) if invalid else None
+            if stored is not None:
+                self._recorder.record([events.Note(stored.object, events.WARNING, "FailedSync", first)])
             return
         self._recorder.record(reconciliation.events)
         wait = reconciliation.requeue_after_seconds

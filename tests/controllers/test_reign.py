@@ -16,7 +16,7 @@ from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
 from swarmlet.model import events, kinds, objects
 from swarmlet.model.container import Container, ResourceRequirements
-from swarmlet.model.core import ConfigMap
+from swarmlet.model.core import ConfigMap, Namespace
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.store.commands import OPERATIONS_MAX, Delete, Key
@@ -289,6 +289,7 @@ class Hoarder(Copier):
 
 async def test_a_command_that_is_too_large_fails_alone_and_ends_no_reign() -> None:
     replica, clock, hoarder, copier = FakeReplica(), VirtualClock(), Hoarder(), Copier()
+    await replica.propose([creation(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="default")))])
     journal = events.Journal(component="test", host="", rng=random.Random(1))
     reign = Reign([hoarder, copier], replica=replica, clock=clock, recorder=Recorder(replica, clock, journal))
     task = asyncio.create_task(reign.run())
@@ -298,4 +299,6 @@ async def test_a_command_that_is_too_large_fails_alone_and_ends_no_reign() -> No
     assert not task.done()
     assert [stored.key.name for stored in replica.view.list("configmaps")] == ["a", "b"]
     assert 2 <= hoarder.calls <= 30
+    [told] = [stored.object for stored in replica.view.list("events") if stored.object.reason == "FailedSync"]
+    assert (told.involved_object.name, told.message) == ("a", "split it")
     task.cancel()
