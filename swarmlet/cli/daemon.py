@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from swarmlet.config import Config
     from swarmlet.identity.state import NodeState
 
+THREADS_MAX = 64
+"""Of what blocks. Pods mount what may not answer (a file server that is gone), and each call to it keeps a thread: with
+Python's four and one a core, a few such Pods would keep the daemon from all others, and from answering its clients."""
 UNIT = "swarmlet.service"
 UNIT_FOLDERS = (
     "/etc/systemd/system",
@@ -195,9 +198,12 @@ def _run_daemon(config: Config) -> None:
 
 def _run(main: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop where it is installed."""
+    from concurrent.futures import ThreadPoolExecutor
+
     try:
         loop_factory = importlib.import_module("uvloop").new_event_loop
     except ImportError:
         loop_factory = None
     with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS_MAX, "worker"))
         return runner.run(main)
