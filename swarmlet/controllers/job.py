@@ -6,6 +6,7 @@ end is lost and none counted twice. Source: kubernetes pkg/controller/job and tt
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -231,7 +232,7 @@ class _Work:
     def _tries(self, missing: int, tally: Tally) -> Iterator[tuple[int, Attempt]]:
         """Yield which indexes are to be tried now; those that have to wait are passed over."""
         if self._job.spec.completion_mode != batch.INDEXED:
-            yield from [(NO_INDEX, Attempt())] * missing
+            yield from itertools.repeat((NO_INDEX, Attempt()), missing)
             return
         busy = tally.completed | tally.failed_indexes | self._busy_indexes()
         for index in range(self._job.spec.completions or 0):

@@ -5,6 +5,7 @@ Source: kubernetes pkg/controller/replicaset and controller_utils.go (ActivePods
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -119,14 +120,14 @@ class _Work:
     def balance(self, rng: random.Random) -> None:
         """Make the Pods that are missing, or remove those that are too many."""
         missing = rollout.size(self._replica_set) - len(self._pods)
-        places: Sequence[str] = [""] * missing
+        places: Sequence[str] = [""] * min(missing, BURST_PODS)
         if missing > 0 and singletons.asks_for_single(self._replica_set.spec.template):
             places = single_places(self._view, self._replica_set)[:missing]
         self._more = abs(missing) > BURST_PODS
         if missing < 0:
             self._remove(min(-missing, BURST_PODS))
         elif missing > 0 and claims.accepts_new_objects(self._view, self._stored.key.namespace):
-            self._make(places[:BURST_PODS], rng)
+            self._make(places, rng)
 
     def _make(self, given_names: Sequence[str], rng: random.Random) -> None:
         for name in given_names:
@@ -231,7 +232,7 @@ def _adopters(orphan: Stored, view: View) -> list[Key]:
 
 
 def single_places(view: View, replica_set: ReplicaSet) -> list[str]:
-    """Return the names of the strict singletons that may be made now.
+    """Return the names of the strict singletons that may be made now, as many as a step makes at most.
 
     The name is the place: who makes one twice, because a former leader's write came late or two ReplicaSets of one
     Deployment want it, finds the name taken. Those of the same selector take places too while they are about to go:
@@ -245,8 +246,8 @@ def single_places(view: View, replica_set: ReplicaSet) -> list[str]:
     everyone = (cast("Pod", each.object) for each in view.list(PODS, namespace))
     occupied = sum(singletons.occupies(pod) and selects(pod.metadata.labels) for pod in everyone)
     wanted = (names.numbered(f"{key.name if key else replica_set.metadata.name}-single", n) for n in range(size))
-    free = [name for name in wanted if view.get(Key(PODS, namespace, name)) is None]
-    return free[: max(0, size - occupied)]
+    free = (name for name in wanted if view.get(Key(PODS, namespace, name)) is None)
+    return list(itertools.islice(free, min(max(0, size - occupied), BURST_PODS)))
 
 
 def new_pod(replica_set: ReplicaSet, now: datetime, rng: random.Random, *, name: str = "") -> Pod:

@@ -119,7 +119,7 @@ class _Step:
         current = history.get(self._stateful_set.status.current_revision) or update
         plan = statefulset_rollout.plan(self._stateful_set, self._present, update.metadata.name, self._work.now)
         self._more = plan.is_full
-        late = self._claims.keep_policy({*members.ordinals(self._stateful_set), *self._present}, self._present)
+        late = self._claims.keep_policy({*plan.make, *self._present}, self._present)
         for pod in plan.failed:
             self._recreate(pod)
         for pod in plan.remove:
