@@ -5,6 +5,7 @@ Source: kubernetes pkg/volume/volume_linux.go (SetVolumeOwnership).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -19,20 +20,31 @@ def mode_for_group(mode: int, *, is_folder: bool, read_only: bool) -> int:
     return mode | (READABLE_BITS if read_only else WRITABLE_BITS) | (FOLDER_BITS if is_folder else 0)
 
 
-def give(path: Path, group: int, *, read_only: bool = False) -> None:
-    """Give one folder or file to a group; a symbolic link's own, and not where it leads."""
-    os.chown(path, -1, group, follow_symlinks=False)
-    found = path.lstat().st_mode
-    if not stat.S_ISLNK(found):
-        is_folder = stat.S_ISDIR(found)
-        path.chmod(mode_for_group(stat.S_IMODE(found), is_folder=is_folder, read_only=read_only))
+def give(path: Path | str, group: int, *, read_only: bool = False, folder: int | None = None) -> None:
+    """Give one folder or file, seen from the descriptor `folder` where that is given, to a group.
+
+    Of a symbolic link it is the link's own, and not where it leads, though somebody puts it there at this moment.
+    """
+    os.chown(path, -1, group, dir_fd=folder, follow_symlinks=False)
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        found = os.fstat(descriptor).st_mode
+        if not stat.S_ISLNK(found):
+            mode = mode_for_group(stat.S_IMODE(found), is_folder=stat.S_ISDIR(found), read_only=read_only)
+            Path(f"/proc/self/fd/{descriptor}").chmod(mode)
+    finally:
+        os.close(descriptor)
 
 
 def give_all(root: Path, group: int, *, always: bool) -> None:
-    """Give a folder and all that is in it to a group; not `always`: only where the folder itself is another's."""
+    """Give a folder and all that is in it to a group; not `always`: only where the folder itself is another's.
+
+    Others may be at work in it (a claim that two Pods mount), so it is walked by descriptors and not by paths.
+    """
     if not always and root.stat().st_gid == group and root.stat().st_mode & FOLDER_BITS == FOLDER_BITS:
         return
-    for folder, names, files in os.walk(root, topdown=False):
+    for _, names, files, folder in os.fwalk(root, topdown=False):
         for name in (*names, *files):
-            give(Path(folder, name), group)
+            with contextlib.suppress(FileNotFoundError):  # it is gone by now
+                give(name, group, folder=folder)
     give(root, group)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent import mounts, sub_paths
+from swarmlet.agent import mounts, ownership, sub_paths
 from swarmlet.agent.volume_errors import VolumeError
 from swarmlet.agent.volumes import Volumes
 from swarmlet.model import kinds
@@ -252,6 +252,28 @@ def test_volumes_belong_to_the_pods_group(place: Place) -> None:
     file = place.make(pod) / "a"
     assert file.stat().st_gid == GROUP
     assert file.stat().st_mode & 0o777 == 0o440
+
+
+@needs_root
+def test_a_link_put_in_a_files_place_leads_no_right_out_of_the_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "shadow"
+    outside.touch(mode=0o600)
+    volume = tmp_path / "volume"
+    (volume / "inner").mkdir(parents=True)
+    (volume / "inner" / "file").touch()
+    mode_for_group = ownership.mode_for_group
+
+    def and_exchange(mode: int, *, is_folder: bool, read_only: bool) -> int:
+        (volume / "inner" / "file").unlink(missing_ok=True)
+        (volume / "inner" / "file").symlink_to(outside)
+        return mode_for_group(mode, is_folder=is_folder, read_only=read_only)
+
+    monkeypatch.setattr(ownership, "mode_for_group", and_exchange)
+    ownership.give_all(volume, GROUP, always=True)
+    assert (outside.stat().st_mode & 0o777, outside.stat().st_gid) == (0o600, os.getegid())
+    assert (volume / "inner").stat().st_gid == GROUP
 
 
 @needs_root
