@@ -61,6 +61,11 @@ def options_of(document: dict[str, Any], query: dict[str, str]) -> DeleteOptions
         options = msgspec.convert(known, DeleteOptions)
     except msgspec.ValidationError as error:
         raise CallerError(f"DeleteOptions: {error}") from error
+    if (options.grace_period_seconds or 0) > GRACE_SECONDS_MAX:
+        raise InvalidError(
+            f"DeleteOptions is invalid: gracePeriodSeconds: Invalid value: {options.grace_period_seconds}: "
+            f"must be less than or equal to {GRACE_SECONDS_MAX}"
+        )
     if options.propagation_policy not in (None, *_POLICY_FINALIZER):
         raise InvalidError(
             f'DeleteOptions is invalid: propagationPolicy: Unsupported value: "{options.propagation_policy}": '

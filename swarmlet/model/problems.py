@@ -20,6 +20,8 @@ from swarmlet.errors import InvalidError
 from swarmlet.model.meta import Object
 
 CAUSES_MAX = 100
+SECONDS_MAX = 2**31 - 1
+"""Of any time that a user gives: 68 years. A date after the year 9999 is none."""
 VALUE_SHOWN_MAX = 400
 
 Item = TypeVar("Item")
@@ -102,6 +104,16 @@ class Place:
         """Check a number that may be zero or absent."""
         if value is not None and value < 0:
             self.invalid(value, "must be greater than or equal to 0")
+
+    def seconds(self, value: int | None) -> None:
+        """Check a time that may be zero or absent."""
+        self.not_negative(value)
+        self.not_endless(value)
+
+    def not_endless(self, seconds: int | None) -> None:
+        """Check that a time leads to a date."""
+        if seconds is not None and seconds > SECONDS_MAX:
+            self.invalid(seconds, f"must be less than or equal to {SECONDS_MAX}")
 
     def one_of(self, value: str, supported: Sequence[str]) -> None:
         """Check a value that must be one of the known ones."""

@@ -378,3 +378,10 @@ async def test_a_manifest_with_tolerations_of_its_own_can_be_applied_again(api: 
     patch = {"spec": {"tolerations": document["spec"]["tolerations"]}}
     code, patched = await api.read("PATCH", f"{PODS}/p1", json=patch, headers=STRATEGIC)
     assert (code, patched) == (200, created)
+
+
+async def test_a_grace_that_leads_to_no_date_is_refused(api: Api) -> None:
+    await api.read("POST", PODS, json=pod("p1", "a"))
+    code, refused = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 2**62})
+    assert code == 422
+    assert "gracePeriodSeconds: Invalid value: 4611686018427387904: must be less than" in refused["message"]

@@ -103,6 +103,7 @@ def indexed(**spec: Any) -> dict[str, Any]:
         (job(parallelism=-1), "spec.parallelism", "Invalid value: -1: must be greater than or equal to 0"),
         (job(completions=-1), "spec.completions", "Invalid value: -1: must be greater than or equal to 0"),
         (job(backoffLimit=-1), "spec.backoffLimit", "Invalid value: -1: must be greater than or equal to 0"),
+        (job(activeDeadlineSeconds=2**31), "spec.activeDeadlineSeconds", "must be less than or equal to 2147483647"),
         (job(activeDeadlineSeconds=-1), "spec.activeDeadlineSeconds", "Invalid value: -1: must be greater than"),
         (job(ttlSecondsAfterFinished=-1), "spec.ttlSecondsAfterFinished", "Invalid value: -1: must be greater than"),
         (
@@ -239,6 +240,7 @@ def test_a_job_that_breaks_a_rule_is_refused_by_field(document: dict[str, Any], 
         (cron_job(timeZone=""), "spec.timeZone", "timeZone must be nil or non-empty string"),
         (cron_job(timeZone="Local"), "spec.timeZone", "timeZone must be an explicit time zone"),
         (cron_job(timeZone="Mars/Base"), "spec.timeZone", "unknown time zone Mars/Base"),
+        (cron_job(startingDeadlineSeconds=2**31), "spec.startingDeadlineSeconds", "less than or equal to 2147483647"),
         (cron_job(startingDeadlineSeconds=-1), "spec.startingDeadlineSeconds", "must be greater than or equal to 0"),
         (cron_job(concurrencyPolicy="Often"), "spec.concurrencyPolicy", 'Unsupported value: "Often"'),
         (

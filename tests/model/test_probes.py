@@ -84,6 +84,11 @@ def test_what_kubernetes_takes_is_taken_whole(container: dict[str, Any]) -> None
             "must not be set for readinessProbes",
         ),
         (
+            {"livenessProbe": GET | {"terminationGracePeriodSeconds": 2**31}},
+            "livenessProbe.terminationGracePeriodSeconds",
+            "less than or equal to 2147483647",
+        ),
+        (
             {"livenessProbe": GET | {"terminationGracePeriodSeconds": 0}},
             "livenessProbe.terminationGracePeriodSeconds",
             "must be greater than 0",

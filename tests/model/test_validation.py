@@ -226,6 +226,8 @@ POD_RULES = [
     ("spec.tolerations.0.operator", "Exists", "spec.tolerations[0].operator", "value must be empty"),
     ("spec.tolerations.0.key", "", "spec.tolerations[0].operator", "operator must be Exists when `key` is empty"),
     ("spec.tolerations.0.effect", "NoSchedule", "spec.tolerations[0].effect", "must be 'NoExecute'"),
+    ("spec.tolerations.0.tolerationSeconds", 2**31, "spec.tolerations[0].tolerationSeconds", "must be less than or"),
+    ("spec.terminationGracePeriodSeconds", 2**31, "spec.terminationGracePeriodSeconds", "must be less than or equal"),
     ("spec.tolerations.0.effect", "x", "spec.tolerations[0].effect", ""),
 ]
 

@@ -51,6 +51,7 @@ def job_spec(spec: batch.JobSpec, place: Place) -> None:
     """Check what a Job and a CronJob's template of Jobs have in common."""
     for name in _COUNTS:
         place.field(_wire(name)).not_negative(getattr(spec, name))
+    place.field("activeDeadlineSeconds").not_endless(spec.active_deadline_seconds)
     if spec.max_failed_indexes is not None and spec.backoff_limit_per_index is None:
         place.field("backoffLimitPerIndex").required("when maxFailedIndexes is specified")
     if spec.completion_mode is not None:

@@ -21,7 +21,7 @@ def cron_job(value: batch.CronJob, problems: Problems) -> None:
         )
     zone = _zone(spec.time_zone, place.field("timeZone"))
     _schedule(spec.schedule, zone, place.field("schedule"))
-    place.field("startingDeadlineSeconds").not_negative(spec.starting_deadline_seconds)
+    place.field("startingDeadlineSeconds").seconds(spec.starting_deadline_seconds)
     place.field("concurrencyPolicy").one_of(spec.concurrency_policy, CONCURRENCY_POLICIES)
     place.field("successfulJobsHistoryLimit").not_negative(spec.successful_jobs_history_limit)
     place.field("failedJobsHistoryLimit").not_negative(spec.failed_jobs_history_limit)

@@ -70,7 +70,7 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     volume_names = volumes.volumes(spec.volumes, place.field("volumes"))
     _containers(spec, place, volume_names)
     place.field("restartPolicy").one_of(spec.restart_policy, RESTART_POLICIES)
-    place.field("terminationGracePeriodSeconds").not_negative(spec.termination_grace_period_seconds)
+    place.field("terminationGracePeriodSeconds").seconds(spec.termination_grace_period_seconds)
     probes.active_deadline(spec.active_deadline_seconds, place.field("activeDeadlineSeconds"))
     meta.label_map(spec.node_selector, place.field("nodeSelector"))
     if spec.node_name:
@@ -120,6 +120,7 @@ def _tolerations(tolerations: Sequence[model.Toleration], place: Place) -> None:
         _toleration_value(toleration, inner)
         if toleration.effect:
             inner.field("effect").one_of(toleration.effect, TOLERATION_EFFECTS)
+        inner.field("tolerationSeconds").not_endless(toleration.toleration_seconds)
         if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
             inner.field("effect").invalid(
                 toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"

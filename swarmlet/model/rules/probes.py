@@ -92,6 +92,7 @@ def _probe(probe: Probe, place: Place, *, is_readiness: bool) -> None:
         place.field("terminationGracePeriodSeconds").invalid(grace, "must not be set for readinessProbes")
     elif grace is not None and grace <= 0:
         place.field("terminationGracePeriodSeconds").invalid(grace, "must be greater than 0")
+    place.field("terminationGracePeriodSeconds").not_endless(grace)
     if not is_readiness and probe.success_threshold != 1:
         place.field("successThreshold").invalid(probe.success_threshold, "must be 1")
 
