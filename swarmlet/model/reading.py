@@ -101,7 +101,8 @@ def _object(definition: str, struct: type[ApiStruct] | None) -> Reader:
 
 
 def _is_harmless(name: str, value: Any) -> bool:
-    return not value or HARMLESS.get(name) == value
+    usual = HARMLESS.get(name)
+    return usual == value or (not value and usual is not True)
 
 
 def _of_schema(part: schema.Schema, struct: type[ApiStruct] | None) -> Reader:

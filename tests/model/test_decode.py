@@ -62,6 +62,14 @@ def test_an_unsupported_field_warns_and_is_no_error_even_strictly():
     decoded.raise_if_unknown()
 
 
+def test_what_is_switched_off_and_stays_on_is_told():
+    document = deployment()
+    document["spec"]["template"]["spec"]["hostUsers"] = False
+    assert decode.decode(kinds.DEPLOYMENT, document).unsupported_fields == ("spec.template.spec.hostUsers",)
+    document["spec"]["template"]["spec"]["hostUsers"] = True
+    assert decode.decode(kinds.DEPLOYMENT, document).warnings() == ()
+
+
 def test_what_kubernetes_fills_in_itself_is_ignored_without_a_word():
     document = deployment({"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"})
     document["spec"]["template"]["spec"] |= {"dnsPolicy": "ClusterFirst", "securityContext": {}, "affinity": None}
