@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -82,7 +83,12 @@ class Cluster:
         """Start `swarmlet` as a process of its own, for what does not end by itself."""
         argv = [sys.executable, "-c", "from swarmlet.cli import main; main()", *arguments]
         env = dict(os.environ, SWARMLET_SOCKET=str(self.socket))
-        return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # Who runs these tests in the background has SIGINT ignored, and processes inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def do(self, action: Callable[[], T]) -> T:
         """Do something to the store, where the server runs."""
