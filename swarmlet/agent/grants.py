@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -59,9 +60,8 @@ class Grants:
 
     def adopt(self, pod: Pod, containers: Iterable[runtime.Container]) -> None:
         """Take in which devices the containers hold that were found of a Pod."""
-        inits = {each.name for each in pod.spec.init_containers if not pods.is_sidecar(each)}
         for each in sorted(containers, key=lambda container: container.attempt):
-            self._ledger.restore(pod.metadata.uid, each.name, each.devices, is_init=each.name in inits)
+            self._ledger.restore(pod.metadata.uid, each.name, each.devices)
 
     def with_devices(self, node: core.Node) -> core.Node:
         """Return the Node with the devices that it has for Pods: none where the runtime hands out none."""
@@ -129,8 +129,8 @@ class Grants:
         return found
 
     def _devices(self, pod: Pod, container: Container) -> Devices:
-        is_init = container in pod.spec.init_containers and not pods.is_sidecar(container)
-        units = self._ledger.take(pod.metadata.uid, container, is_init=is_init, active=self._active())
+        done = _done_before(pod, container)
+        units = self._ledger.take(pod.metadata.uid, container, done=done, active=self._active())
         return self._ledger.of(units)
 
     async def _network(self, pod: Pod) -> runtime.PodNetwork:
@@ -147,6 +147,12 @@ class Grants:
         field = "initContainers" if container in pod.spec.init_containers else "containers"
         where = f"spec.{field}{{{container.name}}}"
         self._tell(events.Note(pod, events.WARNING, "IgnoredByRuntime", message, where))
+
+
+def _done_before(pod: Pod, container: Container) -> set[str]:
+    """Return the init containers that have ended when a container's turn comes: those before it, sidecars aside."""
+    before = itertools.takewhile(lambda each: each.name != container.name, pod.spec.init_containers)
+    return {each.name for each in before if not pods.is_sidecar(each)}
 
 
 def _read_profile(folder: Path, name: str) -> str:

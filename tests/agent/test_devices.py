@@ -28,8 +28,8 @@ def asking(name: str = "c", **counts: str) -> Container:
     return Container(name=name, resources=ResourceRequirements(limits=limits))
 
 
-def take(of: Ledger, uid: str, container: Container, *, is_init: bool = False, active: str = "abc") -> list[str]:
-    return [unit for _, unit in of.take(uid, container, is_init=is_init, active=active)]
+def take(of: Ledger, uid: str, container: Container, *, done: str = "", active: str = "abc") -> list[str]:
+    return [unit for _, unit in of.take(uid, container, done=done.split(), active=active)]
 
 
 def test_what_is_there_is_counted() -> None:
@@ -58,32 +58,40 @@ def test_what_pods_that_are_gone_had_is_free() -> None:
 
 def test_what_an_init_container_had_is_free_for_the_others_of_its_pod() -> None:
     of = ledger()
-    take(of, "a", asking("init", gpu="2"), is_init=True)
+    take(of, "a", asking("init", gpu="2"))
     with pytest.raises(DevicesTakenError):
         take(of, "b", asking(gpu="1"))
-    assert take(of, "a", asking("main", gpu="2")) == ["0", "1"]
+    assert take(of, "a", asking("main", gpu="2"), done="init") == ["0", "1"]
     with pytest.raises(DevicesTakenError):
-        take(of, "a", asking("other", gpu="1"))
+        take(of, "a", asking("other", gpu="1"), done="init")
+
+
+def test_what_others_of_its_pod_hold_still_is_not_free() -> None:
+    of = ledger()
+    take(of, "a", asking("init", gpu="2"))
+    with pytest.raises(DevicesTakenError):
+        take(of, "a", asking("side", gpu="1"))
+    assert take(of, "a", asking("init", gpu="2")) == ["0", "1"]
 
 
 def test_a_restarted_daemon_knows_who_has_what() -> None:
     of = ledger()
-    of.restore("a", "c", ((GPU, "1"),), is_init=False)
+    of.restore("a", "c", ((GPU, "1"),))
     assert take(of, "b", asking(gpu="1")) == ["0"]
     assert take(of, "a", asking(gpu="1")) == ["1"]
 
 
 def test_a_unit_that_is_no_more_is_not_given_again() -> None:
     of = ledger()
-    of.restore("a", "c", ((GPU, "7"),), is_init=False)
+    of.restore("a", "c", ((GPU, "7"),))
     assert take(of, "a", asking(gpu="1")) == ["0"]
 
 
 def test_what_is_no_device_of_this_machine_is_not_there() -> None:
     strange = Container(name="c", resources=ResourceRequirements(limits={"example.com/strange": "1"}))
     with pytest.raises(DevicesTakenError, match="Available: 0"):
-        ledger().take("a", strange, is_init=False, active="a")
-    assert ledger().take("a", Container(name="c"), is_init=False, active="a") == ()
+        ledger().take("a", strange, done=(), active="a")
+    assert ledger().take("a", Container(name="c"), done=(), active="a") == ()
 
 
 def test_units_are_files_or_a_drivers() -> None:

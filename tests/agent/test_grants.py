@@ -28,6 +28,7 @@ from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 
 FUSE = "example.com/fuse"
+FUSE_ASKED = ResourceRequirements(limits={FUSE: "1"})
 DEVICES = {FUSE: DeviceClass(paths=("/dev/null",), count=1)}
 
 
@@ -212,6 +213,23 @@ def pull_secret(home: Home, name: str, username: str, password: str) -> None:
         metadata=ObjectMeta(name=name, namespace="default"), type="kubernetes.io/dockerconfigjson", data=data
     )
     home.put(Key(kinds.SECRET.resource, "default", name), secret)
+
+
+async def test_a_sidecar_that_restarts_takes_nothing_from_the_init_container_beside_it(
+    make_home: Callable[..., Home], engine: Engine
+) -> None:
+    home = make_home(devices={FUSE: DeviceClass(paths=("/dev/null",), count=2)})
+    side = Container(name="side", image=IMAGE, resources=FUSE_ASKED, restart_policy="Always")
+    init = Container(name="init", image=IMAGE, resources=FUSE_ASKED)
+    home.bind(init_containers=(side, init))
+    async with home.running():
+        await home.until(lambda: bool(engine.running("init")))
+        engine.kill(engine.running("side")[0].id)
+        await home.until(lambda: bool(engine.running("side")))
+        other = home.bind("other", containers=[Container(name="main", image=IMAGE, resources=FUSE_ASKED)])
+        await home.until(lambda: home.waiting(other) == "CreateContainerConfigError")
+    held = [each.devices for each in engine.running() if each.devices]
+    assert sorted(held) == [((FUSE, "0"),), ((FUSE, "1"),)]
 
 
 def private(policy: str = "IfNotPresent") -> Container:
