@@ -25,6 +25,7 @@ CONTAINER_LABEL = "io.swarmlet/container"
 ATTEMPT_LABEL = "io.swarmlet/attempt"
 SPEC_HASH_LABEL = "io.swarmlet/spec-hash"
 STRICT_LABEL = "io.swarmlet/strict"
+STRICT = "true"
 DEVICES_LABEL = "io.swarmlet/devices"
 """Which units of which resources it was given, as a JSON list of pairs."""
 
@@ -47,7 +48,7 @@ def container_name(spec: runtime.ContainerSpec) -> str:
 
 def labels(spec: runtime.ContainerSpec, owner: Mapping[str, str]) -> dict[str, str]:
     """Return the labels by which the container is found again."""
-    strict = {STRICT_LABEL: "true"} if spec.strict else {}
+    strict = {STRICT_LABEL: STRICT} if spec.strict else {}
     return {
         **owner,
         **strict,
@@ -202,7 +203,7 @@ def _identity(container_id: str, found: Mapping[str, str]) -> dict[str, Any]:
         "name": found.get(CONTAINER_LABEL, ""),
         "attempt": int(attempt) if attempt.isdigit() else 0,
         "spec_hash": found.get(SPEC_HASH_LABEL, ""),
-        "strict": STRICT_LABEL in found,
+        "strict": found.get(STRICT_LABEL) == STRICT,
         "devices": _devices(found.get(DEVICES_LABEL, "")),
     }
 

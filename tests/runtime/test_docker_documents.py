@@ -35,6 +35,13 @@ def test_an_image_cannot_say_which_devices_its_containers_hold() -> None:
     assert document()["Labels"][docker_documents.DEVICES_LABEL] == "[]"
 
 
+@pytest.mark.parametrize(("of_image", "strict"), [({}, True), ({"io.swarmlet/strict": ""}, False)])
+def test_only_what_is_marked_as_one_is_a_strict_singleton(of_image: dict[str, str], strict: bool) -> None:
+    labels = docker_documents.labels(ContainerSpec(pod=POD, name="main", strict=strict), OWNER)
+    event = {"Actor": {"ID": "x", "Attributes": of_image | labels}, "time": 1_700_000_000}
+    assert docker_documents.from_event(event, runtime.State.EXITED).strict == strict
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[["a"]]', '{"a": "b"}'])
 def test_a_label_that_tells_no_devices_stops_nobody_from_reading_the_container(text: str) -> None:
     labels = docker_documents.labels(ContainerSpec(pod=POD, name="main"), OWNER) | {
