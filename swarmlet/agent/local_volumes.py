@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from swarmlet.agent import empty_dirs, host_paths, ownership, trees
+from swarmlet import trees
+from swarmlet.agent import empty_dirs, host_paths, ownership
 from swarmlet.agent.downward import Find
 from swarmlet.agent.volume_errors import VolumeError
 from swarmlet.model import affinity, kinds, storage, volumes

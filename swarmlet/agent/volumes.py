@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from swarmlet import trees
 from swarmlet.agent import (
     atomic_files,
     downward,
@@ -20,7 +21,6 @@ from swarmlet.agent import (
     local_volumes,
     mounts,
     sub_paths,
-    trees,
     volume_files,
 )
 from swarmlet.agent.downward import Find

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from pathlib import Path
 
 import structlog
 
+from swarmlet import trees
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError
@@ -48,7 +49,8 @@ async def choose(config: Config, *, cluster_id: str, node_id: str, clock: Clock)
 def forget(data_dir: Path) -> None:
     """Remove what the choice and the plain processes have left in a data folder: this machine runs no Pods any more."""
     (data_dir / CHOICE_FILE).unlink(missing_ok=True)
-    shutil.rmtree(data_dir / CONTAINERS_FOLDER, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        trees.remove(data_dir / CONTAINERS_FOLDER)
 
 
 async def _found(docker: DockerRuntime) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from swarmlet import trees
 from swarmlet.runtime import runtime, shim
 from swarmlet.runtime.runtime import Container, ContainerSpec, State
 
@@ -155,8 +156,9 @@ class Folder:
         return None
 
     def remove(self) -> None:
-        """Remove the folder and what is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder and what is in it, which the process may have made as deep as it liked."""
+        with contextlib.suppress(OSError):
+            trees.remove(self.path)
 
 
 class LogReader:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent import empty_dirs, trees
+from swarmlet import trees
+from swarmlet.agent import empty_dirs
 
 LEVELS = 1_500
 NAME = "folder"

@@ -16,7 +16,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import loopback, runtime, shim
 from swarmlet.runtime.process import ProcessRuntime
-from swarmlet.runtime.process_folder import LogReader
+from swarmlet.runtime.process_folder import Folder, LogReader
 from swarmlet.runtime.runtime import ContainerSpec, LogOptions, Mount, State
 from tests.contract.runtime_contract import HOLD, shell
 
@@ -100,6 +100,20 @@ async def test_the_working_directory_is_the_pods_own_where_it_has_it(processes: 
     mounts = (Mount(str(tmp_path), "/data"),)
     assert (await output(processes, shell("pwd -P", working_dir="/data", mounts=mounts))).strip() == bytes(tmp_path)
     assert await output(processes, shell("pwd -P", working_dir="/usr/bin")) == b"/usr/bin\n"
+
+
+def test_what_a_process_has_filled_is_removed_however_deep_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "container"
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        for _ in range(1_100):
+            Path("folder").mkdir()
+            os.chdir("folder")
+    Folder(folder).remove()
+    assert not folder.exists()
 
 
 async def test_what_a_process_leaves_behind_ends_with_it(processes: ProcessRuntime) -> None:
