@@ -66,6 +66,11 @@ class PodMachine:
         return self.is_gone or objects.is_terminating(self.pod)
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether the node gives the Pod up: past its deadline, or evicted."""
+        return self._failure is not None
+
+    @property
     def pod_ip(self) -> str:
         if self.pod.spec.host_network:
             return self._settings.host_ip

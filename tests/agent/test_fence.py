@@ -208,6 +208,19 @@ async def test_one_that_waits_for_a_lease_can_be_deleted(home: Home, engine: Eng
         assert engine.starts == 0
 
 
+@pytest.mark.parametrize("names", [("main",), ("main", "side")], ids=["container", "sandbox"])
+async def test_one_that_waits_for_a_lease_can_miss_its_deadline(
+    home: Home, engine: Engine, names: tuple[str, ...]
+) -> None:
+    home.leases = False
+    async with home.running():
+        containers = [Container(name=name, image=IMAGE) for name in names]
+        key = bind(home, containers=containers, active_deadline_seconds=10)
+        assert 9 < await home.until(lambda: home.status(key).phase == "Failed", seconds=30) < 12
+    assert home.status(key).reason == "DeadlineExceeded"
+    assert engine.starts == 0
+
+
 async def test_a_sandbox_and_all_containers_are_killed(home: Home, engine: Engine) -> None:
     containers = [Container(name="main", image=IMAGE), Container(name="side", image=IMAGE)]
     async with home.running():
