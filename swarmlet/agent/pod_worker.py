@@ -177,9 +177,10 @@ class PodWorker:
 
     def _is_unwanted(self) -> bool:
         """Whether the Pod is given up, to end or gone; that by the store: the machine may not have been told yet."""
+        if self.machine.is_given_up:
+            return True
         pod = self._tools.find(self.key)
-        is_gone = pod is None or pod.metadata.uid != self.uid
-        return is_gone or self.machine.is_given_up or objects.is_terminating(pod)
+        return pod is None or pod.metadata.uid != self.uid or objects.is_terminating(pod)
 
     async def _stop(self, instruction: stimuli.StopContainer) -> runtime.Container:
         """Run preStop, ask to end, kill: all within the grace period."""
