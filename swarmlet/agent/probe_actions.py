@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
-from grpclib import GRPCError
-from grpclib.const import Status as GrpcStatus
-from grpclib.exceptions import ProtocolError, StreamTerminatedError
 
-from swarmlet.agent import environment, grpc_health, http_calls
+from swarmlet.agent import environment, http_calls
 from swarmlet.agent.http_calls import HttpCalls
 from swarmlet.agent.probing import Target
 from swarmlet.errors import SwarmletError
@@ -106,6 +103,8 @@ async def _connect(action: TCPSocketAction, target: Target, seconds: float) -> R
 
 
 async def _health(action: GRPCAction, target: Target, seconds: float) -> Result:
+    from swarmlet.agent import grpc_health  # noqa: PLC0415  grpclib is large, and few Pods have such a probe
+
     where = http_calls.address(target.pod_ip, action.port)
     late = f'timeout: failed to connect service "{where}" within {seconds:g}s: context deadline exceeded'
     try:
@@ -113,14 +112,12 @@ async def _health(action: GRPCAction, target: Target, seconds: float) -> Result:
             status = await grpc_health.check(target.pod_ip, action.port, action.service, timeout_seconds=seconds)
     except TimeoutError:
         return Result(passed=False, message=late)
-    except GRPCError as error:
-        if error.status is GrpcStatus.UNIMPLEMENTED:
+    except grpc_health.RefusedError as error:
+        if error.status == "UNIMPLEMENTED":
             told = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
-            return Result(passed=False, message=f"error: {told}: {error.message or ''}")
-        return Result(
-            passed=False, message=f"error: health rpc probe failed: {error.status.name}: {error.message or ''}"
-        )
-    except (OSError, ValueError, StreamTerminatedError, ProtocolError) as error:  # what speaks no HTTP/2 hangs up
+            return Result(passed=False, message=f"error: {told}: {error}")
+        return Result(passed=False, message=f"error: health rpc probe failed: {error.status}: {error}")
+    except (OSError, ValueError) as error:
         return Result(passed=False, message=f'error: failed to connect service at "{where}": {_told(error)}')
     if status is grpc_health.Status.SERVING:
         return Result(passed=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -223,6 +225,13 @@ async def test_a_grpc_server_is_asked_for_its_health(free_port: int, service: st
     async with grpc_server(free_port, [Health(statuses)]):
         result = await ask(probe(http_get=None, grpc=GRPCAction(port=free_port, service=service)))
     assert result == Result(passed, message)
+
+
+@pytest.mark.slow
+def test_a_daemon_that_has_asked_none_has_not_imported_grpc() -> None:
+    script = "import sys, swarmlet.daemon; print([name for name in ('grpclib', 'h2') if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert printed == "[]\n"
 
 
 async def test_a_grpc_server_that_does_not_know_the_protocol_fails(free_port: int) -> None:
