@@ -82,7 +82,7 @@ class Agent:
         self._pulled = pulled_images.PulledImages(machine.pulled_images)
         self._images = images.Images(runtime, clock, ImageAccess(config.data_dir / IMAGE_ACCESS_FILE), self._pulled)
         self._http = HttpCalls()
-        self._terminations = Terminations(runtime, volumes)
+        self._terminations = Terminations(runtime, lambda: self._reporter.info, volumes)
         self._volumes = volumes
         self._writer = pod_writer.PodWriter(replica, clock, self._release)
         self._events = event_writer.EventWriter(self._journal, replica, clock, self._writer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -33,15 +33,23 @@ log = structlog.get_logger()
 
 
 class Terminations:
-    """The last words of this node's containers. Files are made and read in threads."""
+    """The last words of this node's containers; `info` is what their runtime last said of itself.
 
-    def __init__(self, runtime_: runtime.Runtime, volumes: Volumes) -> None:
+    Files are made and read in threads.
+    """
+
+    def __init__(
+        self, runtime_: runtime.Runtime, info: Callable[[], runtime.RuntimeInfo | None], volumes: Volumes
+    ) -> None:
         self._runtime = runtime_
+        self._find_info = info
         self._volumes = volumes
 
     async def with_file(self, pod: Pod, container: Container, spec: runtime.ContainerSpec) -> runtime.ContainerSpec:
-        """Give a container that is about to start an empty file of its own for its message."""
-        if not container.termination_message_path:
+        """Give a container that is about to start an empty file of its own for its message, where it can be mounted."""
+        info = self._find_info()
+        assert info is not None, "nothing is started before the engine has answered"
+        if not container.termination_message_path or not info.is_local:
             return spec
         path = self._path(pod, container.name, spec.attempt)
         await asyncio.to_thread(_make_empty, path)

@@ -98,7 +98,8 @@ class DockerRuntime:
             os_image=info["OperatingSystem"],
             kernel_version=info["KernelVersion"],
             architecture=info["Architecture"],
-            data_root=info["DockerRootDir"] if self.host.startswith("unix://") else "",
+            is_local=self._link.is_local,
+            data_root=info["DockerRootDir"] if self._link.is_local else "",
             confines_with=_confines_with(info.get("SecurityOptions") or ()),
         )
 

@@ -27,6 +27,11 @@ class EngineLink:
         self._client: aiodocker.Docker | None = None
 
     @property
+    def is_local(self) -> bool:
+        """Whether the Engine sees this machine's files, as far as its address tells."""
+        return self.host.startswith("unix://")
+
+    @property
     def docker(self) -> aiodocker.Docker:
         """The client; it opens no connection before it is asked for something."""
         if self._client is None:
@@ -35,7 +40,7 @@ class EngineLink:
 
     def _new_client(self) -> aiodocker.Docker:
         """Lift the limit of 100 connections where we can: each stop under way and each log followed holds one."""
-        if not self.host.startswith("unix://"):
+        if not self.is_local:
             return aiodocker.Docker(self.host)
         connector = aiohttp.UnixConnector(self.host.removeprefix("unix://"), limit=0)
         return aiodocker.Docker("unix://localhost", connector=connector)

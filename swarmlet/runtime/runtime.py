@@ -149,7 +149,8 @@ class RuntimeInfo:
     """`version` is as Kubernetes writes it: "docker://28.2.2". `scheme` prefixes container ids the same way.
 
     `confines_with` are those of the kernel's means that it can use: "seccomp", "apparmor", "selinux". `data_root` is
-    the folder where it keeps images and what containers write, "" where that is on another machine.
+    the folder where it keeps images and what containers write, "" where that is on another machine. Where it is not
+    `is_local`, no file of this machine's can be mounted.
     """
 
     scheme: str
@@ -160,6 +161,7 @@ class RuntimeInfo:
     kernel_version: str
     architecture: str
     isolates: bool = True
+    is_local: bool = True
     confines_with: frozenset[str] = frozenset()
     data_root: str = ""
 

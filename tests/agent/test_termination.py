@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from swarmlet.agent.termination import FOLDER
 from swarmlet.model.container import Container
+from swarmlet.runtime.runtime import RuntimeInfo
 from tests.agent.home import IMAGE, Home
-from tests.fakes.runtime import Engine
+from tests.fakes.runtime import Engine, FakeRuntime
+
+
+class RemoteRuntime(FakeRuntime):
+    """An Engine that sees no file of the node's."""
+
+    async def info(self) -> RuntimeInfo:
+        return dataclasses.replace(await super().info(), is_local=False)
 
 
 def speaking(script: str = "sleep 1e9", *, name: str = "main", policy: str = "File") -> Container:
@@ -64,6 +73,18 @@ async def test_the_log_speaks_for_a_container_that_failed_and_said_nothing(
     key = home.bind(containers=[speaking(f"sleep 1; echo words; exit {code}", policy=policy)], restart_policy="Never")
     async with home.running():
         await home.until(lambda: home.status(key).phase in ("Succeeded", "Failed"))
+    assert home.status(key).container_statuses[0].state.terminated.message == message
+
+
+@pytest.mark.parametrize(("policy", "message"), [("FallbackToLogsOnError", "words\n"), ("File", "")])
+async def test_on_an_engine_of_another_machine_only_the_log_speaks(
+    engine: Engine, tmp_path: Path, policy: str, message: str
+) -> None:
+    home = Home(RemoteRuntime(engine), engine.clock, tmp_path)
+    key = home.bind(containers=[speaking("sleep 1; echo words; exit 3", policy=policy)], restart_policy="Never")
+    async with home.running():
+        await home.until(lambda: home.status(key).phase == "Failed")
+    assert [process.spec.mounts for process in engine.processes.values()] == [()]
     assert home.status(key).container_statuses[0].state.terminated.message == message
 
 

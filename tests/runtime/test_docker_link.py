@@ -32,6 +32,14 @@ async def breaking_engine() -> AsyncIterator[str]:
     server.close()
 
 
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [("unix:///var/run/docker.sock", True), ("tcp://10.0.0.1:2375", False), ("https://engine:2376", False)],
+)
+def test_only_an_engine_at_a_socket_of_this_machine_sees_its_files(host: str, is_local: bool) -> None:
+    assert EngineLink(host).is_local == is_local
+
+
 async def test_a_stream_that_breaks_off_is_told_as_the_engines_fault(breaking_engine: str) -> None:
     link = EngineLink(breaking_engine)
     with pytest.raises(EngineError, match=r"the Docker Engine at .* does not answer"):
