@@ -90,7 +90,7 @@ class EngineWatch:
         found = {container.id for container in containers}
         for worker, container in expected:
             if container.id not in found:
-                worker.feed(stimuli.Observed(dataclasses.replace(container, state=runtime.State.REMOVED)))
+                worker.observe(dataclasses.replace(container, state=runtime.State.REMOVED))
         strangers = [each for each in containers if each.pod.uid not in self._workers]
         if strangers:  # asking the cluster may take long, and news of the others must not wait for it
             self._spawn(until_done(functools.partial(self._judge, strangers), self._clock))

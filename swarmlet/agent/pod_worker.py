@@ -62,6 +62,7 @@ class PodWorker:
         self.cleaned = False
         self._tools = tools
         self._alarm: asyncio.Task[None] | None = None
+        self._seen_since: dict[str, runtime.Container | None] = {}  # of those whose last words are being read
         self._probes = prober.PodProbes(tools.prober, self._probed, self._tell_unhealthy)
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
@@ -85,13 +86,23 @@ class PodWorker:
 
     def observe(self, container: runtime.Container) -> None:
         """Tell the machine how the runtime says that a container of the Pod's is."""
-        if container.state is runtime.State.EXITED and container.name != runtime.SANDBOX:
+        if container.id in self._seen_since:
+            self._seen_since[container.id] = container
+        elif container.state is runtime.State.EXITED and container.name != runtime.SANDBOX:
+            self._seen_since[container.id] = None
             self._tools.spawn(self._observe_end(container))
         else:
             self.feed(stimuli.Observed(container))
 
     async def _observe_end(self, container: runtime.Container) -> None:
-        self.feed(stimuli.Observed(await self._tools.terminations.with_message(self.machine.pod, container)))
+        """Tell of an end with its message, and only then what has become of the container meanwhile."""
+        try:
+            ended = await self._tools.terminations.with_message(self.machine.pod, container)
+        finally:
+            since = self._seen_since.pop(container.id)
+        self.feed(stimuli.Observed(ended))
+        if since is not None:
+            self.feed(stimuli.Observed(since))
 
     def _probed(self, target: Target, passed: bool) -> None:
         self.feed(stimuli.Probed(target.container.name, target.container_id, target.kind, passed))

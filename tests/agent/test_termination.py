@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from swarmlet.agent.termination import FOLDER
 from swarmlet.model.container import Container
-from swarmlet.runtime.runtime import RuntimeInfo
+from swarmlet.runtime.runtime import LogOptions, RuntimeInfo
 from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
+
+
+class SlowlyTelling(FakeRuntime):
+    """An Engine that takes its time for a log."""
+
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        async for data in super().logs(container_id, options):
+            yield data
+        await self.engine.clock.sleep(1)
 
 
 class RemoteRuntime(FakeRuntime):
@@ -86,6 +96,23 @@ async def test_on_an_engine_of_another_machine_only_the_log_speaks(
         await home.until(lambda: home.status(key).phase == "Failed")
     assert [process.spec.mounts for process in engine.processes.values()] == [()]
     assert home.status(key).container_statuses[0].state.terminated.message == message
+
+
+async def test_an_end_counts_though_the_container_is_removed_while_its_log_is_read(
+    engine: Engine, tmp_path: Path
+) -> None:
+    home = Home(SlowlyTelling(engine), engine.clock, tmp_path)
+    script = "sleep 1; echo words; exit 3"
+    key = home.bind(containers=[speaking(script, policy="FallbackToLogsOnError")], restart_policy="Never")
+    async with home.running():
+        await home.until(lambda: home.is_ready(key))
+        container = engine.running()[0]
+        await home.until(lambda: not engine.running())
+        await home.pause(0.1)
+        engine.forget(container.id)
+        await home.until(lambda: home.status(key).phase == "Failed")
+    terminated = home.status(key).container_statuses[0].state.terminated
+    assert (terminated.exit_code, terminated.reason, terminated.message) == (3, "Error", "words\n")
 
 
 async def test_what_was_said_while_the_daemon_was_away_is_heard(home: Home, engine: Engine) -> None:
