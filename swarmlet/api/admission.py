@@ -76,8 +76,7 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         owner_references=metadata.owner_references,
         finalizers=metadata.finalizers,
     )
-    complete = defaults.fill(_begun(target.kind, msgspec.structs.replace(value, metadata=fresh)))
-    complete = pods.admitted(complete) if isinstance(complete, Pod) else complete
+    complete = _completed(_begun(target.kind, msgspec.structs.replace(value, metadata=fresh)))
     validation.validate(complete)
     return complete
 
@@ -99,10 +98,10 @@ def updated(target: Target, old: Object, new: Object) -> Object:
         managed_fields=old.metadata.managed_fields,
     )
     kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
-    complete = defaults.fill(msgspec.structs.replace(new, metadata=metadata, **kept))
-    complete = pods.admitted(complete) if isinstance(complete, Pod) else complete
-    validation.validate_update(complete, old)
-    return _generation_counted(old, complete)
+    complete = _completed(msgspec.structs.replace(new, metadata=metadata, **kept))
+    before = _completed(old)  # a version before this one may have stored it without what is filled in now
+    validation.validate_update(complete, before)
+    return _generation_counted(before, complete)
 
 
 def with_status(target: Target, old: Object, new: Object) -> Object:
@@ -134,6 +133,12 @@ def changed_meanwhile(target: Target) -> ConflictError:
         f"Operation cannot be fulfilled on {target.qualified}: the object has been modified; "
         "please apply your changes to the latest version and try again"
     )
+
+
+def _completed(value: Object) -> Object:
+    """Return an object with all that is filled in where a user says nothing."""
+    filled = defaults.fill(value)
+    return pods.admitted(filled) if isinstance(filled, Pod) else filled
 
 
 def _begun(kind: Kind, value: Object) -> Object:
