@@ -16,11 +16,11 @@ import structlog
 
 from swarmlet.agent.pod_worker import PodWorker
 from swarmlet.clock import Clock
-from swarmlet.errors import PeerError
+from swarmlet.errors import PeerError, TooLargeError
 from swarmlet.model import objects
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import PodStatus
-from swarmlet.store.commands import Delete, Operation, Put, Verdict
+from swarmlet.store.commands import COMMAND_BYTES_MAX, Delete, Operation, Put, Verdict
 from swarmlet.store.replica import Replica
 
 BATCH_MAX = 200
@@ -28,6 +28,8 @@ RETRY_SECONDS = 0.25
 RETRY_SECONDS_MAX = 2.0
 HOLD_SECONDS = 1.0
 BEING_MADE = ("ContainerCreating", "PodInitializing")
+
+Write = tuple[PodWorker, Operation]
 
 log = structlog.get_logger()
 
@@ -92,7 +94,7 @@ class PodWriter:
 
     async def _write_batch(self) -> None:
         workers = list(self._pending.values())[:BATCH_MAX]
-        batch: list[tuple[PodWorker, Operation]] = []
+        batch: list[Write] = []
         for worker in workers:
             del self._pending[worker.uid]
             try:
@@ -102,16 +104,20 @@ class PodWriter:
                 continue
             if operation is not None:
                 batch.append((worker, operation))
-        if not batch:
-            return
-        try:
-            outcomes = await self._replica.propose([operation for _, operation in batch], atomic=False)
-        except PeerError:
-            for worker, _ in batch:
-                self._pending.setdefault(worker.uid, worker)
-            raise
-        for (worker, operation), outcome in zip(batch, outcomes, strict=True):
-            self._settle(worker, operation, outcome.verdict, outcome.message)
+        while batch:
+            part = _first_command(batch)
+            try:
+                outcomes = await self._replica.propose([operation for _, operation in part], atomic=False)
+            except TooLargeError as error:  # of one alone, for others are told apart before
+                log.error("pod_status_refused", pod=str(part[0][0].key), message=str(error))  # noqa: TRY400  it is no bug
+                outcomes = ()
+            except PeerError:
+                for worker, _ in batch:
+                    self._pending.setdefault(worker.uid, worker)
+                raise
+            for (worker, operation), outcome in zip(part, outcomes, strict=False):
+                self._settle(worker, operation, outcome.verdict, outcome.message)
+            batch = batch[len(part) :]
 
     def _operation(self, worker: PodWorker) -> Operation | None:
         """Return what is to be written for a Pod now, if anything."""
@@ -145,6 +151,16 @@ class PodWriter:
             self._released(worker)
         elif verdict not in (Verdict.DONE, Verdict.UNCHANGED, Verdict.NOT_FOUND):
             log.error("pod_status_refused", pod=str(worker.key), verdict=verdict.name, message=message)
+
+
+def _first_command(batch: list[Write]) -> list[Write]:
+    """Return the first of the writes that go into one command; one that is too large for any goes alone."""
+    size = 0
+    for number, (_, operation) in enumerate(batch):
+        size += len(operation.object) if isinstance(operation, Put) else 0
+        if number and size > COMMAND_BYTES_MAX * 3 // 4:  # the rest is for keys and framing
+            return batch[:number]
+    return batch
 
 
 def _says_little(status: PodStatus) -> bool:

@@ -18,7 +18,7 @@ from swarmlet.agent.runner import Agent
 from swarmlet.agent.volumes import DISK_FOLDER, Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
-from swarmlet.errors import UnavailableError
+from swarmlet.errors import TooLargeError, UnavailableError
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container
 from swarmlet.model.core import Event, Node
@@ -26,7 +26,7 @@ from swarmlet.model.meta import ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.runtime import runtime as runtime_protocol
-from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put
+from swarmlet.store.commands import COMMAND_BYTES_MAX, Command, Delete, Key, Operation, Outcome, Put
 from swarmlet.store.state import Store
 
 NODE = "one"
@@ -52,6 +52,8 @@ class LoneReplica:
             await self._clock.sleep(self.seconds)
         if self.cut:
             raise UnavailableError("no quorum")
+        if sum(len(each.object) for each in operations if isinstance(each, Put)) > COMMAND_BYTES_MAX:
+            raise TooLargeError("split it")
         self.proposals.append(operations)
         return self.apply(*operations, atomic=atomic)
 

@@ -19,7 +19,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.model.pod_volumes import ConfigMapVolumeSource, SecretVolumeSource, Volume
 from swarmlet.model.probes import ExecAction, Lifecycle, LifecycleHandler
 from swarmlet.runtime.runtime import ContainerSpec, LogOptions, PodIdentity, State
-from swarmlet.store.commands import Key
+from swarmlet.store.commands import COMMAND_BYTES_MAX, Key
 from tests.agent.home import IMAGE, NODE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 
@@ -235,6 +235,17 @@ async def test_statuses_of_many_pods_go_together(home: Home) -> None:
         await home.until(lambda: all(map(home.is_ready, keys)))
     writes = [batch for batch in home.replica.proposals if batch[0].key.resource == kinds.POD.resource]
     assert len(writes) < 6
+
+
+async def test_statuses_of_large_pods_go_in_several_commands(home: Home) -> None:
+    notes = {"note": "x" * (COMMAND_BYTES_MAX // 2)}
+    keys = [home.bind(f"web-{number}", annotations=notes) for number in range(3)]
+    too_large = home.bind("huge", annotations={"note": "x" * COMMAND_BYTES_MAX})
+    async with home.running():
+        await home.until(lambda: all(home.is_ready(key) for key in keys), seconds=60)
+        assert not home.is_ready(too_large), "nobody can write that"
+        later = home.bind("later")
+        await home.until(lambda: home.is_ready(later), seconds=60)
 
 
 async def test_a_status_is_written_at_once_when_nothing_is_under_way(home: Home) -> None:
