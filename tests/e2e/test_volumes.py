@@ -87,6 +87,7 @@ def store(cluster: Cluster) -> Iterator[Store]:
         if not daemon.machine.on:
             daemon.machine.power_on()
             daemon.start()
+    cluster.wait_ready(3)
     cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
 
     def gone() -> bool:
@@ -123,7 +124,8 @@ def test_data_stay_with_their_pod_whatever_happens(cluster: Cluster, store: Stor
     lost.machine.power_off()
 
     def told() -> str:
-        pod = json.loads(store.kubectl("get", "pod", f"store-{ordinal}", "-o", "json", check=False) or "{}")
+        # Between the lost Pod's end and the next one's making there is none.
+        pod = json.loads(store.kubectl("get", "pod", f"store-{ordinal}", "-o", "json", "--ignore-not-found") or "{}")
         conditions = pod.get("status", {}).get("conditions", ()) if not pod.get("spec", {}).get("nodeName") else ()
         return next((each.get("message", "") for each in conditions if each["type"] == "PodScheduled"), "")
 
