@@ -50,6 +50,11 @@ def counts(daemon: Daemon) -> dict[str, int]:
     return dict(Counter(roles(daemon).values()))
 
 
+def holder(daemon: Daemon, role: str) -> str:
+    """Return the name of a member with a role, "" where none has it at the moment."""
+    return next((name for name, has in roles(daemon).items() if has == role), "")
+
+
 def why(daemon: Daemon, name: str) -> str:
     return next(node["why"] for node in daemon.status()["nodes"] if node["name"] == name)
 
@@ -121,7 +126,7 @@ def test_a_machine_of_any_role_may_leave(five: Cluster) -> None:
     all_have_roles(five)
     voter = next(daemon for daemon in five if roles(daemon)[daemon.name] == "voter")
     for role in ("spare", "standby"):
-        name = next(name for name, has in roles(voter).items() if has == role)
+        name = eventually(lambda role=role: holder(voter, role), 20, f"there is a {role}")
         five[name].swarmlet("leave")
         eventually(lambda name=name: name not in roles(voter), 20, f"{name} is gone")
     assert counts(voter) == {"voter": 3}
