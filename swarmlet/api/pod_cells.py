@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from swarmlet.api.durations import since
-from swarmlet.model import conditions
+from swarmlet.model import conditions, scheduling
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
 from swarmlet.model.pods import is_finished, is_sidecar
@@ -47,6 +47,9 @@ def cells(pod: Pod, now: datetime) -> list[object]:
 def summarize(pod: Pod) -> Summary:
     """Return the STATUS, the ready containers and the restarts of a Pod."""
     reason = pod.status.reason or pod.status.phase
+    scheduled = conditions.get(pod.status.conditions, scheduling.POD_SCHEDULED)
+    if scheduled and scheduled.reason == scheduling.SCHEDULING_GATED:
+        reason = scheduling.SCHEDULING_GATED
     sidecars = _sidecars(pod)
     ready = sum(1 for each in sidecars if each.started and each.ready)
     initializing = _initializing(pod, reason)

@@ -15,7 +15,7 @@ from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import conditions, decode, objects, schema, selectors
+from swarmlet.model import conditions, decode, objects, pods, schema, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.core import Namespace
@@ -117,6 +117,8 @@ class Subresources:
             raise ConflictError(f'{where}: pod is already assigned to node "{pod.spec.node_name}"')
         if objects.is_terminating(pod):
             raise ConflictError(f"{where}: pod is being deleted, cannot be assigned to a host")
+        if pods.is_gated(pod):
+            raise ConflictError(f"{where}: pod {pod.metadata.name} has non-empty .spec.schedulingGates")
         scheduled = Condition(type="PodScheduled", status="True")
         status = msgspec.structs.replace(
             pod.status, conditions=conditions.put(pod.status.conditions, scheduled, self._clock.now())

@@ -167,7 +167,7 @@ def _with_condition(pod: Pod, condition: Condition, now: datetime) -> object:
 
 
 def _is_ours(pod: Pod) -> bool:
-    return pods.is_active(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
+    return pods.is_active(pod) and not pods.is_gated(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
 
 
 def _age(waiting: tuple[str, Stored]) -> tuple[datetime, Key]:

@@ -11,6 +11,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod_network import HostAlias, PodDNSConfig
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.pod_volumes import Volume
+from swarmlet.model.scheduling import PodSchedulingGate
 from swarmlet.model.security import PodSecurityContext
 
 
@@ -53,6 +54,7 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
     scheduler_name: str = ""
+    scheduling_gates: tuple[PodSchedulingGate, ...] = ()
 
 
 class Pod(Object, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from swarmlet.model import conditions, quantity, taints
+from swarmlet.model import conditions, quantity, scheduling, taints
 from swarmlet.model.container import Container
 from swarmlet.model.objects import is_terminating
 from swarmlet.model.pod import Pod, PodSpec, Toleration
@@ -85,12 +85,22 @@ def qos_class(spec: PodSpec) -> str:
     return "Guaranteed" if every and all(map(_is_guaranteed, every)) else "Burstable"
 
 
+def is_gated(pod: Pod) -> bool:
+    """Whether the scheduler is to leave it alone for now."""
+    return bool(pod.spec.scheduling_gates)
+
+
 def admitted(pod: Pod) -> Pod:
     """Return a new Pod with what the control plane adds: one that asks for resources stands memory pressure.
 
     A Pod of the class BestEffort is the first to go under memory pressure, so it does not come there either.
-    Source: kubernetes.io, "Taints and Tolerations", taint nodes by condition.
+    One with scheduling gates says in its status that it waits for them.
+    Source: kubernetes.io, "Taints and Tolerations", taint nodes by condition; pkg/registry/core/pod/strategy.go.
     """
+    if is_gated(pod) and conditions.get(pod.status.conditions, scheduling.POD_SCHEDULED) is None:
+        told = msgspec.structs.replace(scheduling.GATED, last_transition_time=pod.metadata.creation_timestamp)
+        status = msgspec.structs.replace(pod.status, conditions=(*pod.status.conditions, told))
+        pod = msgspec.structs.replace(pod, status=status)
     if qos_class(pod.spec) == BEST_EFFORT or STANDS_MEMORY_PRESSURE in pod.spec.tolerations:
         return pod
     tolerations = (*pod.spec.tolerations, STANDS_MEMORY_PRESSURE)

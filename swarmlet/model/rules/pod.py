@@ -10,7 +10,17 @@ from swarmlet.model import pod as model
 from swarmlet.model import syntax
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import affinity, container, meta, pod_network, probes, resources, security, volumes
+from swarmlet.model.rules import (
+    affinity,
+    container,
+    meta,
+    pod_network,
+    probes,
+    resources,
+    scheduling,
+    security,
+    volumes,
+)
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -47,7 +57,7 @@ def pod_update(new: model.Pod, old: model.Pod, problems: Problems) -> None:
     probes.active_deadline_update(
         new.spec.active_deadline_seconds, old.spec.active_deadline_seconds, place.field("activeDeadlineSeconds")
     )
-    if _with_images_of(new.spec, old.spec) != old.spec:
+    if _with_images_of(scheduling.gates_update(new.spec, old.spec, place), old.spec) != old.spec:
         place.forbidden(_MAY_CHANGE)
 
 
@@ -82,6 +92,7 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     security.pod(spec, place)
     pod_network.pod(spec, place)
     affinity.affinity(spec.affinity, place.field("affinity"))
+    scheduling.gates(spec, place)
     _tolerations(spec.tolerations, place.field("tolerations"))
 
 
