@@ -11,7 +11,7 @@ import msgspec
 
 from swarmlet.model import kinds, sharing
 from swarmlet.model.meta import Object
-from swarmlet.store.commands import Key, Operation, Outcome
+from swarmlet.store.commands import Command, Key, Operation, Outcome
 
 if TYPE_CHECKING:
     from swarmlet.store.snapshot import Capture  # which holds what this module defines
@@ -88,12 +88,22 @@ class View(Protocol):
     def capture(self) -> Capture:
         """Return the state of this moment, to be encoded elsewhere while the store goes on."""
 
+    def fork(self) -> Fork:
+        """Return a state of its own that begins with this moment, to try out what commands would make of it."""
+
     def subscribe(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
         """Call `listener` with the changes of every applied entry, in order, in the applying task.
 
         It must not block, raise or await. After a snapshot is installed it is called with an empty sequence: read
         everything anew. Returns the function that ends the subscription.
         """
+
+
+class Fork(View, Protocol):
+    """A state apart from the replicated one: who holds it may change it."""
+
+    def apply(self, command: Command) -> tuple[Outcome, ...]:
+        """Apply a command at once; return an outcome for each of its operations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,12 @@ class Store:
         """Return the state of this moment, to be encoded elsewhere while this store goes on."""
         return snapshot.Capture(self._revision, list(self._tables.everything()), self._requests.items())
 
+    def fork(self) -> Store:
+        """Return a store of its own that begins with this moment: what is applied to it changes nothing here."""
+        twin = Store()
+        twin._hold(self._tables.copy(), RecentRequests(), revision=self._revision)
+        return twin
+
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace everything by a snapshot and tell the subscribers to read anew.
 

@@ -17,6 +17,14 @@ class Table:
         self._names: dict[str, list[str]] = {}
         self._order: list[str] = []
 
+    def copy(self) -> Table:
+        """Return another table of the same objects."""
+        twin = Table()
+        twin._namespaces = {name: dict(objects) for name, objects in self._namespaces.items()}
+        twin._names = {name: list(names) for name, names in self._names.items()}
+        twin._order = list(self._order)
+        return twin
+
     def get(self, key: Key) -> Stored | None:
         """Return one object."""
         return self._namespaces.get(key.namespace, {}).get(key.name)
@@ -57,6 +65,12 @@ class Index:
 
     def __init__(self) -> None:
         self._by_word: dict[str, dict[Key, Stored]] = {}
+
+    def copy(self) -> Index:
+        """Return another index of the same objects."""
+        twin = Index()
+        twin._by_word = {word: dict(found) for word, found in self._by_word.items()}
+        return twin
 
     def get(self, word: str) -> list[Stored]:
         """Return the objects that bear `word`, sorted by key."""

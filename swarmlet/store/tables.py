@@ -20,6 +20,13 @@ class Tables:
         """Pods by the name of their node, "" for none."""
         self._tables: dict[str, Table] = {}
 
+    def copy(self) -> Tables:
+        """Return tables of their own, of the same objects: references only, some milliseconds for 100,000."""
+        twin = Tables()
+        twin.owned, twin.bound = self.owned.copy(), self.bound.copy()
+        twin._tables = {resource: table.copy() for resource, table in self._tables.items()}
+        return twin
+
     def get(self, key: Key) -> Stored | None:
         """Return one object."""
         table = self._tables.get(key.resource)
