@@ -1,6 +1,5 @@
-"""Node affinity: which nodes a Pod must be on, by their labels and names.
+"""`spec.affinity`: which nodes a Pod must or should be on, by their labels and names, and beside which other Pods.
 
-Of `spec.affinity` this is what swarmlet honours: `nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
 Source: k8s.io/api/core/v1/types.go and k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
 """
 
@@ -11,7 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from swarmlet.model.base import ApiStruct
+from swarmlet.model.meta import LabelSelector
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 NAME_FIELD = "metadata.name"
 """The one field of a Node that `matchFields` may ask for."""
 
@@ -35,17 +37,69 @@ class NodeSelector(ApiStruct, frozen=True, kw_only=True):
     node_selector_terms: tuple[NodeSelectorTerm, ...]
 
 
+class PreferredSchedulingTerm(ApiStruct, frozen=True, kw_only=True):
+    """Nodes that a Pod should rather be on; `weight` is 1 to 100."""
+
+    weight: int
+    preference: NodeSelectorTerm
+
+
 class NodeAffinity(ApiStruct, frozen=True, kw_only=True):
-    required: NodeSelector | None = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=None)
+    required: NodeSelector | None = msgspec.field(name=REQUIRED, default=None)
+    preferred: tuple[PreferredSchedulingTerm, ...] = msgspec.field(name=PREFERRED, default=())
+
+
+class PodAffinityTerm(ApiStruct, frozen=True, kw_only=True):
+    """Pods, and the domain around each: the nodes that have its node's value of the label `topology_key`.
+
+    The Pods are those that `label_selector` selects (None: none) in the namespaces named or selected, or in the Pod's
+    own where neither is given. `match_label_keys` narrows the selector to the Pod's own values of these labels,
+    `mismatch_label_keys` to other ones.
+    """
+
+    topology_key: str
+    label_selector: LabelSelector | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    mismatch_label_keys: tuple[str, ...] = ()
+
+
+class WeightedPodAffinityTerm(ApiStruct, frozen=True, kw_only=True):
+    """`weight` is 1 to 100."""
+
+    weight: int
+    pod_affinity_term: PodAffinityTerm
+
+
+class PodAffinity(ApiStruct, frozen=True, kw_only=True):
+    """Pods that this one must, or should, be beside."""
+
+    required: tuple[PodAffinityTerm, ...] = msgspec.field(name=REQUIRED, default=())
+    preferred: tuple[WeightedPodAffinityTerm, ...] = msgspec.field(name=PREFERRED, default=())
+
+
+class PodAntiAffinity(ApiStruct, frozen=True, kw_only=True):
+    """Pods that this one must not, or should not, be beside."""
+
+    required: tuple[PodAffinityTerm, ...] = msgspec.field(name=REQUIRED, default=())
+    preferred: tuple[WeightedPodAffinityTerm, ...] = msgspec.field(name=PREFERRED, default=())
 
 
 class Affinity(ApiStruct, frozen=True, kw_only=True):
     node_affinity: NodeAffinity | None = None
+    pod_affinity: PodAffinity | None = None
+    pod_anti_affinity: PodAntiAffinity | None = None
 
 
 def required_nodes(affinity: Affinity | None) -> NodeSelector | None:
     """Return what a node must match; None where any will do."""
     return affinity.node_affinity.required if affinity and affinity.node_affinity else None
+
+
+def preferred_nodes(affinity: Affinity | None) -> tuple[PreferredSchedulingTerm, ...]:
+    """Return what a node should rather match."""
+    return affinity.node_affinity.preferred if affinity and affinity.node_affinity else ()
 
 
 def on_node(name: str) -> Affinity:
@@ -65,14 +119,15 @@ def names_asked_for(selector: NodeSelector) -> frozenset[str] | None:
 
 def matches(selector: NodeSelector, name: str, labels: Mapping[str, str]) -> bool:
     """Whether a node is one of those asked for."""
-    return any(_matches_term(term, name, labels) for term in selector.node_selector_terms)
+    return any(matches_term(term, name, labels) for term in selector.node_selector_terms)
 
 
 def _names_of(term: NodeSelectorTerm) -> tuple[str, ...] | None:
     return next((each.values for each in term.match_fields if (each.key, each.operator) == (NAME_FIELD, "In")), None)
 
 
-def _matches_term(term: NodeSelectorTerm, name: str, labels: Mapping[str, str]) -> bool:
+def matches_term(term: NodeSelectorTerm, name: str, labels: Mapping[str, str]) -> bool:
+    """Whether a node is what one term asks for."""
     if not (term.match_expressions or term.match_fields):
         return False
     fields = {NAME_FIELD: name}

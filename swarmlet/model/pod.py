@@ -13,6 +13,7 @@ from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.pod_volumes import Volume
 from swarmlet.model.scheduling import PodSchedulingGate
 from swarmlet.model.security import PodSecurityContext
+from swarmlet.model.topology import TopologySpreadConstraint
 
 
 class Toleration(ApiStruct, frozen=True, kw_only=True):
@@ -52,6 +53,7 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     dns_config: PodDNSConfig | None = None
     enable_service_links: bool | None = None
     affinity: Affinity | None = None
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     scheduler_name: str = ""
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()

@@ -1,10 +1,13 @@
-"""Rules of node affinity. Source: kubernetes pkg/apis/core/validation (ValidateNodeSelector)."""
+"""Rules of affinity to nodes and to Pods. Source: kubernetes pkg/apis/core/validation (validateAffinity)."""
 
 from __future__ import annotations
 
 from swarmlet.model import affinity as model
 from swarmlet.model import syntax
 from swarmlet.model.problems import Place
+from swarmlet.model.rules import meta, topology
+
+WEIGHT_MAX = 100
 
 _WITH_VALUES = ("In", "NotIn")
 _WITHOUT_VALUES = ("Exists", "DoesNotExist")
@@ -13,10 +16,14 @@ _COMPARING = ("Gt", "Lt")
 
 def affinity(value: model.Affinity | None, place: Place) -> None:
     """Check a Pod's affinity."""
-    selector = model.required_nodes(value)
-    if selector is None:
+    if value is None:
         return
-    node_selector(selector, place.field("nodeAffinity").field("requiredDuringSchedulingIgnoredDuringExecution"))
+    if value.node_affinity:
+        _node_affinity(value.node_affinity, place.field("nodeAffinity"))
+    if value.pod_affinity:
+        _pod_terms(value.pod_affinity, place.field("podAffinity"))
+    if value.pod_anti_affinity:
+        _pod_terms(value.pod_anti_affinity, place.field("podAntiAffinity"))
 
 
 def node_selector(selector: model.NodeSelector, place: Place) -> None:
@@ -25,10 +32,49 @@ def node_selector(selector: model.NodeSelector, place: Place) -> None:
     if not selector.node_selector_terms:
         terms.required("must have at least one node selector term")
     for inner, term in terms.each(selector.node_selector_terms):
-        for each_place, each in inner.field("matchExpressions").each(term.match_expressions):
-            _expression(each, each_place)
-        for each_place, each in inner.field("matchFields").each(term.match_fields):
-            _field(each, each_place)
+        _node_term(term, inner)
+
+
+def _node_affinity(value: model.NodeAffinity, place: Place) -> None:
+    if value.required is not None:
+        node_selector(value.required, place.field(model.REQUIRED))
+    for inner, each in place.field(model.PREFERRED).each(value.preferred):
+        _weight(each.weight, inner.field("weight"))
+        _node_term(each.preference, inner.field("preference"))
+
+
+def _node_term(term: model.NodeSelectorTerm, place: Place) -> None:
+    for inner, each in place.field("matchExpressions").each(term.match_expressions):
+        _expression(each, inner)
+    for inner, each in place.field("matchFields").each(term.match_fields):
+        _field(each, inner)
+
+
+def _pod_terms(value: model.PodAffinity | model.PodAntiAffinity, place: Place) -> None:
+    for inner, term in place.field(model.REQUIRED).each(value.required):
+        _pod_term(term, inner)
+    for inner, each in place.field(model.PREFERRED).each(value.preferred):
+        _weight(each.weight, inner.field("weight"))
+        _pod_term(each.pod_affinity_term, inner.field("podAffinityTerm"))
+
+
+def _pod_term(term: model.PodAffinityTerm, place: Place) -> None:
+    if term.label_selector is not None:
+        meta.selector(term.label_selector, place.field("labelSelector"))
+    if term.namespace_selector is not None:
+        meta.selector(term.namespace_selector, place.field("namespaceSelector"))
+    for name in term.namespaces:
+        place.field("namespace").invalid_each(name, syntax.dns_label(name))
+    topology.label_keys(term.match_label_keys, term.label_selector, place.field("matchLabelKeys"))
+    topology.label_keys(term.mismatch_label_keys, term.label_selector, place.field("mismatchLabelKeys"))
+    for key in sorted(set(term.match_label_keys) & set(term.mismatch_label_keys)):
+        place.field("matchLabelKeys").invalid(key, "exists in both matchLabelKeys and mismatchLabelKeys")
+    topology.topology_key(term.topology_key, place.field("topologyKey"))
+
+
+def _weight(weight: int, place: Place) -> None:
+    if not 1 <= weight <= WEIGHT_MAX:
+        place.invalid(weight, f"must be in the range 1-{WEIGHT_MAX}")
 
 
 def _expression(requirement: model.NodeSelectorRequirement, place: Place) -> None:

@@ -19,6 +19,7 @@ from swarmlet.model.rules import (
     resources,
     scheduling,
     security,
+    topology,
     volumes,
 )
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
@@ -92,6 +93,7 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     security.pod(spec, place)
     pod_network.pod(spec, place)
     affinity.affinity(spec.affinity, place.field("affinity"))
+    topology.constraints(spec.topology_spread_constraints, place.field("topologySpreadConstraints"))
     scheduling.gates(spec, place)
     _tolerations(spec.tolerations, place.field("tolerations"))
 
