@@ -35,13 +35,19 @@ PENDING = Key(PODS, "", "")
 SCHEDULED = "PodScheduled"
 SCHEDULER_NAMES = ("", "default-scheduler")
 PODS_PER_STEP = 500
+LOT_SEED = 0
+"""One for all clusters and times: which of equal nodes comes first depends on their names alone."""
 RETELL = timedelta(seconds=10)
 """A Pod's reason to wait is not written again sooner, however often its numbers change."""
 BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
 class Scheduling:
-    """The reconciler. `rng` seeds the choice between equally good nodes."""
+    """The reconciler. `rng` makes the uids of volumes.
+
+    Between nodes that are equally good always the same lot decides, whoever leads: so a plan, which was rehearsed on
+    any machine, tells the node that the Pod will get (docs/decisions/0023).
+    """
 
     name: ClassVar[str] = "scheduling"
     watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS}) | volume_scheduling.WATCHED
@@ -86,7 +92,8 @@ class Scheduling:
                 told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
                 work.take(stored, self._demands[uid], placement.Placement(stored.key, "", told))
         asked = [(pod, demand) for pod, (_, demand) in requests.items()]
-        answers = placement.place(asked, self._cluster.nodes, self._rng, placements_max=PODS_PER_STEP)
+        lot = random.Random(LOT_SEED)  # noqa: S311  nothing secret comes from it
+        answers = placement.place(asked, self._cluster.nodes, lot, placements_max=PODS_PER_STEP)
         for each in answers:
             work.take(*requests[each.pod], each)
         return work.finish(more=len(answers) < len(asked))
