@@ -17,7 +17,7 @@ import msgspec
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import decode, defaults, kinds, names, objects, pods, validation
+from swarmlet.model import decode, defaults, dependencies, kinds, names, objects, pods, validation
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
@@ -76,7 +76,8 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         owner_references=metadata.owner_references,
         finalizers=metadata.finalizers,
     )
-    complete = _completed(_begun(target.kind, msgspec.structs.replace(value, metadata=fresh)))
+    begun = _begun(target.kind, msgspec.structs.replace(value, metadata=fresh))
+    complete = _completed(dependencies.gated(begun) if isinstance(begun, Pod) else begun)
     validation.validate(complete)
     return complete
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from swarmlet.controllers.reconciler import Reconciliation
 from swarmlet.errors import CallerError
-from swarmlet.model import defaults, events, kinds, objects, pods, singletons
+from swarmlet.model import defaults, dependencies, events, kinds, objects, pods, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
@@ -101,7 +101,7 @@ class Drafts:
         """
         assert self._allowance or not kind.namespaced, "what is made in a namespace needs the view"
         if isinstance(value, Pod):
-            value = pods.admitted(defaults.requesting(value))
+            value = pods.admitted(dependencies.gated(defaults.requesting(value)))
         if self._allowance:
             try:
                 value = self._allowance.admit(kind, value)

@@ -13,6 +13,7 @@ from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
+from swarmlet.controllers.dependencies import Dependencies
 from swarmlet.controllers.deployment import Deployments
 from swarmlet.controllers.disruption import Disruptions
 from swarmlet.controllers.events_ttl import EventExpiry
@@ -99,6 +100,7 @@ class Controllers:
             VolumeClaims(self._rng),
             PersistentVolumes(),
             Disruptions(),
+            Dependencies(),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
