@@ -6,6 +6,7 @@ Source: sigs.k8s.io/yaml, goyaml.v2 (resolve.go).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -109,8 +110,15 @@ def _children(value: Any) -> list[Any]:
 
 
 def _yaml(source: str, text: str) -> Iterator[tuple[int, Any]]:
+    with yaml_errors(source, text):
+        yield from Builder(source, text).documents()
+
+
+@contextlib.contextmanager
+def yaml_errors(source: str, text: str) -> Iterator[None]:
+    """Tell what the parser refuses as a `ManifestError` of one line."""
     try:
-        yield from _Builder(source, text).documents()
+        yield
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(source, text, error) from None
     except yaml.YAMLError as error:
@@ -129,11 +137,15 @@ def _syntax_error(source: str, text: str, error: yaml.MarkedYAMLError) -> Manife
     return ManifestError(f"{source}:{mark.line + 1}:{mark.column + 1}: {what}")
 
 
-class _Builder:
-    """Builds values from libyaml's events, counting what is built: an alias costs as much as what it stands for."""
+class Builder:
+    """Builds values from libyaml's events, counting what is built: an alias costs as much as what it stands for.
+
+    What it builds are plain values. Who needs more of each, its place for one, overrides `scalar`, `made`, `entry` and
+    `plain`.
+    """
 
     def __init__(self, source: str, text: str) -> None:
-        self._source = source
+        self.source = source
         self._events = yaml.parse(text, Loader=_LOADER)
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._built = 0
@@ -145,26 +157,49 @@ class _Builder:
                 first: Any = next(self._events)
                 yield first.start_mark.line + 1, self._value(first, 1)
 
+    def scalar(self, event: Any) -> Any:
+        """Return the value of a scalar."""
+        return _scalar(event)
+
+    def made(self, event: Any, value: Any) -> Any:
+        """Return what stands for a value that began with an event, and is whole now."""
+        del event
+        return value
+
+    def entry(self, event: Any, value: Any) -> Any:
+        """Return what stands for a value in a mapping, whose key is an event."""
+        del event
+        return value
+
+    def plain(self, value: Any) -> Any:
+        """Return the value that `made` was given."""
+        return value
+
+    def error(self, event: Any, what: str) -> ManifestError:
+        """Return the error about an event, with its place."""
+        mark = event.start_mark
+        return ManifestError(f"{self.source}:{mark.line + 1}:{mark.column + 1}: {what}")
+
     def _value(self, event: Any, depth: int) -> Any:
         self._count(event, 1)
         if depth > DEPTH_MAX:
-            raise self._error(event, f"nested deeper than {DEPTH_MAX} levels")
+            raise self.error(event, f"nested deeper than {DEPTH_MAX} levels")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         before = self._built - 1
         if isinstance(event, yaml.ScalarEvent):
-            value = _scalar(event)
+            value = self.made(event, self.scalar(event))
         elif isinstance(event, yaml.SequenceStartEvent):
-            value = list(self._items(depth))
+            value = self.made(event, list(self._items(depth)))
         else:
-            value = self._mapping(depth)
+            value = self.made(event, self._mapping(depth))
         if event.anchor:
             self._anchors[event.anchor] = (value, self._built - before)
         return value
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise self._error(event, f"*{event.anchor} stands for nothing that ends before it")
+            raise self.error(event, f"*{event.anchor} stands for nothing that ends before it")
         value, size = self._anchors[event.anchor]
         self._count(event, size)
         return copy.deepcopy(value)
@@ -182,32 +217,28 @@ class _Builder:
                 continue
             key = self._key(event, depth)
             if key in own:
-                raise self._error(event, f'the key "{key}" stands twice here; keep one')
-            own[key] = self._value(next(self._events), depth + 1)
+                raise self.error(event, f'the key "{key}" stands twice here; keep one')
+            own[key] = self.entry(event, self._value(next(self._events), depth + 1))
         return {**merged, **own}
 
     def _key(self, event: Any, depth: int) -> str:
-        key = self._value(event, depth + 1)
+        key = self.plain(self._value(event, depth + 1))
         if isinstance(key, dict | list) or key is None:
-            raise self._error(event, "a key is text, not a list, a mapping or nothing")
+            raise self.error(event, "a key is text, not a list, a mapping or nothing")
         return str(key).lower() if isinstance(key, bool) else str(key)
 
     def _merge(self, merged: dict[str, Any], event: Any, depth: int) -> None:
-        value = self._value(event, depth + 1)
-        for each in value if isinstance(value, list) else [value]:
+        value = self.plain(self._value(event, depth + 1))
+        for each in map(self.plain, value) if isinstance(value, list) else [value]:
             if not isinstance(each, dict):
-                raise self._error(event, "<<: merges a mapping, or a list of mappings")
+                raise self.error(event, "<<: merges a mapping, or a list of mappings")
             for key, item in each.items():
                 merged.setdefault(key, item)
 
     def _count(self, event: Any, values: int) -> None:
         self._built += values
         if self._built > VALUES_MAX:
-            raise self._error(event, f"over {VALUES_MAX} values, aliases followed")
-
-    def _error(self, event: Any, what: str) -> ManifestError:
-        mark = event.start_mark
-        return ManifestError(f"{self._source}:{mark.line + 1}:{mark.column + 1}: {what}")
+            raise self.error(event, f"over {VALUES_MAX} values, aliases followed")
 
 
 def _is_merge(event: Any) -> bool:

@@ -10,12 +10,13 @@ import msgspec
 BYTES = "bytes"
 OCTAL = "octal"
 ALL = "all"
+MICROSECONDS = "microseconds"
 
 Size = Annotated[int, msgspec.Meta(extra={"unit": BYTES})]
 """Bytes; written "512m", "1.5gb" or as a number."""
 
 Mode = Annotated[int, msgspec.Meta(extra={"unit": OCTAL})]
-"""Permission bits; written 0440, 0o440 or "440", all of them octal."""
+"""Permission bits; 0440, 0o440, "0440" and 440 are the same, for all are read as octal."""
 
 Count = Annotated[int, msgspec.Meta(extra={"unit": ALL})]
 """How many; -1 is all of them, written "all"."""
@@ -23,7 +24,7 @@ Count = Annotated[int, msgspec.Meta(extra={"unit": ALL})]
 Duration = timedelta
 """Written "1m30s"."""
 
-Microseconds = Annotated[int, msgspec.Meta(extra={"unit": "microseconds"})]
+Microseconds = Annotated[int, msgspec.Meta(extra={"unit": MICROSECONDS})]
 """Written as a number of them, or as a duration."""
 
 

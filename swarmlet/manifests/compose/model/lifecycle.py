@@ -58,3 +58,11 @@ class CredentialSpec(ComposeStruct, frozen=True, kw_only=True):
     config: str = ""
     file: str = ""
     registry: str = ""
+
+
+class EnvFile(ComposeStruct, frozen=True, kw_only=True):
+    """A file of variables; its own end is in `environment`, so no service has one once it is loaded."""
+
+    path: str
+    required: bool = True
+    format: str = ""

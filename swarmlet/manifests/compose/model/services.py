@@ -29,6 +29,7 @@ class Service(ComposeStruct, frozen=True, kw_only=True):
     `expose` is "80", "53/udp" or "8080-8085/tcp". `restart` is "no", "always", "unless-stopped", "on-failure" or
     "on-failure:5". `networks` has {"default": ...} where nothing was said and `network_mode` is not set.
     `volumes_from` is "service", "service:ro" or "container:name". `links` is "service" or "service:alias".
+    `tmpfs` is "/run" or "/run:size=64m,mode=1777".
     """
 
     image: str = ""

@@ -38,7 +38,7 @@ class ImageOptions(ComposeStruct, frozen=True, kw_only=True):
 
 
 class Mount(ComposeStruct, frozen=True, kw_only=True):
-    """One entry of a service's `volumes` (or `tmpfs`, which becomes one of these).
+    """One entry of a service's `volumes`.
 
     `source` is an absolute path for a bind, a key of the project's volumes for a volume ("" when it is anonymous), an
     image for an image, "" for a tmpfs.
