@@ -17,12 +17,13 @@ import msgspec
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import decode, defaults, dependencies, kinds, names, objects, pods, validation
+from swarmlet.model import decode, defaults, dependencies, kinds, names, objects, pods, service_updates, validation
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod import Pod
+from swarmlet.model.services import Service
 
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
@@ -98,6 +99,8 @@ def updated(target: Target, old: Object, new: Object) -> Object:
         generation=old.metadata.generation,
         managed_fields=old.metadata.managed_fields,
     )
+    if isinstance(old, Service) and isinstance(new, Service):
+        new = service_updates.carried(old, new)
     kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
     complete = _completed(msgspec.structs.replace(new, metadata=metadata, **kept))
     before = _completed(old)  # a version before this one may have stored it without what is filled in now

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from swarmlet.api import autoscaling_cells, batch_cells, pod_cells, policy_cells, quota_cells, storage_cells
+from swarmlet.api import (
+    autoscaling_cells,
+    batch_cells,
+    pod_cells,
+    policy_cells,
+    quota_cells,
+    service_cells,
+    storage_cells,
+)
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
@@ -346,6 +354,21 @@ _BY_RESOURCE = {
         (_NAME, Column("Request"), Column("Limit"), _AGE), quota_cells.resource_quota
     ),
     kinds.LIMIT_RANGE.resource: Columns((_NAME, Column("Created At")), quota_cells.limit_range),
+    kinds.SERVICE.resource: Columns(
+        (
+            _NAME,
+            Column("Type"),
+            Column("Cluster-IP"),
+            Column("External-IP"),
+            Column("Port(s)"),
+            _AGE,
+            Column("Selector", priority=1),
+        ),
+        service_cells.service,
+    ),
+    kinds.ENDPOINT_SLICE.resource: Columns(
+        (_NAME, Column("AddressType"), Column("Ports"), Column("Endpoints"), _AGE), service_cells.endpoint_slice
+    ),
     kinds.LEASE.resource: Columns((_NAME, Column("Holder"), _AGE), _lease),
     kinds.EVENT.resource: Columns(
         (

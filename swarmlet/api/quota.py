@@ -1,17 +1,20 @@
-"""The way of a write through its namespace's limits and quotas: what it takes of them rides in the same command.
+"""The way of a write to what all share: quotas, addresses, ports. What it takes of them rides in the same command.
 
-Where another write took of the same quota first, the whole is read and tried anew, so no quota is ever exceeded; what
+Where another write took of the same first, the whole is read and tried anew, so no quota is ever exceeded; what
 is refused was judged by a view that holds every write acknowledged before.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from swarmlet.api.targets import Target
 from swarmlet.errors import BugError, BusyError, CallerError
 from swarmlet.model import objects
 from swarmlet.model.meta import Object
+from swarmlet.model.services import Service
+from swarmlet.store import addresses
 from swarmlet.store.allowance import Allowance
 from swarmlet.store.commands import Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Replica
@@ -23,15 +26,17 @@ GROWING = frozenset({"persistentvolumeclaims"})
 
 
 class QuotaDoor:
-    """Proposes writes together with what they take of the quotas."""
+    """Proposes writes together with what they take of what all share; `rng` chooses among what is free."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, rng: random.Random) -> None:
         self._replica = replica
+        self._rng = rng
 
     async def create(self, target: Target, key: Key, value: Object) -> tuple[Outcome, bytes]:
         """Propose a new object; return what became of it, and the JSON that was proposed.
 
-        Raises `ForbiddenError` where a limit or a quota refuses it, `BusyError` where others were always first.
+        Raises `ForbiddenError` where a limit or a quota refuses it, `InvalidError` for an address that another has,
+        `BusyError` where others were always first.
         """
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
@@ -40,15 +45,29 @@ class QuotaDoor:
             outcome = await self.propose(Put(key, data, expected_revision=0), charges)
             if outcome.verdict is not Verdict.CONFLICT:
                 return outcome, data
-        raise BusyError(f"the quotas of namespace {target.namespace} are under contention; try again")
+        raise BusyError(f"the quotas or addresses of namespace {target.namespace} are under contention; try again")
 
-    def growth(self, target: Target, old: Object, new: Object) -> Sequence[Operation]:
-        """Return the operations that charge what an object is to use more; raise `ForbiddenError` over a quota."""
+    def growth(self, target: Target, old: Object, new: Object) -> tuple[Object, Sequence[Operation]]:
+        """Return a changed object with what it is given, and the operations that charge what it is to use more.
+
+        Raises `ForbiddenError` over a quota, `InvalidError` for an address that another has.
+        """
+        if isinstance(new, Service):
+            return addresses.settled(self._replica.view, new, self._rng)
         if target.kind.resource not in GROWING:
-            return ()
+            return new, ()
         allowance = Allowance(self._replica.view)
         allowance.admit_change(target.kind, old, new)
-        return allowance.operations()
+        return new, allowance.operations()
+
+    def admitted(self, target: Target, value: Object) -> tuple[Object, Sequence[Operation]]:
+        """Return a new object with what it is given, and the operations that charge it; raise as `create` does."""
+        allowance = Allowance(self._replica.view)
+        complete = allowance.admit(target.kind, value)
+        claims: Sequence[Operation] = ()
+        if isinstance(complete, Service):
+            complete, claims = addresses.settled(self._replica.view, complete, self._rng)
+        return complete, (*allowance.operations(), *claims)
 
     async def propose(self, operation: Operation, charges: Sequence[Operation] = ()) -> Outcome:
         """Propose one operation, with what it takes of the quotas; CONFLICT where a quota changed meanwhile."""
@@ -63,12 +82,8 @@ class QuotaDoor:
 
     async def _admitted(self, target: Target, value: Object) -> tuple[bytes, Sequence[Operation]]:
         try:
-            return self._judged(target, value)
+            complete, charges = self.admitted(target, value)
         except CallerError:
             await self._replica.linearize()  # there may be room since a moment ago
-            return self._judged(target, value)
-
-    def _judged(self, target: Target, value: Object) -> tuple[bytes, Sequence[Operation]]:
-        allowance = Allowance(self._replica.view)
-        complete = allowance.admit(target.kind, value)
-        return objects.to_json(complete), allowance.operations()
+            complete, charges = self.admitted(target, value)
+        return objects.to_json(complete), charges

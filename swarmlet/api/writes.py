@@ -23,7 +23,6 @@ from swarmlet.errors import AlreadyExistsError, BugError, NamespaceTerminatingEr
 from swarmlet.model import kinds, objects, schema
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.store import stamping
-from swarmlet.store.allowance import Allowance
 from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
@@ -57,7 +56,7 @@ class Writer:
         self._reader = reader
         self._clock = clock
         self._rng = rng
-        self._quota = QuotaDoor(replica)
+        self._quota = QuotaDoor(replica, rng)
 
     async def create(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST to a collection."""
@@ -121,8 +120,8 @@ class Writer:
             if value == stored.object:
                 return Written(stored.json)
             expansion.check(self._replica.view, target, stored.object, value)
+            value, charges = self._quota.growth(target, stored.object, value)
             operation = _update(stored, value)
-            charges = self._quota.growth(target, stored.object, value)
             if options.dry_run:
                 return Written(objects.to_json(value))
             outcome = await self._quota.propose(operation, charges)
@@ -139,7 +138,7 @@ class Writer:
             await self._reader.catch_up(None)
             taken = self._replica.view.get(key) is not None
             outcome = Outcome(verdict=Verdict.ALREADY_EXISTS if taken else Verdict.DONE)
-            data = objects.to_json(Allowance(self._replica.view).admit(target.kind, complete))
+            data = objects.to_json(self._quota.admitted(target, complete)[0])
         else:
             outcome, data = await self._quota.create(target, key, complete)
         if outcome.verdict is Verdict.ALREADY_EXISTS:

@@ -12,10 +12,10 @@ from typing import ClassVar, cast
 import msgspec
 
 from swarmlet.controllers import disruption_scale
-from swarmlet.controllers.disruption_pods import CoveredPods
 from swarmlet.controllers.disruption_scale import Expectation, NoScaleError
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.selected_pods import SelectedPods
 from swarmlet.model import disruptions, events, kinds, objects, pods, selectors
 from swarmlet.model.base import Time
 from swarmlet.model.pod import Pod
@@ -42,7 +42,7 @@ class Disruptions:
     watches: ClassVar[frozenset[str]] = frozenset({BUDGETS, PODS}) | SCALED
 
     def __init__(self) -> None:
-        self._covered = CoveredPods()
+        self._covered = SelectedPods()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the budget itself, those that cover a Pod, or those of a namespace where more or fewer are wanted."""
@@ -66,7 +66,7 @@ class Disruptions:
         if stored is None:
             self._covered.forget(key)
             return NOTHING
-        return _Count(view, stored, self._covered.of(view, stored), now).finish()
+        return _Count(view, stored, self._covered.of(view, key, _budget(stored).spec.selector), now).finish()
 
 
 class _Count:

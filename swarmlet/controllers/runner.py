@@ -16,6 +16,7 @@ from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.dependencies import Dependencies
 from swarmlet.controllers.deployment import Deployments
 from swarmlet.controllers.disruption import Disruptions
+from swarmlet.controllers.endpoint_slices import EndpointSlices
 from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.fencing import Fencing
 from swarmlet.controllers.garbage import Garbage
@@ -32,6 +33,7 @@ from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
 from swarmlet.controllers.replicaset import ReplicaSets
 from swarmlet.controllers.scheduling import Scheduling
+from swarmlet.controllers.service_addresses import ServiceAddresses
 from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.controllers.storage_classes import StorageClasses
 from swarmlet.controllers.volume_claims import VolumeClaims
@@ -101,6 +103,8 @@ class Controllers:
             PersistentVolumes(),
             Disruptions(),
             Dependencies(),
+            EndpointSlices(self._rng),
+            ServiceAddresses(),
             Scheduling(self._rng),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),

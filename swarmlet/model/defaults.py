@@ -26,6 +26,8 @@ from swarmlet.model import (
     quota_defaults,
     quotas,
     security,
+    service_defaults,
+    services,
     source_defaults,
     storage,
     storage_defaults,
@@ -266,4 +268,6 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     storage.PersistentVolumeClaim: storage_defaults.claim,
     storage.PersistentVolume: storage_defaults.volume,
     storage.StorageClass: storage_defaults.storage_class,
+    services.Service: service_defaults.service,
+    services.EndpointSlice: service_defaults.endpoint_slice,
 }

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlet.model import apps, apps_sets, autoscaling, batch, cluster, core, metrics, pod, policy, quotas, storage
+from swarmlet.model import (
+    apps,
+    apps_sets,
+    autoscaling,
+    batch,
+    cluster,
+    core,
+    metrics,
+    pod,
+    policy,
+    quotas,
+    services,
+    storage,
+)
 from swarmlet.model.meta import Object
 
 
@@ -102,6 +115,8 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
 POD_DISRUPTION_BUDGET = Kind(
     policy.PodDisruptionBudget, "poddisruptionbudgets", "poddisruptionbudget", ("pdb",), subresources=("status",)
 )
+SERVICE = Kind(services.Service, "services", "service", ("svc",), categories=("all",), subresources=("status",))
+ENDPOINT_SLICE = Kind(services.EndpointSlice, "endpointslices", "endpointslice")
 STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
 
 SERVED = (
@@ -114,6 +129,7 @@ SERVED = (
     LIMIT_RANGE,
     PERSISTENT_VOLUME_CLAIM,
     PERSISTENT_VOLUME,
+    SERVICE,
     EVENT,
     LEASE,
     DEPLOYMENT,
@@ -126,6 +142,7 @@ SERVED = (
     HORIZONTAL_POD_AUTOSCALER,
     POD_DISRUPTION_BUDGET,
     STORAGE_CLASS,
+    ENDPOINT_SLICE,
 )
 """In the order that discovery lists them."""
 
@@ -139,8 +156,9 @@ IN_API = SERVED + VIRTUAL
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
+ADDRESS_CLAIM = Kind(services.AddressClaim, "addressclaims", "addressclaim", namespaced=False)
 
-INTERNAL = (CLUSTER_IDENTITY, TOKEN)
+INTERNAL = (CLUSTER_IDENTITY, TOKEN, ADDRESS_CLAIM)
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}

@@ -13,6 +13,7 @@ PORT_NAME_MAX = 15
 PORT_MAX = 65535
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]", re.ASCII)
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", re.ASCII)
@@ -23,6 +24,11 @@ _LABEL_TOLD = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_LABEL_1035_TOLD = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _SUBDOMAIN_TOLD = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
@@ -48,6 +54,11 @@ _CONFIG_KEY_TOLD = (
 def dns_label(text: str) -> list[str]:
     """Check a name of up to 63 characters without dots: a namespace, a container, a volume."""
     return _too_long(text, LABEL_MAX) + ([] if _LABEL.fullmatch(text) else [_LABEL_TOLD])
+
+
+def dns_1035_label(text: str) -> list[str]:
+    """Check the name of a Service: a label that begins with a letter."""
+    return _too_long(text, LABEL_MAX) + ([] if _LABEL_1035.fullmatch(text) else [_LABEL_1035_TOLD])
 
 
 def dns_subdomain(text: str) -> list[str]:

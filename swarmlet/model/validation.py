@@ -12,7 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from swarmlet.model import apps, apps_sets, autoscaling, batch, core, kinds, pod, policy, quotas, storage, syntax
+from swarmlet.model import (
+    apps,
+    apps_sets,
+    autoscaling,
+    batch,
+    core,
+    kinds,
+    pod,
+    policy,
+    quotas,
+    services,
+    storage,
+    syntax,
+)
 from swarmlet.model.meta import Object
 from swarmlet.model.problems import Problems, refusal
 from swarmlet.model.rules import apps as apps_rules
@@ -21,11 +34,13 @@ from swarmlet.model.rules import autoscaling as autoscaling_rules
 from swarmlet.model.rules import batch as batch_rules
 from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import cron_job as cron_job_rules
+from swarmlet.model.rules import endpoint_slices as endpoint_slice_rules
 from swarmlet.model.rules import limit_ranges as limit_range_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
 from swarmlet.model.rules import quotas as quota_rules
+from swarmlet.model.rules import services as service_rules
 from swarmlet.model.rules import storage as storage_rules
 
 Rule = Callable[[Any, Problems], None]
@@ -53,6 +68,8 @@ _RULES: dict[type[Object], Rule] = {
     storage.PersistentVolume: storage_rules.volume,
     storage.StorageClass: storage_rules.storage_class,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
+    services.Service: service_rules.service,
+    services.EndpointSlice: endpoint_slice_rules.endpoint_slice,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
@@ -68,6 +85,8 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     storage.PersistentVolumeClaim: storage_rules.claim_update,
     storage.PersistentVolume: storage_rules.volume_update,
     storage.StorageClass: storage_rules.storage_class_update,
+    services.Service: service_rules.service_update,
+    services.EndpointSlice: endpoint_slice_rules.endpoint_slice_update,
 }
 
 

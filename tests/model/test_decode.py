@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from swarmlet.errors import CallerError, InvalidError
 from swarmlet.model import apps, decode, defaults, kinds, objects, reading, schema, validation
 from swarmlet.model.meta import Condition
+from swarmlet.model.services import Endpoint
 
 CONTAINER = {"name": "web", "image": "nginx"}
 
@@ -178,7 +179,7 @@ def test_every_field_of_ours_is_a_field_of_kubernetes(kind):
             where = f"{path}.{each.encode_name}"
             if each.encode_name not in known:
                 yield where
-            elif each.encode_name == "conditions":
+            elif each.encode_name == "conditions" and struct is not Endpoint:
                 assert issubclass(
                     reading._struct_in(each.type), Condition
                 )  # one struct with the fields of all kinds of conditions

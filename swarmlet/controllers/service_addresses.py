@@ -1,0 +1,44 @@
+"""Gives back the cluster IPs and node ports of Services that are gone, or that do not have them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, cast
+
+from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.model.services import AddressClaim, Service
+from swarmlet.store import addresses
+from swarmlet.store.addresses import CLAIMS, SERVICES
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, Stored, View
+
+
+class ServiceAddresses:
+    """The reconciler; a key names a claim."""
+
+    name: ClassVar[str] = "service-addresses"
+    watches: ClassVar[frozenset[str]] = frozenset({SERVICES})
+
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+        """Return the claims of what a Service had and has no more."""
+        gone = _claimed(change.old) - _claimed(change.new)
+        return [Key(CLAIMS, "", name) for name in sorted(gone)]
+
+    def all_keys(self, view: View) -> Iterable[Key]:
+        """Return every claim."""
+        return [stored.key for stored in view.list(CLAIMS)]
+
+    def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  the shape of a reconciler
+        """Remove a claim that nobody holds."""
+        stored = view.get(key)
+        if stored is None or addresses.is_held(view, cast("AddressClaim", stored.object)):
+            return NOTHING
+        drafts = Drafts()
+        drafts.erase(stored)
+        return drafts.reconciliation()
+
+
+def _claimed(stored: Stored | None) -> set[str]:
+    return set(addresses.claims_of(cast("Service", stored.object))) if stored else set()

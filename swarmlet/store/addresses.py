@@ -1,0 +1,144 @@
+"""Cluster IPs and node ports of Services: each given to one, in the very command that writes the Service.
+
+Each is an `AddressClaim` by its own name, which must be new or not in use any more where the Service is written; so
+whoever comes second finds it taken, and tries another. Source: kubernetes pkg/registry/core/service/storage/alloc.go.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import random
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from swarmlet.model import kinds, objects, services
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.problems import Place, Problems, refusal
+from swarmlet.model.services import AddressClaim, Service, ServicePort
+from swarmlet.store.commands import Key, Operation, Put
+from swarmlet.store.replica import View
+
+CLAIMS = kinds.ADDRESS_CLAIM.resource
+SERVICES = kinds.SERVICE.resource
+SERVICE_NETWORK = ipaddress.IPv4Network("10.43.0.0/16")
+CHOSEN_BY_HAND = 256
+"""The first addresses of the network are given to nobody who does not ask for them, as in Kubernetes."""
+NODE_PORTS = range(30_000, 32_768)
+
+
+def claims_of(service: Service) -> list[str]:
+    """Return the names of the claims of all that a stored Service has."""
+    addresses = [each for each in service.spec.cluster_ips if each != services.HEADLESS]
+    return addresses + [_port_claim(each) for each in service.spec.ports if each.node_port]
+
+
+def is_held(view: View, claim: AddressClaim) -> bool:
+    """Whether the Service that made a claim still has what is claimed."""
+    namespace, _, name = claim.service.partition("/")
+    stored = view.get(Key(SERVICES, namespace, name))
+    if stored is None or stored.object.metadata.uid != claim.uid:
+        return False
+    return claim.metadata.name in claims_of(cast("Service", stored.object))
+
+
+def settled(view: View, service: Service, rng: random.Random) -> tuple[Service, list[Operation]]:
+    """Return a Service with what it lacks of a cluster IP and node ports, and the claims to be written with it.
+
+    Raises `InvalidError` where it names an address or a port that another has, that is out of the range, or where none
+    is left.
+    """
+    work = _Work(view, service, rng)
+    spec = service.spec
+    if services.has_cluster_ip(spec):
+        address = work.address(spec.cluster_ip)
+        spec = msgspec.structs.replace(spec, cluster_ip=address, cluster_ips=(address,))
+    spec = msgspec.structs.replace(spec, ports=work.ports(wanted=services.wants_node_ports(spec)))
+    if work.problems.causes:
+        raise refusal(service, work.problems.causes)
+    return msgspec.structs.replace(service, spec=spec), work.operations
+
+
+class _Work:
+    """The addresses of one Service."""
+
+    def __init__(self, view: View, service: Service, rng: random.Random) -> None:
+        self._view = view
+        self._service = service
+        self._rng = rng
+        self.problems = Problems()
+        self.operations: list[Operation] = []
+
+    def address(self, asked: str) -> str:
+        """Return the cluster IP, claimed; "" where it cannot be had."""
+        place = self.problems.at("spec.clusterIPs")
+        if asked:
+            self._take_address(asked, place)
+            return asked
+        size = SERVICE_NETWORK.num_addresses
+        start = self._rng.randrange(CHOSEN_BY_HAND, size - 1)
+        for number in itertools.chain(range(start, size - 1), range(CHOSEN_BY_HAND, start), range(1, CHOSEN_BY_HAND)):
+            found = str(SERVICE_NETWORK[number])
+            if self._claim(found):
+                return found
+        place.invalid([], "failed to allocate a serviceIP: range is full")
+        return ""
+
+    def _take_address(self, asked: str, place: Place) -> None:
+        told = f"failed to allocate IP {asked}:"
+        if ipaddress.ip_address(asked) not in SERVICE_NETWORK:
+            valid = f"The range of valid IPs is {SERVICE_NETWORK}"
+            place.invalid([asked], f"{told} the provided IP ({asked}) is not in the valid range. {valid}")
+        elif not self._claim(str(ipaddress.ip_address(asked))):
+            place.invalid([asked], f"{told} provided IP is already allocated")
+
+    def ports(self, *, wanted: bool) -> tuple[ServicePort, ...]:
+        """Return the Service's ports; where they are to be ports of the nodes too, each with one that is claimed."""
+        return tuple(self._port(index, port, wanted=wanted) for index, port in enumerate(self._service.spec.ports))
+
+    def _port(self, index: int, port: ServicePort, *, wanted: bool) -> ServicePort:
+        place = self.problems.at(f"spec.ports[{index}].nodePort")
+        if port.node_port:
+            if port.node_port not in NODE_PORTS:
+                valid = f"The range of valid ports is {NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
+                place.invalid(port.node_port, f"provided port is not in the valid range. {valid}")
+            elif not self._claim(_port_claim(port)):
+                place.invalid(port.node_port, "provided port is already allocated")
+            return port
+        if not wanted:
+            return port
+        for number in self._free_ports():
+            numbered = msgspec.structs.replace(port, node_port=number)
+            if self._claim(_port_claim(numbered)):
+                return numbered
+        place.invalid(0, "failed to allocate a nodePort: range is full")
+        return port
+
+    def _free_ports(self) -> Iterator[int]:
+        asked = {each.node_port for each in self._service.spec.ports}
+        start = self._rng.choice(NODE_PORTS)
+        every = itertools.chain(range(start, NODE_PORTS.stop), range(NODE_PORTS.start, start))
+        return (number for number in every if number not in asked)
+
+    def _claim(self, name: str) -> bool:
+        """Take an address or port, unless another Service has it or this one just took it."""
+        key = Key(CLAIMS, "", name)
+        if any(each.key == key for each in self.operations):
+            return False
+        stored = self._view.get(key)
+        metadata = self._service.metadata
+        if stored is not None and (claim := cast("AddressClaim", stored.object)).uid == metadata.uid:
+            return claim.service == f"{metadata.namespace}/{metadata.name}"
+        if stored is not None and is_held(self._view, cast("AddressClaim", stored.object)):
+            return False
+        wanted = AddressClaim(
+            metadata=ObjectMeta(name=name), service=f"{metadata.namespace}/{metadata.name}", uid=metadata.uid
+        )
+        self.operations.append(Put(key, objects.to_json(wanted), expected_revision=stored.revision if stored else 0))
+        return True
+
+
+def _port_claim(port: ServicePort) -> str:
+    return f"{port.node_port}.{port.protocol.lower()}"
