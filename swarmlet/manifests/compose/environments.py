@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from swarmlet.manifests.compose import canonical, dotenv, nodes, typed
+from swarmlet.manifests.compose import dotenv, forms, nodes, typed
 from swarmlet.manifests.compose.files import Files
 from swarmlet.manifests.compose.model.lifecycle import EnvFile
 from swarmlet.manifests.compose.nodes import Node
@@ -29,7 +29,7 @@ def resolved(root: Node, files: Files, environment: Mapping[str, str], is_active
         node = _with_environment(node, path, files, environment)
         return _with_labels(node, path, files, environment)
 
-    return canonical.by_key({"services": canonical.each_entry(service)})(root, "")
+    return forms.by_key({"services": forms.each_entry(service)})(root, "")
 
 
 def _with_environment(node: Node, path: str, files: Files, environment: Mapping[str, str]) -> Node:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarmlet.manifests.compose import canonical, nodes
+from swarmlet.manifests.compose import forms, nodes
 from swarmlet.manifests.compose.nodes import Node
 from swarmlet.manifests.compose.paths import Folder
 
@@ -16,7 +16,7 @@ DEPTH_MAX = 10
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")
 
 _KEYS = ("path", "project_directory", "env_file")
-_forms = canonical.by_key({"path": canonical.as_list, "env_file": canonical.as_list})
+_long = forms.by_key({"path": forms.as_list, "env_file": forms.as_list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _inclusion(node: Node, folder: Folder, path: str) -> Inclusion:
     for key, each in long.value.items():
         if key not in _KEYS:
             raise nodes.fault(each, f"{path}.{key}", f"no such key{nodes.suggestion(key, _KEYS)}")
-    long = _forms(long, path)
+    long = _long(long, path)
     files = _texts(long, "path", path)
     if not files:
         raise nodes.fault(node, path, "path is not set")

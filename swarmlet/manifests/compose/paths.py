@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmlet.manifests.compose import nodes
-from swarmlet.manifests.compose.canonical import Form, by_key, each_entry, each_item
+from swarmlet.manifests.compose.forms import Form, by_key, each_entry, each_item
 from swarmlet.manifests.compose.nodes import Node
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|oci://", re.IGNORECASE)
