@@ -40,7 +40,7 @@ from swarmlet.raft.config import RaftConfig, RestoredState
 from swarmlet.raft.core import Raft
 from swarmlet.raft.messages import MembershipChange, Role
 from swarmlet.store import commands
-from swarmlet.store.commands import Command, Operation, Outcome
+from swarmlet.store.commands import NOBODY, Command, Operation, Origin, Outcome
 from swarmlet.store.replica import MemberStatus, ReplicaStatus, View
 from swarmlet.store.state import Store
 from swarmlet.transport.peers import Peers
@@ -220,10 +220,15 @@ class Consensus:
         return self._engine.applied.index
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         """Replicate the operations; return their outcomes once they are committed and applied here."""
-        command = Command(self._given.rng.randbytes(REQUEST_ID_BYTES), tuple(operations), atomic)
+        command = Command(self._given.rng.randbytes(REQUEST_ID_BYTES), tuple(operations), atomic, origin)
         data = commands.encode(command)
         if len(data) > commands.COMMAND_BYTES_MAX or len(command.operations) > commands.OPERATIONS_MAX:
             raise TooLargeError(

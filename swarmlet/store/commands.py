@@ -6,6 +6,7 @@ A command carries everything that is decided: uids, times, whole objects. `store
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 
 import msgspec
 
@@ -46,17 +47,39 @@ class Delete(msgspec.Struct, frozen=True, array_like=True, tag=1):
 Operation = Put | Delete
 
 
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Who asks for a change, when and from where, as the history is to tell it.
+
+    `who` is the user's name, or "system:controller:NAME". `node` is the machine whose daemon took the request,
+    `address` where it came from ("" for the daemon's own socket, and for controllers), `agent` the client program.
+    `verb` is the API's ("patch"), `note` says more ("undo of 1234").
+    """
+
+    who: str
+    at: datetime | None = None
+    node: str = ""
+    address: str = ""
+    agent: str = ""
+    verb: str = ""
+    note: str = ""
+
+
+NOBODY = Origin("")
+"""Of a command that does not say: what the cluster does to its own bookkeeping, and what older versions wrote."""
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True):
     """One entry of the log.
 
     `request_id` (16 random bytes, stamped by who proposes) makes a retried proposal apply once: the second gets the
     first's outcomes. `atomic`: all operations or none; otherwise each stands for itself. A key may be named
-    once.
+    once. `origin` goes into the history of what users ask for.
     """
 
     request_id: bytes
     operations: tuple[Operation, ...]
     atomic: bool = True
+    origin: Origin = NOBODY
 
 
 class Verdict(enum.IntEnum):

@@ -11,9 +11,10 @@ import msgspec
 
 from swarmlet.model import kinds, sharing
 from swarmlet.model.meta import Object
-from swarmlet.store.commands import Command, Key, Operation, Outcome
+from swarmlet.store.commands import NOBODY, Command, Key, Operation, Origin, Outcome
 
 if TYPE_CHECKING:
+    from swarmlet.store.history import History
     from swarmlet.store.snapshot import Capture  # which holds what this module defines
 
 UNKNOWN_KIND = kinds.Kind(Object, plural="", singular="")
@@ -85,6 +86,10 @@ class View(Protocol):
     def changes_since(self, resource: str, revision: int) -> Iterator[Change]:
         """Yield a resource's changes after `revision`, oldest first; raise `ExpiredError` where they are compacted."""
 
+    @property
+    def history(self) -> History:
+        """The changes of what is asked for: see `store.history`."""
+
     def capture(self) -> Capture:
         """Return the state of this moment, to be encoded elsewhere while the store goes on."""
 
@@ -147,10 +152,16 @@ class Replica(Protocol):
         """Whether this node leads now (and has committed in its term)."""
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         """Replicate the operations; return their outcomes once they are committed and applied here.
 
+        `origin` goes into the history of what is asked for.
         Raises `UnavailableError` (no leader or quorum; nothing changed), `BusyError` (limits; nothing changed) or
         `OutcomeUnknownError` (time ran out after it was handed over).
         """

@@ -1,33 +1,39 @@
-"""The store's state as a stream of bytes: a header, objects and requests in batches, an end.
+"""The store's state as a stream of bytes: a header, objects, requests and history in batches, an end.
 
 Each record is a 4-byte big-endian length and MessagePack, so the stream may be cut anywhere on its way. Equal states
-give equal bytes: objects stand in the order of their keys, requests in the order they came.
+give equal bytes: objects stand in the order of their keys, requests and history in the order they came.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from swarmlet.errors import DiskError
 from swarmlet.store import stamping
 from swarmlet.store.commands import Key, Outcome
+from swarmlet.store.history import Entry, History
 from swarmlet.store.replica import Stored
 from swarmlet.store.tables import Tables
 
-FORMAT = "swarmlet-store/1"
+FORMAT = "swarmlet-store/2"
+FORMAT_WITHOUT_HISTORY = "swarmlet-store/1"
+"""Read, too: then the history begins with the snapshot."""
 BATCH_BYTES = 256 * 1024
 """About the size of a chunk; one object larger than this makes a larger chunk."""
 BATCH_OBJECTS_MAX = 512
 """However small: what a chunk costs to read depends on their number, too."""
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 REQUESTS_PER_BATCH = 256
+ENTRIES_PER_BATCH = 512
 
 Request = tuple[bytes, tuple[Outcome, ...]]
+Item = TypeVar("Item")
 
 _length = struct.Struct(">I")
 
@@ -35,6 +41,7 @@ _length = struct.Struct(">I")
 class _Header(msgspec.Struct, frozen=True, array_like=True, tag=0):
     format: str
     revision: int
+    history_floor: int = 0
 
 
 class _Objects(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -48,9 +55,14 @@ class _Requests(msgspec.Struct, frozen=True, array_like=True, tag=2):
 class _End(msgspec.Struct, frozen=True, array_like=True, tag=3):
     objects: int
     requests: int
+    entries: int = 0
 
 
-_Record = _Header | _Objects | _Requests | _End
+class _History(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    rows: list[Entry]
+
+
+_Record = _Header | _Objects | _Requests | _End | _History
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[_Record] = msgspec.msgpack.Decoder(_Record)
@@ -63,27 +75,33 @@ class Capture:
     revision: int
     objects: Sequence[Stored]
     requests: Sequence[Request]
+    history_floor: int
+    history: Sequence[Entry]
 
     def encode_chunks(self) -> Iterator[bytes]:
         """Yield the snapshot in chunks; touches nothing that changes, so it may run in a thread."""
-        yield _record(_Header(FORMAT, self.revision))
-        for batch in self._object_batches():
-            yield _record(_Objects(batch))
+        yield _record(_Header(FORMAT, self.revision, self.history_floor))
+        for objects in _batches(self.objects, lambda stored: len(stored.json), BATCH_OBJECTS_MAX):
+            yield _record(_Objects([(stored.key, stored.revision, stored.json) for stored in objects]))
         for start in range(0, len(self.requests), REQUESTS_PER_BATCH):
             yield _record(_Requests(list(self.requests[start : start + REQUESTS_PER_BATCH])))
-        yield _record(_End(len(self.objects), len(self.requests)))
+        for entries in _batches(self.history, lambda entry: entry.weight, ENTRIES_PER_BATCH):
+            yield _record(_History(entries))
+        yield _record(_End(len(self.objects), len(self.requests), len(self.history)))
 
-    def _object_batches(self) -> Iterator[list[tuple[Key, int, bytes]]]:
-        batch: list[tuple[Key, int, bytes]] = []
-        size = 0
-        for stored in self.objects:
-            batch.append((stored.key, stored.revision, stored.json))
-            size += len(stored.json)
-            if size >= BATCH_BYTES or len(batch) >= BATCH_OBJECTS_MAX:
-                yield batch
-                batch, size = [], 0
-        if batch:
+
+def _batches(items: Iterable[Item], size_of: Callable[[Item], int], number_max: int) -> Iterator[list[Item]]:
+    """Cut items into batches of about `BATCH_BYTES`."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item)
+        if size >= BATCH_BYTES or len(batch) >= number_max:
             yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 class Restoration:
@@ -96,6 +114,7 @@ class Restoration:
         self.revision = 0
         self.tables = Tables()
         self.requests: OrderedDict[bytes, tuple[Outcome, ...]] = OrderedDict()
+        self.history = History()
         self._objects = 0
         self._buffer = bytearray()
         self._is_begun = False
@@ -129,18 +148,23 @@ class Restoration:
                 self._objects += len(objects)
             case _Requests(rows=requests):
                 self.requests.update(requests)
+            case _History(rows=entries):
+                self.history.restore(entries)
             case _End():
                 self._end(record)
 
     def _begin(self, header: _Header) -> None:
-        if header.format != FORMAT:
+        if header.format not in (FORMAT, FORMAT_WITHOUT_HISTORY):
             raise ValueError(f"not in the format {FORMAT}")
         self._is_begun = True
         self.revision = header.revision
+        self.history.floor = header.history_floor if header.format == FORMAT else header.revision
 
     def _end(self, end: _End) -> None:
-        if (end.objects, end.requests) != (self._objects, len(self.requests)):
-            raise ValueError(f"{end.objects} objects and {end.requests} requests expected, others found")
+        if (end.objects, end.requests, end.entries) != (self._objects, len(self.requests), len(self.history)):
+            raise ValueError(
+                f"{end.objects} objects, {end.requests} requests and {end.entries} entries expected, others found"
+            )
         self._is_whole = True
 
 

@@ -12,6 +12,7 @@ import msgspec
 from swarmlet.model import kinds
 from swarmlet.store import commands, snapshot, stamping
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put, Verdict
+from swarmlet.store.history import History
 from swarmlet.store.replica import Change, Stored
 from swarmlet.store.requests import RecentRequests
 from swarmlet.store.snapshot import Restoration
@@ -32,11 +33,12 @@ class Store:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-        self._hold(Tables(), RecentRequests(), revision=0)
+        self._hold(Tables(), RecentRequests(), History(), revision=0)
 
-    def _hold(self, tables: Tables, requests: RecentRequests, *, revision: int) -> None:
+    def _hold(self, tables: Tables, requests: RecentRequests, history: History, *, revision: int) -> None:
         self._tables = tables
         self._requests = requests
+        self._history = history
         self._revision = revision
         self._floor = revision
         self._windows: dict[str, Window] = {}
@@ -71,6 +73,11 @@ class Store:
         """
         return self._window(resource).since(revision)
 
+    @property
+    def history(self) -> History:
+        """The changes of what is asked for, up to this moment."""
+        return self._history
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with the changes of each applied command that changed something; see `View.subscribe`."""
         self._listeners.append(listener)
@@ -95,18 +102,23 @@ class Store:
         outcomes = self._perform(command, changes)
         self._requests.remember(command.request_id, outcomes)
         if changes:
+            self._history.record(changes, command.origin, atomic=command.atomic)
             for listener in tuple(self._listeners):
                 listener(changes)
         return outcomes
 
     def capture(self) -> snapshot.Capture:
         """Return the state of this moment, to be encoded elsewhere while this store goes on."""
-        return snapshot.Capture(self._revision, list(self._tables.everything()), self._requests.items())
+        objects, requests = list(self._tables.everything()), self._requests.items()
+        return snapshot.Capture(self._revision, objects, requests, self._history.floor, self._history.rows())
 
     def fork(self) -> Store:
-        """Return a store of its own that begins with this moment: what is applied to it changes nothing here."""
+        """Return a store of its own that begins with this moment: what is applied to it changes nothing here.
+
+        It does not know how this moment came about: neither requests nor history.
+        """
         twin = Store()
-        twin._hold(self._tables.copy(), RecentRequests(), revision=self._revision)
+        twin._hold(self._tables.copy(), RecentRequests(), History(self._revision), revision=self._revision)
         return twin
 
     def restore(self, chunks: Iterable[bytes]) -> None:
@@ -125,7 +137,8 @@ class Store:
         Raises `DiskError`, and changes nothing, where the snapshot is not whole.
         """
         restoration.check_whole()
-        self._hold(restoration.tables, RecentRequests(restoration.requests), revision=restoration.revision)
+        requests = RecentRequests(restoration.requests)
+        self._hold(restoration.tables, requests, restoration.history, revision=restoration.revision)
         for listener in tuple(self._listeners):
             listener(())
 
@@ -142,6 +155,7 @@ class Store:
             assert stored.key.resource != kinds.POD.resource or stored in self._tables.bound.get(facts.node_name)
         assert self._tables.owned.size() == sum(len(stored.owner_uids) for stored in everything)
         assert self._tables.bound.size() == len(self.list(kinds.POD.resource))
+        self._history.validate()
 
     # One command.
 

@@ -26,7 +26,7 @@ from swarmlet.model.meta import ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.runtime import runtime as runtime_protocol
-from swarmlet.store.commands import COMMAND_BYTES_MAX, Command, Delete, Key, Operation, Outcome, Put
+from swarmlet.store.commands import COMMAND_BYTES_MAX, NOBODY, Command, Delete, Key, Operation, Origin, Outcome, Put
 from swarmlet.store.state import Store
 
 NODE = "one"
@@ -46,7 +46,12 @@ class LoneReplica:
         self._serial = 0
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         if self.seconds:
             await self._clock.sleep(self.seconds)
@@ -55,11 +60,11 @@ class LoneReplica:
         if sum(len(each.object) for each in operations if isinstance(each, Put)) > COMMAND_BYTES_MAX:
             raise TooLargeError("split it")
         self.proposals.append(operations)
-        return self.apply(*operations, atomic=atomic)
+        return self.apply(*operations, atomic=atomic, origin=origin)
 
-    def apply(self, *operations: Operation, atomic: bool = True) -> tuple[Outcome, ...]:
+    def apply(self, *operations: Operation, atomic: bool = True, origin: Origin = NOBODY) -> tuple[Outcome, ...]:
         self._serial += 1
-        return self.view.apply(Command(self._serial.to_bytes(16, "big"), tuple(operations), atomic))
+        return self.view.apply(Command(self._serial.to_bytes(16, "big"), tuple(operations), atomic, origin))
 
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         if self.cut:

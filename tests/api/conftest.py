@@ -23,7 +23,7 @@ from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.samples import NodeSample, PodSample
 from swarmlet.runtime.runtime import LogOptions
-from swarmlet.store.commands import Command, Key, Operation, Outcome, Put
+from swarmlet.store.commands import NOBODY, Command, Key, Operation, Origin, Outcome, Put
 from swarmlet.store.replica import MemberStatus, ReplicaStatus, Stored
 from swarmlet.store.state import Store
 
@@ -62,15 +62,22 @@ class DirectReplica:
         return True
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         self._check()
         self.before_propose()
-        return self.apply(operations, atomic=atomic)
+        return self.apply(operations, atomic=atomic, origin=origin)
 
-    def apply(self, operations: Sequence[Operation], *, atomic: bool = True) -> tuple[Outcome, ...]:
+    def apply(
+        self, operations: Sequence[Operation], *, atomic: bool = True, origin: Origin = NOBODY
+    ) -> tuple[Outcome, ...]:
         self._requests += 1
-        return self.store.apply(Command(self._requests.to_bytes(16, "big"), tuple(operations), atomic))
+        return self.store.apply(Command(self._requests.to_bytes(16, "big"), tuple(operations), atomic, origin))
 
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         self._check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from swarmlet.errors import AlreadyExistsError, ConflictError
-from swarmlet.store.commands import Command, Operation, Outcome
+from swarmlet.store.commands import NOBODY, Command, Operation, Origin, Outcome
 from swarmlet.store.replica import MemberStatus, ReplicaStatus
 from swarmlet.store.state import Store
 
@@ -24,9 +24,14 @@ class LoneReplica:
         self.failures: list[Exception] = []
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
-        return self.view.apply(Command(b"", tuple(operations), atomic))
+        return self.view.apply(Command(b"", tuple(operations), atomic, origin))
 
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         pass

@@ -421,7 +421,7 @@ async def test_a_snapshot_whose_pieces_are_lost_arrives_all_the_same(tmp_path: P
 async def test_the_state_comes_to_a_new_machine_although_pieces_are_lost(tmp_path: Path) -> None:
     rng = random.Random(3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeding, "SNAPSHOT_PIECE_BYTES", 700)
+        patch.setattr(feeding, "SNAPSHOT_PIECE_BYTES", 1_400)
         config = ConsensusConfig(snapshot_entries=20, tail_entries=5, snapshot_call_seconds_max=0.5)
         async with cluster_of(2, tmp_path, config) as cluster:
             for number in range(100):

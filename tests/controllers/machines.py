@@ -25,7 +25,7 @@ from swarmlet.controllers.reporting import Reporting
 from swarmlet.controllers.runner import Controllers
 from swarmlet.errors import OutcomeUnknownError, UnavailableError
 from swarmlet.runtime.runtime import Container, ContainerSpec
-from swarmlet.store.commands import Command, Operation, Outcome
+from swarmlet.store.commands import NOBODY, Command, Operation, Origin, Outcome
 from swarmlet.store.replica import ReplicaStatus
 from swarmlet.store.state import Store
 from tests.fakes.gauges import ScriptedGauges
@@ -87,10 +87,15 @@ class Member:
                 listener(leads)
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         board, machine = self._machine.board, self._machine
-        command = Command(board.rng.randbytes(16), tuple(operations), atomic)
+        command = Command(board.rng.randbytes(16), tuple(operations), atomic, origin)
         deadline = board.time() + timeout_seconds
         await asyncio.sleep(board.rng.uniform(MESSAGE_SECONDS, board.propose_seconds_max))
         while not board.may_commit(machine):  # what was handed over may be committed late, or never

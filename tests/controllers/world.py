@@ -24,11 +24,13 @@ from swarmlet.model.meta import Condition, LabelSelector, Object, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
 from swarmlet.store.commands import (
     COMMAND_BYTES_MAX,
+    NOBODY,
     OPERATIONS_MAX,
     Command,
     Delete,
     Key,
     Operation,
+    Origin,
     Outcome,
     Put,
     Verdict,
@@ -56,7 +58,12 @@ class FakeReplica:
         self._rng = random.Random(1)
 
     async def propose(
-        self, operations: Sequence[Operation], *, atomic: bool = True, timeout_seconds: float = 5.0
+        self,
+        operations: Sequence[Operation],
+        *,
+        atomic: bool = True,
+        timeout_seconds: float = 5.0,
+        origin: Origin = NOBODY,
     ) -> tuple[Outcome, ...]:
         await asyncio.sleep(COMMIT_SECONDS)
         if not self.quorum:
@@ -65,7 +72,7 @@ class FakeReplica:
         if len(operations) > OPERATIONS_MAX or size > COMMAND_BYTES_MAX:
             raise TooLargeError("split it")
         self.commands.append(tuple(operations))
-        return self.view.apply(Command(self._rng.randbytes(16), tuple(operations), atomic))
+        return self.view.apply(Command(self._rng.randbytes(16), tuple(operations), atomic, origin))
 
     async def linearize(self, *, timeout_seconds: float = 5.0) -> None:
         await asyncio.sleep(COMMIT_SECONDS)
