@@ -25,6 +25,7 @@ from swarmlet.api.resources import Resources
 from swarmlet.api.streams import Streamer
 from swarmlet.api.subresources import Subresources
 from swarmlet.api.watches import Hub
+from swarmlet.api.why import WhyApi
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.identity import access
@@ -87,9 +88,9 @@ class ApiServer:
         self.app = web.Application(
             middlewares=[_around(observer, Limits(registry), guard)], client_max_size=bodies.BODY_BYTES_MAX
         )
-        self.app.add_routes(
-            [*routes, *unguarded_routes, *self.reports.routes(), *Discovery().routes(), *OpenApi().routes()]
-        )
+        why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize)
+        own = (self.reports, Discovery(), OpenApi(), why)
+        self.app.add_routes([*routes, *unguarded_routes, *(route for part in own for route in part.routes())])
         resources = self._resources(replica=replica, info=info, sources=sources, clock=clock, rng=rng)
         for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):
             self.app.router.add_route("*", path, resources.handle)

@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.apply": ("apply",),
     "swarmlet.cli.get": ("get",),
     "swarmlet.cli.describe": ("describe",),
+    "swarmlet.cli.why": ("why",),
     "swarmlet.cli.delete": ("delete",),
     "swarmlet.cli.scale": ("scale",),
     "swarmlet.cli.autoscale": ("autoscale",),

@@ -51,6 +51,7 @@ CA_PATH = "/swarmlet/v1/ca"
 JOIN_PATH = "/swarmlet/v1/join"
 NODES_PATH = "/swarmlet/v1/nodes"
 BACKUP_PATH = "/swarmlet/v1/backup"
+WHY_PATH = "/swarmlet/v1/why"
 PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
 
@@ -60,6 +61,7 @@ _PUBLIC = (
 )
 _DISCOVERY = (
     Rule(verbs=("get", "head"), paths=DISCOVERY_PATHS),
+    Rule(verbs=("get",), paths=(WHY_PATH,)),  # the handler tells each only of what they may read
     Rule(
         verbs=("create",),
         api_groups=("authorization.k8s.io", "authentication.k8s.io"),

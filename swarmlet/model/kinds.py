@@ -12,6 +12,7 @@ from swarmlet.model import (
     cluster,
     core,
     metrics,
+    placements,
     pod,
     policy,
     quotas,
@@ -156,9 +157,10 @@ IN_API = SERVED + VIRTUAL
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
+PLACEMENT_RECORD = Kind(placements.PlacementRecord, "placementrecords", "placementrecord", namespaced=False)
 ADDRESS_CLAIM = Kind(services.AddressClaim, "addressclaims", "addressclaim", namespaced=False)
 
-INTERNAL = (CLUSTER_IDENTITY, TOKEN, ADDRESS_CLAIM)
+INTERNAL = (CLUSTER_IDENTITY, TOKEN, PLACEMENT_RECORD, ADDRESS_CLAIM)
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}

@@ -1,0 +1,158 @@
+"""What an explainer may ask: one view at one moment, and what is known beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from swarmlet.explain.findings import INFO, Finding
+from swarmlet.model import kinds, objects
+from swarmlet.model.core import Event, Node
+from swarmlet.model.meta import Condition, Object, OwnerReference
+from swarmlet.model.pod import Pod
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import View
+
+EVENTS = kinds.EVENT.resource
+PODS = kinds.POD.resource
+NODES = kinds.NODE.resource
+EVENT_LIFE = "events are kept for 1 h"
+
+Refuser = Callable[[Pod], str]
+"""Says why no node will do for a Pod now, "" where one would."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question's ground.
+
+    Args:
+        view: the applied state.
+        now: the moment of the question.
+        heartbeats: when the leader last heard of each node; empty where nobody could be asked.
+        refuser: runs the scheduler's filters on this view; None where nobody could.
+    """
+
+    view: View
+    now: datetime
+    heartbeats: Mapping[str, datetime] = field(default_factory=dict)
+    refuser: Refuser | None = None
+
+    def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
+        """Return an object, None where there is none."""
+        stored = self.view.get(Key(kind.resource, namespace, name))
+        return stored.object if stored else None
+
+    def node(self, name: str) -> Node | None:
+        """Return a node."""
+        return cast("Node | None", self.get(kinds.NODE, "", name))
+
+    def owned(self, owner: Object, kind: kinds.Kind) -> list[Object]:
+        """Return the objects of a kind that `owner` manages, by name."""
+        found = (stored for stored in self.view.by_owner(owner.metadata.uid) if stored.key.resource == kind.resource)
+        return [stored.object for stored in found if _is_managed(stored.object, owner)]
+
+    def pods_of(self, owner: Object) -> list[Pod]:
+        """Return the Pods that `owner` manages."""
+        return [cast("Pod", each) for each in self.owned(owner, kinds.POD)]
+
+    def owner(self, value: Object) -> Object | None:
+        """Return the object that manages this one."""
+        reference = objects.controller_of(value)
+        return self._referred(reference, value.metadata.namespace) if reference else None
+
+    def events(self, value: Object) -> list[Event]:
+        """Return what happened to an object, the newest first."""
+        return self._events(value.metadata.namespace, value.metadata.uid)
+
+    def event(self, value: Object, *reasons: str) -> Event | None:
+        """Return the newest event of some reasons that happened to an object."""
+        return next((each for each in self.events(value) if each.reason in reasons), None)
+
+    def events_of_namesakes(self, value: Object) -> list[Event]:
+        """Return what happened to objects of the same kind and name before this one."""
+        return [
+            each
+            for each in self._events(value.metadata.namespace, f'"name":"{value.metadata.name}"')
+            if (each.involved_object.kind, each.involved_object.name) == (value.kind, value.metadata.name)
+            and each.involved_object.uid != value.metadata.uid
+        ]
+
+    def _events(self, namespace: str, text: str) -> list[Event]:
+        """Return the events whose JSON has a text in it: only those are decoded, and there may be thousands."""
+        data = text.encode()
+        found = (stored for stored in self.view.list(EVENTS, namespace or "default") if data in stored.json)
+        events = (cast("Event", stored.object) for stored in found)
+        named = text.startswith('"')
+        return sorted((each for each in events if named or each.involved_object.uid == text), key=_newest)
+
+    def _referred(self, reference: OwnerReference, namespace: str) -> Object | None:
+        kind = kinds.BY_GVK.get((reference.api_version, reference.kind))
+        if kind is None:
+            return None
+        found = self.get(kind, namespace if kind.namespaced else "", reference.name)
+        return found if found is not None and found.metadata.uid == reference.uid else None
+
+
+def about(value: Object) -> str:
+    """Return how findings name an object: "pods/default/web-1", and "nodes//h1" where it has no namespace."""
+    kind = kinds.BY_GVK[value.api_version, value.kind]
+    return f"{kind.resource}/{value.metadata.namespace}/{value.metadata.name}"
+
+
+def by_condition(value: Object, condition: Condition, text: str, severity: str = INFO, advice: str = "") -> Finding:
+    """Return what a condition of an object says."""
+    return Finding(
+        text=text.removesuffix("."),
+        severity=severity,
+        since=condition.last_transition_time,
+        about=about(value),
+        source=f"condition {condition.type}",
+        advice=advice,
+    )
+
+
+def by_event(value: Object, event: Event, text: str = "", severity: str = INFO) -> Finding:
+    """Return what an event tells of an object; how often, where that was more than once."""
+    times = f" ({event.count} times)" if event.count > 1 else ""
+    return Finding(
+        text=(text or event.message).removesuffix(".") + times,
+        severity=severity,
+        at=last_seen(event),
+        about=about(value),
+        source=f"event {event.reason}",
+    )
+
+
+def last_seen(event: Event) -> datetime | None:
+    """Return when an event happened last."""
+    return event.last_timestamp or event.event_time or event.metadata.creation_timestamp
+
+
+def number(count: int, word: str) -> str:
+    """Return "1 is ready", "3 are ready", "none is ready"."""
+    return f"{count or 'none'} {'are' if count > 1 else 'is'} {word}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return "1 Pod", "3 Pods"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Return names as a text: "a, b, c and 4 more"."""
+    every = list(names)
+    shown = ", ".join(every[:most])
+    return f"{shown} and {len(every) - most} more" if len(every) > most else shown
+
+
+def _is_managed(value: Object, owner: Object) -> bool:
+    reference = objects.controller_of(value)
+    return reference is not None and reference.uid == owner.metadata.uid
+
+
+def _newest(event: Event) -> float:
+    at = last_seen(event)
+    return -at.timestamp() if at else 0.0

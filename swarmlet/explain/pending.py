@@ -1,0 +1,106 @@
+"""Why a Pod has no node: what the scheduler recorded, and what its filters say now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from swarmlet.explain import claims
+from swarmlet.explain.case import Case, about, by_condition
+from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
+from swarmlet.model import conditions, kinds, volumes
+from swarmlet.model.meta import Condition
+from swarmlet.model.pod import Pod
+from swarmlet.model.storage import PersistentVolumeClaim
+
+SCHEDULED = "PodScheduled"
+GATED = "SchedulingGated"
+OURS = ("", "default-scheduler")
+
+
+def findings(case: Case, pod: Pod) -> list[Finding]:
+    """Return what a Pod without a node waits for."""
+    if pod.spec.scheduler_name not in OURS:
+        text = f"it asks for the scheduler {pod.spec.scheduler_name}, and this cluster has only default-scheduler"
+        advice = "leave out spec.schedulerName, or have that scheduler bind the Pod"
+        return [Finding(text=text, severity=ERROR, about=about(pod), source="spec.schedulerName", advice=advice)]
+    if pod.spec.scheduling_gates:
+        return [_gated(pod)]
+    told = conditions.get(pod.status.conditions, SCHEDULED)
+    found = [_recorded(pod, told)]
+    found += [*_by_now(case, pod, told), *_of_claims(case, pod)]
+    return found
+
+
+def _gated(pod: Pod) -> Finding:
+    names = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
+    told = conditions.get(pod.status.conditions, SCHEDULED)
+    return Finding(
+        text=f"it is held back by its scheduling gates: {names}",
+        severity=WARNING,
+        since=told.last_transition_time if told else pod.metadata.creation_timestamp,
+        about=about(pod),
+        source="spec.schedulingGates",
+        advice="whoever set a gate takes it off when the Pod may go",
+    )
+
+
+def _recorded(pod: Pod, told: Condition | None) -> Finding:
+    if told is None:
+        return Finding(
+            text="no scheduler has looked at it yet: that is the leader's work",
+            severity=WARNING,
+            since=pod.metadata.creation_timestamp,
+            about=about(pod),
+            source="status",
+            advice="where this lasts: swarmlet status",
+        )
+    return by_condition(pod, told, told.message.removesuffix(".") or told.reason, ERROR, _what_helps(told.message))
+
+
+def _what_helps(refusal: str) -> str:
+    """Return what one can do where every node refuses for one reason."""
+    lacks = refusal.count(" lack")
+    if "no node has joined" in refusal:
+        return "have a machine join: swarmlet join"
+    if lacks and "," not in refusal.partition("available: ")[2].partition(" (")[0]:
+        return "ask for less in resources.requests, free some, or have a larger machine join"
+    if "cordoned" in refusal:
+        return "swarmlet uncordon NODE lets Pods go there again"
+    return ""
+
+
+def _by_now(case: Case, pod: Pod, told: Condition | None) -> Iterator[Finding]:
+    if case.refuser is None or told is None or volumes.claim_names(pod):
+        return  # what its claims ask of a node is the scheduler's to say, and it stands in the condition
+    now = case.refuser(pod)
+    if not now:
+        text = "by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
+        yield Finding(text=text, about=about(pod), source="now")
+    elif now != told.message:
+        yield Finding(text=f"now: {now.removesuffix('.')}", severity=INFO, about=about(pod), source="now")
+
+
+def _of_claims(case: Case, pod: Pod) -> Iterator[Finding]:
+    for name in volumes.claim_names(pod):
+        claim = cast(
+            "PersistentVolumeClaim | None", case.get(kinds.PERSISTENT_VOLUME_CLAIM, pod.metadata.namespace, name)
+        )
+        if claim is None:
+            yield Finding(
+                text=f"its claim {name} does not exist",
+                severity=ERROR,
+                about=about(pod),
+                source="spec.volumes",
+                advice=f"make the PersistentVolumeClaim {name}",
+            )
+            continue
+        found = claims.troubles(case, claim, waiting_pod=pod.metadata.name)
+        if found:
+            yield Finding(
+                text=f"its claim {name} is not ready",
+                severity=severity_of(found),
+                about=about(claim),
+                source="status.phase",
+                causes=worst_first(found),
+            )
