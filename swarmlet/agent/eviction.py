@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from swarmlet.agent.pressures import STORAGE, Shortage, amount
-from swarmlet.model import pods, quantity, thresholds
+from swarmlet.model import pods, priorities, quantity, thresholds
 from swarmlet.model.pod import Pod
 
 EVICTED = "Evicted"
@@ -37,7 +37,6 @@ class Candidate:
 
     pod: Pod
     used: Consumption | None
-    priority: int = 0
 
 
 def on_disk(used: Consumption, signal: str) -> Consumption:
@@ -51,7 +50,7 @@ def on_disk(used: Consumption, signal: str) -> Consumption:
 
 
 def in_order(candidates: Iterable[Candidate], resource: str) -> list[Candidate]:
-    """Return the Pods in the order in which they are given up."""
+    """Return the Pods in the order in which they are given up; critical ones never are."""
 
     def rank(candidate: Candidate) -> tuple[bool, bool, int, int, str]:
         requested = pods.effective_requests(candidate.pod.spec).get(resource, 0) // 1000
@@ -59,12 +58,12 @@ def in_order(candidates: Iterable[Candidate], resource: str) -> list[Candidate]:
         return (
             candidate.used is not None,
             used <= requested,
-            candidate.priority,
+            priorities.of(candidate.pod),
             requested - used,
             candidate.pod.metadata.uid,
         )
 
-    return sorted(candidates, key=rank)
+    return sorted((each for each in candidates if not priorities.is_critical(each.pod)), key=rank)
 
 
 def message(candidate: Candidate, shortage: Shortage) -> str:

@@ -17,7 +17,18 @@ import msgspec
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import decode, defaults, dependencies, kinds, names, objects, pods, service_updates, validation
+from swarmlet.model import (
+    decode,
+    defaults,
+    dependencies,
+    kinds,
+    names,
+    objects,
+    pods,
+    priorities,
+    service_updates,
+    validation,
+)
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
@@ -38,6 +49,7 @@ _WITH_GENERATION = (
     kinds.CRON_JOB,
     kinds.HORIZONTAL_POD_AUTOSCALER,
     kinds.POD_DISRUPTION_BUDGET,
+    kinds.PRIORITY_CLASS,
 )
 
 
@@ -101,6 +113,8 @@ def updated(target: Target, old: Object, new: Object) -> Object:
     )
     if isinstance(old, Service) and isinstance(new, Service):
         new = service_updates.carried(old, new)
+    if isinstance(old, Pod) and isinstance(new, Pod):
+        new = priorities.carried(old, new)
     kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
     complete = _completed(msgspec.structs.replace(new, metadata=metadata, **kept))
     before = _completed(old)  # a version before this one may have stored it without what is filled in now

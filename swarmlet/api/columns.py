@@ -273,6 +273,10 @@ _BY_RESOURCE = {
         (_NAME, Column("Min Available"), Column("Max Unavailable"), Column("Allowed Disruptions", "integer"), _AGE),
         policy_cells.pod_disruption_budget,
     ),
+    kinds.PRIORITY_CLASS.resource: Columns(
+        (_NAME, Column("Value", "integer"), Column("Global-Default", "boolean"), _AGE, Column("PreemptionPolicy")),
+        policy_cells.priority_class,
+    ),
     kinds.HORIZONTAL_POD_AUTOSCALER.resource: Columns(
         (
             _NAME,

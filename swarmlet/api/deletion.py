@@ -16,12 +16,13 @@ import msgspec
 from swarmlet.api import queries
 from swarmlet.api.targets import Target
 from swarmlet.errors import CallerError, ConflictError, ForbiddenError, InvalidError
-from swarmlet.model import objects, singletons
+from swarmlet.model import objects, scheduling, singletons
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.pod import Pod
 from swarmlet.model.pods import is_finished
+from swarmlet.model.scheduling import PriorityClass
 from swarmlet.store.replica import Stored
 
 GRACE_SECONDS_DEFAULT = 30
@@ -103,6 +104,9 @@ def _is_held(value: Object) -> bool:
 def _check(target: Target, stored: Stored, options: DeleteOptions) -> None:
     if isinstance(stored.object, Namespace) and stored.key.name in PROTECTED_NAMESPACES:
         raise ForbiddenError(f"{target.qualified} is forbidden: this namespace may not be deleted")
+    if isinstance(stored.object, PriorityClass) and stored.key.name.startswith(scheduling.SYSTEM_PREFIX):
+        why = "this is a system priority class and cannot be deleted"
+        raise ForbiddenError(f"{target.qualified} is forbidden: {why}")
     wanted = options.preconditions
     if wanted is None:
         return

@@ -1,6 +1,6 @@
-"""The rows of PodDisruptionBudgets.
+"""The rows of PodDisruptionBudgets and PriorityClasses.
 
-Source: kubernetes/pkg/printers/internalversion/printers.go (printPodDisruptionBudget).
+Source: kubernetes/pkg/printers/internalversion/printers.go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime
 from swarmlet.api.durations import since
 from swarmlet.model.base import IntOrString
 from swarmlet.model.policy import PodDisruptionBudget
+from swarmlet.model.scheduling import PriorityClass
 
 NOT_GIVEN = "N/A"
 
@@ -23,6 +24,12 @@ def pod_disruption_budget(value: PodDisruptionBudget, now: datetime) -> list[obj
         value.status.disruptions_allowed,
         since(value.metadata.creation_timestamp, now),
     ]
+
+
+def priority_class(value: PriorityClass, now: datetime) -> list[object]:
+    """Return the cells of `kubectl get priorityclasses`."""
+    age = since(value.metadata.creation_timestamp, now)
+    return [value.metadata.name, value.value, value.global_default, age, value.preemption_policy]
 
 
 def _share(value: IntOrString | None) -> str:

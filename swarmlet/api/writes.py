@@ -22,7 +22,8 @@ from swarmlet.clock import Clock
 from swarmlet.errors import AlreadyExistsError, BugError, NamespaceTerminatingError, NotFoundError
 from swarmlet.model import kinds, objects, schema
 from swarmlet.model.meta import DeleteOptions, Object
-from swarmlet.store import stamping
+from swarmlet.model.scheduling import PriorityClass
+from swarmlet.store import priority, stamping
 from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Delete, Key, Operation, Outcome, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
@@ -120,6 +121,8 @@ class Writer:
             if value == stored.object:
                 return Written(stored.json)
             expansion.check(self._replica.view, target, stored.object, value)
+            if isinstance(value, PriorityClass):
+                priority.check_default(self._replica.view, value)
             value, charges = self._quota.growth(target, stored.object, value)
             operation = _update(stored, value)
             if options.dry_run:

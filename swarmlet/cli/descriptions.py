@@ -18,6 +18,7 @@ from swarmlet.cli import (
     policy_descriptions,
     probe_descriptions,
     quota_descriptions,
+    scheduling_descriptions,
     security_descriptions,
     storage_descriptions,
 )
@@ -104,6 +105,7 @@ def _pod(document: Document) -> Description:
     spec, status = document["spec"], document.get("status") or {}
     node = spec.get("nodeName")
     body: Description = [
+        *scheduling_descriptions.priority(spec),
         ("Node", f"{node}/{status.get('hostIP', '')}" if node else NONE),
         ("Start Time", str(status.get("startTime") or NONE)),
         ("Status", str(status.get("phase") or "Pending")),
@@ -111,6 +113,7 @@ def _pod(document: Document) -> Description:
     body += [
         (label, str(status[key])) for label, key in (("Reason", "reason"), ("Message", "message")) if key in status
     ]
+    body += scheduling_descriptions.waiting(document)
     if "activeDeadlineSeconds" in spec:
         body.append(("Active Deadline Seconds", f"{spec['activeDeadlineSeconds']}s"))
     body += [("IP", str(status.get("podIP") or NONE)), ("QoS Class", str(status.get("qosClass") or NONE))]
@@ -269,6 +272,7 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "PersistentVolumeClaim": storage_descriptions.claim,
     "PersistentVolume": storage_descriptions.volume,
     "StorageClass": storage_descriptions.storage_class,
+    "PriorityClass": scheduling_descriptions.priority_class,
 }
 
 

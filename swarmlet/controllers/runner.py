@@ -27,6 +27,7 @@ from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.persistent_volumes import PersistentVolumes
 from swarmlet.controllers.pod_garbage import PodGarbage
+from swarmlet.controllers.priority_classes import PriorityClasses
 from swarmlet.controllers.quotas import Quotas
 from swarmlet.controllers.reconciler import Reconciler
 from swarmlet.controllers.recorder import Recorder
@@ -98,6 +99,7 @@ class Controllers:
             CronJobs(self._rng),
             DaemonSets(self._rng),
             HorizontalPodAutoscalers(self._heartbeats.usage, self._autoscaling),
+            PriorityClasses(self._rng),
             StorageClasses(self._rng),
             VolumeClaims(self._rng),
             PersistentVolumes(),

@@ -25,6 +25,7 @@ from swarmlet.model import (
     probe_defaults,
     quota_defaults,
     quotas,
+    scheduling,
     security,
     service_defaults,
     services,
@@ -268,6 +269,7 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     storage.PersistentVolumeClaim: storage_defaults.claim,
     storage.PersistentVolume: storage_defaults.volume,
     storage.StorageClass: storage_defaults.storage_class,
+    scheduling.PriorityClass: scheduling.with_defaults,
     services.Service: service_defaults.service,
     services.EndpointSlice: service_defaults.endpoint_slice,
 }

@@ -16,6 +16,7 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    scheduling,
     services,
     storage,
 )
@@ -118,6 +119,7 @@ POD_DISRUPTION_BUDGET = Kind(
 )
 SERVICE = Kind(services.Service, "services", "service", ("svc",), categories=("all",), subresources=("status",))
 ENDPOINT_SLICE = Kind(services.EndpointSlice, "endpointslices", "endpointslice")
+PRIORITY_CLASS = Kind(scheduling.PriorityClass, "priorityclasses", "priorityclass", ("pc",), namespaced=False)
 STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
 
 SERVED = (
@@ -142,6 +144,7 @@ SERVED = (
     CRON_JOB,
     HORIZONTAL_POD_AUTOSCALER,
     POD_DISRUPTION_BUDGET,
+    PRIORITY_CLASS,
     STORAGE_CLASS,
     ENDPOINT_SLICE,
 )

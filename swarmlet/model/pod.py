@@ -56,6 +56,9 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     scheduler_name: str = ""
+    priority_class_name: str = ""
+    priority: int | None = None
+    preemption_policy: str = ""
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
 
 

@@ -60,6 +60,7 @@ class PodStatus(ApiStruct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     message: str = ""
     reason: str = ""
+    nominated_node_name: str = ""
     host_ip: str = msgspec.field(name="hostIP", default="")
     pod_ip: str = msgspec.field(name="podIP", default="")
     pod_ips: tuple[PodIP, ...] = msgspec.field(name="podIPs", default=())

@@ -40,8 +40,6 @@ _TOLD = {bool: "a boolean", str: "a string", int: "a number", float: "a number",
 HARMLESS: dict[str, Any] = {
     "hostUsers": True,
     "mountPropagation": "None",
-    "preemptionPolicy": "PreemptLowerPriority",
-    "priority": 0,
     "recursiveReadOnly": "Disabled",
     "serviceAccount": "default",
     "serviceAccountName": "default",

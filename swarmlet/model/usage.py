@@ -141,8 +141,11 @@ def _in_scope(wanted: ScopedResourceSelectorRequirement, pod: Pod) -> bool:
         return (pod.spec.active_deadline_seconds is not None) == (scope == quotas.TERMINATING)
     if scope in (quotas.BEST_EFFORT, quotas.NOT_BEST_EFFORT):
         return (pods.qos_class(pod.spec) == "BestEffort") == (scope == quotas.BEST_EFFORT)
-    return wanted.operator in _WITHOUT_A_CLASS
+    return _has_class(wanted, pod.spec.priority_class_name)
 
 
-_WITHOUT_A_CLASS = ("NotIn", "DoesNotExist")
-"""The operators that match a Pod which names no PriorityClass; none can here: the field is left out with a warning."""
+def _has_class(wanted: ScopedResourceSelectorRequirement, name: str) -> bool:
+    """Whether a Pod of a PriorityClass, "" for none, is in the scope."""
+    if wanted.operator in ("Exists", "DoesNotExist"):
+        return bool(name) == (wanted.operator == "Exists")
+    return (bool(name) and name in wanted.values) == (wanted.operator == "In")

@@ -22,6 +22,7 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    scheduling,
     services,
     storage,
     syntax,
@@ -39,6 +40,7 @@ from swarmlet.model.rules import limit_ranges as limit_range_rules
 from swarmlet.model.rules import meta as meta_rules
 from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
+from swarmlet.model.rules import priority as priority_rules
 from swarmlet.model.rules import quotas as quota_rules
 from swarmlet.model.rules import services as service_rules
 from swarmlet.model.rules import storage as storage_rules
@@ -68,6 +70,7 @@ _RULES: dict[type[Object], Rule] = {
     storage.PersistentVolume: storage_rules.volume,
     storage.StorageClass: storage_rules.storage_class,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
+    scheduling.PriorityClass: priority_rules.priority_class,
     services.Service: service_rules.service,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice,
 }
@@ -85,6 +88,7 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     storage.PersistentVolumeClaim: storage_rules.claim_update,
     storage.PersistentVolume: storage_rules.volume_update,
     storage.StorageClass: storage_rules.storage_class_update,
+    scheduling.PriorityClass: priority_rules.priority_class_update,
     services.Service: service_rules.service_update,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice_update,
 }

@@ -19,7 +19,9 @@ from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import LimitRange, ResourceQuota, ResourceQuotaStatus
+from swarmlet.model.scheduling import PriorityClass
 from swarmlet.model.storage import PersistentVolumeClaim
+from swarmlet.store import priority
 from swarmlet.store.commands import Key, Put
 from swarmlet.store.replica import Change, Stored, View
 from swarmlet.store.tally import Tally, is_up_to_date
@@ -47,14 +49,16 @@ class Allowance:
         return tuple(_raised(stored, quota) for stored, quota in self._charged.values())
 
     def admit(self, kind: Kind, value: Admitted) -> Admitted:
-        """Return a new object as LimitRanges complete it, having taken its place in the quotas.
+        """Return a new object as its classes and LimitRanges complete it, having taken its place in the quotas.
 
-        Raises `ForbiddenError`, taking nothing, where it breaks a limit or exceeds a quota, and `InvalidError` where
-        the limits' defaults contradict what the object says itself.
+        Raises `ForbiddenError`, taking nothing, where it breaks a limit, exceeds a quota or names a class that is not,
+        and `InvalidError` where the limits' defaults contradict what the object says itself.
         """
+        if isinstance(value, PriorityClass):
+            priority.check_default(self._view, value)
         if not kind.namespaced:
             return value
-        complete = self._limited(kind, value) if isinstance(value, Pod) else value
+        complete = self._limited(kind, priority.admitted(self._view, value)) if isinstance(value, Pod) else value
         if isinstance(value, PersistentVolumeClaim):
             self._check_claim(kind, value)
         self._charge(kind, complete, {})

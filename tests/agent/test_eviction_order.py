@@ -24,8 +24,8 @@ def candidate(
         requests={resource: request} if request else {}, limits={resource: limit} if limit else {}
     )
     container = Container(name="main", image="web:1", resources=resources)
-    pod = Pod(metadata=ObjectMeta(name=name, uid=name), spec=PodSpec(containers=(container,)))
-    return Candidate(pod, None if used is None else Consumption({"main": used}), priority)
+    pod = Pod(metadata=ObjectMeta(name=name, uid=name), spec=PodSpec(containers=(container,), priority=priority))
+    return Candidate(pod, None if used is None else Consumption({"main": used}))
 
 
 def order(*candidates: Candidate, resource: str = "memory") -> list[str]:
@@ -54,6 +54,10 @@ def test_of_equal_priority_the_one_most_above_its_request_goes_first() -> None:
 def test_a_low_priority_does_not_make_one_below_its_request_go_before_one_above() -> None:
     below, above = candidate("below", MI, "1Gi", priority=-10), candidate("above", GI, "1Mi", priority=10)
     assert order(below, above) == ["above", "below"]
+
+
+def test_a_critical_one_never_goes() -> None:
+    assert order(candidate("critical", GI, priority=2_000_000_000), candidate("other", MI)) == ["other"]
 
 
 def test_one_that_cannot_be_measured_goes_first() -> None:

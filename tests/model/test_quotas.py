@@ -279,12 +279,18 @@ def test_a_scope_takes_in_the_pods_it_names(scope: str, value, matches: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("operator", "matches"), [("In", False), ("Exists", False), ("NotIn", True), ("DoesNotExist", True)]
+    ("operator", "matching"),
+    [("In", ["high"]), ("Exists", ["low", "high"]), ("NotIn", ["", "low"]), ("DoesNotExist", [""])],
 )
-def test_no_pod_here_has_a_priority_class(operator: str, matches: bool) -> None:
-    values = ["high"] if operator in ("In", "NotIn") else []
+def test_a_scope_takes_in_the_pods_of_its_priority_classes(operator: str, matching: list[str]) -> None:
+    values = ["high", "higher"] if operator in ("In", "NotIn") else []
     selector = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": operator, "values": values}]}
-    assert (used(pod({}), hard={"pods": "1"}, scopeSelector=selector) != {}) is matches
+    found = [
+        name
+        for name in ("", "low", "high")
+        if used(pod({}, priorityClassName=name), hard={"pods": "1"}, scopeSelector=selector)
+    ]
+    assert found == matching
 
 
 def test_what_must_be_specified_is_told_by_container() -> None:

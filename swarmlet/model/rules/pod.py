@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarmlet.model import pod as model
 from swarmlet.model import dependencies, syntax
+from swarmlet.model import pod as model
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import (
@@ -15,6 +15,7 @@ from swarmlet.model.rules import (
     container,
     meta,
     pod_network,
+    priority,
     probes,
     resources,
     scheduling,
@@ -97,6 +98,7 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     affinity.affinity(spec.affinity, place.field("affinity"))
     topology.constraints(spec.topology_spread_constraints, place.field("topologySpreadConstraints"))
     scheduling.gates(spec, place)
+    priority.pod(spec, place)
     _tolerations(spec.tolerations, place.field("tolerations"))
 
 
