@@ -36,6 +36,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
 
+NOT_BALANCED = "this Service has addresses and endpoints; swarmlet does not balance its traffic or resolve its name yet"
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
 _STATUS = "status"
@@ -69,6 +70,8 @@ def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]
     if options.field_validation == "Ignore":
         decoded = dataclasses.replace(decoded, unknown_fields=())
     warnings += decoded.warnings()
+    if isinstance(decoded.object, Service):
+        warnings.append(NOT_BALANCED)
     return decoded.object
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from swarmlet.cli import descriptions, exits, options, parsing, storage_descriptions, tables
+from swarmlet.cli import descriptions, exits, options, parsing, service_descriptions, storage_descriptions, tables
 from swarmlet.cli import events as event_lines
 from swarmlet.cli.session import Session, connected
 
@@ -54,6 +54,8 @@ async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
     description = descriptions.describe(item)
     if item.get("kind") in ("PersistentVolumeClaim", "PersistentVolume"):
         description += await storage_descriptions.surroundings(session, item)
+    if item.get("kind") == "Service":
+        description += await service_descriptions.surroundings(session, item)
     lines = descriptions.rendered(description)
     if item.get("kind") == "Node":
         lines += await _workload(session, item)

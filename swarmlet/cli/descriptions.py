@@ -20,6 +20,7 @@ from swarmlet.cli import (
     quota_descriptions,
     scheduling_descriptions,
     security_descriptions,
+    service_descriptions,
     storage_descriptions,
 )
 
@@ -257,6 +258,8 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "Pod": _pod,
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "Service": service_descriptions.service,
+    "EndpointSlice": service_descriptions.endpoint_slice,
     "StatefulSet": _stateful_set,
     "DaemonSet": _daemon_set,
     "Job": _job,
