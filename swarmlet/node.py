@@ -21,13 +21,16 @@ from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, reports, serving
 from swarmlet.api.backup import BackupApi
 from swarmlet.api.membership import Membership
+from swarmlet.api.planning import Planner
+from swarmlet.api.plans import PlanApi
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
+from swarmlet.controllers.rehearser import Rehearser
 from swarmlet.daemon import Daemon, Surroundings, ended, open_consensus
 from swarmlet.errors import CutOffError
-from swarmlet.identity import tls
+from swarmlet.identity import access, tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
 from swarmlet.runtime import choice
@@ -166,6 +169,14 @@ class _Node:
             left=daemon.leave,
         )
         backup_api = BackupApi(replica=replica, clock=self._clock, node=self._state)
+        rehearser = Rehearser(daemon.controllers.rehearsing, self._clock)
+        plan_api = PlanApi(
+            replica=replica,
+            planner=Planner(replica=replica, clock=self._clock, rehearsal=rehearser),
+            clock=self._clock,
+            rng=self._rng,
+            authorize=access.authorize,
+        )
         return app.ApiServer(
             replica=replica,
             authenticator=Authenticator(
@@ -190,6 +201,6 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             registry=self._registry,
-            routes=[*cluster_api.routes(), *backup_api.routes()],
+            routes=[*cluster_api.routes(), *backup_api.routes(), *plan_api.routes()],
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
         )

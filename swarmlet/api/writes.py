@@ -65,12 +65,16 @@ class Writer:
         document = await bodies.document(request)
         value = admission.read(target.kind, document, options, request[answers.WARNINGS])
         request[TARGET] = dataclasses.replace(target, name=value.metadata.name)  # what an error is about
+        return (await self.make(target, value, options)).response()
+
+    async def make(self, target: Target, value: Object, options: WriteOptions) -> Written:
+        """Create an object that was read, under a name of its own where it only says how that begins."""
         if target.kind.namespaced:
             await self._check_namespace(target, value)
         attempts = 1 if value.metadata.name else NAME_ATTEMPTS_MAX
         for attempt in range(attempts):
             try:
-                return (await self._create(target, value, options)).response()
+                return await self._create(target, value, options)
             except AlreadyExistsError:
                 if attempt == attempts - 1:
                     raise
@@ -99,7 +103,7 @@ class Writer:
     async def delete(self, request: web.Request, target: Target) -> web.Response:
         """Answer a DELETE of an object."""
         options = deletion.options_of(await bodies.optional_document(request), dict(request.query))
-        return await self._delete(target, options)
+        return await self.remove(target, options)
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.Response:
         """Answer a DELETE of a collection: each selected object by itself, as one delete would."""
@@ -148,7 +152,8 @@ class Writer:
             raise AlreadyExistsError(f'{key.resource} "{key.name}" already exists')
         return Written(self._json(key, outcome, data), created=True)
 
-    async def _delete(self, target: Target, options: DeleteOptions) -> web.Response:
+    async def remove(self, target: Target, options: DeleteOptions) -> web.Response:
+        """Delete an object as it is now, and say what became of it."""
         for _ in range(ATTEMPTS_MAX):
             await self._replica.linearize()
             stored = await self._reader.find(target)
@@ -174,7 +179,7 @@ class Writer:
         for each, outcome in zip(targets, outcomes, strict=True):
             if outcome.verdict is Verdict.CONFLICT:
                 with contextlib.suppress(NotFoundError):
-                    await self._delete(each, options)
+                    await self.remove(each, options)
 
     async def _check_namespace(self, target: Target, value: Object) -> None:
         """Raise unless the namespace exists and takes new objects."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 
 import structlog
@@ -26,6 +27,7 @@ from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.persistent_volumes import PersistentVolumes
+from swarmlet.controllers.plan_expiry import PlanExpiry
 from swarmlet.controllers.pod_garbage import PodGarbage
 from swarmlet.controllers.priority_classes import PriorityClasses
 from swarmlet.controllers.quotas import Quotas
@@ -114,7 +116,14 @@ class Controllers:
             PodGarbage(),
             Garbage(),
             EventExpiry(),
+            PlanExpiry(),
         ]
+
+    def rehearsing(self, rng: random.Random) -> list[Reconciler]:
+        """Return fresh ones for a rehearsal, which draw from `rng` and not from what the reign draws from."""
+        twin = copy.copy(self)
+        twin._rng = rng  # noqa: SLF001  one of its own
+        return twin.reconcilers()
 
     def note_role(self, member: MemberStatus) -> None:
         """Write an Event on the Node of a member whose role has changed, where this machine leads."""

@@ -51,6 +51,7 @@ CA_PATH = "/swarmlet/v1/ca"
 JOIN_PATH = "/swarmlet/v1/join"
 NODES_PATH = "/swarmlet/v1/nodes"
 BACKUP_PATH = "/swarmlet/v1/backup"
+PLANS_PATH = "/swarmlet/v1/plans"
 WHY_PATH = "/swarmlet/v1/why"
 PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
@@ -61,6 +62,7 @@ _PUBLIC = (
 )
 _DISCOVERY = (
     Rule(verbs=("get", "head"), paths=DISCOVERY_PATHS),
+    Rule(verbs=("post",), paths=(PLANS_PATH, PLANS_PATH + "/*")),  # the handler asks for each object what is allowed
     Rule(verbs=("get",), paths=(WHY_PATH,)),  # the handler tells each only of what they may read
     Rule(
         verbs=("create",),

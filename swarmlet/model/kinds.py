@@ -20,6 +20,7 @@ from swarmlet.model import (
     services,
     storage,
 )
+from swarmlet.model.kept_plans import KeptPlan
 from swarmlet.model.meta import Object
 
 
@@ -160,10 +161,11 @@ IN_API = SERVED + VIRTUAL
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
+KEPT_PLAN = Kind(KeptPlan, "keptplans", "keptplan", namespaced=False)
 PLACEMENT_RECORD = Kind(placements.PlacementRecord, "placementrecords", "placementrecord", namespaced=False)
 ADDRESS_CLAIM = Kind(services.AddressClaim, "addressclaims", "addressclaim", namespaced=False)
 
-INTERNAL = (CLUSTER_IDENTITY, TOKEN, PLACEMENT_RECORD, ADDRESS_CLAIM)
+INTERNAL = (CLUSTER_IDENTITY, TOKEN, KEPT_PLAN, PLACEMENT_RECORD, ADDRESS_CLAIM)
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}

@@ -1,0 +1,382 @@
+"""Plans through the real application, with the real controllers rehearsing on forks of a real store."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
+
+from swarmlet.api.app import ApiServer, Sources
+from swarmlet.api.planning import Planner
+from swarmlet.api.plans import PLANS, PLANS_MAX, PlanApi
+from swarmlet.api.reports import ClusterInfo
+from swarmlet.config import NodeLifecycle
+from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.controllers.rehearser import Rehearser
+from swarmlet.controllers.runner import Controllers
+from swarmlet.identity import access
+from swarmlet.identity.users import User
+from swarmlet.model import kinds
+from swarmlet.model.core import Node, NodeStatus
+from swarmlet.model.meta import Condition, ObjectMeta
+from swarmlet.store.commands import Key
+from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
+
+PATH = "/swarmlet/v1/plans"
+ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+WEB = Key("deployments.apps", "default", "web")
+
+
+def deployment(name: str = "web", *, image: str = "a:1", **spec) -> dict:
+    container = {"name": "main", "image": image}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": name}}, "template": template, **spec},
+    }
+
+
+def secret(**data: str) -> dict:
+    metadata = {"name": "key", "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
+
+
+def config(**data: str) -> dict:
+    metadata = {"name": "conf", "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def new_node(name: str) -> Node:
+    ready = (Condition(type="Ready", status="True"),)
+    allocatable = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    return Node(
+        metadata=ObjectMeta(name=name, uid=name, creation_timestamp=START),
+        status=NodeStatus(allocatable=allocatable, conditions=ready),
+    )
+
+
+@pytest.fixture
+def nodes(replica: DirectReplica) -> None:
+    for name in ("h1", "h2"):
+        replica.put(kinds.NODE, new_node(name))
+
+
+@pytest.fixture
+def plans(replica: DirectReplica, clock: FakeClock) -> PlanApi:
+    controllers = Controllers(
+        replica=replica, clock=clock, rng=random.Random(2), heartbeats=Heartbeats(clock), config=NodeLifecycle()
+    )
+    planner = Planner(replica=replica, clock=clock, rehearsal=Rehearser(controllers.rehearsing, clock))
+    return PlanApi(replica=replica, planner=planner, clock=clock, rng=random.Random(3), authorize=access.authorize)
+
+
+@pytest.fixture
+async def api(
+    plans: PlanApi,
+    nodes: None,
+    replica: DirectReplica,
+    clock: FakeClock,
+    authenticator: FakeAuthenticator,
+    pods: FakePods,
+    usage: FakeUsage,
+) -> AsyncIterator[Api]:
+    server = ApiServer(
+        replica=replica,
+        authenticator=authenticator,
+        info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=START),
+        sources=Sources(pods=pods, door=pods, leases=FakeLeases(), usage=usage),
+        clock=clock,
+        rng=random.Random(1),
+        registry=CollectorRegistry(),
+        routes=plans.routes(),
+    )
+    async with Api(TestServer(server.app, handler_cancellation=True)) as client:
+        yield client
+
+
+async def plan(api: Api, *apply: dict, code: int = 200, **request) -> dict:
+    status, answer = await api.read("POST", PATH, json={"apply": list(apply), **request})
+    assert status == code, answer
+    return answer
+
+
+async def apply(api: Api, plan_id: str, code: int = 200) -> dict:
+    status, answer = await api.read("POST", f"{PATH}/{plan_id}/apply")
+    assert status == code, answer
+    return answer
+
+
+async def planned_and_applied(api: Api, *documents: dict, **request) -> dict:
+    made = await plan(api, *documents, **request)
+    await apply(api, made["id"])
+    return made
+
+
+def told(answer: dict) -> list[tuple[str, str]]:
+    return [(each["action"], each["name"]) for each in answer.get("changes", [])]
+
+
+def state(replica: DirectReplica) -> list:
+    return [(each.key, each.json) for each in replica.store.capture().objects if each.key.resource != PLANS]
+
+
+async def test_planning_changes_nothing_and_tells_what_would_be(api, replica):
+    before = state(replica)
+    made = await plan(api, deployment())
+    assert state(replica) == before
+    assert told(made) == [("create", "web")]
+    assert [(step["does"], step["owner"], step.get("unplanned")) for step in made["steps"]] == [
+        ("start", "deployments.apps/web", None),
+        ("ready", "deployments.apps/web", None),
+    ]
+    placed = {each["node"] for each in made["steps"][0]["pods"]}
+    assert placed == {"h1", "h2"}
+    assert all(each["name"].endswith("-<new>") for each in made["steps"][0]["pods"])
+    assert made["by"] == "local-admin"
+
+
+async def test_a_plan_is_applied_once_and_as_a_whole(api, replica):
+    made = await plan(api, config(a="1"), deployment())
+    commands = []
+    replica.before_propose = lambda: commands.append(1)
+    applied = await apply(api, made["id"])
+    assert len(commands) == 1
+    assert told(applied) == [("create", "conf"), ("create", "web")]
+    stored = replica.store.get(WEB)
+    assert json.loads(stored.object.metadata.annotations[ANNOTATION])["spec"]["replicas"] == 2
+    assert stored.object.spec.strategy.type == "RollingUpdate"
+    assert (await apply(api, made["id"], code=404))["message"].startswith(f'plan "{made["id"]}" not found')
+
+
+async def test_a_change_is_told_field_by_field(api):
+    await planned_and_applied(api, deployment())
+    changed = deployment(image="a:2", replicas=3)
+    made = await plan(api, changed)
+    [change] = made["changes"]
+    assert change["action"] == "change"
+    assert change["differences"] == [
+        {"path": "spec.replicas", "before": 2, "after": 3},
+        {"path": "spec.template.spec.containers[main].image", "before": "a:1", "after": "a:2"},
+    ]
+
+
+async def test_what_was_applied_last_and_is_gone_is_taken_away_and_others_stay(api, replica):
+    await planned_and_applied(api, config(a="1", b="2"))
+    status, _ = await api.read(
+        "PATCH",
+        "/api/v1/namespaces/default/configmaps/conf",
+        json={"data": {"others": "3"}},
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    assert status == 200
+    made = await planned_and_applied(api, config(a="1"))
+    assert made["changes"][0]["differences"] == [{"path": "data.b", "before": "2"}]
+    assert replica.store.get(Key("configmaps", "default", "conf")).object.data == {"a": "1", "others": "3"}
+
+
+async def test_nothing_to_do_is_no_plan(api, replica):
+    await planned_and_applied(api, config(a="1"))
+    made = await plan(api, config(a="1"))
+    assert "id" not in made
+    assert made["unchanged"] == 1
+    assert replica.store.list(PLANS) == []
+
+
+async def test_an_object_that_cannot_be_changed_is_replaced_and_the_reason_told(api, replica):
+    await planned_and_applied(api, deployment())
+    uid = replica.store.get(WEB).object.metadata.uid
+    other = deployment()
+    other["spec"]["selector"]["matchLabels"]["tier"] = "x"
+    other["spec"]["template"]["metadata"]["labels"]["tier"] = "x"
+    made = await planned_and_applied(api, other)
+    [change] = made["changes"]
+    assert change["action"] == "replace"
+    assert "spec.selector" in change["reason"]
+    assert "field is immutable" in change["reason"]
+    stored = replica.store.get(WEB)
+    assert stored.object.metadata.uid != uid
+    assert stored.object.spec.selector.match_labels == {"app": "web", "tier": "x"}
+
+
+async def test_deletions_are_planned_and_what_is_not_there_is_warned_about(api, replica):
+    await planned_and_applied(api, config(a="1"))
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "default", "name": "conf"}
+    made = await planned_and_applied(api, delete=[reference, reference | {"name": "other"}])
+    assert told(made) == [("delete", "conf")]
+    assert made["warnings"] == ['configmaps "other" is not there: nothing to delete']
+    assert replica.store.get(Key("configmaps", "default", "conf")) is None
+
+
+async def test_pruning_deletes_what_was_applied_and_is_named_no_more(api, replica):
+    labelled = config(a="1")
+    labelled["metadata"]["labels"] = {"part": "shop"}
+    other = copy.deepcopy(labelled)
+    other["metadata"]["name"] = "old"
+    by_hand = copy.deepcopy(labelled)
+    by_hand["metadata"]["name"] = "by-hand"
+    await planned_and_applied(api, labelled, other)
+    await api.read("POST", "/api/v1/namespaces/default/configmaps", json=by_hand)
+    made = await planned_and_applied(api, labelled, prune="part=shop")
+    assert told(made) == [("delete", "old")]
+    assert [each.key.name for each in replica.store.list("configmaps")] == ["by-hand", "conf"]
+
+
+async def test_putting_a_document_makes_the_object_that_and_nothing_else(api, replica):
+    await planned_and_applied(api, config(a="1", b="2"))
+    await planned_and_applied(api, put=[config(c="3")])
+    assert replica.store.get(Key("configmaps", "default", "conf")).object.data == {"c": "3"}
+
+
+async def test_a_secret_is_applied_and_its_values_are_never_told(api, replica):
+    made = await planned_and_applied(api, secret(password="hunter2"))
+    assert "hunter2" not in json.dumps(made)
+    assert "aHVudGVyMg==" not in json.dumps(made)
+    made = await planned_and_applied(api, secret(password="hunter3"))
+    [difference] = made["changes"][0]["differences"]
+    assert difference == {"path": "data.password", "before": "(secret)", "after": "(secret)"}
+    assert replica.store.get(Key("secrets", "default", "key")).object.data == {"password": "aHVudGVyMw=="}
+
+
+async def test_a_plan_is_stale_when_an_object_that_it_writes_has_changed(api, replica):
+    await planned_and_applied(api, config(a="1"))
+    made = await plan(api, config(a="2"))
+    await planned_and_applied(api, config(a="3"))
+    answer = await apply(api, made["id"], code=409)
+    assert answer["message"] == (
+        f'plan "{made["id"]}" is stale, nothing was done: configmaps/default/conf has changed; plan anew'
+    )
+    assert replica.store.get(Key("configmaps", "default", "conf")).object.data == {"a": "3"}
+
+
+async def test_a_plan_is_stale_when_a_node_that_counts_has_come(api, replica):
+    made = await plan(api, deployment())
+    replica.put(kinds.NODE, new_node("h3"))
+    assert "nodes/h3 is new; plan anew" in (await apply(api, made["id"], code=409))["message"]
+    assert replica.store.get(WEB) is None
+
+
+async def test_a_plan_is_stale_when_pods_would_go_elsewhere(api, replica):
+    made = await plan(api, deployment())
+    filler = deployment("filler", replicas=1)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "big"}}
+    container = {"name": "c", "image": "b", "resources": {"requests": {"cpu": "4", "memory": "8Gi"}}}
+    asking = copy.deepcopy(filler["spec"]["template"]["spec"]["containers"][0]) | container
+    spec = {"containers": [asking], "nodeName": "h1"}
+    status, _ = await api.read("POST", "/api/v1/namespaces/default/pods", json=pod | {"spec": spec})
+    assert status == 201
+    web = deployment()
+    web["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    made = await plan(api, web)
+    await api.read("DELETE", "/api/v1/namespaces/default/pods/big?gracePeriodSeconds=0")
+    message = (await apply(api, made["id"], code=409))["message"]
+    assert "is stale, nothing was done: start default/web-" in message
+    assert "plan anew" in message
+
+
+async def test_a_status_makes_no_plan_stale(api, replica):
+    await planned_and_applied(api, deployment())
+    made = await plan(api, deployment(replicas=3))
+    stored = replica.store.get(WEB)
+    changed = json.loads(stored.json) | {"status": {"replicas": 2}}
+    status, _ = await api.read("PUT", "/apis/apps/v1/namespaces/default/deployments/web/status", json=changed)
+    assert status == 200
+    await apply(api, made["id"])
+    assert replica.store.get(WEB).object.spec.replicas == 3
+
+
+async def test_a_plan_is_over_after_an_hour(api, clock, replica):
+    made = await plan(api, config(a="1"))
+    clock.time += timedelta(hours=1)
+    await apply(api, made["id"], code=404)
+    await plan(api, config(a="2"))
+    assert len(replica.store.list(PLANS)) == 1
+
+
+async def test_only_so_many_plans_are_kept(api, replica):
+    made = [await plan(api, config(a=str(number))) for number in range(PLANS_MAX + 1)]
+    assert len(replica.store.list(PLANS)) == PLANS_MAX
+    await apply(api, made[0]["id"], code=404)
+    await apply(api, made[1]["id"])
+
+
+async def test_what_admission_refuses_is_refused_by_the_plan_and_named(api, replica):
+    bad = deployment()
+    bad["spec"]["replicas"] = -1
+    before = state(replica)
+    answer = await plan(api, config(a="1"), bad, code=422)
+    assert 'Deployment.apps "web" is invalid: spec.replicas' in answer["message"]
+    nowhere = config(a="1")
+    nowhere["metadata"]["namespace"] = "nowhere"
+    assert "nowhere" in (await plan(api, nowhere, code=404))["message"]
+    unknown = config(a="1") | {"dat": {}}
+    assert "dat" in (await plan(api, unknown, code=400))["message"]
+    assert state(replica) == before
+
+
+async def test_a_namespace_and_what_goes_into_it_are_one_plan(api, replica):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
+    inside = config(a="1")
+    inside["metadata"]["namespace"] = "fresh"
+    await planned_and_applied(api, namespace, inside)
+    assert replica.store.get(Key("configmaps", "fresh", "conf")) is not None
+
+
+async def test_a_quota_counts_what_a_plan_makes(api, replica):
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": "default"},
+        "spec": {"hard": {"configmaps": "1"}},
+    }
+    await planned_and_applied(api, quota)
+    other = config(a="1")
+    other["metadata"]["name"] = "other"
+    answer = await plan(api, config(a="1"), other, code=403)
+    assert "exceeded quota: few" in answer["message"]
+    await planned_and_applied(api, config(a="1"))
+    assert "exceeded quota: few" in (await plan(api, other, code=403))["message"]
+
+
+async def test_who_may_not_read_may_not_plan(api, authenticator):
+    authenticator.user = User(name="eve", groups=("system:authenticated",))
+    answer = await plan(api, config(a="1"), code=403)
+    assert 'User "eve" cannot get resource "configmaps"' in answer["message"]
+
+
+async def test_who_may_only_read_may_plan_but_not_apply(api, authenticator, monkeypatch):
+    reader = access.Rule(verbs=access.READ, api_groups=access.ALL, resources=access.ALL)
+    monkeypatch.setitem(access.RULES, "readers", (reader,))
+    authenticator.user = User(name="ann", groups=("system:authenticated", "readers"))
+    made = await plan(api, config(a="1"))
+    answer = await apply(api, made["id"], code=403)
+    assert 'User "ann" cannot create resource "configmaps"' in answer["message"]
+
+
+async def test_a_plan_that_no_command_can_hold_says_so(api):
+    many = []
+    for number in range(1001):
+        each = config(a="1")
+        each["metadata"]["name"] = f"conf-{number}"
+        many.append(each)
+    made = await plan(api, *many)
+    assert "id" not in made
+    assert "plan and apply it in parts" in made["notes"][-1]
+
+
+async def test_the_same_state_gives_the_same_plan(api, replica):
+    first, second = await plan(api, deployment()), await plan(api, deployment())
+    for each in (first, second):
+        del each["id"], each["revision"]
+    assert first == second
+
+
+def test_the_store_of_a_plan_is_not_served(replica):
+    assert kinds.KEPT_PLAN not in kinds.IN_API
