@@ -124,7 +124,7 @@ async def test_a_port_that_was_taken_between_looking_and_writing_is_another(
     intruders = iter([True])
     real = replica.apply
 
-    def beaten(operations: list, *, atomic: bool = True) -> tuple:
+    def beaten(operations: list, **options: object) -> tuple:
         if next(intruders, False):
             [claim] = [each for each in operations if each.key.name.endswith(".tcp")]
             other = Service(
@@ -133,7 +133,7 @@ async def test_a_port_that_was_taken_between_looking_and_writing_is_another(
             )
             held = AddressClaim(metadata=ObjectMeta(name=claim.key.name), service="default/first", uid="u")
             real([creation(kinds.SERVICE, other), creation(kinds.ADDRESS_CLAIM, held)])
-        return real(operations, atomic=atomic)
+        return real(operations, **options)
 
     monkeypatch.setattr(replica, "apply", beaten)
     spec = await made(api, type="NodePort")
