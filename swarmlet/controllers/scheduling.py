@@ -22,7 +22,7 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
-from swarmlet.scheduler import placement
+from swarmlet.scheduler import placement, terms
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import Demand, demand_of
 from swarmlet.store.commands import Key
@@ -30,6 +30,7 @@ from swarmlet.store.replica import Change, Stored, View
 
 NODES = kinds.NODE.resource
 PODS = kinds.POD.resource
+NAMESPACES = kinds.NAMESPACE.resource
 PENDING = Key(PODS, "", "")
 """The one key: all Pods that wait."""
 SCHEDULED = "PodScheduled"
@@ -50,12 +51,13 @@ class Scheduling:
     """
 
     name: ClassVar[str] = "scheduling"
-    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS}) | volume_scheduling.WATCHED
+    watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS, NAMESPACES}) | volume_scheduling.WATCHED
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._cluster = Cluster()
-        self._demands: dict[str, Demand] = {}
+        self._demands: dict[Key, tuple[Stored, Demand]] = {}
+        self._waits_for_others = False
         self._volumes = volume_scheduling.VolumeScheduling()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
@@ -64,7 +66,12 @@ class Scheduling:
         self._volumes.catch_up(view)
         if change.key.resource in volume_scheduling.WATCHED:
             return (PENDING,) if view.pods_on("") else ()
-        matters = _node_matters(change) if change.key.resource == NODES else _pod_matters(change)
+        if change.key.resource == NODES:
+            matters = _node_matters(change)
+        elif change.key.resource == NAMESPACES:
+            matters = self._waits_for_others
+        else:
+            matters = _pod_matters(change) or (self._waits_for_others and _others_see(change))
         return (PENDING,) if matters else ()
 
     def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
@@ -73,35 +80,36 @@ class Scheduling:
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
         """Return the bindings of the Pods that wait, and the reasons of those that go on waiting."""
-        waiting = {
-            stored.object.metadata.uid: stored for stored in view.pods_on("") if _is_ours(cast("Pod", stored.object))
-        }
-        self._demands = {
-            uid: self._demands.get(uid) or demand_of(cast("Pod", stored.object)) for uid, stored in waiting.items()
-        }
+        waiting = [each for each in view.pods_on("") if _is_ours(cast("Pod", each.object))]
+        self._demands = {stored.key: (stored, self._known(stored)) for stored in waiting}
+        self._waits_for_others = any(demand.wishes is not terms.NONE for _, demand in self._demands.values())
         if not waiting:
             return NOTHING
         self._cluster.catch_up(view)
-        in_turn = sorted(waiting.items(), key=_age)
+        in_turn = sorted(waiting, key=_age)
         work = _Work(view, now, self._rng)
         requests: dict[Key, tuple[Stored, Demand]] = {}
-        for uid, stored in in_turn:
+        for stored in in_turn:
             try:
-                requests[stored.key] = stored, self._demand(view, uid, stored)
+                requests[stored.key] = stored, self._demand(view, stored)
             except volume_scheduling.Unschedulable as refusal:
                 told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
-                work.take(stored, self._demands[uid], placement.Placement(stored.key, "", told))
+                work.take(stored, self._known(stored), placement.Placement(stored.key, "", told))
         asked = [(pod, demand) for pod, (_, demand) in requests.items()]
-        lot = random.Random(LOT_SEED)  # noqa: S311  nothing secret comes from it
-        answers = placement.place(asked, self._cluster.nodes, lot, placements_max=PODS_PER_STEP)
+        answers = placement.place(asked, self._cluster, seed=LOT_SEED, placements_max=PODS_PER_STEP)
         for each in answers:
             work.take(*requests[each.pod], each)
         return work.finish(more=len(answers) < len(asked))
 
-    def _demand(self, view: View, uid: str, stored: Stored) -> Demand:
+    def _known(self, stored: Stored) -> Demand:
+        """Return what a Pod asks for, read once."""
+        known, demand = self._demands.get(stored.key, (None, None))
+        return demand if demand is not None and known is stored else demand_of(cast("Pod", stored.object))
+
+    def _demand(self, view: View, stored: Stored) -> Demand:
         """Return what a Pod asks for, its claims as they are now."""
         volumes = self._volumes.demand(view, stored, self._cluster.nodes)
-        demand = self._demands[uid]
+        demand = self._known(stored)
         return demand if volumes is None else dataclasses.replace(demand, volumes=volumes)
 
 
@@ -177,9 +185,8 @@ def _is_ours(pod: Pod) -> bool:
     return pods.is_active(pod) and not pods.is_gated(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
 
 
-def _age(waiting: tuple[str, Stored]) -> tuple[datetime, Key]:
-    _, stored = waiting
-    return stored.object.metadata.creation_timestamp or BEGINNING, stored.key
+def _age(waiting: Stored) -> tuple[datetime, Key]:
+    return waiting.object.metadata.creation_timestamp or BEGINNING, waiting.key
 
 
 def _pod_matters(change: Change) -> bool:
@@ -188,6 +195,16 @@ def _pod_matters(change: Change) -> bool:
         return True
     pod = cast("Pod", change.new.object)
     return not pod.spec.node_name or pods.is_finished(pod)
+
+
+def _others_see(change: Change) -> bool:
+    """Whether a Pod came to a node, or changed in what the terms of other Pods look at."""
+    return change.old is None or change.new is None or _seen(change.old) != _seen(change.new)
+
+
+def _seen(stored: Stored) -> tuple[object, ...]:
+    pod = cast("Pod", stored.object)
+    return pod.spec.node_name, pod.metadata.labels, objects.is_terminating(pod)
 
 
 def _node_matters(change: Change) -> bool:

@@ -8,9 +8,11 @@
 
     cluster = Cluster()
     cluster.catch_up(view)
-    for placement in placement.place(requests, cluster.nodes, rng):
-        ...  # placement.node, or placement.refusal where there is none
+    for placement in placement.place(requests, cluster, seed=0):
+        ...  # placement.node, or placement.refusal where there is none; placement.decision says how that came about
 
-`demand` says what a Pod asks for, `cluster` what each node has left, `filters` whether a node will do and if not why,
-`scores` which of those that will do is best, `explain` turns refusals into one sentence.
+`demand` says what a Pod asks for and `terms` what of that is about other Pods; `cluster` has what each node has left,
+`peers` which Pods are where. `filters` say whether a node will do and if not why, `constraints` the same as far as
+other Pods decide it, with their counts by domain in `tallies`. `scores` says how good a node is by itself, `ballot`
+ranks the nodes for Pods of one demand, `explain` turns refusals into one sentence, `decision` is what is kept of it.
 """

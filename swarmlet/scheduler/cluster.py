@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from swarmlet.errors import ExpiredError
-from swarmlet.model import conditions, kinds, pods, quantity
+from swarmlet.model import conditions, kinds, objects, pods, quantity
 from swarmlet.model.core import Node, Taint
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler.demand import Demand, HostPort, demand_of
+from swarmlet.scheduler.peers import Peers
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
 NODES = kinds.NODE.resource
 PODS = kinds.POD.resource
+NAMESPACES = kinds.NAMESPACE.resource
 
 
 class NodeInfo:
-    """One node. Amounts are in thousandths, by resource name; `owners` counts Pods by the uid of their controller."""
+    """One node. Amounts are in thousandths, by resource name; `owners` counts Pods by the uid of their controller.
 
-    __slots__ = ("allocatable", "cordoned", "labels", "name", "owners", "ports", "ready", "taints", "used")
+    `discouraging` are its taints of the effect PreferNoSchedule; `number` stands for its name where lots are drawn.
+    """
+
+    __slots__ = (
+        "allocatable",
+        "cordoned",
+        "discouraging",
+        "labels",
+        "name",
+        "number",
+        "owners",
+        "ports",
+        "ready",
+        "taints",
+        "used",
+    )
 
     def __init__(self, node: Node, demands: Iterable[Demand] = ()) -> None:
         self.name = node.metadata.name
         self.labels: Mapping[str, str] = node.metadata.labels
+        self.number = zlib.crc32(self.name.encode())
         self.taints: tuple[Taint, ...] = node.spec.taints
+        self.discouraging = tuple(each for each in node.spec.taints if each.effect == "PreferNoSchedule")
         self.cordoned = node.spec.unschedulable
         self.ready = conditions.is_true(node.status.conditions, "Ready")
         self.allocatable = {name: quantity.to_milli(text) for name, text in node.status.allocatable.items()}
@@ -38,7 +59,7 @@ class NodeInfo:
     def copy(self) -> NodeInfo:
         """Return one that can be added to without touching this."""
         twin = NodeInfo.__new__(NodeInfo)
-        for name in ("allocatable", "cordoned", "labels", "name", "ready", "taints"):
+        for name in ("allocatable", "cordoned", "discouraging", "labels", "name", "number", "ready", "taints"):
             setattr(twin, name, getattr(self, name))
         twin.used, twin.owners, twin.ports = dict(self.used), dict(self.owners), list(self.ports)
         return twin
@@ -67,11 +88,20 @@ class NodeInfo:
         return self.allocatable[name] - self.used.get(name, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Nodes and Pods as they might be: what `placement` reads of a `Cluster`."""
+
+    nodes: Mapping[str, NodeInfo]
+    peers: Peers
+
+
 class Cluster:
-    """Every node, by name."""
+    """Every node, by name, and which Pods are beside which (`peers`)."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeInfo] = {}
+        self.peers = Peers()
         self._bound: dict[str, dict[Key, Demand]] = {}
         self._node_of: dict[Key, str] = {}
         self._revision = -1
@@ -87,12 +117,37 @@ class Cluster:
             self._rebuild(view)
             return
         try:
-            for resource in (PODS, NODES):
+            for resource in (NAMESPACES, PODS, NODES):
                 for change in view.changes_since(resource, self._revision):
                     self._take_in(change)
         except ExpiredError:
             self._rebuild(view)
         self._revision = view.revision
+
+    def know(self, node: Node) -> None:
+        """Take in a node as it is now."""
+        name = node.metadata.name
+        self.nodes[name] = NodeInfo(node, self._bound.get(name, {}).values())
+
+    def bind(self, pod: Key, demand: Demand, node: str) -> None:
+        """Let a Pod take what it asks for."""
+        self._bound.setdefault(node, {})[pod] = demand
+        self._node_of[pod] = node
+        self.peers.add(node, demand)
+        if node in self.nodes:
+            self.nodes[node].add(demand)
+
+    def unbind(self, pod: Key) -> None:
+        """Take a Pod off its node, where it has one."""
+        name = self._node_of.pop(pod, "")
+        if not name:
+            return
+        demand = self._bound[name].pop(pod)
+        if not self._bound[name]:
+            del self._bound[name]
+        self.peers.remove(name, demand)
+        if name in self.nodes:
+            self.nodes[name].remove(demand)
 
     def validate(self) -> None:
         """Check that what is counted is what is bound (for tests: it looks at everything)."""
@@ -104,49 +159,34 @@ class Cluster:
             assert sum(node.owners.values()) == len(bound)
 
     def _rebuild(self, view: View) -> None:
-        self.nodes, self._bound, self._node_of = {}, {}, {}
+        self.nodes, self._bound, self._node_of, self.peers = {}, {}, {}, Peers()
+        for stored in view.list(NAMESPACES):
+            self.peers.know_namespace(stored.key.name, stored.object.metadata.labels)
         for stored in view.list(PODS):
-            self._bind(stored)
+            self._hold(stored)
         for stored in view.list(NODES):
-            self._know(stored)
+            self.know(cast("Node", stored.object))
         self._revision = view.revision
 
     def _take_in(self, change: Change) -> None:
-        if change.key.resource == NODES:
-            self._know(change.new) if change.new else self.nodes.pop(change.key.name, None)
-            return
-        if change.old and change.new and _holds(change.old) == _holds(change.new):
-            return
-        self._unbind(change.key)
-        if change.new:
-            self._bind(change.new)
+        name, new = change.key.name, change.new
+        if change.key.resource == NAMESPACES:
+            self.peers.know_namespace(name, new.object.metadata.labels if new else None)
+        elif change.key.resource == NODES:
+            self.know(cast("Node", new.object)) if new else self.nodes.pop(name, None)
+        elif not (change.old and new and _holds(change.old) == _holds(new)):
+            self.unbind(change.key)
+            if new:
+                self._hold(new)
 
-    def _know(self, stored: Stored) -> None:
-        name = stored.key.name
-        self.nodes[name] = NodeInfo(cast("Node", stored.object), self._bound.get(name, {}).values())
-
-    def _bind(self, stored: Stored) -> None:
-        name = _holds(stored)
-        if not name:
-            return
-        demand = demand_of(cast("Pod", stored.object))
-        self._bound.setdefault(name, {})[stored.key] = demand
-        self._node_of[stored.key] = name
-        if name in self.nodes:
-            self.nodes[name].add(demand)
-
-    def _unbind(self, key: Key) -> None:
-        name = self._node_of.pop(key, "")
-        if not name:
-            return
-        demand = self._bound[name].pop(key)
-        if not self._bound[name]:
-            del self._bound[name]
-        if name in self.nodes:
-            self.nodes[name].remove(demand)
+    def _hold(self, stored: Stored) -> None:
+        node, *_ = _holds(stored)
+        if node:
+            self.bind(stored.key, demand_of(cast("Pod", stored.object)), node)
 
 
-def _holds(stored: Stored) -> str:
-    """Return the node whose resources a Pod holds: "" where it has none, or has finished."""
+def _holds(stored: Stored) -> tuple[str, Mapping[str, str], bool]:
+    """Return the node whose resources a Pod holds, "" where it has none or has finished, and what others' terms see."""
     pod = cast("Pod", stored.object)
-    return "" if pods.is_finished(pod) else pod.spec.node_name
+    node = "" if pods.is_finished(pod) else pod.spec.node_name
+    return node, pod.metadata.labels, objects.is_terminating(pod)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from swarmlet.model import affinity, objects, pods
-from swarmlet.model.affinity import NodeSelector
+from swarmlet.model.affinity import NodeSelector, PreferredSchedulingTerm
 from swarmlet.model.pod import Pod, PodSpec, Toleration
+from swarmlet.scheduler import terms
+from swarmlet.scheduler.terms import Wishes
 from swarmlet.scheduler.volumes import VolumeDemand
 
 POD_COUNT = "pods"
@@ -33,21 +36,36 @@ class HostPort:
 class Demand:
     """`requests` are in thousandths by resource name, one Pod of the node's "pods" included; `owner` is a uid or "".
 
-    `volumes` is what the Pod's claims ask for, which changes with them; None where it has none.
+    `volumes` is what the Pod's claims ask for, which changes with them; None where it has none. `namespace`, `labels`
+    and `leaving` (it is about to go) are what other Pods' terms look at, `wishes` its own terms. `lot` names its owner:
+    which of equal nodes comes first differs from owner to owner.
     """
 
     requests: tuple[tuple[str, int], ...]
     node_selector: tuple[tuple[str, str], ...] = ()
     required_nodes: NodeSelector | None = None
+    preferred_nodes: tuple[PreferredSchedulingTerm, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     ports: tuple[HostPort, ...] = ()
     owner: str = ""
+    lot: str = ""
     volumes: VolumeDemand | None = None
+    namespace: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    leaving: bool = False
+    wishes: Wishes = terms.NONE
 
-    @property
-    def shape(self) -> Demand:
-        """The demand without whose it is: Pods of one shape are placed together."""
-        return self if self.volumes is None else dataclasses.replace(self, volumes=self.volumes.shape)
+    def shape(self, label_keys: AbstractSet[str] | None) -> Demand:
+        """Return the demand without whose it is: Pods of one shape are placed together.
+
+        `label_keys` are the labels that any term looks at; None where there are no terms at all.
+        """
+        return dataclasses.replace(
+            self,
+            volumes=self.volumes.shape if self.volumes else None,
+            namespace=self.namespace if label_keys is not None else "",
+            labels=tuple(each for each in self.labels if each[0] in label_keys) if label_keys else (),
+        )
 
 
 def demand_of(pod: Pod) -> Demand:
@@ -58,9 +76,15 @@ def demand_of(pod: Pod) -> Demand:
         requests=tuple(sorted((name, amount) for name, amount in requests.items() if amount)),
         node_selector=tuple(sorted(pod.spec.node_selector.items())),
         required_nodes=affinity.required_nodes(pod.spec.affinity),
+        preferred_nodes=affinity.preferred_nodes(pod.spec.affinity),
         tolerations=pod.spec.tolerations,
         ports=_host_ports(pod.spec),
         owner=owner.uid if owner else "",
+        lot=f"{pod.metadata.namespace}/{owner.kind}/{owner.name}" if owner else "",
+        namespace=pod.metadata.namespace,
+        labels=tuple(sorted(pod.metadata.labels.items())),
+        leaving=objects.is_terminating(pod),
+        wishes=terms.of(pod),
     )
 
 

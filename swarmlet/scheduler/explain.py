@@ -5,46 +5,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from swarmlet.model import quantity
-from swarmlet.scheduler import filters
 from swarmlet.scheduler.cluster import NodeInfo
+from swarmlet.scheduler.decision import NODES_NAMED_MAX, Refused
 from swarmlet.scheduler.demand import POD_COUNT, Demand
+from swarmlet.scheduler.filters import Refusal
 
 BYTES = ("memory", "ephemeral-storage")
 UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi")
 WORDS = {POD_COUNT: "room for Pods", "ephemeral-storage": "ephemeral storage", "cpu": "CPU"}
 
 
-def refusal(demand: Demand, nodes: Collection[NodeInfo]) -> str:
-    """Return why none of `nodes` will do for a Pod, the most frequent reason first."""
+@dataclass(slots=True)
+class _Group:
+    """Nodes that refuse alike: how many, the first of them, and the most that one has of what they lack."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+    best: dict[str, int] = field(default_factory=dict)
+
+    def add(self, node: str, best: Iterable[tuple[str, int]] = ()) -> None:
+        self.count += 1
+        if len(self.names) < NODES_NAMED_MAX:
+            self.names.append(node)
+        for name, amount in best:
+            self.best[name] = max(amount, self.best.get(name, 0))
+
+
+class Refusals:
+    """Nodes that will not do for Pods of one demand, by reason."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._needs = dict(demand.requests)
+        self._groups: dict[Refusal, _Group] = {}
+        self._told: tuple[Refused, ...] | None = None
+
+    def add(self, refusal: Refusal, node: NodeInfo) -> None:
+        """Note a node, with what it has left of what it lacks."""
+        self._told = None
+        best = ((name, _offered(node, name)) for name in refusal.lacking)
+        self._groups.setdefault(refusal, _Group()).add(node.name, best)
+
+    def pass_over(self, refusal: Refusal, count: int) -> None:
+        """Note nodes that need no look: it is known that they refuse so."""
+        if count:
+            self._told = None
+            self._groups.setdefault(refusal, _Group()).count += count
+
+    def told(self, others: Iterable[tuple[Refusal, Iterable[str]]] = ()) -> tuple[Refused, ...]:
+        """Return all reasons, the most frequent first; `others` hold at this moment only."""
+        groups: dict[Refusal, _Group] = {}
+        for refusal, names in others:
+            group = groups.setdefault(refusal, _Group())
+            for name in names:
+                group.add(name)
+        if groups:
+            return self._ranked({**self._groups, **groups})
+        if self._told is None:
+            self._told = self._ranked(self._groups)
+        return self._told
+
+    def _ranked(self, groups: dict[Refusal, _Group]) -> tuple[Refused, ...]:
+        ranked = sorted(groups.items(), key=lambda group: (-group[1].count, group[0].many, group[0].lacking))
+        return tuple(Refused(group.count, self._why(refusal, group), tuple(group.names)) for refusal, group in ranked)
+
+    def _why(self, refusal: Refusal, group: _Group) -> str:
+        said = refusal.one if group.count == 1 else refusal.many
+        if not refusal.lacking:
+            return said
+        return f"{said} " + " and ".join(self._lack(name, group.best[name]) for name in refusal.lacking)
+
+    def _lack(self, name: str, best: int) -> str:
+        if name == POD_COUNT:
+            return f"{WORDS[name]} (at most {best // 1000} a node)"
+        free = amount(name, max(0, best))
+        return f"{WORDS.get(name, name)} (need {amount(name, self._needs[name])}, best has {free} free)"
+
+
+def sentence(nodes: int, refused: Iterable[Refused]) -> str:
+    """Return why none of so many nodes will do for a Pod."""
     if not nodes:
         return "0/0 nodes are available: no node has joined."
-    groups: dict[filters.Refusal, list[NodeInfo]] = {}
-    for node in nodes:
-        found = filters.refusal(filters.NODE_FILTERS + filters.ROOM_FILTERS, demand, node)
-        if found is not None:
-            groups.setdefault(found, []).append(node)
-    ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0].many, group[0].lacking))
-    parts = ", ".join(_part(demand, reason, members) for reason, members in ranked)
-    return f"0/{len(nodes)} nodes are available: {parts}."
+    return f"0/{nodes} nodes are available: " + ", ".join(f"{each.count} {each.why}" for each in refused) + "."
 
 
-def _part(demand: Demand, reason: filters.Refusal, members: Collection[NodeInfo]) -> str:
-    said = f"{len(members)} {reason.one if len(members) == 1 else reason.many}"
-    if not reason.lacking:
-        return said
-    needs = dict(demand.requests)
-    return f"{said} " + " and ".join(_lack(name, needs[name], members) for name in reason.lacking)
-
-
-def _lack(name: str, need: int, members: Iterable[NodeInfo]) -> str:
-    best = max(member.free(name) or 0 for member in members)
-    if name == POD_COUNT:
-        most = max(member.allocatable.get(name, 0) for member in members)
-        return f"{WORDS[name]} (at most {most // 1000} a node)"
-    return f"{WORDS.get(name, name)} (need {amount(name, need)}, best has {amount(name, max(0, best))} free)"
+def _offered(node: NodeInfo, name: str) -> int:
+    return node.allocatable.get(name, 0) if name == POD_COUNT else node.free(name) or 0
 
 
 def amount(name: str, milli: int) -> str:

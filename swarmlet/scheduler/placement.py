@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import heapq
-import random
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -12,89 +10,124 @@ from dataclasses import dataclass
 
 from swarmlet.model import affinity
 from swarmlet.model.volumes import HOSTNAME
-from swarmlet.scheduler import explain, filters, scores
-from swarmlet.scheduler.cluster import NodeInfo
+from swarmlet.scheduler import explain, filters, scores, terms
+from swarmlet.scheduler.ballot import Ballot, Standing, total
+from swarmlet.scheduler.cluster import Cluster, NodeInfo, Picture
+from swarmlet.scheduler.constraints import Constraints
+from swarmlet.scheduler.decision import Decision
 from swarmlet.scheduler.demand import Demand
+from swarmlet.scheduler.explain import Refusals
 from swarmlet.store.commands import Key
 
-Candidate = tuple[scores.Score, int, str]
-"""A node that will do: its score, its lot among equals, its name."""
-Members = dict[Key, frozenset[str]]
-"""The Pods of one shape, each with what no other Pod may take in the same round."""
+Members = dict[Key, Demand]
+"""The Pods of one shape."""
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a Pod goes: `node`, or "" and a `refusal` that says why it goes nowhere."""
+    """Where a Pod goes: `node`, or "" and a `refusal` that says why it goes nowhere.
+
+    `decision` says how that came about; None where the nodes were not compared.
+    """
 
     pod: Key
     node: str
     refusal: str = ""
+    decision: Decision | None = None
 
 
 def place(
     requests: Sequence[tuple[Key, Demand]],
-    nodes: Mapping[str, NodeInfo],
-    rng: random.Random,
+    cluster: Cluster | Picture,
     *,
+    seed: int = 0,
+    strategy: scores.Strategy = scores.LEAST_ALLOCATED,
     placements_max: int = sys.maxsize,
 ) -> list[Placement]:
-    """Return a placement for each Pod; `nodes` stays as it is. `rng` decides between nodes that are equally good.
+    """Return a placement for each Pod; `cluster` stays as it is. `seed` decides between nodes that are equally good.
 
     After `placements_max` placements the rest get no answer: ask again once these are written. So it is with a Pod
     that asks for a claim or a volume that one placed before it takes.
     """
-    ballot = _Ballot(nodes, rng)
+    keys = _label_keys(requests, cluster)
     groups: dict[Demand, Members] = {}
     for key, demand in requests:
-        groups.setdefault(demand.shape, {})[key] = demand.volumes.exclusive if demand.volumes else frozenset()
+        groups.setdefault(demand.shape(keys), {})[key] = demand
+    with_terms = keys is not None
+    field = _Round(cluster, seed, strategy, with_terms=with_terms)
+    try:
+        return _place_groups(field, groups, placements_max)
+    finally:
+        field.forget()
+
+
+def _label_keys(requests: Sequence[tuple[Key, Demand]], cluster: Cluster | Picture) -> AbstractSet[str] | None:
+    """Return the labels of Pods that any term looks at; None where there is no term."""
+    wishes = {demand.wishes for _, demand in requests if demand.wishes is not terms.NONE}
+    if not (wishes or cluster.peers.has_held):
+        return None
+    return {*cluster.peers.label_keys, *(key for each in wishes for key in each.label_keys())}
+
+
+def _place_groups(field: _Round, groups: Mapping[Demand, Members], placements_max: int) -> list[Placement]:
     answers: list[Placement] = []
     placed = 0
     taken: set[str] = set()
     for shape, members in groups.items():
         if placed >= placements_max:
             break
-        keys = _apart(members, taken)
-        found = ballot.place(shape, keys, placements_max - placed) if keys else []
+        apart = _apart(members, taken)
+        found = field.place(shape, apart, placements_max - placed) if apart else []
         for each in found:
             if each.node:
                 placed += 1
-                taken |= members[each.pod]
+                taken |= _exclusive(members[each.pod])
         answers += found
         answers += _refused_alike(members, found, taken)
     return answers
 
 
-def _apart(members: Members, taken: AbstractSet[str]) -> list[Key]:
+def _exclusive(demand: Demand) -> frozenset[str]:
+    """Return what no other Pod may take in the same round."""
+    return demand.volumes.exclusive if demand.volumes else NOTHING
+
+
+def _apart(members: Members, taken: AbstractSet[str]) -> Members:
     """Return the Pods that ask for nothing that is taken, nor for what one before them asks for."""
-    keys: list[Key] = []
+    found: Members = {}
     asked = set(taken)
-    for key, exclusive in members.items():
+    for key, demand in members.items():
+        exclusive = _exclusive(demand)
         if not exclusive & asked:
             asked |= exclusive
-            keys.append(key)
-    return keys
+            found[key] = demand
+    return found
 
 
 def _refused_alike(members: Members, found: Sequence[Placement], taken: AbstractSet[str]) -> list[Placement]:
     """Return the refusal of those that were held back for one that was then refused: no node will do for them too."""
-    refusal = next((each.refusal for each in found if not each.node), "")
-    if not refusal:
+    refused = next((each for each in found if not each.node), None)
+    if refused is None:
         return []
     answered = {each.pod for each in found}
-    held_back = (key for key, exclusive in members.items() if key not in answered and not exclusive & taken)
-    return [Placement(key, "", refusal) for key in held_back]
+    held_back = (key for key, each in members.items() if key not in answered and not _exclusive(each) & taken)
+    return [Placement(key, "", refused.refusal, refused.decision) for key in held_back]
 
 
-class _Ballot:
-    """The nodes, with what this round has already placed on them."""
+class _Round:
+    """The nodes and Pods, with what this round has already placed."""
 
-    def __init__(self, nodes: Mapping[str, NodeInfo], rng: random.Random) -> None:
-        self._nodes = dict(nodes)
-        self._borrowed = set(nodes)
-        order = sorted(nodes)
-        rng.shuffle(order)
-        self._lot = {name: number for number, name in enumerate(order)}
+    def __init__(self, cluster: Cluster | Picture, seed: int, strategy: scores.Strategy, *, with_terms: bool) -> None:
+        self._nodes = dict(cluster.nodes)
+        self._borrowed = set(cluster.nodes)
+        self._peers = cluster.peers
+        self._with_terms = with_terms
+        self._counted: list[tuple[str, Demand]] = []
+        self._seed = seed
+        self._strategy = strategy
+        self._minds_taints = any(node.discouraging for node in self._nodes.values())
+        self._unique: dict[str, bool] = {}
 
     @functools.cached_property
     def _names_by_host(self) -> Mapping[str, frozenset[str]]:
@@ -103,52 +136,91 @@ class _Ballot:
             found.setdefault(node.labels.get(HOSTNAME, ""), []).append(name)
         return {host: frozenset(names) for host, names in found.items()}
 
-    def place(self, demand: Demand, keys: Sequence[Key], placements_max: int) -> list[Placement]:
-        scorer = scores.Scorer(demand)
-        candidates = self._candidates(demand, scorer)
+    def place(self, demand: Demand, members: Members, placements_max: int) -> list[Placement]:
+        refusals = Refusals(demand)
+        scorer = scores.Scorer(demand, self._strategy, minds_taints=self._minds_taints)
+        constraints = Constraints(demand, self._nodes, self._peers)
+        ballot = Ballot(demand, constraints, scorer, self._is_unique, self._seed)
+        ballot.enter(self._able(demand, refusals))
         placed: list[Placement] = []
+        keys = list(members)
         for key in keys[:placements_max]:
-            if not candidates:
-                break
-            name = candidates[0][-1]
-            self._own(name).add(demand)
-            self._renew(candidates, demand, scorer, name)
-            placed.append(Placement(key, name))
-        left = keys[len(placed) :] if not candidates else ()
-        refusal = explain.refusal(demand, self._nodes.values()) if left else ""
-        return placed + [Placement(key, "", refusal) for key in left]
+            best = ballot.best()
+            if best is None:
+                return placed + self._refused(keys[len(placed) :], ballot, refusals)
+            decision = self._decision(ballot, refusals, *best)
+            name = best[0].first
+            node = self._own(name)
+            node.add(demand)
+            self._count(name, members[key])
+            refusal = filters.refusal(filters.ROOM_FILTERS, demand, node)
+            if refusal is not None:
+                refusals.add(refusal, node)
+            ballot.take(best[0], node, has_room=refusal is None)
+            placed.append(Placement(key, name, decision=decision))
+        return placed
 
-    def _candidates(self, demand: Demand, scorer: scores.Scorer) -> list[Candidate]:
-        """Return the nodes that will do, as a heap with the best first."""
+    def forget(self) -> None:
+        """Leave the Pods that were there before as they were."""
+        for name, demand in reversed(self._counted):
+            self._peers.remove(name, demand)
+
+    def _count(self, name: str, demand: Demand) -> None:
+        if self._with_terms:
+            self._peers.add(name, demand)
+            self._counted.append((name, demand))
+
+    def _decision(self, ballot: Ballot, refusals: Refusals, first: Standing, second: Standing | None) -> Decision:
+        return Decision(
+            nodes=len(self._nodes),
+            refused=refusals.told(ballot.refused()),
+            chosen=ballot.rating(first, self._nodes[first.first]),
+            runner_up=ballot.rating(second, self._nodes[second.first]) if second else None,
+            by_lot=second is not None and total(first) == total(second),
+        )
+
+    def _refused(self, keys: Iterable[Key], ballot: Ballot, refusals: Refusals) -> list[Placement]:
+        refused = refusals.told(ballot.refused())
+        words = explain.sentence(len(self._nodes), refused)
+        decision = Decision(nodes=len(self._nodes), refused=refused)
+        return [Placement(key, "", words, decision) for key in keys]
+
+    def _able(self, demand: Demand, refusals: Refusals) -> list[NodeInfo]:
+        """Return the nodes that will do as far as other Pods let them, and note why the others will not."""
         every = filters.NODE_FILTERS + filters.ROOM_FILTERS
-        heap = [
-            (scorer.score(node), self._lot[name], name)
-            for name, node in self._able(demand)
-            if filters.refusal(every, demand, node) is None
-        ]
-        heapq.heapify(heap)
-        return heap
+        found = []
+        for node in self._looked_at(demand, refusals):
+            refusal = filters.refusal(every, demand, node)
+            if refusal is None:
+                found.append(node)
+            else:
+                refusals.add(refusal, node)
+        return found
 
-    def _able(self, demand: Demand) -> Iterable[tuple[str, NodeInfo]]:
+    def _looked_at(self, demand: Demand, refusals: Refusals) -> Iterable[NodeInfo]:
         """Return the nodes to look at.
 
         Of Pods that name theirs, as a DaemonSet's do, there are as many as nodes; and of those whose volumes lie on a
         node there may be.
         """
         named = affinity.names_asked_for(demand.required_nodes) if demand.required_nodes else None
+        elsewhere = filters.OTHER_NODE
         if named is None and demand.volumes and demand.volumes.homes:
             named = self._names_by_host.get(demand.volumes.homes[0][1], frozenset())
+            elsewhere = filters.ELSEWHERE
         if named is None:
-            return self._nodes.items()
-        return [(name, self._nodes[name]) for name in sorted(named) if name in self._nodes]
+            return self._nodes.values()
+        found = [self._nodes[name] for name in sorted(named) if name in self._nodes]
+        refusals.pass_over(elsewhere, len(self._nodes) - len(found))
+        return found
 
-    def _renew(self, candidates: list[Candidate], demand: Demand, scorer: scores.Scorer, name: str) -> None:
-        """Put the node that just took a Pod, the first, where it now belongs; only its own score changed."""
-        node = self._nodes[name]
-        if filters.refusal(filters.ROOM_FILTERS, demand, node) is None:
-            heapq.heapreplace(candidates, (scorer.score(node), self._lot[name], name))
-        else:
-            heapq.heappop(candidates)
+    def _is_unique(self, key: str) -> bool:
+        """Whether each domain of a key is one node, as for the label of its name."""
+        found = self._unique.get(key)
+        if found is None:
+            domains = [node.labels[key] for node in self._nodes.values() if key in node.labels]
+            found = self._unique[key] = len(set(domains)) == len(domains)
+        return found
 
     def _own(self, name: str) -> NodeInfo:
         if name in self._borrowed:

@@ -47,7 +47,7 @@ class Board:
         self.store = Store()
         self.cluster = Cluster()
         self.waiting: dict[Key, Pod] = {}
-        self._rng = random.Random(seed)
+        self._seed = seed
         self._ids = random.Random(1)
 
     def put(self, kind: kinds.Kind, value) -> None:
@@ -103,7 +103,7 @@ class Board:
     def place(self) -> list[placement.Placement]:
         self.cluster.catch_up(self.store)
         requests = [(key, demand_of(pod)) for key, pod in self.waiting.items()]
-        placements = placement.place(requests, self.cluster.nodes, self._rng)
+        placements = placement.place(requests, self.cluster, seed=self._seed)
         for each in placements:
             if each.node:
                 self.put(kinds.POD, bound(self.waiting.pop(each.pod), each.node))

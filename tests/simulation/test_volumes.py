@@ -172,6 +172,6 @@ def test_data_stay_with_their_pods_though_every_machine_is_away_for_long(seed: i
 
 def test_a_scheduler_that_forgets_where_volumes_lie_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scheduler_volumes, "is_reached", lambda _demand, _name, _labels: True)
-    monkeypatch.setattr(placement._Ballot, "_able", lambda ballot, _demand: ballot._nodes.items())
+    monkeypatch.setattr(placement._Round, "_looked_at", lambda field, _demand, _refusals: field._nodes.values())
     with pytest.raises(AssertionError, match=SETTLED):
         run(0, PARTED, tmp_path)
