@@ -53,7 +53,7 @@ def sources(names: Sequence[str] | None) -> list[tuple[str, str]]:
 def read_file(path: str) -> bytes:
     """Return what is in a file; raise `FileNotFoundError`, or `CallerError` where it is none or cannot be read."""
     try:
-        with open(path, "rb", opener=_regular) as stream:  # noqa: PTH123  # Path.open takes no opener
+        with open(path, "rb", opener=_regular) as stream:  # Path.open takes no opener
             return stream.read(max(nodes.FILE_BYTES_MAX, files.CONTENT_BYTES_MAX) + 1)
     except FileNotFoundError:
         raise

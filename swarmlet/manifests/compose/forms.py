@@ -26,7 +26,7 @@ def by_key(forms: Mapping[str, Form]) -> Form:
             return node
         return node.like(
             {
-                key: forms[key](each, f"{path}.{key}") if key in forms and each.value is not None else each
+                key: forms[key](each, nodes.below(path, key)) if key in forms and each.value is not None else each
                 for key, each in node.value.items()
             }
         )
@@ -51,7 +51,7 @@ def each_entry(form: Form) -> Form:
     def convert(node: Node, path: str) -> Node:
         if not isinstance(node.value, dict):
             return node
-        return node.like({key: form(each, f"{path}.{key}") for key, each in node.value.items()})
+        return node.like({key: form(each, nodes.below(path, key)) for key, each in node.value.items()})
 
     return convert
 

@@ -50,9 +50,9 @@ def interpolated(text: str, variables: Variables) -> str:
 def interpolate(node: Node, variables: Variables, warn: Callable[[str], None], path: str = "") -> Node:
     """Return a tree with the variables of its values replaced; text that had some is no number of its own any more."""
     if isinstance(node.value, dict):
-        below = f"{path}." if path else ""
-        entries = {key: interpolate(each, variables, warn, f"{below}{key}") for key, each in node.value.items()}
-        return node.like(entries)
+        return node.like(
+            {key: interpolate(each, variables, warn, nodes.below(path, key)) for key, each in node.value.items()}
+        )
     if isinstance(node.value, list):
         return node.like([interpolate(each, variables, warn, f"{path}[{i}]") for i, each in enumerate(node.value)])
     if not isinstance(node.value, str) or "$" not in node.value:

@@ -63,7 +63,7 @@ def _mapping(base: Mapping[str, Node], over: Node, pattern: str, path: str) -> N
     entries = dict(base)
     for key, node in over.entries.items():
         if key in entries and not key.startswith("x-"):
-            entries[key] = _merged(entries[key], node, _below(pattern, key), f"{path}.{key}" if path else key)
+            entries[key] = _merged(entries[key], node, _below(pattern, key), nodes.below(path, key))
         else:
             entries[key] = node
     return over.like(entries)

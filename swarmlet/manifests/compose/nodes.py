@@ -88,6 +88,11 @@ def fault(node: Node, path: str, message: str) -> ManifestError:
     return ManifestError(f"{node.place}: {path}: {message}" if path else f"{node.place}: {message}")
 
 
+def below(path: str, key: str) -> str:
+    """Return the path of an entry of the mapping at a path, "" for the whole file."""
+    return f"{path}.{key}" if path else key
+
+
 def kind(node: Node) -> str:
     """Return what a node is, in words for an error."""
     if node.value is None:
@@ -126,7 +131,7 @@ def places(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     if path:
         yield path, node.place
     for key, each in node.entries.items():
-        yield from places(each, f"{path}.{key}" if path else key)
+        yield from places(each, below(path, key))
     for number, each in enumerate(node.items):
         yield from places(each, f"{path}[{number}]")
 

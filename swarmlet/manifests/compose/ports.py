@@ -28,6 +28,8 @@ def expanded(node: Node, path: str) -> list[Node]:
     if short is None:
         raise nodes.fault(node, path, f"{node.text[:60]!r} is no port; it is [[IP:]HOST:]CONTAINER[/PROTOCOL]")
     targets = _numbers(node, short["target"], path)
+    if len(targets) > PORTS_MAX:
+        raise nodes.fault(node, path, f"{short['target']} is over {PORTS_MAX} ports")
     published = _published(node, short["published"] or "", targets, path)
     address = (short["ip"] or "").removeprefix("[").removesuffix("]")
     common = {"mode": "ingress", "host_ip": address, "protocol": (short["protocol"] or "tcp").lower()}
@@ -54,8 +56,6 @@ def _numbers(node: Node, text: str, path: str) -> range:
     last = int(written[2] or first) if written else -1
     if not 0 <= first <= last <= _NUMBER_MAX:
         raise nodes.fault(node, path, f"{text[:60]!r} is no port or range of ports from 1 to {_NUMBER_MAX}")
-    if last - first >= PORTS_MAX:
-        raise nodes.fault(node, path, f"{text} is over {PORTS_MAX} ports")
     return range(first, last + 1)
 
 

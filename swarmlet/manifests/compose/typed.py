@@ -62,7 +62,7 @@ def _struct(node: Node, wanted: Any, path: str) -> Any:
     values: dict[str, Any] = {}
     extensions: dict[str, Any] = {}
     for key, each in node.value.items():
-        below = f"{path}.{key}" if path else key
+        below = nodes.below(path, key)
         if key.startswith(EXTENSION):
             extensions[key] = nodes.plain_value(each)
         elif key not in fields:

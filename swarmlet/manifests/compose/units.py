@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from swarmlet.manifests.compose import nodes
-
 _SIZE = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(us|µs|ms|s|m|h|d|w)")
@@ -24,8 +22,8 @@ _MICROSECONDS = {
     "w": 604_800_000_000,
 }
 _OCTAL = re.compile(r"(?:0o?)?([0-7]{1,4})")
+_DECIMAL = re.compile(r"[1-9][0-9]{2}")
 DURATION_DAYS_MAX = 36_500
-MODE_MAX = 0o7777
 
 
 def size(text: str) -> int:
@@ -55,7 +53,7 @@ def duration(text: str) -> timedelta:
 def mode(text: str) -> int:
     """Return permission bits, written in octal whatever stands before them. Raises `ValueError`."""
     written = _OCTAL.fullmatch(text)
-    if written is None and text.isdigit() and nodes.integer(text) <= MODE_MAX:  # "288": what `config` once printed
+    if written is None and _DECIMAL.fullmatch(text):  # "288": what Docker's `config` once printed for 0440
         return int(text)
     if written is None:
         raise ValueError('is no file mode; write it in octal, "0440"')
