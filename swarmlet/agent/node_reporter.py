@@ -15,7 +15,7 @@ from swarmlet.agent.pressures import Readings
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import EngineError, PeerError
-from swarmlet.model import core, events, kinds, objects
+from swarmlet.model import conditions, core, events, kinds, objects
 from swarmlet.runtime import runtime
 from swarmlet.store.commands import Key, Put, Verdict
 from swarmlet.store.replica import Replica
@@ -122,9 +122,17 @@ class NodeReporter:
             return {}
         return await asyncio.to_thread(self._machine.gauges.read, self.info.data_root)
 
-    def tell_pressures(self, held: tuple[str, ...]) -> None:
-        """Tell the leader with the next heartbeats which conditions of pressure hold."""
+    async def tell_pressures(self, held: tuple[str, ...]) -> None:
+        """Tell the leader which conditions of pressure hold, with each heartbeat; at once where they are others."""
+        is_news = set(held) != set(self._pressures or ())
         self._pressures = held
+        if is_news:
+            await self._beat_once()
+
+    def shows(self, condition: str) -> bool:
+        """Whether this machine's Node in the store shows that a condition holds."""
+        stored = self._replica.view.get(Key(kinds.NODE.resource, "", self._node.name))
+        return stored is not None and conditions.is_true(cast("core.Node", stored.object).status.conditions, condition)
 
     def note(self, type_: str, reason: str, message: str) -> None:
         """Record an event of this node's."""
@@ -135,17 +143,21 @@ class NodeReporter:
     async def beat(self) -> None:
         """Tell the leader how the node is, for ever."""
         while True:
-            since = self._clock.monotonic()
-            wants_lease = self._is_registered and self._fence.wants_lease
-            try:
-                has_lease = await self._send(
-                    ready=not self._unwell, message=self._unwell, wants_lease=wants_lease, pressures=self._pressures
-                )
-                if has_lease:
-                    self._fence.renew(since)
-            except PeerError as error:
-                log.debug("heartbeat_lost", error=str(error))
+            await self._beat_once()
             await self._clock.sleep(HEARTBEAT_SECONDS)
+
+    async def _beat_once(self) -> None:
+        since = self._clock.monotonic()
+        wants_lease = self._is_registered and self._fence.wants_lease
+        try:
+            has_lease = await self._send(
+                ready=not self._unwell, message=self._unwell, wants_lease=wants_lease, pressures=self._pressures
+            )
+        except PeerError as error:
+            log.debug("heartbeat_lost", error=str(error))
+        else:
+            if has_lease:
+                self._fence.renew(since)
 
     async def say_goodbye(self) -> None:
         """Tell the cluster that this daemon stops on purpose, so that it does not replace the Pods at once."""

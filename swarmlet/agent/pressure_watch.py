@@ -33,6 +33,9 @@ LOCAL_STORAGE_SECONDS = 10.0
 """How often Pods that limit what they take of the disk are measured."""
 REST_FACTOR = 9.0
 """To that measuring goes a tenth of the time at most."""
+KNOWN_SECONDS_MAX = 3.0
+"""How long the cluster is waited for to know of a pressure before a Pod goes for it: else it may come right back."""
+KNOWN_LOOK_SECONDS = 0.05
 END_SECONDS_MAX = 30.0
 """How long an evicted Pod is waited for before the next goes."""
 
@@ -40,7 +43,10 @@ log = structlog.get_logger()
 
 
 class PressureWatch:
-    """One for a node. `workers` are the Pods that run here; `tell` is told the conditions of pressure that hold."""
+    """One for a node. `workers` are the Pods that run here.
+
+    `tell` is told the conditions of pressure that hold; `is_known` says whether the Node in the store shows one.
+    """
 
     def __init__(  # noqa: PLR0913  what relief is made of
         self,
@@ -51,7 +57,8 @@ class PressureWatch:
         volumes: Volumes,
         images: ImageCollection,
         read: Callable[[], Awaitable[Readings]],
-        tell: Callable[[tuple[str, ...]], None],
+        tell: Callable[[tuple[str, ...]], Awaitable[None]],
+        is_known: Callable[[str], bool],
         workers: Callable[[], Collection[PodWorker]],
         find: Find,
         record: Callable[[events.Note], None],
@@ -67,6 +74,7 @@ class PressureWatch:
         )
         self._read = read
         self._tell = tell
+        self._is_known = is_known
         self._workers = workers
         self._find = find
         self._record = record
@@ -104,7 +112,7 @@ class PressureWatch:
             return
         now = self._clock.monotonic()
         shortages = self._pressures.observe(readings, now)
-        self._tell(self._pressures.held(now))
+        await self._tell(self._pressures.held(now))
         self._note_thresholds(shortages)
         relievable = [each for each in shortages if each.condition != nodes.PID_PRESSURE]
         if relievable:
@@ -152,6 +160,7 @@ class PressureWatch:
             return
         if self._is_waiting():
             return
+        await self._until_known(shortage.condition)
         able = self._able()
         used = await self._meter.of(shortage.resource, [worker.machine for worker in able])
         if not one_disk:
@@ -162,6 +171,11 @@ class PressureWatch:
             worker = by_uid[candidate.pod.metadata.uid]
             self._evict(worker, eviction.message(candidate, shortage))
             self._leaving, self._leaving_until = worker, self._clock.monotonic() + END_SECONDS_MAX
+
+    async def _until_known(self, condition: str) -> None:
+        until = self._clock.monotonic() + KNOWN_SECONDS_MAX
+        while not self._is_known(condition) and self._clock.monotonic() < until:
+            await self._clock.sleep(KNOWN_LOOK_SECONDS)
 
     async def _make_room(self, shortage: Shortage, one_disk: bool) -> bool:
         """Remove what serves nobody, dead containers and then images; return whether that was enough."""

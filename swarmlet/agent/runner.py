@@ -308,6 +308,7 @@ class Agent:
             images=images_,
             read=self._reporter.read_gauges,
             tell=self._reporter.tell_pressures,
+            is_known=self._reporter.shows,
             workers=self._workers.values,
             find=self._find,
             record=self._record,
