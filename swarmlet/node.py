@@ -18,7 +18,7 @@ from aiohttp import web
 
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
-from swarmlet.api import app, cluster, doors, reports, serving
+from swarmlet.api import app, cluster, doors, origins, reports, serving
 from swarmlet.api.backup import BackupApi
 from swarmlet.api.membership import Membership
 from swarmlet.api.planning import Planner
@@ -151,7 +151,7 @@ class _Node:
         )
 
     def _server(self, daemon: Daemon) -> app.ApiServer:
-        replica = daemon.consensus
+        replica = origins.Signed(daemon.consensus)
         membership = Membership(
             replica=replica,
             clock=self._clock,

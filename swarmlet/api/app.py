@@ -19,6 +19,7 @@ from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
 from swarmlet.api.metrics_api import MetricsApi, UsageSource
 from swarmlet.api.middleware import Authenticator, Authorize, Guard, Handler, Limits, Observer, errors
 from swarmlet.api.openapi import OpenApi
+from swarmlet.api.origins import Signer
 from swarmlet.api.reads import Reader
 from swarmlet.api.reports import ClusterInfo, Reports
 from swarmlet.api.resources import Resources
@@ -86,7 +87,8 @@ class ApiServer:
         gauge = Gauge("swarmlet_api_watches", "Watches that are open.", registry=registry)
         gauge.set_function(self._hub.count)
         self.app = web.Application(
-            middlewares=[_around(observer, Limits(registry), guard)], client_max_size=bodies.BODY_BYTES_MAX
+            middlewares=[_around(observer, Limits(registry), guard, Signer(node_name=info.node_name, clock=clock))],
+            client_max_size=bodies.BODY_BYTES_MAX,
         )
         why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize)
         own = (self.reports, Discovery(), OpenApi(), why)
@@ -125,12 +127,13 @@ class ApiServer:
         self._hub.close()
 
 
-def _around(observer: Observer, limits: Limits, guard: Guard) -> Middleware:
+def _around(observer: Observer, limits: Limits, guard: Guard, signer: Signer) -> Middleware:
     """Return the one middleware that runs all of ours, outermost first."""
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        guarded = functools.partial(guard, handler=handler)
+        signed = functools.partial(signer, handler=handler)
+        guarded = functools.partial(guard, handler=signed)
         limited = functools.partial(limits, handler=guarded)
         return await observer(request, functools.partial(errors, handler=limited))
 

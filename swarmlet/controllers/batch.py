@@ -1,6 +1,6 @@
 """Many reconciliations in one command: one commit serves them all, and each stands for itself.
 
-One that is `atomic` goes in a command of its own, whose operations take effect all or not at all.
+One that is `atomic`, or tells `why`, goes in a command of its own, whose operations take effect all or not at all.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Batch:
         size = sum(_size(operation) for operation in operations)
         if not self._keys.isdisjoint(keys):
             return False
-        if reconciliation.atomic:
+        if reconciliation.atomic or reconciliation.why:
             return self._add_atomic(ticket, reconciliation, keys)
         if self._members and (
             len(self._pooled) + len(operations) > OPERATIONS_MAX or self._bytes + size > BATCH_BYTES_MAX
@@ -87,7 +87,15 @@ class Batch:
 
     def atomic_commands(self) -> Iterator[tuple[Operation, ...]]:
         """Yield the commands that follow those, each to be applied as a whole."""
-        return (each.operations for _, each in self._atomic if each.operations)
+        return (each.operations for _, each in self.wholes())
+
+    def wholes(self) -> Iterator[tuple[Ticket, Reconciliation]]:
+        """Yield whose commands these are."""
+        return ((ticket, each) for ticket, each in self._atomic if each.operations)
+
+    def pooled_by(self) -> set[str]:
+        """Return the reconcilers of what stands for itself."""
+        return {ticket.reconciler for ticket, each in self._members if each.operations}
 
     def tickets(self) -> list[Ticket]:
         """Return whose reconciliations are in."""

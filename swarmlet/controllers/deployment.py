@@ -6,6 +6,7 @@ Source: kubernetes pkg/controller/deployment.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterable
 from datetime import datetime
@@ -115,7 +116,7 @@ class _Step:
         text = auto_rollback.message(self._deployment, failed, earlier)
         self._events.append(events.Note(self._deployment, events.WARNING, "DeploymentRollback", text))
         self._deployment = auto_rollback.rolled_back(self._deployment, earlier)
-        return self._finish(self._deployment.status)
+        return dataclasses.replace(self._finish(self._deployment.status), why=text)
 
     # The ways to bring replicas over to the present template.
 

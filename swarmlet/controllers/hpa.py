@@ -98,6 +98,7 @@ class _Look:
         self._history = history
         self._now = now
         self._drafts = Drafts()
+        self._why = ""
         self._events: list[events.Note] = []
         self._limits = hpa_behavior.limits_of(self._autoscaler.spec)
 
@@ -117,7 +118,7 @@ class _Look:
         self._set(observed_generation=self._autoscaler.metadata.generation or None)
         self._drafts.update(self._stored, self._autoscaler)
         seconds = self._config.sync_seconds
-        return Reconciliation(self._drafts.operations(), tuple(self._events), seconds, atomic=True)
+        return Reconciliation(self._drafts.operations(), tuple(self._events), seconds, atomic=True, why=self._why)
 
     def _scale(self, target: Stored) -> None:
         workload = cast("Scalable", target.object)
@@ -219,7 +220,8 @@ class _Look:
         self._history.decide(current, desired, self._now)
         told = f"the HPA controller was able to update the target scale to {desired}"
         self._condition(ABLE_TO_SCALE, "True", "SucceededRescale", told)
-        self._note(events.NORMAL, "SuccessfulRescale", f"New size: {desired}; reason: {reason}")
+        self._why = f"New size: {desired}; reason: {reason}"
+        self._note(events.NORMAL, "SuccessfulRescale", self._why)
         self._set(last_scale_time=clock_time(self._now))
 
     # Its status.

@@ -314,11 +314,11 @@ def _after_the_end(view: View, stored: Stored, now: datetime) -> Reconciliation:
     for each in held[: job_counting.COUNTED_MAX]:
         drafts.update(each, job_pods.let_go(cast("Pod", each.object)))
     more = len(held) > job_counting.COUNTED_MAX
-    wait = 0.0 if more else _time_to_live(job, now)
+    wait, why = 0.0 if more else _time_to_live(job, now), ""
     if wait is not None and wait <= 0 and not more and not objects.is_terminating(job):
         drafts.remove(stored, now)
-        wait = None
-    return Reconciliation(drafts.operations(), requeue_after_seconds=wait)
+        wait, why = None, f"{job.spec.ttl_seconds_after_finished} s have passed since it finished"
+    return Reconciliation(drafts.operations(), requeue_after_seconds=wait, why=why)
 
 
 def _time_to_live(job: batch.Job, now: datetime) -> float | None:

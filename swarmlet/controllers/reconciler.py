@@ -20,6 +20,8 @@ class Reconciliation:
     recorded once all operations took effect. `requeue_after_seconds`: look at the key again then, whatever happens.
     `atomic`: the operations take effect all or not at all; such a one must fit into a command. `refused`: a
     limit or quota of the namespace left no room for something; the key comes back after ever longer, or when there is.
+    `why` is told in the history of what was asked for, where an object that users write is changed in their place; such
+    a one has a command of its own, as an atomic one has.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -27,6 +29,7 @@ class Reconciliation:
     requeue_after_seconds: float | None = None
     atomic: bool = False
     refused: bool = False
+    why: str = ""
 
 
 NOTHING = Reconciliation()

@@ -17,7 +17,8 @@ from swarmlet.controllers.recorder import Recorder
 from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, TooLargeError, UnavailableError
 from swarmlet.model import events
 from swarmlet.store import allowance
-from swarmlet.store.commands import Operation, Outcome, Verdict
+from swarmlet.store.commands import Operation, Origin, Outcome, Verdict
+from swarmlet.store.history import CONTROLLER
 from swarmlet.store.replica import Change, Replica
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,9 @@ TICKETS_PER_TURN = 16
 """Reconciled before others on the event loop get their turn."""
 INBOX_CHANGES_MAX = 100_000
 PROPOSE_SECONDS = 5.0
+CONTROLLERS = "system:controllers"
+"""Who asks, as the history tells it, where one command is of several reconcilers."""
+WHY_LENGTH_MAX = 256
 REFUSED_SECONDS_MIN = 1.0
 """Until what a limit or a quota refused is tried again, where neither changes."""
 
@@ -173,8 +177,9 @@ class Reign:
     async def _propose(self, batch: Batch) -> Sequence[Outcome]:
         outcomes: list[Outcome] = []
         try:
+            origin = self._origin(*batch.pooled_by())
             for command in batch.commands():
-                outcomes += await self._propose_one(command, atomic=False)
+                outcomes += await self._propose_one(command, origin, atomic=False)
             outcomes += await self._propose_wholes(batch)
         except OutcomeUnknownError:
             await self._replica.linearize()  # what is decided next must know what became of these
@@ -183,17 +188,25 @@ class Reign:
 
     async def _propose_wholes(self, batch: Batch) -> Sequence[Outcome]:
         """Propose each atomic command; together, so that they share the log's commits."""
-        wholes = [self._propose_one(command, atomic=True) for command in batch.atomic_commands()]
+        wholes = [
+            self._propose_one(each.operations, self._origin(ticket.reconciler, why=each.why), atomic=True)
+            for ticket, each in batch.wholes()
+        ]
         answers = await asyncio.gather(*wholes, return_exceptions=True)
         failures = [each for each in answers if isinstance(each, BaseException)]
         if failures:
             raise next((each for each in failures if isinstance(each, OutcomeUnknownError)), failures[0])
         return [outcome for each in answers if not isinstance(each, BaseException) for outcome in each]
 
-    async def _propose_one(self, command: Sequence[Operation], *, atomic: bool) -> Sequence[Outcome]:
+    def _origin(self, *reconcilers: str, why: str = "") -> Origin:
+        """Return what the history is to tell of a command: which reconciler's it is, where it is of one."""
+        who = f"{CONTROLLER}{reconcilers[0]}" if len(reconcilers) == 1 else CONTROLLERS
+        return Origin(who, self._clock.now(), note=why[:WHY_LENGTH_MAX])
+
+    async def _propose_one(self, command: Sequence[Operation], origin: Origin, *, atomic: bool) -> Sequence[Outcome]:
         """Propose one command. One that is over the log's limits fails alone: it must not end the reign of all."""
         try:
-            return await self._replica.propose(command, atomic=atomic, timeout_seconds=PROPOSE_SECONDS)
+            return await self._replica.propose(command, atomic=atomic, timeout_seconds=PROPOSE_SECONDS, origin=origin)
         except TooLargeError as error:
             return [Outcome(verdict=Verdict.INVALID, message=str(error))] * len(command)
 

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
+from swarmlet.api.origins import Signed
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.errors import UnavailableError
 from swarmlet.identity.users import LOCAL_ADMIN, User
@@ -205,7 +206,7 @@ def server(
     replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods, usage: FakeUsage
 ) -> ApiServer:
     return ApiServer(
-        replica=replica,
+        replica=Signed(replica),
         authenticator=authenticator,
         info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=START),
         sources=Sources(pods=pods, door=pods, leases=FakeLeases(), usage=usage),
