@@ -29,6 +29,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.daemon": ("init", "join", "run"),
     "swarmlet.cli.cluster": ("leave", "kubeconfig", "token", "node"),
     "swarmlet.cli.status": ("status",),
+    "swarmlet.cli.plan": ("plan",),
     "swarmlet.cli.apply": ("apply",),
     "swarmlet.cli.get": ("get",),
     "swarmlet.cli.describe": ("describe",),

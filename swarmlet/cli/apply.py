@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli import exits, options, parsing, plan, spans
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import PeerError, SwarmletError
 
@@ -32,10 +32,11 @@ async def apply(
     within: options.Timeout = "5m",
     dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
+    planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",
 ) -> None:
     """Create or change objects as manifests say.
 
-    `apply -f web.yaml`, `apply -f folder/ -R`, `apply --wait -f -`
+    `apply -f web.yaml`, `apply -f folder/ -R`, `apply --wait -f -`, `apply --plan ID`
     """
     from swarmlet.cli import files, waiting
     from swarmlet.cli.applying import Applier
@@ -46,6 +47,11 @@ async def apply(
     if validate not in VALIDATION:
         raise exits.UsageError(f"--validate={validate}: unknown; allowed: strict, warn, ignore")
     seconds = spans.seconds(within, "--timeout")
+    if planned:
+        if filename or dry_run != "none" or wait:
+            raise exits.UsageError("--plan has it all: -f, --dry-run and --wait exclude it")
+        await plan.apply(session, planned)
+        return
     manifests = files.manifests(filename, recursive=recursive)
     catalogue = await session.catalogue()
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])

@@ -26,6 +26,12 @@ def style(column: str, cell: str) -> str:
     return paint(cell) if column in STATUS_COLUMNS and is_coloured() else cell
 
 
+def signed(line: str) -> str:
+    """Paint a line of a diff by the sign that it begins with: + green, - red, ~ and -/+ yellow."""
+    colour = {"+": _GREEN, "-": _RED, "~": _YELLOW, "-/+": _YELLOW}.get(line.lstrip().partition(" ")[0])
+    return f"{colour}{line}{_RESET}" if colour and is_coloured() else line
+
+
 def paint(text: str) -> str:
     """Paint a word of state: green, yellow where it waits, red where something is wrong."""
     word = text.strip()

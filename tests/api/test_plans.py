@@ -13,13 +13,8 @@ from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PLANS, PLANS_MAX, PlanApi
 from swarmlet.api.reports import ClusterInfo
-from swarmlet.config import NodeLifecycle
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.rehearser import Rehearser
-from swarmlet.controllers.runner import Controllers
 from swarmlet.identity import access
 from swarmlet.identity.users import User
 from swarmlet.model import kinds
@@ -27,6 +22,7 @@ from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.store.commands import Key
 from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
+from tests.api.planning import plan_api
 
 PATH = "/swarmlet/v1/plans"
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
@@ -71,11 +67,7 @@ def nodes(replica: DirectReplica) -> None:
 
 @pytest.fixture
 def plans(replica: DirectReplica, clock: FakeClock) -> PlanApi:
-    controllers = Controllers(
-        replica=replica, clock=clock, rng=random.Random(2), heartbeats=Heartbeats(clock), config=NodeLifecycle()
-    )
-    planner = Planner(replica=replica, clock=clock, rehearsal=Rehearser(controllers.rehearsing, clock))
-    return PlanApi(replica=replica, planner=planner, clock=clock, rng=random.Random(3), authorize=access.authorize)
+    return plan_api(replica, clock)
 
 
 @pytest.fixture

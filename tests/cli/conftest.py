@@ -27,6 +27,7 @@ from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.store.replica import Change
 from tests.api.conftest import DirectReplica, FakeAuthenticator, FakeLeases, FakePods, FakeUsage
+from tests.api.planning import plan_api
 
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
@@ -126,6 +127,7 @@ class Cluster:
             clock=clock,
             rng=random.Random(1),
             registry=CollectorRegistry(),
+            routes=plan_api(self.replica, clock).routes(),
         )
         runner = server.runner()
         await runner.setup()
