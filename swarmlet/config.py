@@ -117,6 +117,12 @@ def _one_of(*choices: str) -> Rule:
     return check
 
 
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004  a rule speaks through ValueError alone
+    return value
+
+
 def _integer(low: int, high: int) -> Rule:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -265,6 +271,24 @@ class Autoscaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rebalance:
+    """When running Pods are moved to even out the nodes; `enabled` counts until a user says otherwise at run time.
+
+    A move must gain `threshold_percent` of an average node's share. It goes to a node that has been ready for
+    `settle_seconds`, takes a Pod that is `minimum_age_seconds` old, and is undone where the replacement is not
+    available after `ready_seconds`. Between looks `pause_seconds` go by.
+    """
+
+    enabled: Annotated[bool, _boolean] = True
+    threshold_percent: Annotated[int, _integer(1, 1_000)] = 20
+    moves_at_once: Annotated[int, _integer(1, 100)] = 2
+    settle_seconds: Annotated[float, _seconds(0, 86_400)] = 30.0
+    minimum_age_seconds: Annotated[float, _seconds(0, 86_400)] = 60.0
+    ready_seconds: Annotated[float, _seconds(1, 86_400)] = 120.0
+    pause_seconds: Annotated[float, _seconds(0.1, 86_400)] = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     level: Annotated[str, _one_of("debug", "info", "warning", "error")] = "info"
     format: Annotated[str, _one_of("auto", "json", "console")] = "auto"
@@ -299,6 +323,7 @@ class Config:
     node_lifecycle: NodeLifecycle = NodeLifecycle()
     usage_seconds: Annotated[float, _seconds(1, 3_600)] = 15.0
     autoscaling: Autoscaling = Autoscaling()
+    rebalance: Rebalance = Rebalance()
     log: Log = Log()
 
     @property

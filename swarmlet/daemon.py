@@ -118,6 +118,7 @@ class Daemon:
             heartbeats=heartbeats,
             config=config.node_lifecycle,
             autoscaling=config.autoscaling,
+            rebalance=config.rebalance,
             host=state.name,
         )
         consensus.on_role(self.controllers.note_role)

@@ -20,7 +20,7 @@ from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.orphans import Orphans
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.errors import CallerError
-from swarmlet.model import conditions, events, kinds, names, objects, pods, selectors, singletons
+from swarmlet.model import conditions, events, kinds, moves, names, objects, pods, selectors, singletons
 from swarmlet.model.apps import Deployment, ReplicaSet, ReplicaSetStatus
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition, ObjectMeta
@@ -119,13 +119,14 @@ class _Work:
 
     def balance(self, rng: random.Random) -> None:
         """Make the Pods that are missing, or remove those that are too many."""
-        missing = rollout.size(self._replica_set) - len(self._pods)
+        pairs = moves.pairs(self._pods.values())
+        missing = rollout.size(self._replica_set) + len(pairs) - len(self._pods)
         places: Sequence[str] = [""] * min(missing, BURST_PODS)
         if missing > 0 and singletons.asks_for_single(self._replica_set.spec.template):
             places = single_places(self._view, self._replica_set)[:missing]
         self._more = abs(missing) > BURST_PODS
         if missing < 0:
-            self._remove(min(-missing, BURST_PODS))
+            self._remove(-missing, pairs)
         elif missing > 0 and claims.accepts_new_objects(self._view, self._stored.key.namespace):
             self._make(places, rng)
 
@@ -152,10 +153,14 @@ class _Work:
             self._events.append(events.Note(self._replica_set, events.WARNING, FAILED_CREATE, told))
         self._failure = before or Condition(type=REPLICA_FAILURE, status="True", reason=FAILED_CREATE, message=message)
 
-    def _remove(self, number: int) -> None:
+    def _remove(self, number: int, pairs: Sequence[moves.Pair]) -> None:
+        """Remove so many; moves under way end with it, so that each Pod counts for itself again."""
+        minimum = self._replica_set.spec.min_ready_seconds
+        losers = {each.loser(self._now, minimum).metadata.uid for each in pairs}
         crowd = Counter(pod.spec.node_name for pod in self._pods.values())
         ranked = sorted(self._pods, key=lambda key: deletion_rank(self._pods[key], crowd))
-        for key in ranked[:number]:
+        ranked.sort(key=lambda key: self._pods[key].metadata.uid not in losers)
+        for key in ranked[: min(number + len(pairs), BURST_PODS)]:
             self._drafts.remove(self._bases[key], self._now)
             del self._pods[key]
             self._note("SuccessfulDelete", f"Deleted pod: {key.name}")
@@ -174,7 +179,7 @@ class _Work:
         """Count the Pods as they are once the operations took effect."""
         spec = self._replica_set.spec
         wanted = spec.template.metadata.labels.items()
-        everyone = self._pods.values()
+        everyone = moves.counted(self._pods.values())
         return ReplicaSetStatus(
             replicas=len(everyone),
             fully_labeled_replicas=sum(wanted <= pod.metadata.labels.items() for pod in everyone),

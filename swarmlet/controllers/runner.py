@@ -11,6 +11,7 @@ import structlog
 from swarmlet.clock import Clock
 from swarmlet.config import Autoscaling
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
+from swarmlet.config import Rebalance as RebalanceConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
@@ -31,6 +32,7 @@ from swarmlet.controllers.plan_expiry import PlanExpiry
 from swarmlet.controllers.pod_garbage import PodGarbage
 from swarmlet.controllers.priority_classes import PriorityClasses
 from swarmlet.controllers.quotas import Quotas
+from swarmlet.controllers.rebalance import Rebalance
 from swarmlet.controllers.reconciler import Reconciler
 from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
@@ -65,6 +67,7 @@ class Controllers:
         heartbeats: Heartbeats,
         config: NodeLifecycleConfig,
         autoscaling: Autoscaling | None = None,
+        rebalance: RebalanceConfig | None = None,
         host: str = "",
     ) -> None:
         self._replica = replica
@@ -73,6 +76,7 @@ class Controllers:
         self._heartbeats = heartbeats
         self._config = config
         self._autoscaling = autoscaling or Autoscaling()
+        self._rebalance = rebalance or RebalanceConfig()
         self._host = host
         self._recorder: Recorder | None = None
         self._turned = asyncio.Event()
@@ -110,6 +114,7 @@ class Controllers:
             EndpointSlices(self._rng),
             ServiceAddresses(),
             Scheduling(self._rng),
+            Rebalance(self._rng, self._rebalance),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
             Quotas(),

@@ -37,3 +37,17 @@ class Token(Object, frozen=True, kw_only=True):
     user: str = ""
     groups: tuple[str, ...] = ()
     description: str = ""
+
+
+class Rebalancing(Object, frozen=True, kw_only=True):
+    """The one object "cluster" that says whether Pods are moved to even out the nodes, and who said so.
+
+    `enabled` None: nobody has said; the daemons' configuration counts. `asked_at` is when a user asked for it, whatever
+    `enabled` says; None again once nothing is left to be moved.
+    """
+
+    api_version: str = always("internal.swarmlet.io/v1")
+    kind: str = always("Rebalancing")
+    enabled: bool | None = None
+    asked_at: Time | None = None
+    said_by: str = ""

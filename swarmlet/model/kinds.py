@@ -165,7 +165,9 @@ KEPT_PLAN = Kind(KeptPlan, "keptplans", "keptplan", namespaced=False)
 PLACEMENT_RECORD = Kind(placements.PlacementRecord, "placementrecords", "placementrecord", namespaced=False)
 ADDRESS_CLAIM = Kind(services.AddressClaim, "addressclaims", "addressclaim", namespaced=False)
 
-INTERNAL = (CLUSTER_IDENTITY, TOKEN, KEPT_PLAN, PLACEMENT_RECORD, ADDRESS_CLAIM)
+REBALANCING = Kind(cluster.Rebalancing, "rebalancings", "rebalancing", namespaced=False)
+
+INTERNAL = (REBALANCING, CLUSTER_IDENTITY, TOKEN, KEPT_PLAN, PLACEMENT_RECORD, ADDRESS_CLAIM)
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}

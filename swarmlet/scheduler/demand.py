@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from swarmlet.model import affinity, objects, pods
+from swarmlet.model import affinity, moves, objects, pods
 from swarmlet.model.affinity import NodeSelector, PreferredSchedulingTerm
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 from swarmlet.scheduler import terms
@@ -75,7 +75,7 @@ def demand_of(pod: Pod) -> Demand:
     return Demand(
         requests=tuple(sorted((name, amount) for name, amount in requests.items() if amount)),
         node_selector=tuple(sorted(pod.spec.node_selector.items())),
-        required_nodes=affinity.required_nodes(pod.spec.affinity),
+        required_nodes=moves.narrowed(affinity.required_nodes(pod.spec.affinity), pod),
         preferred_nodes=affinity.preferred_nodes(pod.spec.affinity),
         tolerations=pod.spec.tolerations,
         ports=_host_ports(pod.spec),

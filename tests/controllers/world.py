@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from swarmlet.config import NodeLifecycle
+from swarmlet.config import NodeLifecycle, Rebalance
 from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.runner import Controllers
@@ -90,12 +90,16 @@ class FakeReplica:
 
 
 class HollowAgent:
-    """Does what an agent does to the store, without containers. A Pod of the image "bad" never gets ready."""
+    """Does what an agent does to the store, without containers. A Pod of the image "bad" never gets ready.
+
+    While `serves` is False it starts none.
+    """
 
     def __init__(self, name: str, replica: FakeReplica, heartbeats: Heartbeats) -> None:
         self.name = name
         self.alive = True
         self.ready = True
+        self.serves = True
         self.pressures: tuple[str, ...] | None = None
         self._replica = replica
         self._heartbeats = heartbeats
@@ -133,7 +137,8 @@ class HollowAgent:
         await self._serve_all()
 
     async def _serve_all(self) -> None:
-        operations = [each for pod in self._replica.view.pods_on(self.name) if (each := _serve(pod))]
+        found = self._replica.view.pods_on(self.name)
+        operations = [each for pod in found if (self.serves or objects.is_terminating(pod.object)) and (each := _serve(pod))]
         if operations:
             await self._replica.propose(operations, atomic=False)
 
@@ -156,7 +161,9 @@ def _serve(stored: Stored) -> Operation | None:
 
 
 class World:
-    def __init__(self, *, nodes: int = 3, lifecycle: NodeLifecycle | None = None) -> None:
+    def __init__(
+        self, *, nodes: int = 3, lifecycle: NodeLifecycle | None = None, rebalance: Rebalance | None = None
+    ) -> None:
         self.clock = VirtualClock()
         self.replica = FakeReplica()
         self.heartbeats = Heartbeats(self.clock)
@@ -168,6 +175,7 @@ class World:
             rng=random.Random(8),
             heartbeats=self.heartbeats,
             config=lifecycle or NodeLifecycle(),
+            rebalance=rebalance or Rebalance(enabled=False),
         )
 
     def _agent(self, name: str) -> HollowAgent:
