@@ -41,11 +41,14 @@ class Files:
         return path if relative.startswith("../../..") else relative
 
     def content(self, path: str, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
-        """Return what is in a file; raise `FileNotFoundError`, or `TooLargeError` over a named limit."""
+        """Return what is in a file; raise `FileNotFoundError` with the path as shown, `TooLargeError` over a limit."""
         self._count += 1
         if self._count > FILES_MAX:
             raise TooLargeError(f"{self.shown(path)}: the project reads over {FILES_MAX} files")
-        content = self.read(path)
+        try:
+            content = self.read(path)
+        except FileNotFoundError:
+            raise FileNotFoundError(self.shown(path)) from None
         if len(content) > bytes_max:
             raise TooLargeError(f"{self.shown(path)}: over {bytes_max} bytes")
         return content

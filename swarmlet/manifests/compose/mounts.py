@@ -18,7 +18,7 @@ from swarmlet.manifests.compose.nodes import Node
 SECRETS_FOLDER = "/run/secrets"
 
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = re.compile(r"[A-Za-z]:(\\|/[^:]*:/)")
 _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _CDI = re.compile(r"[^/=:]+/[^/=:]+=.+")
 

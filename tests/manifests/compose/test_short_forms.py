@@ -172,6 +172,7 @@ def test_volumes(volume: str, result: dict[str, Any]) -> None:
         ('"data:"', "is no volume"),
         ('""', "is no volume"),
         (r'"C:\\data:/d"', "is a path of Windows"),
+        ('"C:/data:/d"', "is a path of Windows"),
         ('"my data:/d"', "is no name of a volume; a folder begins with ./ or /"),
         ("{type: bind, target: /x}", "a bind mount needs a source"),
         ("{type: volume, source: data}", "target is not set"),

@@ -14,6 +14,7 @@ PULL_POLICIES = {"": "IfNotPresent", "missing": "IfNotPresent", "if_not_present"
     "always": "Always",
     "never": "Never",
 }
+SELINUX_PARTS = ("user", "role", "type", "level")
 DEFAULT_STOP_SIGNAL = ("", "SIGTERM", "TERM", "15")
 
 _EXPANDED = re.compile(r"\$(?=[$(])")
@@ -158,22 +159,21 @@ def _capabilities(names: Sequence[str]) -> list[str]:
 
 def _security_option(it: ServiceDraft, option: str) -> Document:
     key, value = _option_parts(option)
-    match key, value:
-        case "no-new-privileges", "" | "true":
-            return {"allowPrivilegeEscalation": False}
-        case "no-new-privileges", "false":
-            return {"allowPrivilegeEscalation": True}
-        case "seccomp", "unconfined":
-            return {"seccompProfile": {"type": "Unconfined"}}
-        case "apparmor", "unconfined":
-            return {"appArmorProfile": {"type": "Unconfined"}}
-        case "apparmor", "docker-default" | "":
-            return {"appArmorProfile": {"type": "RuntimeDefault"}}
-        case "apparmor", _:
-            return {"appArmorProfile": {"type": "Localhost", "localhostProfile": value}}
-        case "label", _ if value.partition(":")[0] in {"user", "role", "type", "level"}:
-            name, _, text = value.partition(":")
-            return {"seLinuxOptions": {name: text}}
+    part, _, text = value.partition(":")
+    known: dict[tuple[str, str], Document] = {
+        ("no-new-privileges", ""): {"allowPrivilegeEscalation": False},
+        ("no-new-privileges", "true"): {"allowPrivilegeEscalation": False},
+        ("no-new-privileges", "false"): {"allowPrivilegeEscalation": True},
+        ("seccomp", "unconfined"): {"seccompProfile": {"type": "Unconfined"}},
+        ("apparmor", "unconfined"): {"appArmorProfile": {"type": "Unconfined"}},
+        ("apparmor", "docker-default"): {"appArmorProfile": {"type": "RuntimeDefault"}},
+    }
+    if (key, value) in known:
+        return known[key, value]
+    if key == "apparmor" and value:
+        return {"appArmorProfile": {"type": "Localhost", "localhostProfile": value}}
+    if key == "label" and part in SELINUX_PARTS:
+        return {"seLinuxOptions": {part: text}}
     it.warn("security_opt", f"{option!r} ignored: Kubernetes has no word for it")
     return {}
 

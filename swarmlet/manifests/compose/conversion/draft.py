@@ -1,9 +1,9 @@
-"""What a conversion gathers: warnings with their places, the documents, and the names and labels that all parts share."""
+"""What a conversion gathers: documents, warnings with their places, and the names and labels that all parts share."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,14 @@ _NOT_IN_A_LABEL = re.compile(r"[^a-z0-9-]+")
 
 @dataclass(slots=True)
 class Draft:
-    """One conversion under way. `names` has what each service is called here, by its key in the project."""
+    """One conversion under way. `names` has what each service is called here, by its key in the project.
+
+    `content` gives what is in a file that lies with the project, by its absolute path; None where it is no such file.
+    """
 
     loaded: Loaded
     names: Mapping[str, str]
+    content: Callable[[str], bytes | None]
     documents: list[Document] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -59,10 +63,6 @@ class Draft:
         """Return the labels by which the Pods of a service are found."""
         labels = self.labels(service)
         return {key: labels[key] for key in (PROJECT_LABEL, SERVICE_LABEL)}
-
-    def project_name(self, text: str) -> str:
-        """Return the name of an object that Compose calls `text` ("shop_data")."""
-        return object_name(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """`healthcheck` as probes: whether a Pod may serve, whether it is to be started again, and how long it may begin.
 
-Docker's check has one state; here it becomes three probes of the same command. While it begins it is asked often, so that
-what waits for it need not wait for a whole interval; afterwards at the interval. Docker Compose leaves an unhealthy
-container running; Swarm starts it again, and so do we.
+Docker's check has one state; here it becomes three probes of the same command. While it begins it is asked often, so
+that what waits for it need not wait for a whole interval; afterwards at the interval. Docker Compose leaves an
+unhealthy container running; Swarm starts it again, and so do we.
 """
 
 from __future__ import annotations

@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-import base64
-import posixpath
 from dataclasses import dataclass, field
 
-from swarmlet.manifests.compose.conversion import amounts
-from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, object_name, with_labels
-from swarmlet.manifests.compose.model.storage import BIND, TMPFS, VOLUME, FileGrant, FileObject, Mount, Volume
-from swarmlet.model import names, quantity
 from swarmlet.errors import InvalidError
+from swarmlet.manifests.compose.conversion import amounts, labels
+from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, object_name, with_labels
+from swarmlet.manifests.compose.model.storage import BIND, TMPFS, VOLUME, Mount, Volume
+from swarmlet.model import quantity
 
 DEFAULT_SIZE = "1Gi"
 """What a volume is promised where `driver_opts.size` says nothing; the class `local` does not enforce it."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where POSIX has it
-DEFAULT_MODE = 0o444
-SECRET_FOLDER = "/run/secrets"  # noqa: S105  a path
 
 
 @dataclass(slots=True)
@@ -38,8 +34,8 @@ class PodVolumes:
         self.mounts.append({"name": name, **mount})
 
 
-def pod_volumes(it: ServiceDraft, files: Files) -> PodVolumes:
-    """Return all that a service mounts."""
+def pod_volumes(it: ServiceDraft) -> PodVolumes:
+    """Return the volumes and the memory that a service mounts; `binds` and `files` add theirs."""
     found = PodVolumes()
     for position, mount in enumerate(it.service.volumes):
         _mount(it, found, position, mount)
@@ -51,10 +47,6 @@ def pod_volumes(it: ServiceDraft, files: Files) -> PodVolumes:
     if it.service.shm_size:
         source = {"emptyDir": {"medium": "Memory", "sizeLimit": amounts.size(it.service.shm_size)}}
         found.add("shm", source, {"mountPath": SHARED_MEMORY})
-    for grant in it.service.configs:
-        files.grant(it, found, grant, is_secret=False)
-    for grant in it.service.secrets:
-        files.grant(it, found, grant, is_secret=True)
     return found
 
 
@@ -75,9 +67,7 @@ def _mount(it: ServiceDraft, found: PodVolumes, position: int, mount: Mount) -> 
         found.add(name, {"emptyDir": {}}, told)
     elif mount.type == TMPFS:
         found.add(name, {"emptyDir": _memory(it, mount)}, told)
-    elif mount.type == BIND:
-        found.add(name, {"hostPath": _host_path(it, mount)}, told)
-    else:
+    elif mount.type != BIND:
         raise it.refusal("volumes", f"a mount of type {mount.type} cannot be had here")
 
 
@@ -100,24 +90,6 @@ def _memory(it: ServiceDraft, mount: Mount) -> Document:
         it.warn("volumes", f"tmpfs.mode is ignored: all may write in {mount.target}")
     limit = {"sizeLimit": amounts.size(options.size)} if options and options.size else {}
     return {"medium": "Memory", **limit}
-
-
-def _host_path(it: ServiceDraft, mount: Mount) -> Document:
-    it.warn("volumes", f"{mount.source} is a path of the machine that the Pod runs on: each machine has its own")
-    bind = mount.bind
-    for key in ("propagation", "recursive", "selinux"):
-        if bind and getattr(bind, key):
-            it.warn("volumes", f"bind.{key} is ignored")
-    if bind and bind.create_host_path is False:
-        return {"path": mount.source}
-    return (
-        {"path": mount.source, "type": "DirectoryOrCreate"} if _looks_like_a_folder(mount) else {"path": mount.source}
-    )
-
-
-def _looks_like_a_folder(mount: Mount) -> bool:
-    """A path with a suffix is taken for a file, a socket for one: making a folder in its place would be wrong."""
-    return not posixpath.splitext(mount.source)[1]
 
 
 # Named volumes.
@@ -145,8 +117,8 @@ def claims(draft: Draft) -> None:
             "metadata": {"name": claim_name(volume, key)},
             "spec": spec,
         }
-        labels, annotations = split_labels(draft, f"volumes.{key}.labels", volume.labels)
-        draft.documents.append(with_labels(claim, labels | draft.labels(), annotations))
+        own, annotations = labels.split(draft, f"volumes.{key}.labels", volume.labels)
+        draft.documents.append(with_labels(claim, own | draft.labels(), annotations))
 
 
 def _special_source(draft: Draft, key: str, volume: Volume) -> Document | None:
@@ -183,96 +155,3 @@ def _size(draft: Draft, key: str, volume: Volume) -> str:
         draft.warn(f"volumes.{key}.driver_opts", f"size {text!r} is no amount of bytes: {DEFAULT_SIZE} is asked for")
         return DEFAULT_SIZE
     return spelled
-
-
-def split_labels(draft: Draft, path: str, labels: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return those of Compose's labels that may be labels here, and those that become annotations."""
-    from swarmlet.model import syntax
-
-    kept: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    for key, text in labels.items():
-        if wrong := syntax.label_key(key.lower()):
-            draft.warn(path, f"{key!r} is left out: {wrong[0]}")
-        elif syntax.label_key(key) or syntax.label_value(text):
-            annotations[key] = text
-        else:
-            kept[key] = text
-    return kept, annotations
-
-
-# Configs and secrets.
-
-
-@dataclass(slots=True)
-class Files:
-    """The configs and secrets of a project. What is in one is part of its object's name: who mounts it starts anew."""
-
-    draft: Draft
-    _made: dict[tuple[bool, str], str] = field(default_factory=dict)
-
-    def grant(self, it: ServiceDraft, found: PodVolumes, grant: FileGrant, *, is_secret: bool) -> None:
-        """Mount one file of a config or secret."""
-        word = "secrets" if is_secret else "configs"
-        if grant.uid not in {"", "0"} or grant.gid not in {"", "0"}:
-            it.warn(word, f"uid and gid of {grant.source} are ignored: it is root's, and its mode says who may read it")
-        section = self.draft.project.secrets if is_secret else self.draft.project.configs
-        stored = section[grant.source]
-        key = file_key(grant.source if not stored.external else stored.name or grant.source)
-        name = self._object(grant.source, stored, is_secret=is_secret)
-        mode = DEFAULT_MODE if grant.mode is None else grant.mode
-        item = {"key": key, "path": key, "mode": mode}
-        source = (
-            {"secret": {"secretName": name, "items": [item]}}
-            if is_secret
-            else {"configMap": {"name": name, "items": [item]}}
-        )
-        volume = object_name(f"{word.removesuffix('s')}-{len(found.volumes)}-{grant.source}")
-        found.add(volume, source, {"mountPath": _target(grant, is_secret=is_secret), "subPath": key, "readOnly": True})
-
-    def _object(self, key: str, stored: FileObject, *, is_secret: bool) -> str:
-        """Return the name of the ConfigMap or Secret, which is made where it is not external."""
-        if stored.external:
-            return object_name(stored.name or key)
-        if (is_secret, key) not in self._made:
-            content = (self.draft.loaded.secrets if is_secret else self.draft.loaded.configs)[key]
-            name = object_name(f"{object_name(stored.name or key)[:52]}-{names.hashed(content)}")
-            self._made[is_secret, key] = name
-            self._make(key, stored, name, content, is_secret=is_secret)
-        return self._made[is_secret, key]
-
-    def _make(self, key: str, stored: FileObject, name: str, content: bytes, *, is_secret: bool) -> None:
-        path = f"{'secrets' if is_secret else 'configs'}.{key}"
-        for option in ("driver", "driver_opts", "template_driver"):
-            if getattr(stored, option):
-                self.draft.warn(f"{path}.{option}", "ignored: what is in it is taken as it is")
-        document: Document = {
-            "apiVersion": "v1",
-            "kind": "Secret" if is_secret else "ConfigMap",
-            "metadata": {"name": name},
-        }
-        if is_secret:
-            document |= {"type": "Opaque", "data": {file_key(key): base64.b64encode(content).decode()}}
-        else:
-            document |= _config_data(file_key(key), content)
-        labels, annotations = split_labels(self.draft, f"{path}.labels", stored.labels)
-        document["immutable"] = True
-        self.draft.documents.append(with_labels(document, labels | self.draft.labels(), annotations))
-
-
-def file_key(key: str) -> str:
-    """Return a config's name as a key of a ConfigMap; the specification's names are such keys."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in key)
-
-
-def _config_data(key: str, content: bytes) -> Document:
-    try:
-        return {"data": {key: content.decode("utf-8")}}
-    except UnicodeDecodeError:
-        return {"binaryData": {key: base64.b64encode(content).decode()}}
-
-
-def _target(grant: FileGrant, *, is_secret: bool) -> str:
-    if grant.target:
-        return grant.target if grant.target.startswith("/") else f"{SECRET_FOLDER if is_secret else ''}/{grant.target}"
-    return f"{SECRET_FOLDER}/{grant.source}" if is_secret else f"/{grant.source}"

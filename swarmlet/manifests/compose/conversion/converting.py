@@ -1,0 +1,68 @@
+"""A whole project at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from swarmlet.manifests.compose.conversion import networking, ordering, storage, unsupported
+from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, service_name
+from swarmlet.manifests.compose.conversion.files import Files
+from swarmlet.manifests.compose.conversion.workloads import Made, Workloads
+from swarmlet.manifests.compose.model.project import Loaded
+from swarmlet.manifests.reading import ManifestError
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The manifests of a project, what others need first, and a line for each key that means something else here."""
+
+    project: str
+    documents: tuple[Document, ...]
+    warnings: tuple[str, ...]
+
+
+def convert(loaded: Loaded, content: Callable[[str], bytes | None] = lambda _: None) -> Converted:
+    """Return what the project is here.
+
+    Args:
+        loaded: the project.
+        content: gives what is in a file that lies with the project, by its absolute path; None for any other path.
+
+    Raises:
+        ManifestError: a key that cannot be had, and without which the service would be another; a circle.
+    """
+    draft = Draft(loaded, _names(loaded), content)
+    networking.networks(draft)
+    storage.claims(draft)
+    workloads = Workloads(Files(draft), ordering.awaited(draft))
+    made: dict[str, Made] = {}
+    for key in ordering.in_order(draft):
+        it = ServiceDraft(draft, key, loaded.project.services[key])
+        unsupported.check_service(it)
+        draft.documents += networking.services(it)
+        made[key] = workloads.make(it, made)
+    _check_names(draft)
+    return Converted(loaded.project.name, tuple(draft.documents), (*loaded.warnings, *draft.warnings))
+
+
+def _names(loaded: Loaded) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for key in loaded.project.services:
+        name = service_name(key)
+        if other := next((before for before, taken in names.items() if taken == name), ""):
+            raise ManifestError(loaded.warning(f"services.{key}", f"would be called {name}, as {other} is; rename one"))
+        names[key] = name
+    return names
+
+
+def _check_names(draft: Draft) -> None:
+    """Say where a name differs, for others look for it; refuse two objects of one name."""
+    for key, name in draft.names.items():
+        if key != name:
+            draft.warn(f"services.{key}", f"is called {name} here, and others find it by that name")
+    counts = Counter((document["kind"], document["metadata"]["name"]) for document in draft.documents)
+    for (kind, name), count in counts.items():
+        if count > 1:
+            raise ManifestError(f"{draft.project.name}: two things would be the {kind} {name}; rename one of them")
