@@ -35,6 +35,11 @@ BUDGETS = kinds.POD_DISRUPTION_BUDGET.resource
 REVISION = "deployment.kubernetes.io/revision"
 SCHEDULER_NAMES = ("", "default-scheduler")
 
+EVICTED = "Evicted"
+"""The reason in the status of a Pod that its node gave up."""
+PRESSURE_REST = timedelta(hours=1)
+"""For how long a node that gave a Pod up gets none by a move."""
+
 NO_START_FIRST = {
     "StatefulSet": "a StatefulSet's Pod keeps its name, so no other can be started before it ends",
     "DaemonSet": "a DaemonSet's Pod belongs to its node",
@@ -272,6 +277,19 @@ def _nature(pod: Pod) -> str:
     if pod.spec.scheduler_name not in SCHEDULER_NAMES:
         return f"the scheduler {pod.spec.scheduler_name} places it"
     return "" if pods.is_ready(pod) else "it is not ready"
+
+
+def rests(view: View, node: str, now: datetime) -> bool:
+    """Whether a node has run short of something lately and evicted Pods: what comes back to it may well go again."""
+    return any(now - at < PRESSURE_REST for stored in view.pods_on(node) if (at := _evicted_at(stored)))
+
+
+def _evicted_at(stored: Stored) -> datetime | None:
+    pod = cast("Pod", stored.object)
+    if pod.status.phase != "Failed" or pod.status.reason != EVICTED:
+        return None
+    told = conditions.get(pod.status.conditions, moves.MOVED.type)
+    return told.last_transition_time if told else None
 
 
 def _may_surge(deployment: Deployment) -> bool:

@@ -66,6 +66,7 @@ class Outlook:
         self, view: View, cluster: Cluster, under_way: Iterable[Party], now: datetime, limits: Limits, *, eager: bool
     ) -> None:
         self._view = view
+        self._now = now
         self._cluster = cluster
         self._under_way = list(under_way)
         self._unsettled = movable.unsettled(view, now, limits.settle_seconds)
@@ -92,7 +93,9 @@ class Outlook:
 
     def plan(self) -> list[rebalance.Move]:
         """Return all moves until nothing is worth one, as if each node were settled."""
-        return self._tried(lambda _candidate, _target: True, rebalance.MOVES_MAX)
+        return self._tried(
+            lambda _candidate, target: not movable.rests(self._view, target, self._now), rebalance.MOVES_MAX
+        )
 
     def staying(self, moving: Iterable[rebalance.Move], limit: int) -> list[Staying]:
         """Return up to `limit` Pods that are not moved because they may not, and why."""
@@ -119,7 +122,7 @@ class Outlook:
 
     def _may_begin(self, candidate: rebalance.Candidate, target: str) -> bool:
         """Whether the target is settled, and a replacement may come there with all that is to go still in its place."""
-        if target in self._unsettled:
+        if target in self._unsettled or movable.rests(self._view, target, self._now):
             return False
         demand, pod = candidate.demand, candidate.pod
         held = dataclasses.replace(demand, required_nodes=moves.on_node(demand.required_nodes, target))
