@@ -29,6 +29,7 @@ from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.persistent_volumes import PersistentVolumes
 from swarmlet.controllers.plan_expiry import PlanExpiry
+from swarmlet.controllers.placement_records import PlacementRecords
 from swarmlet.controllers.pod_garbage import PodGarbage
 from swarmlet.controllers.priority_classes import PriorityClasses
 from swarmlet.controllers.quotas import Quotas
@@ -110,15 +111,16 @@ class Controllers:
             VolumeClaims(self._rng),
             PersistentVolumes(),
             Disruptions(),
-            Dependencies(),
             EndpointSlices(self._rng),
             ServiceAddresses(),
+            Dependencies(),
             Scheduling(self._rng),
             Rebalance(self._rng, self._rebalance),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
             Quotas(),
             PodGarbage(),
+            PlacementRecords(),
             Garbage(),
             EventExpiry(),
             PlanExpiry(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from swarmlet.explain import groups
+from swarmlet.explain import changes, groups
 from swarmlet.explain.case import Case, about, by_condition, by_event, number, plural
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import conditions, kinds
@@ -39,7 +39,7 @@ def explain(case: Case, value: Object) -> list[Finding]:
         source="status",
         causes=worst_first(found),
     )
-    return [headline, *_scaled(case, deployment)]
+    return [headline, *changes.newest(case, deployment), *_scaled(case, deployment)]
 
 
 def explain_set(case: Case, value: Object) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from swarmlet.explain import changes
 from swarmlet.explain.case import Case, about, by_condition, by_event, plural
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import conditions, pods, quantity, singletons, taints
@@ -73,13 +74,16 @@ def _unready(case: Case, node: Node) -> Finding:
 
 
 def _cordoned(case: Case, node: Node) -> Finding:
-    told = case.event(node, "NodeNotSchedulable")
+    told, entry = case.event(node, "NodeNotSchedulable"), changes.of_field(case, node, "spec", "unschedulable")
+    by = changes.by(entry) if entry else ""
+    at = entry.origin.at if entry and by else told.last_timestamp if told else None
+    source = changes.SOURCE if by else "event NodeNotSchedulable" if told else "spec.unschedulable"
     return Finding(
-        text="it was cordoned (spec.unschedulable): only Pods that tolerate that go there",
+        text=f"it was cordoned{by}: only Pods that tolerate that go there",
         severity=WARNING,
-        at=told.last_timestamp if told else None,
+        at=at,
         about=about(node),
-        source="event NodeNotSchedulable" if told else "spec.unschedulable",
+        source=source,
         advice=f"swarmlet uncordon {node.metadata.name}",
     )
 

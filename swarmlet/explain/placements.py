@@ -8,13 +8,13 @@ import msgspec
 
 from swarmlet.explain.case import EVENT_LIFE, Case, about, by_event, listed, plural
 from swarmlet.explain.findings import INFO, Finding
-from swarmlet.model import conditions, kinds, objects
+from swarmlet.model import conditions, kinds, moves, objects
 from swarmlet.model.placements import Considered, Departure, PlacedPod, PlacementRecord, Rated
 from swarmlet.model.pod import Pod
 
 RECORDS = kinds.PLACEMENT_RECORD.resource
 SOURCE = "placement record"
-MOVED = ("TaintManagerEviction", "Preempted", "Rebalanced", "Fenced", "WaitsForFencing", "Evicted")
+MOVED = ("TaintManagerEviction", "Preempted", "Fenced", "WaitsForFencing", "Evicted")
 """The reasons of events that tell why a Pod left its node, or its place is kept."""
 PARTS_SHOWN = 4
 
@@ -40,8 +40,12 @@ def before(case: Case, pod: Pod) -> list[Finding]:
     """Return what happened to a Pod of the same name before this one, and how this one came here itself."""
     earlier = [each for each in case.events_of_namesakes(pod) if each.reason in MOVED]
     found = [by_event(pod, each, f"the Pod of this name before it: {each.message}") for each in earlier[:1]]
-    own = case.event(pod, "Rebalanced")
-    return found + ([by_event(pod, own)] if own else [])
+    move = moves.of(pod)
+    if move is not None:
+        text = f"it took the place of Pod {move.pod}, which the rebalance moved here from {move.source}"
+        why = f": {move.why}" if move.why else ""
+        found.append(Finding(text=f"{text}{why}", about=about(pod), source=f"annotation {moves.MOVE}"))
+    return found
 
 
 def _record(case: Case, pod: Pod) -> tuple[PlacementRecord, PlacedPod] | None:

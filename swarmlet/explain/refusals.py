@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from swarmlet.model import objects
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler import placement
@@ -24,5 +22,5 @@ class Refusals:
         assert not objects.is_terminating(pod)
         self._cluster.catch_up(view)
         key = Key("pods", pod.metadata.namespace, pod.metadata.name)
-        (answer,) = placement.place([(key, demand_of(pod))], self._cluster.nodes, random.Random(0))  # noqa: S311
+        (answer,) = placement.place([(key, demand_of(pod))], self._cluster)
         return answer.refusal

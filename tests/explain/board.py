@@ -14,7 +14,7 @@ from swarmlet.explain import explainers
 from swarmlet.explain.case import Case
 from swarmlet.model import kinds, objects
 from swarmlet.model.pod import Pod
-from swarmlet.store.commands import Command, Key, Put, Verdict
+from swarmlet.store.commands import NOBODY, Command, Key, Origin, Put, Verdict
 from swarmlet.store.state import Store
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -32,8 +32,10 @@ class Board:
         self.refuser: Callable[[Pod], str] | None = None
         self._count = 0
 
-    def put(self, api_version: str, kind: str, name: str, *, namespace: str = "default", **rest: Any) -> Document:
-        """Store an object; `meta` adds to its metadata."""
+    def put(
+        self, api_version: str, kind: str, name: str, *, namespace: str = "default", by: str = "", **rest: Any
+    ) -> Document:
+        """Store an object; `meta` adds to its metadata, `by` says who asks for it, a minute ago."""
         known = kinds.BY_GVK[api_version, kind]
         metadata = {"name": name, "uid": f"uid-{kind.lower()}-{name}", "creationTimestamp": ago(600)}
         metadata |= {"namespace": namespace} if known.namespaced else {}
@@ -42,8 +44,9 @@ class Board:
         self._count += 1
         key = Key(known.resource, document["metadata"].get("namespace", ""), name)
         put = Put(key, objects.to_json(value))
-        (outcome,) = self.store.apply(Command(self._count.to_bytes(16, "big"), (put,)))
-        assert outcome.verdict is Verdict.DONE, outcome
+        origin = Origin(by, NOW - timedelta(seconds=60), address="10.0.0.7") if by else NOBODY
+        (outcome,) = self.store.apply(Command(self._count.to_bytes(16, "big"), (put,), origin=origin))
+        assert outcome.verdict in (Verdict.DONE, Verdict.UNCHANGED), outcome
         return document
 
     def node(

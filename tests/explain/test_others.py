@@ -29,11 +29,19 @@ def test_a_node_that_is_cordoned_and_tainted(board: Board) -> None:
     board.event("Node/h3", "NodeNotSchedulable", "Node h3 status is now: NodeNotSchedulable", at=120, type="Normal")
     assert board.why("nodes", "h3")[:5] == [
         "! node h3 is ready and cordoned: no new Pods go there, since 11:59:15 (45 s ago)",
-        "  ! it was cordoned (spec.unschedulable): only Pods that tolerate that go there, 11:58:00 (2 min ago)",
+        "  ! it was cordoned: only Pods that tolerate that go there, 11:58:00 (2 min ago)",
         "    -> swarmlet uncordon h3",
         "  ! its taint gpu=yes:NoExecute drives away Pods that do not tolerate it, since 11:59:30 (30 s ago)",
         "    -> kubectl taint node h3 gpu- takes it off",
     ]
+
+
+def test_who_cordoned_a_node_is_told_where_the_history_knows(board: Board) -> None:
+    board.node("h3", by="ann")
+    board.node("h3", spec={"unschedulable": True}, by="bob")
+    board.node("h3", spec={"unschedulable": True}, meta={"labels": {"zone": "a"}}, by="carl")
+    assert board.why("nodes", "h3")[1].startswith("  ! it was cordoned by bob from 10.0.0.7 (revision ")
+    assert board.why("nodes", "h3")[1].endswith("): only Pods that tolerate that go there, 11:59:00 (60 s ago)")
 
 
 def test_a_node_under_pressure(board: Board) -> None:

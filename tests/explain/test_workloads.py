@@ -86,6 +86,15 @@ def test_a_change_that_no_controller_has_seen(board: Board) -> None:
     )
 
 
+def test_who_changed_a_deployment_last_and_what(board: Board) -> None:
+    board.deployment(ready=1, by="ann")
+    assert board.why("deployments.apps", "web")[1].startswith("it was made by ann from 10.0.0.7 (revision ")
+    board.deployment(ready=1, spec={"minReadySeconds": 5}, by="bob")
+    assert board.why("deployments.apps", "web")[1].startswith(
+        "its newest change, of spec.minReadySeconds, was made by bob from 10.0.0.7 (revision "
+    )
+
+
 def test_a_replica_set_kept_to_go_back_to(board: Board) -> None:
     board.deployment(wanted=0)
     assert board.why("replicasets.apps", "web-1") == [

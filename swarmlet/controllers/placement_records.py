@@ -1,0 +1,169 @@
+"""The record of placements: written with the bindings, kept for as long as one of its Pods lives.
+
+So why a Pod is where it is outlives the leader that decided it and the hour of the Events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import ClassVar, cast
+
+import msgspec
+
+from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.model import conditions, kinds, objects
+from swarmlet.model.base import clock_time
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.placements import (
+    Considered,
+    Departure,
+    PlacedPod,
+    PlacementRecord,
+    Rated,
+    Refused,
+    ScorePart,
+)
+from swarmlet.model.pod import Pod
+from swarmlet.scheduler.decision import Decision, Rating
+from swarmlet.store.commands import Delete, Key, Operation, Put
+from swarmlet.store.replica import Change, Stored, View
+
+PODS = kinds.POD.resource
+RECORDS = kinds.PLACEMENT_RECORD.resource
+MESSAGE_CHARACTERS_MAX = 160
+DIGITS = 3
+"""Of scores: what differs by less is equal to a reader."""
+SWEEP_SECONDS = 60.0
+RECORDS_PER_SWEEP = 500
+ALL = Key(RECORDS, "", "")
+
+
+class Recording:
+    """What one step of the scheduler binds, taken down as it does so."""
+
+    def __init__(self, view: View, now: datetime) -> None:
+        self._view = view
+        self._now = now
+        self._considered: dict[Considered, int] = {}
+        self._pods: list[PlacedPod] = []
+        self._departures: dict[str, list[Departure]] = {}
+
+    def take(self, pod: Pod, decision: Decision) -> None:
+        """Take down why a Pod is bound to the node that was chosen."""
+        assert decision.chosen is not None, "it is being bound"
+        considered = Considered(
+            nodes=decision.nodes,
+            refused=tuple(Refused(count=each.count, why=each.why, nodes=each.nodes) for each in decision.refused),
+            parts=tuple(ScorePart(name=each.name, weight=each.weight) for each in decision.chosen.parts),
+        )
+        self._pods.append(
+            PlacedPod(
+                uid=pod.metadata.uid,
+                considered=self._considered.setdefault(considered, len(self._considered)),
+                chosen=_rated(decision.chosen),
+                runner_up=_rated(decision.runner_up) if decision.runner_up else None,
+                by_lot=decision.by_lot,
+                after=self._departure(pod),
+            )
+        )
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the making of the record, where anything was bound.
+
+        Its name is of the moment that was decided on and of a Pod bound then, so no two are ever the same.
+        """
+        if not self._pods:
+            return ()
+        name = f"{self._view.revision}-{self._pods[0].uid}"
+        record = PlacementRecord(
+            metadata=ObjectMeta(name=name, creation_timestamp=clock_time(self._now)),
+            at=clock_time(self._now),
+            considered=tuple(self._considered),
+            pods=tuple(self._pods),
+        )
+        return (Put(Key(RECORDS, "", name), objects.to_json(record), expected_revision=0),)
+
+    def _departure(self, pod: Pod) -> Departure | None:
+        """Return the Pod of the same owner that was going when this one was made; each is told once a step."""
+        owner = objects.controller_of(pod)
+        if owner is None:
+            return None
+        if owner.uid not in self._departures:
+            self._departures[owner.uid] = list(_going(self._view, owner.uid))
+        going = self._departures[owner.uid]
+        made = pod.metadata.creation_timestamp
+        found = next((each for each in going if each.at is not None and made is not None and each.at <= made), None)
+        if found is not None:
+            going.remove(found)
+        return found
+
+
+class PlacementRecords:
+    """The reconciler: removes the records of Pods that are gone, and what is told of these in others."""
+
+    name: ClassVar[str] = "placement-records"
+    watches: ClassVar[frozenset[str]] = frozenset({PODS})
+
+    def __init__(self) -> None:
+        self._swept: datetime | None = None
+
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+        """Return the one key where a Pod is gone."""
+        return (ALL,) if change.new is None else ()
+
+    def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+        """Return the one key."""
+        return (ALL,)
+
+    def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
+        """Return the removals, once in a while however many Pods go."""
+        if self._swept is not None:
+            wait = (self._swept + timedelta(seconds=SWEEP_SECONDS) - now).total_seconds()
+            if wait > 0:
+                return Reconciliation(requeue_after_seconds=wait)
+        alive = {stored.object.metadata.uid for stored in view.list(PODS)}
+        operations: list[Operation] = []
+        for stored in view.list(RECORDS):
+            if len(operations) >= RECORDS_PER_SWEEP:
+                return Reconciliation(tuple(operations), requeue_after_seconds=0.0)
+            operations += _swept(stored, alive)
+        self._swept = now
+        return Reconciliation(tuple(operations)) if operations else NOTHING
+
+
+def _swept(stored: Stored, alive: set[str]) -> Iterable[Operation]:
+    """Yield what becomes of a record: it goes with its last Pod, and is written anew when most of its Pods are gone."""
+    record = msgspec.json.decode(stored.json, type=PlacementRecord)  # not kept typed: it is looked at so seldom
+    left = tuple(each for each in record.pods if each.uid in alive)
+    if not left:
+        yield Delete(stored.key, expected_revision=stored.revision)
+    elif 2 * len(left) < len(record.pods):
+        bare = objects.with_metadata(msgspec.structs.replace(record, pods=left), resource_version="")
+        yield Put(stored.key, objects.to_json(bare), expected_revision=stored.revision)
+
+
+def _rated(rating: Rating) -> Rated:
+    values = tuple(round(each.value, DIGITS) for each in rating.parts)
+    return Rated(node=rating.node, score=round(rating.score, DIGITS), values=values)
+
+
+def _going(view: View, owner_uid: str) -> Iterable[Departure]:
+    """Yield the Pods of an owner that are being deleted, the longest ago first."""
+    pods = (cast("Pod", each.object) for each in view.by_owner(owner_uid) if each.key.resource == PODS)
+    found = [_departure(pod) for pod in pods if objects.is_terminating(pod)]
+    return sorted(found, key=lambda each: (each.at is not None, each.at, each.pod))
+
+
+def _departure(pod: Pod) -> Departure:
+    grace = timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
+    until = pod.metadata.deletion_timestamp
+    told = conditions.get(pod.status.conditions, "DisruptionTarget")
+    holds = told is not None and told.status == "True"
+    return Departure(
+        pod=pod.metadata.name,
+        node=pod.spec.node_name,
+        at=until - grace if until else None,
+        reason=told.reason if told and holds else "",
+        message=told.message[:MESSAGE_CHARACTERS_MAX] if told and holds else "",
+    )

@@ -1,0 +1,130 @@
+"""What decided for a Pod's node is kept with it, and no longer than it."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from swarmlet.cli import why
+from swarmlet.explain import explainers
+from swarmlet.explain.case import Case
+from swarmlet.model import kinds
+from swarmlet.model.container import Container, ResourceRequirements
+from swarmlet.model.core import Node
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.placements import PlacementRecord
+from swarmlet.model.pod import Pod, PodSpec
+from tests.controllers.world import World, new_deployment
+
+RECORDS = kinds.PLACEMENT_RECORD.resource
+
+
+def records(world: World) -> list[PlacementRecord]:
+    return [stored.object for stored in world.replica.view.list(RECORDS)]
+
+
+def told(world: World, name: str) -> list[str]:
+    pod = world.stored(kinds.POD, name).object
+    explained = explainers.explain(Case(world.replica.view, world.clock.now()), pod)
+    return list(why.lines(json.loads(msgspec.json.encode(explained))))
+
+
+def about(lines: list[str], words: str) -> str:
+    return next((line for line in lines if words in line), f"nothing says {words}: {lines}")
+
+
+def cordoned(node: Node) -> Node:
+    return msgspec.structs.replace(node, spec=msgspec.structs.replace(node.spec, unschedulable=True))
+
+
+def large(node: Node) -> Node:
+    allocatable = node.status.allocatable | {"memory": "64Gi"}
+    return msgspec.structs.replace(node, status=msgspec.structs.replace(node.status, allocatable=allocatable))
+
+
+async def test_a_pod_knows_why_it_is_on_its_node_when_its_events_and_its_leader_are_gone() -> None:
+    async with World(nodes=3) as world:
+        await world.respec_nodes(memory="2Gi")
+        await world.change(kinds.NODE, "n1", cordoned)
+        await world.pass_time(1)
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+        await world.pass_time(2)
+        world.replica.lead(False)
+        await world.pass_time(1)
+        world.replica.lead(True)
+        await world.pass_time(2 * 3600)
+        assert world.events("Scheduled") == []
+        (pod,) = world.pods()
+        lines = told(world, pod.metadata.name)
+        node, other = pod.spec.node_name, ({"n2", "n3"} - {pod.spec.node_name}).pop()
+        assert f"{node} was chosen of 3 nodes by lot: it and {other} were the best alike" in about(lines, "was chosen")
+        assert about(lines, "cordoned").strip() == "- 1 cordoned (n1)"
+        assert f"- {node} scored 1.00 (spread over nodes 1.00" in about(lines, "least allocated")
+        assert f"- runner-up: {other} scored 1.00 (spread over nodes 1.00" in about(lines, "runner-up")
+
+
+async def test_the_only_node_that_would_do_is_told_so_with_the_numbers_of_the_others() -> None:
+    async with World(nodes=3) as world:
+        await world.change(kinds.NODE, "n2", large)
+        wants = ResourceRequirements(requests={"memory": "32Gi"})
+        spec = PodSpec(containers=(Container(name="main", image="web:1", resources=wants),))
+        await world.create(kinds.POD, Pod(metadata=ObjectMeta(name="large", namespace="default"), spec=spec))
+        await world.pass_time(1)
+        lines = told(world, "large")
+        assert "n2 was chosen: the only one of 3 nodes that would do" in about(lines, "was chosen")
+        assert "2 lack memory (need 32Gi, best has 16Gi free) (n1, n3)" in about(lines, "lack memory")
+
+
+async def test_a_pod_says_which_one_it_followed_and_why_that_went() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+        await world.pass_time(2)
+        (before,) = world.pods()
+        lost = before.spec.node_name
+        world.agents[lost].alive = False
+        await world.pass_time(30)
+        (after,) = world.serving()
+        assert after.spec.node_name != lost
+        assert about(told(world, after.metadata.name), "it came when").startswith(
+            f"it came when Pod {before.metadata.name} left {lost}: Taint manager: deleting due to NoExecute taint "
+            "(DeletionByTaintManager)"
+        )
+
+
+async def test_pods_bound_in_one_step_share_a_record_and_what_they_have_in_common() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=100))
+        await world.pass_time(3)
+        kept = records(world)
+        assert sum(len(each.pods) for each in kept) == 100
+        assert len(kept) <= 3
+        assert all(len(each.considered) <= 2 for each in kept)
+        stored = [len(each.json) for each in world.replica.view.list(RECORDS)]
+        assert sum(stored) / 100 < 200  # bytes a Pod
+
+
+async def test_a_record_goes_with_its_last_pod_and_shrinks_before() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=10))
+        await world.pass_time(3)
+        (record,) = records(world)
+        await world.respec("web", replicas=6)
+        await world.pass_time(130)
+        assert records(world) == [record]  # most of its Pods live
+        await world.respec("web", replicas=2)
+        await world.pass_time(130)
+        (shrunk,) = records(world)
+        assert {each.uid for each in shrunk.pods} == {pod.metadata.uid for pod in world.pods()}
+        await world.delete(kinds.DEPLOYMENT, "web")
+        await world.pass_time(130)
+        assert (world.pods(), records(world)) == ([], [])
+
+
+async def test_a_quiet_cluster_writes_no_records() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=3))
+        await world.pass_time(200)
+        written = len(world.replica.commands)
+        await world.pass_time(600)
+        assert world.commands_since(written) == []
