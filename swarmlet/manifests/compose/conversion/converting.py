@@ -31,7 +31,7 @@ def convert(loaded: Loaded, content: Callable[[str], bytes | None] = lambda _: N
         content: gives what is in a file that lies with the project, by its absolute path; None for any other path.
 
     Raises:
-        ManifestError: a key that cannot be had, and without which the service would be another; a circle.
+        ManifestError: a key that cannot be had, and without which the service would be another.
     """
     draft = Draft(loaded, _names(loaded), content)
     networking.networks(draft)

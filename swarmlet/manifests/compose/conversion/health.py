@@ -33,12 +33,15 @@ def probes(it: ServiceDraft) -> Document:
     retries = check.retries or RETRIES
     first = min(interval, amounts.seconds(check.start_interval or START_INTERVAL, least=1))
     allowed = amounts.seconds(check.start_period) + retries * interval
-    common = {"exec": {"command": _command(check.test)}, "timeoutSeconds": timeout}
-    lasting = {**common, "periodSeconds": interval, "failureThreshold": retries}
+
+    def probe(period: int, failures: int) -> Document:
+        told = {"timeoutSeconds": timeout, "periodSeconds": period, "failureThreshold": failures}
+        return {"exec": {"command": _command(check.test)}, **told}
+
     return {
-        "startupProbe": {**common, "periodSeconds": first, "failureThreshold": max(1, math.ceil(allowed / first))},
-        "readinessProbe": dict(lasting),
-        "livenessProbe": dict(lasting),
+        "startupProbe": probe(first, max(1, math.ceil(allowed / first))),
+        "readinessProbe": probe(interval, retries),
+        "livenessProbe": probe(interval, retries),
     }
 
 

@@ -17,21 +17,13 @@ CONDITIONS = {
 
 
 def in_order(draft: Draft) -> list[str]:
-    """Return the services so that each comes after those it depends on; raise `ManifestError` for a circle."""
+    """Return the services so that each comes after those it depends on; a circle was refused when they were read."""
     ordered: dict[str, None] = {}
-    above: list[str] = []
 
     def visit(key: str) -> None:
-        if key in above:
-            circle = " -> ".join([*above[above.index(key) :], key])
-            raise draft.refusal(f"services.{key}.depends_on", f"goes in a circle: {circle}")
-        if key in ordered:
-            return
-        above.append(key)
         for other in draft.project.services[key].depends_on:
-            if other in draft.project.services:
+            if other in draft.project.services and other not in ordered:
                 visit(other)
-        above.pop()
         ordered[key] = None
 
     for key in draft.project.services:
