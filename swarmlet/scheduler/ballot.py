@@ -99,15 +99,15 @@ class Ballot:
             members = self._class_of(node).members
             heapq.heappush(members, (-self._scorer.score(node), self._lot(node), node.name))
 
-    def refused(self) -> Iterable[tuple[Refusal, list[str]]]:
-        """Yield the classes that other Pods keep the demand off, each with the reason and its nodes' names."""
+    def refused(self) -> Iterable[tuple[Refusal, int, Iterable[str]]]:
+        """Yield the classes that other Pods keep the demand off: the reason, how many nodes, and their names."""
         told: dict[int, Refusal] = {}
         for group in self._classes.values():
             number = self._refusing(group.where)
             if number is not None:
                 if number not in told:
                     told[number] = self._hard[number].refusal()
-                yield told[number], [name for _, _, name in group.members]
+                yield told[number], len(group.members), (name for _, _, name in group.members)
 
     def rating(self, standing: Standing, node: NodeInfo) -> Rating:
         """Return a node's score in its parts."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -27,12 +28,14 @@ class _Group:
     names: list[str] = field(default_factory=list)
     best: dict[str, int] = field(default_factory=dict)
 
-    def add(self, node: str, best: Iterable[tuple[str, int]] = ()) -> None:
-        self.count += 1
-        if len(self.names) < NODES_NAMED_MAX:
-            self.names.append(node)
+    def add(self, node: str, best: Iterable[tuple[str, int]]) -> None:
+        self.add_all(1, (node,))
         for name, amount in best:
             self.best[name] = max(amount, self.best.get(name, 0))
+
+    def add_all(self, count: int, names: Iterable[str]) -> None:
+        self.count += count
+        self.names += itertools.islice(names, NODES_NAMED_MAX - len(self.names))
 
 
 class Refusals:
@@ -53,15 +56,13 @@ class Refusals:
         """Note nodes that need no look: it is known that they refuse so."""
         if count:
             self._told = None
-            self._groups.setdefault(refusal, _Group()).count += count
+            self._groups.setdefault(refusal, _Group()).add_all(count, ())
 
-    def told(self, others: Iterable[tuple[Refusal, Iterable[str]]] = ()) -> tuple[Refused, ...]:
-        """Return all reasons, the most frequent first; `others` hold at this moment only."""
+    def told(self, others: Iterable[tuple[Refusal, int, Iterable[str]]]) -> tuple[Refused, ...]:
+        """Return all reasons, the most frequent first; `others` hold at this moment only: reason, count, names."""
         groups: dict[Refusal, _Group] = {}
-        for refusal, names in others:
-            group = groups.setdefault(refusal, _Group())
-            for name in names:
-                group.add(name)
+        for refusal, count, names in others:
+            groups.setdefault(refusal, _Group()).add_all(count, names)
         if groups:
             return self._ranked({**self._groups, **groups})
         if self._told is None:

@@ -84,7 +84,8 @@ class Peers:
                     selected.append(cohort)
         cohort.nodes[node] = cohort.nodes.get(node, 0) + 1
         for held in bonds(demand):
-            self._hold(held)[node] = self._held[held].get(node, 0) + 1
+            nodes = self._hold(held)
+            nodes[node] = nodes.get(node, 0) + 1
 
     def remove(self, node: str, demand: Demand) -> None:
         """Take back what `add` counted."""
