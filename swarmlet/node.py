@@ -20,6 +20,7 @@ from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
 from swarmlet.api.backup import BackupApi
+from swarmlet.api.desired_history import HistoryApi
 from swarmlet.api.membership import Membership
 from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PlanApi
@@ -177,6 +178,7 @@ class _Node:
             rng=self._rng,
             authorize=access.authorize,
         )
+        history_api = HistoryApi(replica=replica, plans=plan_api, authorize=access.authorize)
         return app.ApiServer(
             replica=replica,
             authenticator=Authenticator(
@@ -201,6 +203,6 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             registry=self._registry,
-            routes=[*cluster_api.routes(), *backup_api.routes(), *plan_api.routes()],
+            routes=[*cluster_api.routes(), *backup_api.routes(), *plan_api.routes(), *history_api.routes()],
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
         )

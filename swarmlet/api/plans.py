@@ -20,7 +20,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from swarmlet.api import answers, bodies, plan_base, targets
+from swarmlet.api import answers, bodies, origins, plan_base, targets
 from swarmlet.api.middleware import USER, Authorize
 from swarmlet.api.plan_writes import deletion_of, target_of
 from swarmlet.api.planning import TOO_LARGE, Draft, Planner
@@ -34,7 +34,7 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.kept_plans import PLAN_LIFETIME, KeptPlan
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.plans import AppliedPlan, Plan, PlanRequest
-from swarmlet.store.commands import Delete, Key, Operation, Put, Verdict
+from swarmlet.store.commands import Delete, Key, Operation, Origin, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
 PLANS_MAX = 32
@@ -124,7 +124,8 @@ class PlanApi:
         for _ in range(ATTEMPTS_MAX):
             await self._replica.linearize()
             stored, kept = self._kept(plan_id)
-            draft = await self._planner.draft(_unpacked(kept.request), plan_id)
+            asked = _unpacked(kept.request)
+            draft = await self._planner.draft(asked, plan_id)
             for change in draft.plan.changes:
                 self._check(user, _VERBS[change.action], _target(change))
                 if change.action == plans.REPLACE:
@@ -132,15 +133,16 @@ class PlanApi:
             _check_as_shown(kept, draft)
             if not draft.fits:
                 raise TooLargeError(TOO_LARGE)
-            if await self._propose((*draft.operations, Delete(stored.key, expected_revision=stored.revision))):
+            operations = (*draft.operations, Delete(stored.key, expected_revision=stored.revision))
+            if await self._propose(operations, origins.noted(asked.note or f"plan {plan_id}")):
                 log.info("plan_applied", plan=plan_id, by=user.name, changes=len(draft.plan.changes))
                 changes = tuple(msgspec.structs.replace(each, differences=()) for each in draft.plan.changes)
                 return AppliedPlan(id=plan_id, changes=changes)
         raise ConflictError(f'plan "{plan_id}": what it counts in changes all the time; nothing was done, try again')
 
-    async def _propose(self, operations: tuple[Operation, ...]) -> bool:
+    async def _propose(self, operations: tuple[Operation, ...], origin: Origin) -> bool:
         """Propose all or nothing; return False where something else was written first."""
-        outcomes = await self._replica.propose(operations)
+        outcomes = await self._replica.propose(operations, origin=origin)
         verdicts = {outcome.verdict for outcome in outcomes}
         if Verdict.INVALID in verdicts:
             raise BugError(f"the store refuses what was validated: {[each.message for each in outcomes]}")

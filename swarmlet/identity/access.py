@@ -53,6 +53,7 @@ NODES_PATH = "/swarmlet/v1/nodes"
 BACKUP_PATH = "/swarmlet/v1/backup"
 PLANS_PATH = "/swarmlet/v1/plans"
 WHY_PATH = "/swarmlet/v1/why"
+HISTORY_PATH = "/swarmlet/v1/history"
 PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
 
@@ -64,6 +65,7 @@ _DISCOVERY = (
     Rule(verbs=("get", "head"), paths=DISCOVERY_PATHS),
     Rule(verbs=("post",), paths=(PLANS_PATH, PLANS_PATH + "/*")),  # the handler asks for each object what is allowed
     Rule(verbs=("get",), paths=(WHY_PATH,)),  # the handler tells each only of what they may read
+    Rule(verbs=("get", "post"), paths=(HISTORY_PATH, HISTORY_PATH + "/*")),  # as do these; an undo is a plan
     Rule(
         verbs=("create",),
         api_groups=("authorization.k8s.io", "authentication.k8s.io"),

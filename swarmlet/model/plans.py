@@ -36,9 +36,10 @@ class PlanRequest(ApiStruct, frozen=True, kw_only=True):
     """What is to be, in this order: documents that are applied, documents that are put, objects that go.
 
     `apply`: what a manifest says is merged with what others wrote, as `apply` does; what was applied last and is no
-    longer there is taken away. `put`: the object becomes the document, whatever it was. `delete`: objects that must be
-    there; each goes with what it owns. `prune` is a label selector: of the objects that were applied once and match,
-    those that `apply` does not name go too. `field_validation` is "Strict", "Warn" or "Ignore".
+    longer there is taken away. `put`: the object becomes the document, whatever it was. `delete`: objects that go, each
+    with what it owns. `prune` is a label selector: of the objects that were applied once and match,
+    those that `apply` does not name go too. `field_validation` is "Strict", "Warn" or "Ignore". `note` goes into the
+    history beside who applies it.
     """
 
     apply: tuple[Document, ...] = ()
@@ -46,6 +47,7 @@ class PlanRequest(ApiStruct, frozen=True, kw_only=True):
     delete: tuple[Reference, ...] = ()
     prune: str = ""
     field_validation: str = "Strict"
+    note: str = ""
 
 
 class PlannedChange(ApiStruct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ ENTRY_BYTES = 256
 KEPT_MIN = 10
 """Of the newest entries of an object: as long as there are others, those go first."""
 CONTROLLER = "system:controller:"
-"""What the names of controllers begin with."""
+"""What the name of a single controller begins with."""
 
 
 class Action(enum.IntEnum):
