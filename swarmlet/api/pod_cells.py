@@ -39,7 +39,7 @@ def cells(pod: Pod, now: datetime) -> list[object]:
         since(pod.metadata.creation_timestamp, now),
         pod.status.pod_ip or "<none>",
         pod.spec.node_name or "<none>",
-        "<none>",
+        pod.status.nominated_node_name or "<none>",
         "<none>",
     ]
 

@@ -14,11 +14,11 @@ from typing import ClassVar, cast
 
 import msgspec
 
-from swarmlet.controllers import volume_scheduling
+from swarmlet.controllers import preemption, volume_scheduling
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.placement_records import Recording
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, objects, pods
+from swarmlet.model import conditions, events, kinds, objects, pods, priorities
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition
@@ -26,6 +26,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.scheduler import placement, terms
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import Demand, demand_of
+from swarmlet.scheduler.preemption import Preemption
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -87,7 +88,7 @@ class Scheduling:
         if not waiting:
             return NOTHING
         self._cluster.catch_up(view)
-        in_turn = sorted(waiting, key=_age)
+        in_turn = sorted(waiting, key=_turn)
         work = _Work(view, now, self._rng)
         requests: dict[Key, tuple[Stored, Demand]] = {}
         for stored in in_turn:
@@ -97,7 +98,8 @@ class Scheduling:
                 told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
                 work.take(stored, self._known(stored), placement.Placement(stored.key, "", told))
         asked = [(pod, demand) for pod, (_, demand) in requests.items()]
-        answers = placement.place(asked, self._cluster, seed=LOT_SEED, placements_max=PODS_PER_STEP)
+        relief = Preemption(view, self._cluster)
+        answers = placement.place(asked, self._cluster, seed=LOT_SEED, placements_max=PODS_PER_STEP, relief=relief)
         for each in answers:
             work.take(*requests[each.pod], each)
         return work.finish(more=len(answers) < len(asked))
@@ -132,7 +134,7 @@ class _Work:
         elif placed.node:
             self._bind(stored, demand, placed)
         else:
-            self._refuse(stored, demand, placed.refusal)
+            self._refuse(stored, demand, placed)
 
     def _bind(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
         pod, node = cast("Pod", stored.object), placed.node
@@ -151,17 +153,16 @@ class _Work:
         message = f"Successfully assigned {pod.metadata.namespace}/{pod.metadata.name} to {node}"
         self._events.append(events.Note(pod, events.NORMAL, "Scheduled", message))
 
-    def _refuse(self, stored: Stored, demand: Demand, refusal: str) -> None:
-        pod = cast("Pod", stored.object)
+    def _refuse(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
+        pod, nomination = cast("Pod", stored.object), placed.nomination
+        if nomination is not None:
+            self._events += preemption.evict(self._drafts, self._view, nomination, pod, self._now)
+            self._writes += len(nomination.victims)
+        refusal = preemption.told(placed.refusal, nomination)
         plights = volume_scheduling.plights(self._view, demand.volumes) if demand.volumes else {}
         refusal = " ".join((refusal, *(f"{each}; the Pod waits for it." for each in plights.values())))
-        before = conditions.get(pod.status.conditions, SCHEDULED)
-        if before and before.message == refusal:
-            return
-        told = before.last_probe_time if before else None
-        if told is not None and self._now - told < RETELL:
-            wait = (told + RETELL - self._now).total_seconds()
-            self._wait = wait if self._wait is None else min(wait, self._wait)
+        nominated = nomination.node if nomination else ""
+        if nominated == pod.status.nominated_node_name and self._is_told(pod, refusal):
             return
         condition = Condition(
             type=SCHEDULED,
@@ -170,10 +171,23 @@ class _Work:
             message=refusal,
             last_probe_time=clock_time(self._now),
         )
-        self._drafts.update(stored, msgspec.structs.replace(pod, status=_with_condition(pod, condition, self._now)))
+        status = _with_condition(pod, condition, self._now, nominated)
+        self._drafts.update(stored, msgspec.structs.replace(pod, status=status))
         self._writes += 1
         self._events.append(events.Note(pod, events.WARNING, "FailedScheduling", refusal))
         self._events += volume_scheduling.told_to_claims(self._view, pod, plights)
+
+    def _is_told(self, pod: Pod, refusal: str) -> bool:
+        """Whether a Pod's reason to wait is written already, or may not be yet: then it is looked at again."""
+        before = conditions.get(pod.status.conditions, SCHEDULED)
+        if before and before.message == refusal:
+            return True
+        told = before.last_probe_time if before else None
+        if told is None or self._now - told >= RETELL:
+            return False
+        wait = (told + RETELL - self._now).total_seconds()
+        self._wait = wait if self._wait is None else min(wait, self._wait)
+        return True
 
     def finish(self, *, more: bool) -> Reconciliation:
         """Return it all; with `more` Pods that got no answer yet, to be called again at once."""
@@ -181,17 +195,20 @@ class _Work:
         return Reconciliation(operations, tuple(self._events), 0.0 if more else self._wait)
 
 
-def _with_condition(pod: Pod, condition: Condition, now: datetime) -> object:
+def _with_condition(pod: Pod, condition: Condition, now: datetime, nominated: str = "") -> object:
     told = conditions.put(pod.status.conditions, condition, now)
-    return msgspec.structs.replace(pod.status, conditions=told, phase=pod.status.phase or "Pending")
+    phase = pod.status.phase or "Pending"
+    return msgspec.structs.replace(pod.status, conditions=told, phase=phase, nominated_node_name=nominated)
 
 
 def _is_ours(pod: Pod) -> bool:
     return pods.is_active(pod) and not pods.is_gated(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
 
 
-def _age(waiting: Stored) -> tuple[datetime, Key]:
-    return waiting.object.metadata.creation_timestamp or BEGINNING, waiting.key
+def _turn(waiting: Stored) -> tuple[int, datetime, Key]:
+    """Whose priority is higher comes first, and then who has waited longer."""
+    priority = priorities.of(cast("Pod", waiting.object))
+    return -priority, waiting.object.metadata.creation_timestamp or BEGINNING, waiting.key
 
 
 def _pod_matters(change: Change) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -103,6 +104,7 @@ class Cluster:
         self.nodes: dict[str, NodeInfo] = {}
         self.peers = Peers()
         self._bound: dict[str, dict[Key, Demand]] = {}
+        self._priorities: Counter[int] = Counter()
         self._node_of: dict[Key, str] = {}
         self._revision = -1
 
@@ -124,6 +126,15 @@ class Cluster:
             self._rebuild(view)
         self._revision = view.revision
 
+    def bound_to(self, node: str) -> Mapping[Key, Demand]:
+        """Return the Pods that hold a node's resources."""
+        return self._bound.get(node, {})
+
+    @property
+    def lowest_priority(self) -> int:
+        """The least of any bound Pod; 0 where there is none."""
+        return min(self._priorities, default=0)
+
     def know(self, node: Node) -> None:
         """Take in a node as it is now."""
         name = node.metadata.name
@@ -133,6 +144,7 @@ class Cluster:
         """Let a Pod take what it asks for."""
         self._bound.setdefault(node, {})[pod] = demand
         self._node_of[pod] = node
+        self._priorities[demand.priority] += 1
         self.peers.add(node, demand)
         if node in self.nodes:
             self.nodes[node].add(demand)
@@ -145,6 +157,9 @@ class Cluster:
         demand = self._bound[name].pop(pod)
         if not self._bound[name]:
             del self._bound[name]
+        self._priorities[demand.priority] -= 1
+        if not self._priorities[demand.priority]:
+            del self._priorities[demand.priority]
         self.peers.remove(name, demand)
         if name in self.nodes:
             self.nodes[name].remove(demand)
@@ -160,6 +175,7 @@ class Cluster:
 
     def _rebuild(self, view: View) -> None:
         self.nodes, self._bound, self._node_of, self.peers = {}, {}, {}, Peers()
+        self._priorities.clear()
         for stored in view.list(NAMESPACES):
             self.peers.know_namespace(stored.key.name, stored.object.metadata.labels)
         for stored in view.list(PODS):

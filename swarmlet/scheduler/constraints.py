@@ -66,6 +66,11 @@ class Constraints:
                 return tally.refusal()
         return None
 
+    def count(self, node: NodeInfo) -> None:
+        """Count one more Pod of the demand in what refuses nodes."""
+        for tally in self.hard:
+            tally.add(node)
+
     def _is_counted(self, tally: Tally, other: Demand) -> bool:
         """Whether a bound Pod is one of those that a hard tally counts."""
         if isinstance(tally, Forbidden) and not tally.is_own:

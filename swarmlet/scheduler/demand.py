@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from swarmlet.model import affinity, moves, objects, pods
+from swarmlet.model import affinity, moves, objects, pods, priorities
 from swarmlet.model.affinity import NodeSelector, PreferredSchedulingTerm
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 from swarmlet.scheduler import terms
@@ -39,6 +39,7 @@ class Demand:
     `volumes` is what the Pod's claims ask for, which changes with them; None where it has none. `namespace`, `labels`
     and `leaving` (it is about to go) are what other Pods' terms look at, `wishes` its own terms. `lot` names its owner:
     which of equal nodes comes first differs from owner to owner.
+    Pods of different `priority` never share a shape: the higher ones are placed first.
     """
 
     requests: tuple[tuple[str, int], ...]
@@ -54,6 +55,7 @@ class Demand:
     labels: tuple[tuple[str, str], ...] = ()
     leaving: bool = False
     wishes: Wishes = terms.NONE
+    priority: int = 0
 
     def shape(self, label_keys: AbstractSet[str] | None) -> Demand:
         """Return the demand without whose it is: Pods of one shape are placed together.
@@ -85,6 +87,7 @@ def demand_of(pod: Pod) -> Demand:
         labels=tuple(sorted(pod.metadata.labels.items())),
         leaving=objects.is_terminating(pod),
         wishes=terms.of(pod),
+        priority=priorities.of(pod),
     )
 
 

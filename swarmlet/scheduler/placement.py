@@ -17,6 +17,7 @@ from swarmlet.scheduler.constraints import Constraints
 from swarmlet.scheduler.decision import Decision
 from swarmlet.scheduler.demand import Demand
 from swarmlet.scheduler.explain import Refusals
+from swarmlet.scheduler.preemption import Nomination, Preemption
 from swarmlet.store.commands import Key
 
 Members = dict[Key, Demand]
@@ -28,13 +29,15 @@ NOTHING: frozenset[str] = frozenset()
 class Placement:
     """Where a Pod goes: `node`, or "" and a `refusal` that says why it goes nowhere.
 
-    `decision` says how that came about; None where the nodes were not compared.
+    `decision` says how that came about; None where the nodes were not compared. `nomination`: where the Pod gets room
+    once others have ended.
     """
 
     pod: Key
     node: str
     refusal: str = ""
     decision: Decision | None = None
+    nomination: Nomination | None = None
 
 
 def place(
@@ -44,18 +47,21 @@ def place(
     seed: int = 0,
     strategy: scores.Strategy = scores.LEAST_ALLOCATED,
     placements_max: int = sys.maxsize,
+    relief: Preemption | None = None,
 ) -> list[Placement]:
     """Return a placement for each Pod; `cluster` stays as it is. `seed` decides between nodes that are equally good.
 
     After `placements_max` placements the rest get no answer: ask again once these are written. So it is with a Pod
     that asks for a claim or a volume that one placed before it takes.
+    With `relief`, whose Pods must come in the order of their priority, one that fits nowhere may be nominated to a
+    node; the room that it waits for is not for those that come after it.
     """
     keys = _label_keys(requests, cluster)
     groups: dict[Demand, Members] = {}
     for key, demand in requests:
         groups.setdefault(demand.shape(keys), {})[key] = demand
     with_terms = keys is not None
-    field = _Round(cluster, seed, strategy, with_terms=with_terms)
+    field = _Round(cluster, seed, strategy, relief, with_terms=with_terms)
     try:
         return _place_groups(field, groups, placements_max)
     finally:
@@ -75,7 +81,7 @@ def _place_groups(field: _Round, groups: Mapping[Demand, Members], placements_ma
     placed = 0
     taken: set[str] = set()
     for shape, members in groups.items():
-        if placed >= placements_max:
+        if placed >= placements_max or field.is_spent:
             break
         apart = _apart(members, taken)
         found = field.place(shape, apart, placements_max - placed) if apart else []
@@ -84,7 +90,8 @@ def _place_groups(field: _Round, groups: Mapping[Demand, Members], placements_ma
                 placed += 1
                 taken |= _exclusive(members[each.pod])
         answers += found
-        answers += _refused_alike(members, found, taken)
+        if not field.is_spent:
+            answers += _refused_alike(members, found, taken)
     return answers
 
 
@@ -118,7 +125,15 @@ def _refused_alike(members: Members, found: Sequence[Placement], taken: Abstract
 class _Round:
     """The nodes and Pods, with what this round has already placed."""
 
-    def __init__(self, cluster: Cluster | Picture, seed: int, strategy: scores.Strategy, *, with_terms: bool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster | Picture,
+        seed: int,
+        strategy: scores.Strategy,
+        relief: Preemption | None,
+        *,
+        with_terms: bool,
+    ) -> None:
         self._nodes = dict(cluster.nodes)
         self._borrowed = set(cluster.nodes)
         self._peers = cluster.peers
@@ -126,6 +141,7 @@ class _Round:
         self._counted: list[tuple[str, Demand]] = []
         self._seed = seed
         self._strategy = strategy
+        self._relief = relief
         self._minds_taints = any(node.discouraging for node in self._nodes.values())
         self._unique: dict[str, bool] = {}
 
@@ -135,6 +151,11 @@ class _Round:
         for name, node in self._nodes.items():
             found.setdefault(node.labels.get(HOSTNAME, ""), []).append(name)
         return {host: frozenset(names) for host, names in found.items()}
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no more Pods may be nominated in this round: those that come next might take what they need."""
+        return self._relief is not None and self._relief.is_spent
 
     def place(self, demand: Demand, members: Members, placements_max: int) -> list[Placement]:
         refusals = Refusals(demand)
@@ -147,7 +168,8 @@ class _Round:
         for key in keys[:placements_max]:
             best = ballot.best()
             if best is None:
-                return placed + self._refused(keys[len(placed) :], ballot, refusals)
+                left = {key: members[key] for key in keys[len(placed) :]}
+                return placed + self._refused(left, ballot, refusals, constraints)
             decision = self._decision(ballot, refusals, *best)
             name = best[0].first
             node = self._own(name)
@@ -179,11 +201,28 @@ class _Round:
             by_lot=second is not None and total(first) == total(second),
         )
 
-    def _refused(self, keys: Iterable[Key], ballot: Ballot, refusals: Refusals) -> list[Placement]:
+    def _refused(
+        self, members: Members, ballot: Ballot, refusals: Refusals, constraints: Constraints
+    ) -> list[Placement]:
         refused = refusals.told(ballot.refused())
         words = explain.sentence(len(self._nodes), refused)
         decision = Decision(nodes=len(self._nodes), refused=refused)
-        return [Placement(key, "", words, decision) for key in keys]
+        found = []
+        for key, demand in members.items():
+            if self.is_spent:
+                break
+            found.append(Placement(key, "", words, decision, self._nominate(key, demand, constraints)))
+        return found
+
+    def _nominate(self, key: Key, demand: Demand, constraints: Constraints) -> Nomination | None:
+        """Find room for a Pod at the cost of others, and keep it from those that come after."""
+        found = self._relief.nominate(key, demand, self._nodes, constraints) if self._relief else None
+        if found is not None:
+            node = self._own(found.node)
+            node.add(demand)
+            self._count(found.node, demand)
+            constraints.count(node)
+        return found
 
     def _able(self, demand: Demand, refusals: Refusals) -> list[NodeInfo]:
         """Return the nodes that will do as far as other Pods let them, and note why the others will not."""
