@@ -36,5 +36,5 @@ def load(
 def service(keys: str, *, top: str = "", **arguments: Any) -> Service:
     """Return the one service that has an image and the keys, written as YAML; `top` stands beside `services`."""
     body = textwrap.indent(textwrap.dedent(keys), "    ")
-    text = f"services:\n  web:\n    image: busybox\n{body}\n{textwrap.dedent(top)}"
+    text = f"services:\n  web:\n    image: busybox\n{body}\n{top}"
     return load(text, **arguments).project.services["web"]

@@ -86,7 +86,7 @@ def test_the_raw_format_takes_values_as_they_are() -> None:
 
 
 def test_the_raw_format_has_names_too() -> None:
-    with pytest.raises(ManifestError, match="x.env:2"):
+    with pytest.raises(ManifestError, match=r"x\.env:2"):
         dotenv.parse_raw("x.env", "A=1\nA B=2", {})
 
 

@@ -17,7 +17,11 @@ def test_what_is_included_has_its_own_folder_and_variables() -> None:
         files={
             "sub/compose.yaml": """\
                 services:
-                  db: {image: "postgres:$TAG-$OWN", volumes: ["./data:/d", "files:/f"], env_file: db.env, networks: [back]}
+                  db:
+                    image: "postgres:$TAG-$OWN"
+                    volumes: ["./data:/d", "files:/f"]
+                    env_file: db.env
+                    networks: [back]
                 volumes: {files: }
                 networks: {back: {internal: true}}
                 """,
@@ -36,7 +40,8 @@ def test_what_is_included_has_its_own_folder_and_variables() -> None:
 
 def test_the_long_form_merges_files_and_names_folder_and_variables() -> None:
     loaded = load(
-        f"include:\n  - path: [sub/compose.yaml, sub/over.yaml]\n    project_directory: other\n    env_file: [a.env, b.env]\n{WEB}",
+        "include: [{path: [sub/compose.yaml, sub/over.yaml], project_directory: other, env_file: [a.env, b.env]}]\n"
+        + WEB,
         files={
             "sub/compose.yaml": "services: {db: {image: 'pg:$A$B', volumes: ['./data:/d']}}",
             "sub/over.yaml": "services: {db: {user: me}}",

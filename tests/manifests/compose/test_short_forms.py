@@ -38,7 +38,7 @@ def port(target: int, published: str = "", **others: str) -> dict[str, Any]:
         ("{target: 80, published: 8080}", [port(80, "8080")]),
         ('{target: "80", published: "8083-9000"}', [port(80, "8083-9000")]),
         (
-            "{name: web, target: 80, host_ip: 127.0.0.1, published: '8080', protocol: tcp, app_protocol: http, mode: host}",
+            "{name: web, target: 80, host_ip: 127.0.0.1, published: '8080', app_protocol: http, mode: host}",
             [port(80, "8080", name="web", host_ip="127.0.0.1", app_protocol="http", mode="host")],
         ),
     ],
@@ -239,7 +239,7 @@ def test_configs_and_secrets(keys: str, result: dict[str, Any]) -> None:
         (
             "environment: {A: 1, B: yes, C: true, D: '', E: 1.10}",
             "environment",
-            dict(A="1", B="yes", C="true", D="", E="1.10"),
+            {"A": "1", "B": "yes", "C": "true", "D": "", "E": "1.10"},
         ),
         ("environment: [A=1, 'B=x=y', C=]", "environment", {"A": "1", "B": "x=y", "C": ""}),
         ("labels: [a=1, b]", "labels", {"a": "1", "b": ""}),

@@ -55,7 +55,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "s", "1x", "1m 30s", "-5s", "1e3s", "99999999h"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration|days"):
+    with pytest.raises(ValueError, match=r"is no duration|days"):
         units.duration(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ from swarmlet.manifests.compose.model.base import ComposeStruct
 from swarmlet.manifests.compose.model.networking import Model, Network
 from swarmlet.manifests.compose.model.services import Service
 from swarmlet.manifests.compose.model.storage import FileObject, Volume
+
+_LAST = re.compile(r"(\.|^)[^.\[]*$|\[[0-9]+\]$")
+"""The last part of a path: a key, or a place in a list."""
 
 
 class Project(ComposeStruct, frozen=True, kw_only=True):
@@ -41,6 +45,6 @@ class Loaded:
         """Return a line of warning about a key, or about the nearest key above it that was written."""
         above = path
         while above and above not in self.places:
-            above = above.rpartition(".")[0]
+            above = _LAST.sub("", above)
         place = self.places.get(above, "")
         return f"{place}: {path}: {message}" if place else f"{path}: {message}"
