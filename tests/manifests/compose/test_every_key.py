@@ -30,6 +30,9 @@ additional_contexts args cache_from cache_to context dockerfile dockerfile_inlin
 labels network no_cache platforms privileged pull secrets shm_size ssh tags target ulimits
 """
 DEPLOY = "mode endpoint_mode replicas labels rollback_config update_config resources restart_policy placement"
+ATTACHMENT = """
+aliases interface_name ipv4_address ipv6_address link_local_ips mac_address driver_opts priority gw_priority
+"""
 GONE = {"extends", "env_file", "label_file"}  # merged into others before the structs are made
 
 
@@ -56,7 +59,7 @@ def test_a_service_has_every_key() -> None:
         (networking.Port, "name mode host_ip target published protocol app_protocol"),
         (
             networking.Attachment,
-            "aliases interface_name ipv4_address ipv6_address link_local_ips mac_address driver_opts priority gw_priority",
+            ATTACHMENT,
         ),
         (
             networking.Network,
