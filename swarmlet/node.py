@@ -24,6 +24,7 @@ from swarmlet.api.desired_history import HistoryApi
 from swarmlet.api.membership import Membership
 from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PlanApi
+from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
 from swarmlet.consensus.metrics import ConsensusMetrics
@@ -170,6 +171,7 @@ class _Node:
             left=daemon.leave,
         )
         backup_api = BackupApi(replica=replica, clock=self._clock, node=self._state)
+        rebalance_api = RebalanceApi(replica=replica, clock=self._clock, limits=self._config.rebalance)
         rehearser = Rehearser(daemon.controllers.rehearsing, self._clock)
         plan_api = PlanApi(
             replica=replica,
@@ -193,6 +195,7 @@ class _Node:
                 node_name=self._state.name,
                 started=self._clock.now(),
                 fenced=lambda: dataclasses.astuple(daemon.agent.fenced()),
+                rebalances=self._config.rebalance.enabled,
             ),
             sources=app.Sources(
                 pods=daemon.agent,
@@ -203,6 +206,6 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             registry=self._registry,
-            routes=[*cluster_api.routes(), *backup_api.routes(), *plan_api.routes(), *history_api.routes()],
+            routes=[*rebalance_api.routes(), *cluster_api.routes(), *backup_api.routes(), *plan_api.routes(), *history_api.routes()],
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
         )

@@ -17,7 +17,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from swarmlet import __version__
-from swarmlet.api import answers
+from swarmlet.api import answers, rebalance
 from swarmlet.clock import Clock
 from swarmlet.model import conditions, kinds, singletons
 from swarmlet.model.cluster import NODE_ID_LABEL
@@ -39,7 +39,7 @@ Fenced = Callable[[], tuple[datetime | None, Sequence[str]]]
 class ClusterInfo:
     """What never changes while a daemon runs. `checks` are named conditions for being ready, beside the quorum.
 
-    `fenced` is asked what this node has stopped because it is cut off.
+    `fenced` is asked what this node has stopped because it is cut off. `rebalances` is what the configuration says.
     """
 
     cluster_id: str
@@ -48,6 +48,7 @@ class ClusterInfo:
     started: datetime
     checks: Mapping[str, Check] = field(default_factory=dict)
     fenced: Fenced = lambda: (None, ())
+    rebalances: bool = True
 
 
 class Reports:
@@ -89,6 +90,7 @@ class Reports:
             "nodes": self._nodes(status.members),
             "pods": self._pods(),
             "fencing": self._fencing(),
+            "rebalance": rebalance.report(self._replica.view, configured=self._info.rebalances),
         }
 
     def _names(self) -> dict[str, str]:

@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.scale": ("scale",),
     "swarmlet.cli.autoscale": ("autoscale",),
     "swarmlet.cli.drain": ("cordon", "uncordon", "drain"),
+    "swarmlet.cli.rebalance": ("rebalance",),
     "swarmlet.cli.logs": ("logs",),
     "swarmlet.cli.top": ("top",),
     "swarmlet.cli.events": ("events",),

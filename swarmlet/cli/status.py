@@ -43,7 +43,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     ]
     nodes = sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))
     rows = [_row(node, healthy=bool(report.get("healthy"))) for node in nodes]
-    head = tables.Columns().lines(("", ""), [*fields, *_fencing(report)], headers=False)
+    head = tables.Columns().lines(("", ""), [*fields, *_rebalance(report), *_fencing(report)], headers=False)
     return [*head, "", *tables.Columns(terminal.style).lines(HEADER, rows)]
 
 
@@ -57,6 +57,18 @@ def quorum(report: Mapping[str, Any]) -> str:
     spare = ready - (len(voters) // 2 + 1)
     loss = "no voter may be lost" if spare < 1 else f"{spare} may be lost" if spare > 1 else "one may be lost"
     return f"healthy: {leader} leads {_count(len(voters), 'voter')}, {loss}"
+
+
+def _rebalance(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Tell whether Pods are moved by themselves, and which move."""
+    told = report.get("rebalance") or {}
+    if not told:
+        return []
+    by = f", said {told['said_by']}" if told.get("said_by") else ""
+    found = [("Rebalance:", "on" if told.get("enabled") else f"off{by}")]
+    return found + [
+        ("Moving:", f"{each['pod']} from {each['source']} to {each['target']}") for each in told.get("moving") or ()
+    ]
 
 
 def _fencing(report: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -20,8 +20,10 @@ from prometheus_client import CollectorRegistry
 
 from swarmlet import cli
 from swarmlet.api.app import ApiServer, Sources
+from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.clock import SystemClock
+from swarmlet.config import Rebalance
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
@@ -127,7 +129,7 @@ class Cluster:
             clock=clock,
             rng=random.Random(1),
             registry=CollectorRegistry(),
-            routes=plan_api(self.replica, clock).routes(),
+            routes=[*RebalanceApi(replica=self.replica, clock=clock, limits=Rebalance()).routes(), *plan_api(self.replica, clock).routes()],
         )
         runner = server.runner()
         await runner.setup()
