@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+import msgspec
 import structlog
 
 from swarmlet.agent import gauges, own_node
@@ -79,6 +80,7 @@ class NodeReporter:
         self._record = record
         self._with_devices = with_devices
         self._pressures: tuple[str, ...] | None = None
+        self._images: tuple[core.ContainerImage, ...] | None = None  # of an earlier daemon, until they are listed
         self._is_registered = False
         self._is_outdated = False
         self._unwell = "the agent is starting"
@@ -107,6 +109,10 @@ class NodeReporter:
         described = own_node.describe(self._node, self.info, self._machine, self._config, readings)
         described = self._with_devices(described)
         known = cast("core.Node", stored.object) if stored else None
+        if self._images is None and known is not None:
+            self._images = known.status.images
+        status = msgspec.structs.replace(described.status, images=self._images or ())
+        described = msgspec.structs.replace(described, status=status)
         node = own_node.merged(known, described, self._clock.now(), self._rng)
         put = Put(key, objects.to_json(node), expected_revision=stored.revision if stored else 0)
         (outcome,) = await self._replica.propose([put])
@@ -128,6 +134,11 @@ class NodeReporter:
         self._pressures = held
         if is_news:
             await self._beat_once()
+
+    def tell_images(self, images: tuple[core.ContainerImage, ...]) -> None:
+        """Tell the cluster, soon, which images this machine has; again only where they are others."""
+        self._is_outdated |= images != self._images
+        self._images = images
 
     def shows(self, condition: str) -> bool:
         """Whether this machine's Node in the store shows that a condition holds."""

@@ -20,6 +20,7 @@ from swarmlet.agent import (
     fence,
     hooks,
     image_collection,
+    image_reports,
     images,
     node_reporter,
     own_node,
@@ -131,6 +132,8 @@ class Agent:
             tasks.create_task(self._events.run())
             tasks.create_task(self._reporter.check_health())
             tasks.create_task(self._volume_keeper().run())
+            reports = image_reports.ImageReports(self._runtime, self._clock, self._reporter.tell_images)
+            tasks.create_task(reports.run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 watch = self._make_engine_watch(tasks)

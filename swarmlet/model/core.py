@@ -96,6 +96,13 @@ class NodeSystemInfo(ApiStruct, frozen=True, kw_only=True):
     architecture: str
 
 
+class ContainerImage(ApiStruct, frozen=True, kw_only=True):
+    """An image on a node, by its tags and digests."""
+
+    names: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
 class NodeStatus(ApiStruct, frozen=True, kw_only=True):
     capacity: dict[str, str] = {}
     allocatable: dict[str, str] = {}
@@ -103,6 +110,7 @@ class NodeStatus(ApiStruct, frozen=True, kw_only=True):
     addresses: tuple[NodeAddress, ...] = ()
     daemon_endpoints: NodeDaemonEndpoints | None = None
     node_info: NodeSystemInfo | None = None
+    images: tuple[ContainerImage, ...] = ()
 
 
 class Node(Object, frozen=True, kw_only=True):
