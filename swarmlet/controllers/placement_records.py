@@ -6,13 +6,13 @@ So why a Pod is where it is outlives the leader that decided it and the hour of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, cast
 
 import msgspec
 
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, kinds, objects
+from swarmlet.model import conditions, kinds, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.placements import (
@@ -36,7 +36,10 @@ DIGITS = 3
 """Of scores: what differs by less is equal to a reader."""
 SWEEP_SECONDS = 60.0
 RECORDS_PER_SWEEP = 500
+FRESH = timedelta(seconds=60)
+"""How long before a Pod was made another one may have gone, to be told of with it."""
 ALL = Key(RECORDS, "", "")
+BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
 class Recording:
@@ -85,7 +88,7 @@ class Recording:
         return (Put(Key(RECORDS, "", name), objects.to_json(record), expected_revision=0),)
 
     def _departure(self, pod: Pod) -> Departure | None:
-        """Return the Pod of the same owner that was going when this one was made; each is told once a step."""
+        """Return the Pod of the same owner that went just before this one was made; each is told once a step."""
         owner = objects.controller_of(pod)
         if owner is None:
             return None
@@ -93,10 +96,16 @@ class Recording:
             self._departures[owner.uid] = list(_going(self._view, owner.uid))
         going = self._departures[owner.uid]
         made = pod.metadata.creation_timestamp
-        found = next((each for each in going if each.at is not None and made is not None and each.at <= made), None)
-        if found is not None:
-            going.remove(found)
-        return found
+        found = next((each for each in going if _made_way(each, made)), None)
+        if found is None:
+            return None
+        going.remove(found)
+        return None if self._is_told(found) else found
+
+    def _is_told(self, departure: Departure) -> bool:
+        """Whether an earlier step has told of it: Pods go seldom, so their records may be looked through."""
+        data = f'"after":{{"pod":"{departure.pod}",'.encode()
+        return any(data in stored.json for stored in self._view.list(RECORDS))
 
 
 class PlacementRecords:
@@ -149,21 +158,33 @@ def _rated(rating: Rating) -> Rated:
 
 
 def _going(view: View, owner_uid: str) -> Iterable[Departure]:
-    """Yield the Pods of an owner that are being deleted, the longest ago first."""
-    pods = (cast("Pod", each.object) for each in view.by_owner(owner_uid) if each.key.resource == PODS)
-    found = [_departure(pod) for pod in pods if objects.is_terminating(pod)]
-    return sorted(found, key=lambda each: (each.at is not None, each.at, each.pod))
+    """Yield the Pods of an owner that are being deleted or were given up, the longest ago first."""
+    found = (cast("Pod", each.object) for each in view.by_owner(owner_uid) if each.key.resource == PODS)
+    departures = (_departure(pod) for pod in found)
+    return sorted((each for each in departures if each), key=lambda each: (each.at or BEGINNING, each.pod))
 
 
-def _departure(pod: Pod) -> Departure:
-    grace = timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
-    until = pod.metadata.deletion_timestamp
-    told = conditions.get(pod.status.conditions, "DisruptionTarget")
-    holds = told is not None and told.status == "True"
+def _departure(pod: Pod) -> Departure | None:
+    """Return why and when a Pod went; None for one that stays, or that has ended by itself."""
+    disrupted = conditions.get(pod.status.conditions, "DisruptionTarget")
+    told = disrupted if disrupted and disrupted.status == "True" else None
+    if objects.is_terminating(pod):
+        grace = timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
+        until = pod.metadata.deletion_timestamp
+        at = until - grace if until else None
+    elif told and pods.is_finished(pod):
+        at = told.last_transition_time
+    else:
+        return None
     return Departure(
         pod=pod.metadata.name,
         node=pod.spec.node_name,
-        at=until - grace if until else None,
-        reason=told.reason if told and holds else "",
-        message=told.message[:MESSAGE_CHARACTERS_MAX] if told and holds else "",
+        at=at,
+        reason=told.reason if told else "",
+        message=told.message[:MESSAGE_CHARACTERS_MAX] if told else "",
     )
+
+
+def _made_way(departure: Departure, made: datetime | None) -> bool:
+    """Whether a Pod went just before another was made: its controller makes the next one at once."""
+    return made is not None and departure.at is not None and timedelta(0) <= made - departure.at <= FRESH

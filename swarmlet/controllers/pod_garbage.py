@@ -15,7 +15,7 @@ import msgspec
 
 from swarmlet.controllers.drafts import Drafts, terminating
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, kinds, objects, pods, singletons
+from swarmlet.model import conditions, events, kinds, objects, pods, singletons
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
@@ -90,14 +90,18 @@ def _is_left_over(view: View, pod: Pod) -> bool:
 
 def _erase(candidates: list[Stored], now: datetime) -> Reconciliation:
     drafts = Drafts()
+    notes = []
     for stored in candidates[:PODS_PER_STEP]:
         pod = cast("Pod", stored.object)
+        if pod.spec.node_name and not pods.is_finished(pod):
+            told = f"{DISRUPTED.message}: {pod.spec.node_name}"
+            notes.append(events.Note(pod, events.WARNING, DISRUPTED.reason, told))
         if pod.metadata.finalizers:
             drafts.update(stored, _lost(pod, now))
         else:
             drafts.erase(stored)
     more = len(candidates) > PODS_PER_STEP
-    return Reconciliation(drafts.operations(), requeue_after_seconds=0.0 if more else None)
+    return Reconciliation(drafts.operations(), tuple(notes), 0.0 if more else None)
 
 
 def _lost(pod: Pod, now: datetime) -> Pod:

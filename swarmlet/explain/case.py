@@ -80,6 +80,11 @@ class Case:
             and each.involved_object.uid != value.metadata.uid
         ]
 
+    def events_of_kind(self, value: Object, reason: str) -> list[Event]:
+        """Return the events of one reason that happened to objects of a kind, in the namespace of `value`."""
+        found = self._events(value.metadata.namespace, f'"reason":"{reason}"')
+        return [each for each in found if each.involved_object.kind == value.kind]
+
     def _events(self, namespace: str, text: str) -> list[Event]:
         """Return the events whose JSON has a text in it: only those are decoded, and there may be thousands."""
         data = text.encode()

@@ -65,7 +65,7 @@ def _what_helps(refusal: str) -> str:
         return "have a machine join: swarmlet join"
     if lacks and "," not in refusal.partition("available: ")[2].partition(" (")[0]:
         return "ask for less in resources.requests, free some, or have a larger machine join"
-    if "cordoned" in refusal:
+    if "cordoned" in refusal and not lacks:
         return "swarmlet uncordon NODE lets Pods go there again"
     return ""
 

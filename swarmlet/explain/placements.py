@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 
-from swarmlet.explain.case import EVENT_LIFE, Case, about, by_event, listed, plural
+from swarmlet.explain.case import EVENT_LIFE, Case, about, by_event, last_seen, listed, plural
 from swarmlet.explain.findings import INFO, Finding
 from swarmlet.model import conditions, kinds, moves, objects
 from swarmlet.model.placements import Considered, Departure, PlacedPod, PlacementRecord, Rated
@@ -16,6 +17,8 @@ RECORDS = kinds.PLACEMENT_RECORD.resource
 SOURCE = "placement record"
 MOVED = ("TaintManagerEviction", "Preempted", "Fenced", "WaitsForFencing", "Evicted")
 """The reasons of events that tell why a Pod left its node, or its place is kept."""
+LOST = "DeletionByPodGC"
+JUST_BEFORE = timedelta(seconds=60)
 PARTS_SHOWN = 4
 
 
@@ -40,12 +43,33 @@ def before(case: Case, pod: Pod) -> list[Finding]:
     """Return what happened to a Pod of the same name before this one, and how this one came here itself."""
     earlier = [each for each in case.events_of_namesakes(pod) if each.reason in MOVED]
     found = [by_event(pod, each, f"the Pod of this name before it: {each.message}") for each in earlier[:1]]
+    found += [] if _followed(case, pod) else list(_lost_before(case, pod))
     move = moves.of(pod)
     if move is not None:
         text = f"it took the place of Pod {move.pod}, which the rebalance moved here from {move.source}"
         why = f": {move.why}" if move.why else ""
         found.append(Finding(text=f"{text}{why}", about=about(pod), source=f"annotation {moves.MOVE}"))
     return found
+
+
+def _followed(case: Case, pod: Pod) -> bool:
+    """Whether the record of its placement tells which Pod it followed."""
+    found = _record(case, pod) if pod.spec.node_name else None
+    return found is not None and found[1].after is not None
+
+
+def _lost_before(case: Case, pod: Pod) -> Iterator[Finding]:
+    """Yield the newest event of a Pod of the same owner that was lost with its node just before this one was made."""
+    made, prefix = pod.metadata.creation_timestamp, pod.metadata.generate_name
+    if made is None or not prefix:
+        return
+    for event in case.events_of_kind(pod, LOST):
+        at = last_seen(event)
+        name = event.involved_object.name
+        if name.startswith(prefix) and at is not None and timedelta(0) <= made - at <= JUST_BEFORE:
+            text = f"just before it was made, Pod {name} of the same owner was lost: {event.message}"
+            yield by_event(pod, event, text)
+            return
 
 
 def _record(case: Case, pod: Pod) -> tuple[PlacementRecord, PlacedPod] | None:

@@ -9,10 +9,10 @@ import msgspec
 from swarmlet.cli import why
 from swarmlet.explain import explainers
 from swarmlet.explain.case import Case
-from swarmlet.model import kinds
+from swarmlet.model import conditions, kinds
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import Node
-from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.placements import PlacementRecord
 from swarmlet.model.pod import Pod, PodSpec
 from tests.controllers.world import World, new_deployment
@@ -32,6 +32,10 @@ def told(world: World, name: str) -> list[str]:
 
 def about(lines: list[str], words: str) -> str:
     return next((line for line in lines if words in line), f"nothing says {words}: {lines}")
+
+
+def running(world: World) -> list[Pod]:
+    return [pod for pod in world.pods() if pod.status.phase == "Running"]
 
 
 def cordoned(node: Node) -> Node:
@@ -128,3 +132,41 @@ async def test_a_quiet_cluster_writes_no_records() -> None:
         written = len(world.replica.commands)
         await world.pass_time(600)
         assert world.commands_since(written) == []
+
+
+async def test_a_pod_that_follows_one_lost_with_its_machine_says_so() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+        await world.pass_time(2)
+        (before,) = world.pods()
+        world.agents[before.spec.node_name].alive = False
+        await world.delete(kinds.NODE, before.spec.node_name)
+        await world.pass_time(5)
+        (after,) = world.pods()
+        said = about(told(world, after.metadata.name), "was lost")
+        name, node = before.metadata.name, before.spec.node_name
+        assert said.startswith(
+            f"just before it was made, Pod {name} of the same owner was lost: PodGC: node no longer exists: {node}"
+        )
+
+
+async def test_a_pod_that_follows_one_given_up_by_its_node_says_so() -> None:
+    def given_up(pod: Pod) -> Pod:
+        why = "The node was low on resource: memory."
+        evicted = Condition(type="DisruptionTarget", status="True", reason="TerminationByKubelet", message=why)
+        told = conditions.put(pod.status.conditions, evicted, world.clock.now())
+        return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, phase="Failed", conditions=told))
+
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=1))
+        await world.pass_time(2)
+        (before,) = world.pods()
+        await world.change(kinds.POD, before.metadata.name, given_up)
+        await world.pass_time(2)
+        (after,) = running(world)
+        assert "The node was low on resource: memory. (TerminationByKubelet)" in about(
+            told(world, after.metadata.name), f"when Pod {before.metadata.name} left"
+        )
+        await world.respec("web", replicas=2)  # who comes now has nothing to do with it
+        await world.pass_time(3)
+        assert sum(" left " in " ".join(told(world, pod.metadata.name)) for pod in running(world)) == 1
