@@ -191,7 +191,7 @@ def _frozen(kind: Kind, error: InvalidError) -> str:
         return ""
     if not all(any(word in message for word in _FROZEN_WORDS) for _, message in error.causes):
         return ""
-    return "; ".join(f"{field}: {message}" for field, message in error.causes)
+    return "; ".join(f"{field}: {message.rpartition(': ')[2]}" for field, message in error.causes)
 
 
 @contextlib.contextmanager

@@ -114,9 +114,9 @@ def _changes(trial: Trial, writes: PlanWrites) -> Iterator[PlannedChange]:
         old, new = trial.before.get(key), trial.fork.get(key)
         reason = writes.replaced.get(key, "")
         goes = key in writes.deleted
-        found = differences.between(_desired(old), _desired(new)) if not goes else []
         if old is None and new is None:
             continue
+        found = [] if goes else differences.between(_desired(old) or _nothing_but_name(new), _desired(new))
         if goes or found or reason or (old is None) != (new is None):
             action = plans.DELETE if goes else plans.REPLACE if reason else plans.CHANGE if old else plans.CREATE
             yield PlannedChange(
@@ -127,6 +127,13 @@ def _changes(trial: Trial, writes: PlanWrites) -> Iterator[PlannedChange]:
                 differences=tuple(found),
                 reason=reason,
             )
+
+
+def _nothing_but_name(stored: Stored | None) -> dict[str, Any]:
+    """Return what is said of a new object anyway: which one it is."""
+    document = _desired(stored)
+    metadata = {name: document["metadata"][name] for name in ("name", "namespace") if name in document["metadata"]}
+    return {"apiVersion": document["apiVersion"], "kind": document["kind"], "metadata": metadata}
 
 
 def _desired(stored: Stored | None) -> dict[str, Any]:

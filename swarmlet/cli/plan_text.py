@@ -14,7 +14,6 @@ FIELDS_MAX = 12
 """Of what is created, unless all are asked for; of what changes every field is told."""
 PODS_NAMED_MAX = 6
 STEPS_MAX = 100
-IDENTITY = ("apiVersion", "kind")
 
 
 def lines(plan: Plan, *, full: bool = False) -> Iterator[str]:
@@ -49,7 +48,7 @@ def _change(change: PlannedChange, *, full: bool) -> Iterator[str]:
     where = f" in {change.namespace}" if change.namespace else ""
     reason = f", as {change.reason}" if change.reason else ""
     yield f"{SIGNS[change.action]} {_named(change.resource, change.name)}{where}{reason}"
-    told = [line for each in change.differences if each.path not in IDENTITY for line in differences.written(each)]
+    told = [line for each in change.differences for line in differences.written(each)]
     if change.action == plans.CREATE:
         told = [line.removeprefix("+ ") for line in told]
     shown = told if full or change.action != plans.CREATE else told[:FIELDS_MAX]

@@ -36,9 +36,18 @@ log = structlog.get_logger(__name__)
 
 PODS = kinds.POD.resource
 NOT_REHEARSED = frozenset(
-    {"cronjob", "event-expiry", "fencing", "horizontal-pod-autoscaler", "node-lifecycle", "plan-expiry", "rebalance"}
+    {
+        "cronjob",
+        "event-expiry",
+        "fencing",
+        "horizontal-pod-autoscaler",
+        "node-lifecycle",
+        "placement-records",
+        "plan-expiry",
+        "rebalance",
+    }
 )
-"""Reconcilers that act on time, use or what nodes tell, and not on what is asked for."""
+"""Reconcilers that act on time, use or what nodes tell, and not on what is asked for; or that only take notes."""
 
 TICKETS_PER_BATCH = 512
 BATCHES_MAX = 20_000

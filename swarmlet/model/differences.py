@@ -42,7 +42,9 @@ BOOKKEEPING = frozenset(
 BOOKKEEPING_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./:@%+=,-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_./:@%+=,-]*")
+_NUMERIC = re.compile(r"[0-9][0-9._:eExXoO+-]*")
+"""What YAML may read as a number, a time or a date."""
 _WORDS_OF_YAML = frozenset({"null", "true", "false", "yes", "no", "on", "off", "~"})
 _UNKNOWN = schema.Field(schema={}, shape="single")
 
@@ -134,7 +136,8 @@ def _apart(before: Any, after: Any) -> Iterator[str]:
 
 
 def _text(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML and not value.endswith(":"):
+    is_plain = _PLAIN.fullmatch(value) and not _NUMERIC.fullmatch(value)
+    if is_plain and value.lower() not in _WORDS_OF_YAML and not value.endswith(":"):
         return value
     return msgspec.json.encode(value).decode()
 

@@ -159,7 +159,22 @@ def test_nothing_is_told_of_equal_documents_and_something_of_others(before, afte
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "null"), (True, "true"), (3, "3"), ("", '""'), ("a:", '"a:"'), ({}, "{}"), ([], "[]")]
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (3, "3"),
+        ("", '""'),
+        ("a:", '"a:"'),
+        ("3", '"3"'),
+        ("1e3", '"1e3"'),
+        ("2026-11-21", '"2026-11-21"'),
+        ("900m", "900m"),
+        ("100Gi", "100Gi"),
+        ("25%", "25%"),
+        ({}, "{}"),
+        ([], "[]"),
+    ],
 )
 def test_values_are_shown_in_the_short_form_of_yaml(value, text):
     assert differences.shown(value) == text
