@@ -56,12 +56,13 @@ async def get(
     no_headers: options.NoHeaders = False,
     show_labels: Annotated[bool, typer.Option("--show-labels", help="With a column of labels.")] = False,
     ignore_not_found: options.IgnoreNotFound = False,
+    at: Annotated[str, typer.Option("--at", help="As it was asked for at a revision or time: 1234, 14:05, -10m.")] = "",
 ) -> None:
-    """Show objects: as a table, whole, or as they change.
+    """Show objects: as a table, whole, as they change, or as they were asked for.
 
-    `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`
+    `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`, `get deploy web --at -10m`
     """
-    from swarmlet.cli import selection
+    from swarmlet.cli import past, selection
     from swarmlet.client.client import Scope
 
     documents.check_form(output)
@@ -76,6 +77,10 @@ async def get(
     )
     selected = selection.select(what, await session.catalogue())
     _check(selected, wish, watch=watch)
+    if at:
+        _check_past(wish, watch=watch)
+        await past.show(session, selected, at, all_namespaces=all_namespaces, output=output)
+        return
     if watch:
         await _watch(session, selected, wish)
     elif output in documents.TABLES:
@@ -91,6 +96,11 @@ def _check(selected: Selection, wish: _Wish, *, watch: bool) -> None:
         raise exits.UsageError("a name and a selector exclude each other")
     if watch and len(selected.kinds) + len(selected.named) != 1:
         raise exits.UsageError("-w watches one kind, or one object")
+
+
+def _check_past(wish: _Wish, *, watch: bool) -> None:
+    if watch or wish.scope.labels or wish.scope.fields:
+        raise exits.UsageError("--at shows a moment: it goes with no selector and no -w")
 
 
 # Tables.

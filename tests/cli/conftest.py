@@ -20,10 +20,13 @@ from prometheus_client import CollectorRegistry
 
 from swarmlet import cli
 from swarmlet.api.app import ApiServer, Sources
+from swarmlet.api.desired_history import HistoryApi
+from swarmlet.api.origins import Signed
 from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.clock import SystemClock
 from swarmlet.config import Rebalance
+from swarmlet.identity import access
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
@@ -121,15 +124,22 @@ class Cluster:
         for name in ("default", "other"):
             metadata = ObjectMeta(name=name, uid=f"ns-{name}", creation_timestamp=clock.now().replace(microsecond=0))
             self.replica.put(kinds.NAMESPACE, Namespace(metadata=metadata))
+        replica: Any = Signed(self.replica)
+        plans = plan_api(replica, clock)
+        history = HistoryApi(replica=replica, plans=plans, authorize=access.authorize)
         server = ApiServer(
-            replica=self.replica,
+            replica=replica,
             authenticator=FakeAuthenticator(),
             info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=clock.now()),
             sources=Sources(pods=self.pods, door=self.pods, leases=FakeLeases(), usage=self.usage),
             clock=clock,
             rng=random.Random(1),
             registry=CollectorRegistry(),
-            routes=[*RebalanceApi(replica=self.replica, clock=clock, limits=Rebalance()).routes(), *plan_api(self.replica, clock).routes()],
+            routes=[
+                *RebalanceApi(replica=self.replica, clock=clock, limits=Rebalance()).routes(),
+                *plans.routes(),
+                *history.routes(),
+            ],
         )
         runner = server.runner()
         await runner.setup()
