@@ -101,13 +101,15 @@ class Ballot:
 
     def refused(self) -> Iterable[tuple[Refusal, int, Iterable[str]]]:
         """Yield the classes that other Pods keep the demand off: the reason, how many nodes, and their names."""
-        told: dict[int, Refusal] = {}
+        told: dict[tuple[int, bool], Refusal] = {}
         for group in self._classes.values():
             number = self._refusing(group.where)
             if number is not None:
-                if number not in told:
-                    told[number] = self._hard[number].refusal()
-                yield told[number], len(group.members), (name for _, _, name in group.members)
+                count = _count(self._hard[number], group.where[number])
+                reason = number, count is None
+                if reason not in told:
+                    told[reason] = self._hard[number].refusal(count)
+                yield told[reason], len(group.members), (name for _, _, name in group.members)
 
     def rating(self, standing: Standing, node: NodeInfo) -> Rating:
         """Return a node's score in its parts."""

@@ -60,11 +60,19 @@ class Constraints:
         for tally in self.hard:
             domain = node.labels.get(tally.key)
             count = None if domain is None else tally.counts.get(domain, 0)
-            if count:
+            if count and not (isinstance(tally, Even) and node.name not in tally.nodes):
                 count -= sum(self._is_counted(tally, each) for each in without)
-            if tally.refuses(count):
-                return tally.refusal()
+            if tally.refuses(count) and not self._would_be_first(tally, node, without):
+                return tally.refusal(count)
         return None
+
+    def _would_be_first(self, tally: Tally, node: NodeInfo, without: Sequence[Demand]) -> bool:
+        """Whether none of the Pods that the demand asks for were left, so that its Pod might be the first."""
+        if not (isinstance(tally, Needed) and tally.is_first_allowed and without):
+            return False
+        every = (tally, *tally.rest)
+        gone = sum(self._is_counted(tally, each) for each in without)
+        return all(each.key in node.labels and sum(each.counts.values()) == gone for each in every)
 
     def count(self, node: NodeInfo) -> None:
         """Count one more Pod of the demand in what refuses nodes."""

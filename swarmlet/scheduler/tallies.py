@@ -33,7 +33,7 @@ class Tally:
         """Whether a node will not do whose domain has `count`; None for a node in no domain."""
         raise NotImplementedError
 
-    def refusal(self) -> Refusal:
+    def refusal(self, count: int | None) -> Refusal:
         """Return why such nodes will not do, with the numbers of now."""
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class Forbidden(Tally):
     def refuses(self, count: int | None) -> bool:
         return bool(count)
 
-    def refusal(self) -> Refusal:
+    def refusal(self, count: int | None) -> Refusal:  # noqa: ARG002  as the others
         rules = "match pod anti-affinity rules" if self.is_own else "satisfy existing pods anti-affinity rules"
         return _always(f"node(s) didn't {rules} ({self.key})")
 
@@ -68,7 +68,7 @@ class Needed(Tally):
             return True
         return not count and not (self.is_first_allowed and not any(each.counts for each in (self, *self.rest)))
 
-    def refusal(self) -> Refusal:
+    def refusal(self, count: int | None) -> Refusal:  # noqa: ARG002  as the others
         return _always(f"node(s) didn't match pod affinity rules ({self.key})")
 
 
@@ -109,7 +109,9 @@ class Even(Tally):
     def refuses(self, count: int | None) -> bool:
         return count is None or count + self.own - self.fewest > self.max_skew
 
-    def refusal(self) -> Refusal:
+    def refusal(self, count: int | None) -> Refusal:
+        if count is None:
+            return _always(f"node(s) didn't match pod topology spread constraints (missing required label {self.key})")
         few = f", {len(self.counts)} of at least {self.min_domains} domains" if self.fewest < self._fewest else ""
         return _always(
             f"node(s) didn't match pod topology spread constraints ({self.key}: maxSkew {self.max_skew}{few}, "

@@ -1,10 +1,19 @@
 """Reads and plays scheduling scenarios: commands, a line with ----, and the output they had when last looked at.
 
 node NAME [cpu=4] [memory=8Gi] [pods=110] [label.K=V] [taint=K=V:EFFECT] [cordoned] [unready]
-pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID] [on=NODE]
+pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID] [on=NODE] [is.K=V]
+    [in=NAMESPACE]
+    [prefer.K=V:WEIGHT]                 a label that the node should rather have
+    [beside=KEY/K=V] [apart=KEY/K=V]    required affinity and anti-affinity by the topology key, to Pods of a label;
+    [beside~=KEY/K=V:WEIGHT] [apart~=KEY/K=V:WEIGHT]    preferred; KEY/K=V/* means Pods of every namespace,
+                                                        KEY/K=V/team=a those of the namespaces of a label
+    [spread=KEY/K=V:SKEW[:MIN]] [spread~=KEY/K=V:SKEW]  maxSkew and minDomains, DoNotSchedule and ScheduleAnyway
+    [match=K]                           matchLabelKeys of all these
 remove NAME...              takes Pods away
 finish NAME...              lets Pods' containers end for good
 unnode NAME...              takes nodes away
+namespace NAME [K=V]        makes a namespace with labels
+why NAME                    prints how the Pod that was placed last came to its node, or to none
 place                       places what waits, binds it, and prints the nodes' loads and the refusals
 nodes                       prints what each node has free
 """
@@ -15,17 +24,19 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-from swarmlet.model import affinity, kinds, objects
+from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, ContainerPort, ResourceRequirements
-from swarmlet.model.core import Node, NodeSpec, NodeStatus, Taint
+from swarmlet.model.core import Namespace, Node, NodeSpec, NodeStatus, Taint
 from swarmlet.model.meta import Condition, ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.scheduler import explain, placement
 from swarmlet.scheduler.cluster import Cluster
+from swarmlet.scheduler.decision import Decision
 from swarmlet.scheduler.demand import demand_of
 from swarmlet.store.commands import Command, Delete, Key, Put
 from swarmlet.store.state import Store
+from tests.scheduler import wishes
 
 
 class Options:
@@ -43,7 +54,10 @@ class Options:
 
 
 class Board:
+    """A cluster, the Pods that wait, and what was decided last of each."""
+
     def __init__(self, seed: int = 0) -> None:
+        self.decisions: dict[str, Decision | None] = {}
         self.store = Store()
         self.cluster = Cluster()
         self.waiting: dict[Key, Pod] = {}
@@ -67,8 +81,22 @@ class Board:
         name, count, *rest = words
         for number in range(int(count)):
             pod = make_pod(f"{name}-{number}" if int(count) > 1 else name, Options(rest))
-            self.waiting[Key("pods", "default", pod.metadata.name)] = pod
+            self.waiting[Key("pods", pod.metadata.namespace, pod.metadata.name)] = pod
         return []
+
+    def do_namespace(self, words: list[str]) -> list[str]:
+        self.put(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=words[0], labels=Options(words[1:]).values)))
+        return []
+
+    def do_why(self, words: list[str]) -> list[str]:
+        decision = self.decisions[words[0]]
+        refused = [f"{each.count} {each.why} ({', '.join(each.nodes)})" for each in decision.refused]
+        lines = [f"of {decision.nodes} nodes" + (": " + "; ".join(refused) if refused else "")]
+        for title, rating in (("chosen", decision.chosen), ("runner-up", decision.runner_up)):
+            if rating:
+                parts = ", ".join(f"{part.name} {part.value:.2f} x {part.weight:g}" for part in rating.parts)
+                lines.append(f"{title} {rating.node} {rating.score:.2f}: {parts}")
+        return [*lines, "a lot decided"] if decision.by_lot else lines
 
     def do_remove(self, words: list[str]) -> list[str]:
         return self._delete(Key("pods", "default", name) for name in words)
@@ -105,6 +133,7 @@ class Board:
         requests = [(key, demand_of(pod)) for key, pod in self.waiting.items()]
         placements = placement.place(requests, self.cluster, seed=self._seed)
         for each in placements:
+            self.decisions[each.pod.name] = each.decision
             if each.node:
                 self.put(kinds.POD, bound(self.waiting.pop(each.pod), each.node))
         self.cluster.catch_up(self.store)
@@ -159,11 +188,18 @@ def make_pod(name: str, options: Options) -> Pod:
     owner = options.values.get("owner", name.rpartition("-")[0])
     reference = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name=owner, uid=owner, controller=True)
     return Pod(
-        metadata=ObjectMeta(name=name, namespace="default", uid=name, owner_references=(reference,) if owner else ()),
+        metadata=ObjectMeta(
+            name=name,
+            namespace=options.values.get("in", "default"),
+            uid=name,
+            labels=options.under("is."),
+            owner_references=(reference,) if owner else (),
+        ),
         spec=PodSpec(
             containers=(Container(name="main", ports=ports, resources=ResourceRequirements(requests=requests)),),
             node_selector=options.under("select."),
-            affinity=affinity.on_node(options.values["on"]) if "on" in options.values else None,
+            affinity=wishes.affinity_of(options.values),
+            topology_spread_constraints=wishes.spread_of(options.values),
             tolerations=tuple(Toleration(key=key, operator="Exists") for key in options.some("tolerate").values()),
         ),
     )
