@@ -33,13 +33,23 @@ async def apply(
     dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
     planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",
+    project_name: options.ProjectName = "",
+    profile: options.Profiles = None,
+    env_file: options.EnvFiles = None,
+    remove_orphans: Annotated[
+        bool,
+        typer.Option(
+            "--remove-orphans", help="Delete services that have left the Compose file.", rich_help_panel=options.COMPOSE
+        ),
+    ] = False,
 ) -> None:
-    """Create or change objects as manifests say.
+    """Create or change objects as manifests or Compose files say.
 
-    `apply -f web.yaml`, `apply -f folder/ -R`, `apply --wait -f -`, `apply --plan ID`
+    `apply -f web.yaml`, `apply -f compose.yaml`, `apply -f folder/ -R`, `apply --wait -f -`, `apply --plan ID`
     """
-    from swarmlet.cli import files, waiting
+    from swarmlet.cli import compose_projects, files, waiting
     from swarmlet.cli.applying import Applier
+    from swarmlet.cli.compose_manifests import Choice
     from swarmlet.manifests import documents
 
     if dry_run not in DRY_RUN:
@@ -52,11 +62,16 @@ async def apply(
             raise exits.UsageError("--plan has it all: -f, --dry-run and --wait exclude it")
         await plan.apply(session, planned)
         return
-    manifests = files.manifests(filename, recursive=recursive)
+    found = files.find(filename, recursive=recursive, choice=Choice.of(project_name, profile, env_file))
+    manifests = found.manifests
     catalogue = await session.catalogue()
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    if found.project:
+        await compose_projects.check_owner(session, catalogue, found.project, manifests)
     applier = Applier(session, catalogue, dry_run=dry_run, validation=VALIDATION[validate])
     applied = await _apply_all(applier, documents.in_apply_order(manifests), DRY_RUN[dry_run])
+    if found.project and dry_run == "none":
+        await compose_projects.tidy(session, catalogue, found.project, manifests, remove_orphans=remove_orphans)
     if wait and dry_run == "none":
         await waiting.until_ready(session, catalogue, applied, seconds)
 

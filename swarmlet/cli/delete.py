@@ -14,6 +14,7 @@ from swarmlet.cli.session import Session, connected
 from swarmlet.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from swarmlet.cli.compose_manifests import Choice
     from swarmlet.client.discovery import Resource
 
 PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
@@ -49,16 +50,30 @@ async def delete(
     force: Annotated[bool, typer.Option("--force", help="Forget a Pod at once, whether it ended or not.")] = False,
     cascade: Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")] = "background",
     ignore_not_found: options.IgnoreNotFound = False,
+    project_name: options.ProjectName = "",
+    profile: options.Profiles = None,
+    env_file: options.EnvFiles = None,
+    volumes: Annotated[
+        bool,
+        typer.Option(
+            "--volumes",
+            help="Of a Compose file: its named volumes too, with their data.",
+            rich_help_panel=options.COMPOSE,
+        ),
+    ] = False,
 ) -> None:
     """Delete objects, and wait until they are gone.
 
     `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`
     """
+    from swarmlet.cli.compose_manifests import Choice
+
     if cascade not in PROPAGATION:
         raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
     seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS
     if filename:
-        targets = await _of_files(session, filename, recursive=recursive)
+        choice = Choice.of(project_name, profile, env_file)
+        targets = await _of_files(session, filename, choice, recursive=recursive, volumes=volumes)
     else:
         targets = await _of_words(session, what or [], selector, every=all_)
     if not targets:
@@ -71,18 +86,29 @@ async def delete(
         await _until_gone(session, deleted, seconds)
 
 
-async def _of_files(session: Session, names: Sequence[str], *, recursive: bool) -> list[_Target]:
-    from swarmlet.cli import files
+async def _of_files(
+    session: Session, names: Sequence[str], choice: Choice, *, recursive: bool, volumes: bool
+) -> list[_Target]:
+    from swarmlet.cli import compose_projects, files
     from swarmlet.manifests import documents
 
-    manifests = files.manifests(names, recursive=recursive)
+    found = files.find(names, recursive=recursive, choice=choice)
+    manifests = found.manifests
     catalogue = await session.catalogue()
+    if found.project:
+        await compose_projects.check_owner(session, catalogue, found.project, manifests)
+    if found.project and not volumes:
+        manifests = compose_projects.without_claims(manifests)
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
     targets = []
     for manifest in documents.in_delete_order(manifests):
         if resource := catalogue.of_kind(manifest.api_version, manifest.kind):
             namespace = (manifest.namespace or session.namespace) if resource.namespaced else ""
             targets.append(_Target(resource, namespace, manifest.name))
+    if found.project:
+        more = await compose_projects.members(session, catalogue, found.project)
+        left = [_target(each.resource, session.namespace, each.name) for each in more]
+        targets += [each for each in left if each not in targets]
     return targets
 
 

@@ -1,12 +1,15 @@
-"""Manifests from what `-f` names: files, folders, stdin."""
+"""Manifests from what `-f` names: files, folders, stdin; Compose files among them become manifests."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from swarmlet.cli.exits import UsageError
+from swarmlet.cli import compose_manifests
+from swarmlet.cli.compose_manifests import Choice
+from swarmlet.cli.exits import UsageError, say
 from swarmlet.errors import CallerError
 from swarmlet.manifests import documents
 from swarmlet.manifests.documents import Manifest
@@ -15,16 +18,44 @@ from swarmlet.manifests.reading import TEXT_BYTES_MAX
 STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
 FILES_MAX = 10_000
+NO_CHOICE = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All manifests; `project` is the Compose project that some of them are of, "" where there is none."""
+
+    manifests: list[Manifest]
+    project: str = ""
 
 
 def manifests(names: Sequence[str] | None, *, recursive: bool) -> list[Manifest]:
     """Return all manifests of the files, folders (their files in alphabetical order) and stdin that are named."""
+    return find(names, recursive=recursive).manifests
+
+
+def find(names: Sequence[str] | None, *, recursive: bool, choice: Choice = NO_CHOICE) -> Found:
+    """Return the same, and the Compose project that they are of; several Compose files are one project.
+
+    What of Compose means something else here is told on stderr.
+    """
     if not names:
         raise UsageError("name what to read with -f: a file, a folder, or - for stdin")
-    found = documents.parse(_texts(names, recursive=recursive))
+    texts = list(_texts(names, recursive=recursive))
+    composed = [each for each in texts if compose_manifests.is_compose(*each)]
+    found = documents.parse(each for each in texts if each not in composed)
+    project = ""
+    if composed:
+        made = compose_manifests.compose(composed, choice)
+        for warning in made.warnings:
+            say(f"Warning: {warning}")
+        found += made.manifests
+        project = made.project
+    elif choice != NO_CHOICE:
+        raise UsageError("--project-name, --profile and --env-file are for Compose files; there is none")
     if not found:
         raise CallerError(f"{', '.join(names)}: no objects in there")
-    return found
+    return Found(found, project)
 
 
 def _texts(names: Sequence[str], *, recursive: bool) -> Iterator[tuple[str, str]]:
@@ -41,6 +72,8 @@ def _texts(names: Sequence[str], *, recursive: bool) -> Iterator[tuple[str, str]
 def _files(path: Path, *, recursive: bool) -> list[Path]:
     if not path.is_dir():
         return [path]
+    if composed := compose_manifests.of_folder(path):  # what lies beside a Compose file belongs to its services
+        return composed
     entries = path.rglob("*") if recursive else path.glob("*")
     files = sorted(entry for entry in entries if entry.suffix in SUFFIXES and entry.is_file())
     if not files:

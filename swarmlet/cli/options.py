@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+COMPOSE = "Compose files"
+
 What = Annotated[
     list[str], typer.Argument(metavar="TYPE[/NAME] [NAME...]", help="As in `pods`, `deploy,rs`, `pod web-1`, `all`.")
 ]
@@ -26,3 +28,21 @@ Files = Annotated[
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-R", help="Folders inside folders too.")]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, as in 90s or 5m.")]
+ProjectName = Annotated[
+    str,
+    typer.Option(
+        "--project-name", "-p", help="Of a Compose file: another name for the project.", rich_help_panel=COMPOSE
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", help="Of a Compose file: services of this profile too; may be repeated.", rich_help_panel=COMPOSE
+    ),
+]
+EnvFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env-file", help="Of a Compose file: variables, in place of .env; may be repeated.", rich_help_panel=COMPOSE
+    ),
+]

@@ -116,10 +116,6 @@ def _opened(place: Place, value: Any, depth: int = 0) -> Iterator[Manifest]:
 def _checked(place: Place, value: Any) -> Document:
     if not isinstance(value, dict):
         raise ManifestError(f"{place}: not an object but {_told(value)}; it begins with apiVersion: and kind:")
-    if "apiVersion" not in value and isinstance(value.get("services"), dict):
-        raise ManifestError(
-            f"{place}: this is a Compose file, which swarmlet does not read yet; write it as Kubernetes manifests"
-        )
     for key in ("apiVersion", "kind"):
         if not isinstance(value.get(key), str) or not value[key]:
             raise ManifestError(f"{place}: {key} is not set; {_example(key)}")

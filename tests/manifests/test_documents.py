@@ -37,7 +37,6 @@ def test_lists_are_opened() -> None:
         ("- 1\n", "not an object but a list; it begins with apiVersion: and kind:"),
         ("hello\n", "not an object but the str 'hello'; it begins with apiVersion: and kind:"),
         ("apiVersion: v1\nkind: Pod\n", "Pod: metadata.name is not set"),
-        ("services: {web: {image: x}}\n", "this is a Compose file, which swarmlet does not read yet; "),
     ],
 )
 def test_a_document_that_does_not_say_what_it_is_is_refused(text: str, message: str) -> None:

@@ -1,0 +1,151 @@
+"""A Compose project on the cluster: whose objects they are, and what of it has left the file.
+
+All objects of a project bear its name as a label. Their own names are those that the services have for each other, so
+two projects of one namespace could take each other's: that is refused before anything is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swarmlet.cli import exits
+from swarmlet.cli.session import Session
+from swarmlet.errors import ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from swarmlet.client.discovery import Catalogue, Resource
+    from swarmlet.manifests.documents import Manifest
+
+WORKLOADS = ("deployments.apps", "daemonsets.apps", "jobs.batch", "services")
+FILES = ("configmaps", "secrets")
+"""Made anew under another name when what is in them changes."""
+USERS = ("replicasets.apps", "controllerrevisions.apps", "pods", "jobs.batch")
+"""What may still need a file of before: the earlier versions of workloads, and what runs of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One object of a project."""
+
+    resource: Resource
+    name: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.resource.full_name}/{self.name}"
+
+
+async def check_owner(session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest]) -> None:
+    """Raise `ConflictError` where an object of the project's names is another's."""
+    from swarmlet.manifests.compose.conversion.draft import PROJECT_LABEL
+
+    for manifest in manifests:
+        resource = catalogue.of_kind(manifest.api_version, manifest.kind)
+        if resource is None or manifest.document["metadata"].get("labels", {}).get(PROJECT_LABEL) is None:
+            continue
+        wanted = manifest.document["metadata"]["labels"][PROJECT_LABEL]
+        namespace = manifest.namespace or session.namespace
+        current = await session.api.find(resource, manifest.name, namespace=namespace)
+        if current is None:
+            continue
+        found = (current["metadata"].get("labels") or {}).get(PROJECT_LABEL)
+        if found != wanted:
+            whose = f"the Compose project {found}" if found else "no Compose project"
+            raise ConflictError(
+                f"{resource.full_name}/{manifest.name} in namespace {namespace} belongs to {whose}, not to {project}; "
+                "put each project into a namespace of its own with -n"
+            )
+
+
+async def left_over(
+    session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest]
+) -> tuple[list[Member], list[Member]]:
+    """Return the objects of services that have left the file, and what was replaced and nobody needs any more."""
+    kept = {(each.kind, each.name) for each in manifests}
+    services = {_service(each.document) for each in manifests}
+    listed = await members(session, catalogue, project)
+    rest = [each for each in listed if (each.resource.kind, each.name) not in kept]
+    orphans = [each for each in rest if each.service and each.service not in services]
+    replaced = [each for each in rest if each.service in services and each.resource.kind == "Job"]
+    unused = [each for each in rest if not each.service]
+    if unused:
+        needed = await _needed(session, catalogue, unused)
+        unused = [each for each in unused if each.name not in needed]
+    return orphans, [*replaced, *unused]
+
+
+async def members(session: Session, catalogue: Catalogue, project: str) -> list[Member]:
+    """Return all objects of a project but its claims: they hold data."""
+    return await _members(session, catalogue, project, (*WORKLOADS, *FILES))
+
+
+def without_claims(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Return what is deleted where nobody asks for the data to go too; say what stays."""
+    claims = [each for each in manifests if each.kind == "PersistentVolumeClaim"]
+    for each in claims:
+        exits.say(f"persistentvolumeclaim/{each.name} kept: it holds data; --volumes deletes it too")
+    return [each for each in manifests if each not in claims]
+
+
+async def remove(session: Session, gone: Sequence[Member]) -> None:
+    """Delete objects, and say so."""
+    for each in gone:
+        options = {"kind": "DeleteOptions", "propagationPolicy": "Background"}
+        try:
+            await session.api.delete(each.resource, each.name, namespace=session.namespace, options=options)
+        except NotFoundError:
+            continue
+        print(f"{each} deleted", flush=True)
+
+
+async def tidy(
+    session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest], *, remove_orphans: bool
+) -> None:
+    """After an apply: remove what was replaced, and what has left the file where that is asked for; else name it."""
+    orphans, replaced = await left_over(session, catalogue, project, manifests)
+    await remove(session, replaced)
+    if remove_orphans:
+        await remove(session, orphans)
+    elif orphans:
+        told = ", ".join(map(str, orphans))
+        exits.say(f"Warning: {told}: of services that are not in the file any more; --remove-orphans deletes them")
+
+
+async def _members(session: Session, catalogue: Catalogue, project: str, names: Sequence[str]) -> list[Member]:
+    from swarmlet.client.client import Scope
+    from swarmlet.manifests.compose.conversion.draft import PROJECT_LABEL, SERVICE_LABEL, label_text
+
+    scope = Scope(namespace=session.namespace, labels=f"{PROJECT_LABEL}={label_text(project)}")
+    found = []
+    for resource in _resources(catalogue, names):
+        listed = await session.api.list(resource, scope)
+        for item in listed.get("items") or ():
+            metadata = item["metadata"]
+            if metadata.get("ownerReferences") or metadata.get("deletionTimestamp"):
+                continue
+            found.append(Member(resource, metadata["name"], metadata["labels"].get(SERVICE_LABEL, "")))
+    return found
+
+
+async def _needed(session: Session, catalogue: Catalogue, files: Sequence[Member]) -> set[str]:
+    """Return the names of the files that something in the namespace names still."""
+    from swarmlet.client.client import Scope
+
+    texts = []
+    for resource in _resources(catalogue, USERS):
+        listed = await session.api.list(resource, Scope(namespace=session.namespace))
+        texts += [json.dumps(item) for item in listed.get("items") or ()]
+    return {each.name for each in files if any(f'"{each.name}"' in text for text in texts)}
+
+
+def _resources(catalogue: Catalogue, names: Sequence[str]) -> list[Resource]:
+    return [catalogue.find(name) for name in names]
+
+
+def _service(document: dict[str, Any]) -> str:
+    from swarmlet.manifests.compose.conversion.draft import SERVICE_LABEL
+
+    return str((document["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
