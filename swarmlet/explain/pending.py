@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import cast
 
 from swarmlet.explain import claims
 from swarmlet.explain.case import Case, about, by_condition
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
-from swarmlet.model import conditions, kinds, volumes
+from swarmlet.model import conditions, dependencies, kinds, volumes
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.model.storage import PersistentVolumeClaim
@@ -16,6 +17,7 @@ from swarmlet.model.storage import PersistentVolumeClaim
 SCHEDULED = "PodScheduled"
 GATED = "SchedulingGated"
 OURS = ("", "default-scheduler")
+_PARENTHESES = re.compile(r"\([^)]*\)")
 
 
 def findings(case: Case, pod: Pod) -> list[Finding]:
@@ -35,14 +37,23 @@ def findings(case: Case, pod: Pod) -> list[Finding]:
 def _gated(pod: Pod) -> Finding:
     names = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
     told = conditions.get(pod.status.conditions, SCHEDULED)
+    waits = list(_waits_for_others(pod))
     return Finding(
         text=f"it is held back by its scheduling gates: {names}",
         severity=WARNING,
         since=told.last_transition_time if told else pod.metadata.creation_timestamp,
         about=about(pod),
         source="spec.schedulingGates",
-        advice="whoever set a gate takes it off when the Pod may go",
+        advice="" if waits else "whoever set a gate takes it off when the Pod may go",
+        causes=tuple(waits),
     )
+
+
+def _waits_for_others(pod: Pod) -> Iterator[Finding]:
+    """Yield what a Pod that depends on others waits for."""
+    told = conditions.get(pod.status.conditions, dependencies.DEPENDENCIES_MET)
+    if told is not None and told.status != "True" and told.message:
+        yield by_condition(pod, told, told.message, WARNING)
 
 
 def _recorded(pod: Pod, told: Condition | None) -> Finding:
@@ -63,7 +74,8 @@ def _what_helps(refusal: str) -> str:
     lacks = refusal.count(" lack")
     if "no node has joined" in refusal:
         return "have a machine join: swarmlet join"
-    if lacks and "," not in refusal.partition("available: ")[2].partition(" (")[0]:
+    reasons = _PARENTHESES.sub("", refusal.partition("available: ")[2]).split(",")
+    if lacks and len(reasons) == 1:
         return "ask for less in resources.requests, free some, or have a larger machine join"
     if "cordoned" in refusal and not lacks:
         return "swarmlet uncordon NODE lets Pods go there again"
@@ -77,7 +89,7 @@ def _by_now(case: Case, pod: Pod, told: Condition | None) -> Iterator[Finding]:
     if not now:
         text = "by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
         yield Finding(text=text, about=about(pod), source="now")
-    elif now != told.message:
+    elif not told.message.startswith(now):
         yield Finding(text=f"now: {now.removesuffix('.')}", severity=INFO, about=about(pod), source="now")
 
 

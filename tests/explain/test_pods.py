@@ -164,6 +164,23 @@ def test_scheduling_gates(board: Board) -> None:
     )
 
 
+def test_what_a_pod_depends_on(board: Board) -> None:
+    status = unscheduled(reason="SchedulingGated")
+    waits = {"type": "swarmlet.io/DependenciesMet", "status": "False", "message": "waits for deployment/db to be ready"}
+    status["conditions"].append(waits | {"lastTransitionTime": ago(100)})
+    board.pod("web", node="", spec={"schedulingGates": [{"name": "swarmlet.io/depends-on"}]}, status=status)
+    assert board.why("pods", "web")[1:] == [
+        "  ! it is held back by its scheduling gates: swarmlet.io/depends-on, since 11:56:00 (4 min ago)",
+        "    ! waits for deployment/db to be ready, since 11:58:20 (100 s ago)",
+    ]
+
+
+def test_several_reasons_bring_no_advice_that_helps_against_one(board: Board) -> None:
+    refusal = "0/3 nodes are available: 2 lack memory (need 64Gi, best has 7.5Gi free), 1 cordoned."
+    board.pod("web", node="", status=unscheduled(refusal))
+    assert len(board.why("pods", "web")) == 2
+
+
 def test_a_claim_that_does_not_exist(board: Board) -> None:
     refusal = '0/2 nodes are available: persistentvolumeclaim "data" not found.'
     spec = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}
