@@ -14,6 +14,7 @@ import msgspec
 
 from swarmlet.model import conditions, differences, kinds
 from swarmlet.model.core import Node
+from swarmlet.model.plans import PlannedChange
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored, View
 
@@ -37,6 +38,14 @@ def hashes(view: View, written: Iterable[Key]) -> dict[str, str]:
     for stored in _deciding(view, {key.namespace for key in written}):
         found.setdefault(str(stored.key), _hash(stored))
     return found
+
+
+def results(changes: Iterable[PlannedChange]) -> dict[str, str]:
+    """Return what becomes of each object, by name."""
+    return {
+        str(Key(each.resource, each.namespace, each.name)): hashlib.sha256(_encoder.encode(each)).hexdigest()[:32]
+        for each in changes
+    }
 
 
 def moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

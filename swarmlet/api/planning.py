@@ -87,7 +87,7 @@ class Planner:
         rehearsed = Rehearsed()
         if changes:
             rehearsed = await self._rehearsal.rehearse(
-                before=trial.before, fork=trial.fork, changes=tuple(trial.changes), written=written, seed=seed
+                before=trial.before, fork=trial.fork, changes=trial.changes(), written=written, seed=seed
             )
         plan = Plan(
             revision=trial.before.revision,

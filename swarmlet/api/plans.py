@@ -106,6 +106,7 @@ class PlanApi:
             expires=clock_time(now + PLAN_LIFETIME),
             request=packed,
             base=dict(draft.base),
+            result=plan_base.results(draft.plan.changes),
             outcome=dict(draft.outcome),
         )
         put = Put(plan_key(plan_id), objects.to_json(kept), expected_revision=0)
@@ -133,6 +134,8 @@ class PlanApi:
             _check_as_shown(kept, draft)
             if not draft.fits:
                 raise TooLargeError(TOO_LARGE)
+            if plan_base.moved(draft.base, self._base_now(draft)):
+                continue  # while it was rehearsed
             operations = (*draft.operations, Delete(stored.key, expected_revision=stored.revision))
             if await self._propose(operations, origins.noted(asked.note or f"plan {plan_id}")):
                 log.info("plan_applied", plan=plan_id, by=user.name, changes=len(draft.plan.changes))
@@ -147,6 +150,9 @@ class PlanApi:
         if Verdict.INVALID in verdicts:
             raise BugError(f"the store refuses what was validated: {[each.message for each in outcomes]}")
         return verdicts <= {Verdict.DONE, Verdict.UNCHANGED}
+
+    def _base_now(self, draft: Draft) -> Mapping[str, str]:
+        return plan_base.hashes(self._replica.view, [target.key for target in draft.targets])
 
     def _kept(self, plan_id: str) -> tuple[Stored, KeptPlan]:
         stored = self._replica.view.get(plan_key(plan_id))
@@ -197,7 +203,11 @@ def _is_over(kept: KeptPlan, now: datetime) -> bool:
 
 def _check_as_shown(kept: KeptPlan, draft: Draft) -> None:
     """Raise `ConflictError`, which says what is another thing now, unless what would happen is what was shown."""
-    moved = plan_base.moved(kept.base, draft.base) or _elsewhere(kept.outcome, draft.outcome)
+    moved = (
+        plan_base.moved(kept.base, draft.base)
+        or [f"what becomes of {each}" for each in plan_base.moved(kept.result, plan_base.results(draft.plan.changes))]
+        or _elsewhere(kept.outcome, draft.outcome)
+    )
     if moved:
         more = f" and {len(moved) - SAID_MAX} more" if len(moved) > SAID_MAX else ""
         said = ", ".join(moved[:SAID_MAX])

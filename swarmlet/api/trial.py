@@ -18,10 +18,10 @@ class Trial:
     def __init__(self, replica: Replica) -> None:
         self.before: View = replica.view.fork()
         self.fork: Fork = replica.view.fork()
-        self.changes: list[Change] = []
+        self._changes: list[Change] = []
         self._proposed: dict[Key, Operation] = {}
         self._status = replica.status()
-        self.fork.subscribe(self.changes.extend)
+        self._unsubscribe = self.fork.subscribe(self._changes.extend)
 
     @property
     def view(self) -> View:
@@ -45,6 +45,11 @@ class Trial:
 
     async def linearize(self, **_: object) -> None:
         """Return at once: a fork has no newer state than its own."""
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return what the proposals changed, and listen no longer: what happens to the fork now is others' doing."""
+        self._unsubscribe()
+        return tuple(self._changes)
 
     def operations(self) -> tuple[Operation, ...]:
         """Return what all proposals together make of the state before: one operation for each object they wrote."""

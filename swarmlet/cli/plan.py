@@ -25,6 +25,12 @@ VALIDATION = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "I
 class Command(parsing.Command):
     """A command for which 2 is no error: a command line that means nothing ends with 1."""
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except exits.UsageError as error:
+            raise CallerError(str(error)) from error
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)

@@ -15,7 +15,7 @@ from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Fork, View
 
 REAL_SECONDS_MAX = 10.0
-WAITING_MAX = 8
+WAITING_MAX = 4
 """Rehearsals that wait for the one that runs."""
 
 

@@ -18,7 +18,8 @@ class KeptPlan(Object, frozen=True, kw_only=True):
 
     `request` is the JSON of the `PlanRequest`, packed with zlib and in base64. `base` tells what each object was that
     the plan writes or that its outcome depends on: a hash by the object's name, "" for one that was not there.
-    `outcome` tells how many Pods start and stop where, by words; empty where the rehearsal was cut short.
+    `result` is a hash of what was shown of each object that is written. `outcome` tells how many Pods start and stop
+    where, by words; empty where the rehearsal was cut short.
     """
 
     api_version: str = always("internal.swarmlet.io/v1")
@@ -27,6 +28,7 @@ class KeptPlan(Object, frozen=True, kw_only=True):
     expires: Time | None = None
     request: str = ""
     base: dict[str, str] = {}
+    result: dict[str, str] = {}
     outcome: dict[str, int] = {}
 
     def __repr__(self) -> str:

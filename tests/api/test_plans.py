@@ -272,6 +272,39 @@ async def test_a_plan_is_stale_when_pods_would_go_elsewhere(api, replica):
     assert "plan anew" in message
 
 
+async def test_a_plan_is_stale_when_an_object_would_become_another_thing(api, replica):
+    made = await plan(api, config(a="1"), deployment())
+    ranges = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "small", "namespace": "default"},
+        "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "100m"}}]},
+    }
+    await api.read("POST", "/api/v1/namespaces/default/limitranges", json=ranges)
+    assert "limitranges/default/small is new" in (await apply(api, made["id"], code=409))["message"]
+
+
+async def test_an_address_that_was_shown_is_the_one_that_is_given(api, replica):
+    metadata = {"name": "web", "namespace": "default"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}}
+    made = await plan(api, service)
+    [address] = [each["after"]["clusterIP"] for each in made["changes"][0]["differences"] if each["path"] == "spec"]
+    await apply(api, made["id"])
+    assert replica.store.get(Key("services", "default", "web")).object.spec.cluster_ip == address
+    metadata["name"] = "other"
+    made = await plan(api, service)
+    [address] = [each["after"]["clusterIP"] for each in made["changes"][0]["differences"] if each["path"] == "spec"]
+    taker = {
+        **service,
+        "metadata": {**metadata, "name": "taker"},
+        "spec": {"clusterIP": address, "ports": [{"port": 1}]},
+    }
+    status, _ = await api.read("POST", "/api/v1/namespaces/default/services", json=taker)
+    assert status == 201
+    message = (await apply(api, made["id"], code=409))["message"]
+    assert "nothing was done: what becomes of services/default/other has changed" in message
+
+
 async def test_a_status_makes_no_plan_stale(api, replica):
     await planned_and_applied(api, deployment())
     made = await plan(api, deployment(replicas=3))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -98,9 +100,19 @@ def test_what_is_no_longer_named_is_pruned(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--nonsense",), (), ("-f", "nowhere.yaml"), ("-f", "-", "--prune"), ("-f", "-", "--validate", "maybe")],
+    [
+        ("--nonsense",),
+        (),
+        ("-f", "nowhere.yaml"),
+        ("-f", "-", "--prune"),
+        ("-f", "-", "-f", "-"),
+        ("-f", "-", "--validate", "maybe"),
+    ],
 )
-def test_what_is_wrong_with_the_command_line_is_no_plan(cluster: Cluster, arguments: tuple[str, ...]) -> None:
+def test_what_is_wrong_with_the_command_line_is_no_plan(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(CONFIG.encode())))
     result = cluster.run("plan", *arguments)
     assert result.code == 1
     assert result.err.startswith("error: ")
