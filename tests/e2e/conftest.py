@@ -15,8 +15,12 @@ LAB = os.environ.get("LAB_NAME", "e2e")
 SUBNET = os.environ.get("LAB_SUBNET", "10.77.1.0/24")
 """Of its own where several people run these tests on one machine at a time."""
 
-SETTINGS = {"usage_seconds": 2, "autoscaling": {"sync_seconds": 2}}
-"""So that a test of autoscaling need not wait for minutes."""
+SETTINGS = {
+    "usage_seconds": 2,
+    "autoscaling": {"sync_seconds": 2},
+    "rebalance": {"enabled": False, "settle_seconds": 2, "minimum_age_seconds": 2, "pause_seconds": 0.5},
+}
+"""So that a test of autoscaling or rebalancing need not wait for minutes, and no other sees its Pods move."""
 
 NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
 

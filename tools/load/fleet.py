@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tools.lab.cluster import Cluster
+from tools.lab.cluster import Cluster, Daemon
 from tools.lab.processes import LabError
 from tools.load.counting import READY, Count
 
@@ -19,11 +19,21 @@ RATE = 25.0
 class Load:
     """The generators that run; `stop` ends them and returns what they counted together."""
 
-    def __init__(self, cluster: Cluster, namespace: str, selector: str, *, port: int = 80, rate: float = RATE) -> None:
-        self._file = cluster.lab.folder / f"load-{namespace}"
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        selector: str,
+        *,
+        daemons: Sequence[Daemon] = (),
+        port: int = 80,
+        rate: float = RATE,
+    ) -> None:
+        senders = tuple(daemons) or tuple(cluster)
+        self._file = cluster.lab.folder / "-".join(("load", namespace, *(daemon.name for daemon in senders)))
         self._file.touch()
         self._processes: list[subprocess.Popen[str]] = []
-        for daemon in cluster:
+        for daemon in senders:
             arguments = ("--socket", str(daemon.socket), "--node", daemon.name, "--while", str(self._file))
             what = ("--namespace", namespace, "--selector", selector, "--port", str(port), "--rate", str(rate))
             self._processes.append(daemon.machine.popen(sys.executable, "-m", "tools.load", *arguments, *what))
@@ -48,9 +58,12 @@ class Load:
 
 
 @contextmanager
-def load(cluster: Cluster, namespace: str, selector: str) -> Iterator[Load]:
-    """Run the generators, from when all of them send; whatever happens, none is left behind."""
-    running = Load(cluster, namespace, selector)
+def load(cluster: Cluster, namespace: str, selector: str, *, daemons: Sequence[Daemon] = ()) -> Iterator[Load]:
+    """Run the generators, from when all of them send; whatever happens, none is left behind.
+
+    They run on the machines of `daemons`; of all where none are named.
+    """
+    running = Load(cluster, namespace, selector, daemons=daemons)
     try:
         running.wait_sending()
         yield running
