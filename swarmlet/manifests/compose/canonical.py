@@ -37,7 +37,7 @@ def _ports(node: Node, path: str) -> Node:
 def _test(node: Node, path: str) -> Node:
     """Return a health check's test as a list that begins with NONE, CMD or CMD-SHELL."""
     if isinstance(node.value, str):
-        return node.like([node.like("CMD-SHELL"), node])
+        return node.like([node] if node.value == "NONE" else [node.like("CMD-SHELL"), node])
     first = node.items[0].text if node.items else ""
     if isinstance(node.value, list) and node.value and first not in ("NONE", "CMD", "CMD-SHELL"):
         raise nodes.fault(node, path, f"must begin with NONE, CMD or CMD-SHELL, not {first[:40]!r}")

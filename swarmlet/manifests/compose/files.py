@@ -38,7 +38,7 @@ class Files:
     def shown(self, path: str) -> str:
         """Return a path as a person would write it."""
         relative = posixpath.relpath(path, self.shown_from)
-        return path if relative.startswith("../../..") else relative
+        return path if self.shown_from == "/" or relative.startswith("../../..") else relative
 
     def content(self, path: str, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
         """Return what is in a file; raise `FileNotFoundError` with the path as shown, `TooLargeError` over a limit."""

@@ -62,7 +62,17 @@ def load(
     """
     if len(sources) > SOURCES_MAX:
         raise ManifestError(f"over {SOURCES_MAX} Compose files at once")
-    return _Loader(Files(read, options.folder), options, environment).loaded(sources)
+    options = replace(options, folder=posixpath.normpath(options.folder))
+    files = Files(read, _shown_from(options.folder, sources[0][0] if sources else ""))
+    return _Loader(files, options, environment).loaded(sources)
+
+
+def _shown_from(folder: str, source: str) -> str:
+    """Return the folder that the first file's path was written relative to: others are shown so too."""
+    own = posixpath.dirname(posixpath.normpath(source)) if source else ""
+    if posixpath.isabs(own):
+        return "/"
+    return folder.removesuffix(f"/{own}") if own and folder.endswith(f"/{own}") else folder
 
 
 class _Loader:

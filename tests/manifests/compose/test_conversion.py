@@ -33,7 +33,12 @@ def convert(text: str, files: dict[str, str] | None = None) -> Converted:
         return contents[path]
 
     loaded = loading.load([("compose.yaml", text)], read, {}, loading.Options(folder=FOLDER))
-    converted = converting.convert(loaded, contents.get)
+
+    def find(path: str) -> dict[str, bytes] | None:
+        below = {name.removeprefix(f"{path}/"): each for name, each in contents.items() if name.startswith(f"{path}/")}
+        return {"": contents[path]} if path in contents else below or None
+
+    converted = converting.convert(loaded, find)
     admit(converted)
     return converted
 
@@ -399,6 +404,19 @@ def test_a_file_beside_the_project_goes_along_and_what_may_be_secret_as_a_secret
     assert [each for each in converted.warnings if "volumes" in each] == [
         line for line in converted.warnings if "/shop/html is a path of the machine" in line
     ]
+
+
+def test_a_folder_that_is_only_read_goes_along_with_its_files() -> None:
+    files = {"html/index.html": "hi", "html/css/a.css": "b", "rw/x": "y"}
+    converted = one("volumes: ['./html:/html:ro', './rw:/rw']", files)
+    data = found(converted, "ConfigMap")["data"]
+    mount, volume = mounted(converted, "/html")
+    assert "subPath" not in mount
+    assert {each["path"]: data[each["key"]] for each in volume["configMap"]["items"]} == {
+        "index.html": "hi",
+        "css/a.css": "b",
+    }
+    assert mounted(converted, "/rw")[1]["hostPath"]["path"] == "/shop/rw"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.manifests.compose import extending
+from swarmlet.manifests.compose import extending, loading
 from swarmlet.manifests.reading import ManifestError
 from tests.manifests.compose.projects import load
 
@@ -154,3 +154,25 @@ def test_a_chain_has_an_end() -> None:
     services = "".join(f"  s{i}: {{image: x, extends: s{i + 1}}}\n" for i in range(extending.CHAIN_MAX + 1))
     with pytest.raises(ManifestError, match="a chain of over 20 services"):
         load(f"services:\n{services}  s{extending.CHAIN_MAX + 1}: {{image: x}}\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("compose.yaml", "base.yaml:1"),
+        ("app/compose.yaml", "app/base.yaml:1"),
+        ("/srv/app/compose.yaml", "/srv/app/base.yaml:1"),
+        ("other/compose.yaml", "base.yaml:1"),
+        ("<stdin>", "base.yaml:1"),
+    ],
+)
+def test_other_files_are_shown_as_the_first_one_is(source: str, shown: str) -> None:
+    def read(path: str) -> bytes:
+        if path != "/srv/app/base.yaml":
+            raise FileNotFoundError(path)
+        return b"services: {a: {imag: x}}"
+
+    text = "services: {web: {extends: {file: base.yaml, service: a}}}"
+    with pytest.raises(ManifestError) as caught:
+        loading.load([(source, text)], read, {}, loading.Options(folder="/srv/app/."))
+    assert str(caught.value).startswith(f"{shown}: services.web.imag: no such key")

@@ -321,6 +321,7 @@ def test_texts_lists_and_mappings(keys: str, field: str, result: object) -> None
             {"test": ["CMD", "curl", "x"], "retries": 3},
         ),
         ("healthcheck: {test: [NONE]}", "healthcheck", {"disable": True}),
+        ("healthcheck: {test: NONE}", "healthcheck", {"disable": True}),
         ("healthcheck: {disable: true}", "healthcheck", {"disable": True}),
         ("models: [llm]", "models", {"llm": {}}),
         (
