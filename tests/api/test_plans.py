@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from tests.api.planning import plan_api
 
 PATH = "/swarmlet/v1/plans"
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+READY = (Condition(type="Ready", status="True"),)
 WEB = Key("deployments.apps", "default", "web")
 
 
@@ -51,11 +53,10 @@ def config(**data: str) -> dict:
 
 
 def new_node(name: str) -> Node:
-    ready = (Condition(type="Ready", status="True"),)
     allocatable = {"cpu": "4", "memory": "8Gi", "pods": "110"}
     return Node(
         metadata=ObjectMeta(name=name, uid=name, creation_timestamp=START),
-        status=NodeStatus(allocatable=allocatable, conditions=ready),
+        status=NodeStatus(allocatable=allocatable, conditions=READY),
     )
 
 
@@ -252,6 +253,50 @@ async def test_a_plan_is_stale_when_a_node_that_counts_has_come(api, replica):
     replica.put(kinds.NODE, new_node("h3"))
     assert "nodes/h3 is new; plan anew" in (await apply(api, made["id"], code=409))["message"]
     assert replica.store.get(WEB) is None
+
+
+async def test_a_plan_is_stale_when_a_node_is_ready_no_more_and_not_when_it_tells_something_else(api, replica):
+    stored = replica.store.get(Key("nodes", "", "h1"))
+    made = await plan(api, config(a="1"))
+    busy = msgspec.structs.replace(
+        stored.object.status, conditions=(*READY, Condition(type="MemoryPressure", status="False"))
+    )
+    replica.put(kinds.NODE, msgspec.structs.replace(stored.object, status=busy))
+    await apply(api, made["id"])
+    made = await plan(api, config(a="2"))
+    down = msgspec.structs.replace(stored.object.status, conditions=(Condition(type="Ready", status="False"),))
+    replica.put(kinds.NODE, msgspec.structs.replace(stored.object, status=down))
+    assert "nodes/h1 has changed; plan anew" in (await apply(api, made["id"], code=409))["message"]
+
+
+async def test_a_write_that_comes_at_the_last_moment_is_not_overwritten(api, replica):
+    await planned_and_applied(api, config(a="1"))
+    made = await plan(api, config(a="2"))
+    key = Key("configmaps", "default", "conf")
+
+    def write() -> None:
+        replica.before_propose = lambda: None
+        replica.put(kinds.CONFIG_MAP, msgspec.structs.replace(replica.store.get(key).object, data={"a": "theirs"}))
+
+    replica.before_propose = write
+    assert "configmaps/default/conf has changed" in (await apply(api, made["id"], code=409))["message"]
+    assert replica.store.get(key).object.data == {"a": "theirs"}
+
+
+async def test_a_status_that_changes_at_the_last_moment_is_no_hindrance(api, replica):
+    await planned_and_applied(api, deployment())
+    made = await plan(api, deployment(replicas=3))
+
+    def write() -> None:
+        replica.before_propose = lambda: None
+        value = replica.store.get(WEB).object
+        status = msgspec.structs.replace(value.status, replicas=2)
+        replica.put(kinds.DEPLOYMENT, msgspec.structs.replace(value, status=status))
+
+    replica.before_propose = write
+    await apply(api, made["id"])
+    value = replica.store.get(WEB).object
+    assert (value.spec.replicas, value.status.replicas) == (3, 2)
 
 
 async def test_a_plan_is_stale_when_pods_would_go_elsewhere(api, replica):

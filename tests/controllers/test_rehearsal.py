@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import pytest
 
 from swarmlet.controllers.drafts import creation, update
 from swarmlet.controllers.rehearsal import Beginning, Rehearsal
+from swarmlet.controllers.rehearser import WAITING_MAX, Rehearser
 from swarmlet.controllers.runner import Controllers
+from swarmlet.errors import BusyError
 from swarmlet.model import kinds, objects
 from swarmlet.model.kept_plans import KeptPlan
 from swarmlet.model.meta import ObjectMeta
@@ -213,3 +216,40 @@ async def test_a_plan_that_nobody_applied_is_forgotten_when_its_time_is_over():
         count = len(world.replica.commands)
         await world.pass_time(600)
         assert not world.commands_since(count)
+
+
+def rehearser(world: World) -> Rehearser:
+    return Rehearser(world.controllers.rehearsing, world.clock)
+
+
+async def asked_of(it: Rehearser, world: World, replicas: int = 4) -> Rehearsed:
+    before, fork = world.replica.view.fork(), world.replica.view.fork()
+    changes = []
+    unsubscribe = fork.subscribe(changes.extend)
+    asked = new_web(world, replicas)
+    fork.apply(Command(b"", (asked,)))
+    unsubscribe()
+    return await it.rehearse(before=before, fork=fork, changes=changes, written=[asked.key], seed="s")
+
+
+async def test_equal_questions_have_equal_answers():
+    async with World(nodes=3) as world:
+        it = rehearser(world)
+        first = await asked_of(it, world)
+        assert first.complete
+        assert first == await asked_of(it, world)
+
+
+async def test_only_so_many_wait_for_a_rehearsal():
+    async with World(nodes=1) as world:
+        it = rehearser(world)
+        await it._turn.acquire()
+        waiting = [asyncio.create_task(asked_of(it, world)) for _ in range(WAITING_MAX)]
+        await world.pass_time(1)
+        with pytest.raises(BusyError):
+            await asked_of(it, world)
+        waiting[0].cancel()
+        it._turn.release()
+        await asyncio.wait(waiting)
+        assert all(task.result().complete for task in waiting[1:])
+        assert (await asked_of(it, world)).complete
