@@ -21,6 +21,7 @@ from swarmlet.manifests.compose.nodes import Node
 
 TEXT_CHARACTERS_MAX = 1024 * 1024
 DEPTH_MAX = 20
+TAKEN_AS_EMPTY = "; it is taken as empty"
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":?[-?+]")
@@ -63,7 +64,7 @@ def interpolate(node: Node, variables: Variables, warn: Callable[[str], None], p
     except InterpolationError as error:
         raise nodes.fault(node, path, str(error)) from None
     for name in variables.unset.keys() - before.keys():
-        warn(f"{node.place}: {path}: the variable {name} is not set; it is taken as empty")
+        warn(f"{node.place}: {path}: the variable {name} is not set{TAKEN_AS_EMPTY}")
     return node.like(text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from swarmlet.manifests.compose import (
@@ -64,7 +64,21 @@ def load(
         raise ManifestError(f"over {SOURCES_MAX} Compose files at once")
     options = replace(options, folder=posixpath.normpath(options.folder))
     files = Files(read, _shown_from(options.folder, sources[0][0] if sources else ""))
-    return _Loader(files, options, environment).loaded(sources)
+    try:
+        return _Loader(files, options, environment).loaded(sources)
+    except ManifestError as error:
+        raise ManifestError(_explained(str(error), files.warnings)) from error
+
+
+def _explained(error: str, warnings: Iterable[str]) -> str:
+    """Return the line of an error, and that a variable below its key is not set, where that may be why."""
+    _, _, rest = error.partition(": ")
+    path = rest.partition(": ")[0]
+    for warning in warnings:
+        _, key, told = warning.split(": ", 2)
+        if told.endswith(interpolation.TAKEN_AS_EMPTY) and (key == path or key.startswith((f"{path}.", f"{path}["))):
+            return f"{error} ({key}: {told.removesuffix(interpolation.TAKEN_AS_EMPTY)})"
+    return error
 
 
 def _shown_from(folder: str, source: str) -> str:

@@ -136,6 +136,31 @@ def test_a_missing_variable_names_file_line_and_key() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            "image: $IMG",
+            (
+                "compose.yaml:2: services.web: has neither image nor build (services.web.image: the variable IMG "
+                "is not set)"
+            ),
+        ),
+        (
+            "image: x\n    scale: $N",
+            (
+                "compose.yaml:4: services.web.scale: must be a whole number, not the text '' "
+                "(services.web.scale: the variable N is not set)"
+            ),
+        ),
+    ],
+)
+def test_an_error_says_that_a_variable_is_not_set_where_that_is_why(keys: str, message: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(f"services:\n  web:\n    {keys}\n")
+    assert str(caught.value) == message
+
+
 def test_keys_are_not_interpolated_but_entries_of_lists_are() -> None:
     web = service('labels:\n  "$KEY": $KEY\n', environment={"KEY": "v"})
     assert web.labels == {"$KEY": "v"}
