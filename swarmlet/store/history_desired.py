@@ -8,8 +8,8 @@ bytes: a change of these rules is a change of what the log means.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -60,6 +60,8 @@ class _Owner(msgspec.Struct, frozen=True, gc=False):
 
 
 _ABSENT = msgspec.Raw(b"")
+_ELSEWHERE = ("metadata", "status")
+"""Fields that are not looked at as a whole."""
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
@@ -79,6 +81,7 @@ class _Metadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _metadata = msgspec.json.Decoder(_Metadata)
 _documents = msgspec.json.Decoder(Document)
+_values = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
 _NOT_JSON = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -90,7 +93,9 @@ def of(stored: Stored | None) -> Desired:
     if stored is None or not is_recorded(stored.key.resource):
         return None
     try:
-        return _pruned(stored) if _metadata.decode(_fields.decode(stored.json)["metadata"]).is_desired else None
+        if _is_made(stored) or _read(stored) is None:
+            return None
+        return _pruned(stored.key.resource, _documents.decode(stored.json))
     except _NOT_JSON:
         return None
 
@@ -111,43 +116,72 @@ def is_recorded(resource: str) -> bool:
 
 
 def differ(change: Change) -> tuple[Desired, Desired] | None:
-    """Return what was desired before a change and after it, or None where that is the same."""
-    if not is_recorded(change.key.resource) or _is_plainly_the_same(change.old, change.new):
+    """Return what was desired before a change and after it, or None where that is the same.
+
+    Of what was desired before and is after, only the fields that are written differently are looked at and returned;
+    of what is new, nothing is: nearly all writes are of statuses, and each takes its turn in the log.
+    """
+    old, new = change.old, change.new
+    if not is_recorded(change.key.resource) or ((old is None or _is_made(old)) and (new is None or _is_made(new))):
         return None
-    before, after = of(change.old), of(change.new)
-    return None if before == after else (before, after)
-
-
-def _is_plainly_the_same(old: Stored | None, new: Stored | None) -> bool:
-    """Whether the bytes alone show that nothing desired differs: so it is with nearly all writes."""
     try:
         was, told = _read(old), _read(new)
+        if was is None and told is None:
+            return None
+        if was is None:
+            return None, {}
+        if told is not None:
+            return _differing(change.key.resource, was, told)
     except _NOT_JSON:
-        return False
-    if was is None or told is None:
-        return was is told
-    return was == told
+        pass
+    before = of(old)
+    return (before, None) if before is not None else None
 
 
-def _read(stored: Stored | None) -> dict[str, bytes] | None:
-    """Return the fields that may be desired as they are written, None where none is."""
+class _Parts(NamedTuple):
+    """An object's fields as they are written, and of its metadata what may be desired."""
+
+    fields: dict[str, msgspec.Raw]
+    metadata: _Metadata
+
+
+def _read(stored: Stored | None) -> _Parts | None:
     if stored is None:
         return None
     fields = _fields.decode(stored.json)
-    metadata = _metadata.decode(fields.pop("metadata"))
-    if not metadata.is_desired:
+    metadata = _metadata.decode(fields["metadata"])
+    return _Parts(fields, metadata) if metadata.is_desired else None
+
+
+def _is_made(stored: Stored) -> bool:
+    """Whether a controller makes the object of another one, as its bytes show."""
+    return bool(stored.owner_uids) and b'"controller":true' in stored.json
+
+
+def _differing(resource: str, was: _Parts, told: _Parts) -> tuple[Desired, Desired] | None:
+    names = [
+        name
+        for name in dict.fromkeys((*was.fields, *told.fields))
+        if name not in _ELSEWHERE and was.fields.get(name) != told.fields.get(name)
+    ]
+    if was.metadata != told.metadata:
+        names += [name for name in _BY_ANNOTATIONS.get(resource, ()) if name not in names]
+    elif not names:
         return None
-    fields.pop("status", None)
-    told = {name: bytes(value) for name, value in fields.items()}
-    told["metadata"] = b"\0".join(bytes(each) for each in (metadata.labels, metadata.annotations, metadata.finalizers))
-    return told
+    before, after = _partly(resource, was.fields, names), _partly(resource, told.fields, names)
+    return None if before == after else (before, after)
+
+
+def _partly(resource: str, fields: dict[str, msgspec.Raw], names: Iterable[str]) -> Document:
+    """Return some fields of a document, and its metadata."""
+    document = {name: _values.decode(fields[name]) for name in (*names, "metadata") if name in fields}
+    return _pruned(resource, document)
 
 
 # What is left out of a document.
 
 
-def _pruned(stored: Stored) -> Document:
-    document = _documents.decode(stored.json)
+def _pruned(resource: str, document: Document) -> Document:
     document.pop("status", None)
     metadata = document["metadata"]
     kept = {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
@@ -155,10 +189,14 @@ def _pruned(stored: Stored) -> Document:
     kept["annotations"] = _without(metadata.get("annotations") or {}, _ANNOTATIONS)
     kept["finalizers"] = [each for each in metadata.get("finalizers") or () if each not in _FINALIZERS]
     document["metadata"] = kept
-    if prune := _PRUNING.get(stored.key.resource):
+    if prune := _PRUNING.get(resource):
         prune(document, metadata.get("annotations") or {})
     document["metadata"] = {name: value for name, value in kept.items() if value}
     return document
+
+
+_BY_ANNOTATIONS = {kinds.PERSISTENT_VOLUME_CLAIM.resource: ("spec",), kinds.PERSISTENT_VOLUME.resource: ("spec",)}
+"""Fields of which the annotations say what is desired."""
 
 
 def _without(mapping: dict[str, Any], names: frozenset[str] | tuple[str, ...]) -> dict[str, Any]:
@@ -167,9 +205,11 @@ def _without(mapping: dict[str, Any], names: frozenset[str] | tuple[str, ...]) -
 
 def _prune_node(node: Document, _annotations: dict[str, str]) -> None:
     """Leave what people ask of a machine: whether it takes Pods, and its labels, annotations and taints of theirs."""
-    metadata, spec = node["metadata"], node.get("spec") or {}
+    metadata, spec = node["metadata"], node.get("spec")
     metadata["labels"] = _without(metadata["labels"], _NODE_LABELS)
     metadata["annotations"] = _without(metadata["annotations"], _NODE_ANNOTATIONS)
+    if spec is None:
+        return
     theirs = [
         taint
         for taint in spec.get("taints") or ()
@@ -177,6 +217,8 @@ def _prune_node(node: Document, _annotations: dict[str, str]) -> None:
     ]
     asked = {"unschedulable": spec.get("unschedulable"), "taints": theirs}
     node["spec"] = {name: value for name, value in asked.items() if value}
+    if not node["spec"]:
+        del node["spec"]
 
 
 def _prune_pod(pod: Document, _annotations: dict[str, str]) -> None:

@@ -251,3 +251,29 @@ def test_a_restoration_that_lacks_entries_is_refused(store):
         restoration.add(chunk)
     with pytest.raises(snapshot.DiskError, match="1 entries expected"):
         restoration.add(chunks[-1])
+
+
+# What depends on the kind.
+
+
+def test_a_claim_that_a_controller_binds_is_as_it_was_and_one_bound_by_a_person_is_not(store):
+    claim = Key("persistentvolumeclaims", "default", "data")
+    put(store, claim, spec={"storageClassName": "local"})
+    bound = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
+    put(store, claim, spec={"storageClassName": "local", "volumeName": "pv-1"}, metadata={"annotations": bound})
+    assert actions(store) == [(1, Action.CREATED)]
+    put(store, claim, spec={"storageClassName": "local", "volumeName": "pv-1"})
+    assert actions(store)[1:] == [(3, Action.CHANGED)]
+    assert "volumeName" not in history_reading.at(store, claim, 2).document["spec"]
+    assert history_desired.of(store.get(claim))["spec"]["volumeName"] == "pv-1"
+
+
+def test_a_job_does_not_bear_the_marks_of_its_own_uid(store):
+    job = Key("jobs.batch", "default", "once")
+    labels = {"batch.kubernetes.io/controller-uid": "u", "controller-uid": "u", "app": "x"}
+    spec = {"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}, "completions": 1}
+    put(store, job, spec=spec | {"template": {"metadata": {"labels": labels}}})
+    assert history_desired.of(store.get(job))["spec"] == {
+        "completions": 1,
+        "template": {"metadata": {"labels": {"app": "x"}}},
+    }
