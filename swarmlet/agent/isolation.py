@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from swarmlet.errors import SwarmletError
-from swarmlet.model import pods, quantity, security
+from swarmlet.model import pods, quantity, scheduling, security
 from swarmlet.model.container import Container
 from swarmlet.model.pod import Pod
 from swarmlet.runtime.isolation import UNCONFINED, Isolation
@@ -93,7 +93,7 @@ def forbid_root(pod: Pod, container: Container, image_user: str) -> None:
 def oom_score(pod: Pod, container: Container, machine_memory_bytes: int) -> int:
     """Return how readily the kernel kills the container when memory is short: -997 hardly, 1000 first."""
     service_class = pods.qos_class(pod.spec)
-    if service_class == "Guaranteed":
+    if service_class == "Guaranteed" or pod.spec.priority_class_name == scheduling.NODE_CRITICAL:
         return GUARANTEED_OOM_SCORE
     if service_class == "BestEffort":
         return BEST_EFFORT_OOM_SCORE

@@ -19,6 +19,8 @@ HIGHEST_USER_PRIORITY = 1_000_000_000
 SYSTEM_CRITICAL_PRIORITY = 2 * HIGHEST_USER_PRIORITY
 """Pods from this priority on are never given up by a node that is short of something."""
 SYSTEM_PREFIX = "system-"
+CLUSTER_CRITICAL = "system-cluster-critical"
+NODE_CRITICAL = "system-node-critical"
 
 POD_SCHEDULED = "PodScheduled"
 """The condition that says whether a Pod has its node."""
@@ -38,7 +40,7 @@ class PriorityClass(Object, frozen=True, kw_only=True):
 
 SYSTEM_CLASSES = (
     PriorityClass(
-        metadata=ObjectMeta(name="system-cluster-critical", generation=1),
+        metadata=ObjectMeta(name=CLUSTER_CRITICAL, generation=1),
         value=SYSTEM_CRITICAL_PRIORITY,
         description=(
             "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
@@ -46,7 +48,7 @@ SYSTEM_CLASSES = (
         preemption_policy=PREEMPT_LOWER_PRIORITY,
     ),
     PriorityClass(
-        metadata=ObjectMeta(name="system-node-critical", generation=1),
+        metadata=ObjectMeta(name=NODE_CRITICAL, generation=1),
         value=SYSTEM_CRITICAL_PRIORITY + 1000,
         description="Used for system critical pods that must not be moved from their current node.",
         preemption_policy=PREEMPT_LOWER_PRIORITY,

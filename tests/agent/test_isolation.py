@@ -213,3 +213,9 @@ def test_one_container_by_itself_needs_no_sandbox() -> None:
     assert not sandboxes.is_needed(pod())
     assert sandboxes.is_needed(pod(share_process_namespace=True))
     assert sandboxes.is_needed(pod(init_containers=(Container(name="i"),)))
+
+
+def test_what_is_critical_to_its_node_is_killed_last() -> None:
+    each = Container(name="main")
+    assert isolation.oom_score(pod(each, priority_class_name="system-node-critical"), each, MEMORY) == -997
+    assert isolation.oom_score(pod(each, priority_class_name="system-cluster-critical"), each, MEMORY) == 1000
