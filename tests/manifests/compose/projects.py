@@ -11,7 +11,7 @@ from swarmlet.manifests.compose.model.project import Loaded
 from swarmlet.manifests.compose.model.services import Service
 
 FOLDER = "/srv/app"
-HOME = {"HOME": "/home/me"}
+HOME = {"HOME": "/users/me"}
 
 
 def load(

@@ -18,7 +18,7 @@ def load(name: str, *profiles: str) -> Loaded:
     paths = discovery.default_files(str(folder), lambda path: Path(path).is_file(), {})
     sources = [(path, Path(path).read_text(encoding="utf-8")) for path in paths]
     options = loading.Options(folder=str(folder), profiles=profiles)
-    return loading.load(sources, lambda path: Path(path).read_bytes(), {"HOME": "/home/me"}, options)
+    return loading.load(sources, lambda path: Path(path).read_bytes(), {"HOME": "/users/me"}, options)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ VOLUMES = "volumes: {data: }"
             "~/x:/x:cached",
             {
                 "type": "bind",
-                "source": "/home/me/x",
+                "source": "/users/me/x",
                 "target": "/x",
                 "consistency": "cached",
                 "bind": {"create_host_path": True},
