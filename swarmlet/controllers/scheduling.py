@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
 import msgspec
@@ -18,14 +18,16 @@ from swarmlet.controllers import preemption, volume_scheduling
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.placement_records import Recording
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, objects, pods, priorities
+from swarmlet.controllers.waiting_pods import WaitingPods
+from swarmlet.model import conditions, events, kinds, objects, pods
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
-from swarmlet.scheduler import placement, terms
+from swarmlet.scheduler import placement
 from swarmlet.scheduler.cluster import Cluster
-from swarmlet.scheduler.demand import Demand, demand_of
+from swarmlet.scheduler.demand import Demand
+from swarmlet.scheduler.placement import Request
 from swarmlet.scheduler.preemption import Preemption
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -36,13 +38,11 @@ NAMESPACES = kinds.NAMESPACE.resource
 PENDING = Key(PODS, "", "")
 """The one key: all Pods that wait."""
 SCHEDULED = "PodScheduled"
-SCHEDULER_NAMES = ("", "default-scheduler")
 PODS_PER_STEP = 500
 LOT_SEED = 0
 """One for all clusters and times: which of equal nodes comes first depends on their names alone."""
 RETELL = timedelta(seconds=10)
 """A Pod's reason to wait is not written again sooner, however often its numbers change."""
-BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
 class Scheduling:
@@ -58,22 +58,22 @@ class Scheduling:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._cluster = Cluster()
-        self._demands: dict[Key, tuple[Stored, Demand]] = {}
-        self._waits_for_others = False
+        self._waiting = WaitingPods()
         self._volumes = volume_scheduling.VolumeScheduling()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the one key where the change makes a Pod wait, or makes room."""
         self._cluster.catch_up(view)
         self._volumes.catch_up(view)
+        self._waiting.catch_up(view)
         if change.key.resource in volume_scheduling.WATCHED:
-            return (PENDING,) if view.pods_on("") else ()
+            return (PENDING,) if self._waiting else ()
         if change.key.resource == NODES:
             matters = _node_matters(change)
         elif change.key.resource == NAMESPACES:
-            matters = self._waits_for_others
+            matters = self._waiting.ask_for_others
         else:
-            matters = _pod_matters(change) or (self._waits_for_others and _others_see(change))
+            matters = _pod_matters(change) or (self._waiting.ask_for_others and _others_see(change))
         return (PENDING,) if matters else ()
 
     def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
@@ -82,37 +82,43 @@ class Scheduling:
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
         """Return the bindings of the Pods that wait, and the reasons of those that go on waiting."""
-        waiting = [each for each in view.pods_on("") if _is_ours(cast("Pod", each.object))]
-        self._demands = {stored.key: (stored, self._known(stored)) for stored in waiting}
-        self._waits_for_others = any(demand.wishes is not terms.NONE for _, demand in self._demands.values())
-        if not waiting:
+        self._waiting.catch_up(view)
+        if not self._waiting:
             return NOTHING
         self._cluster.catch_up(view)
-        in_turn = sorted(waiting, key=_turn)
         work = _Work(view, now, self._rng)
-        requests: dict[Key, tuple[Stored, Demand]] = {}
-        for stored in in_turn:
+        asked: dict[Key, tuple[Stored, Demand]] = {}
+        answers = placement.place(
+            self._requests(view, work, asked),
+            self._cluster,
+            seed=LOT_SEED,
+            placements_max=PODS_PER_STEP,
+            relief=Preemption(view, self._cluster),
+        )
+        for each in answers:
+            work.take(*asked[each.pod], each)
+        return work.finish(more=len(answers) + work.told < len(self._waiting))
+
+    def _requests(self, view: View, work: _Work, asked: dict[Key, tuple[Stored, Demand]]) -> Iterator[Request]:
+        """Yield what Pods ask for, in turn, as far as the placer gets; `asked` is what was yielded.
+
+        Those whose claims no node can serve are told so instead.
+        """
+        for stored in self._waiting.in_turn():
             try:
-                requests[stored.key] = stored, self._demand(view, stored)
+                demand = self._demand(view, stored)
             except volume_scheduling.Unschedulable as refusal:
                 told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
-                work.take(stored, self._known(stored), placement.Placement(stored.key, "", told))
-        asked = [(pod, demand) for pod, (_, demand) in requests.items()]
-        relief = Preemption(view, self._cluster)
-        answers = placement.place(asked, self._cluster, seed=LOT_SEED, placements_max=PODS_PER_STEP, relief=relief)
-        for each in answers:
-            work.take(*requests[each.pod], each)
-        return work.finish(more=len(answers) < len(asked))
-
-    def _known(self, stored: Stored) -> Demand:
-        """Return what a Pod asks for, read once."""
-        known, demand = self._demands.get(stored.key, (None, None))
-        return demand if demand is not None and known is stored else demand_of(cast("Pod", stored.object))
+                work.take(stored, self._waiting.demand(stored), placement.Placement(stored.key, "", told))
+                work.told += 1
+            else:
+                asked[stored.key] = stored, demand
+                yield stored.key, demand
 
     def _demand(self, view: View, stored: Stored) -> Demand:
         """Return what a Pod asks for, its claims as they are now."""
         volumes = self._volumes.demand(view, stored, self._cluster.nodes)
-        demand = self._known(stored)
+        demand = self._waiting.demand(stored)
         return demand if volumes is None else dataclasses.replace(demand, volumes=volumes)
 
 
@@ -125,6 +131,7 @@ class _Work:
         self._recording = Recording(view, now)
         self._events: list[events.Note] = []
         self._writes = 0
+        self.told = 0
         self._wait: float | None = None
 
     def take(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
@@ -199,16 +206,6 @@ def _with_condition(pod: Pod, condition: Condition, now: datetime, nominated: st
     told = conditions.put(pod.status.conditions, condition, now)
     phase = pod.status.phase or "Pending"
     return msgspec.structs.replace(pod.status, conditions=told, phase=phase, nominated_node_name=nominated)
-
-
-def _is_ours(pod: Pod) -> bool:
-    return pods.is_active(pod) and not pods.is_gated(pod) and pod.spec.scheduler_name in SCHEDULER_NAMES
-
-
-def _turn(waiting: Stored) -> tuple[int, datetime, Key]:
-    """Whose priority is higher comes first, and then who has waited longer."""
-    priority = priorities.of(cast("Pod", waiting.object))
-    return -priority, waiting.object.metadata.creation_timestamp or BEGINNING, waiting.key
 
 
 def _pod_matters(change: Change) -> bool:

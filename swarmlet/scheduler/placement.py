@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,11 +19,15 @@ from swarmlet.scheduler.decision import Decision
 from swarmlet.scheduler.demand import Demand
 from swarmlet.scheduler.explain import Refusals
 from swarmlet.scheduler.preemption import Nomination, Preemption
+from swarmlet.scheduler.terms import Wishes
 from swarmlet.store.commands import Key
 
+Request = tuple[Key, Demand]
 Members = dict[Key, Demand]
 """The Pods of one shape."""
 NOTHING: frozenset[str] = frozenset()
+BATCH_GROWTH = 4
+"""Of requests that are read at once: first as many as may be placed; while they fit nowhere, ever more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Placement:
 
 
 def place(
-    requests: Sequence[tuple[Key, Demand]],
+    requests: Iterable[Request],
     cluster: Cluster | Picture,
     *,
     seed: int = 0,
@@ -56,30 +61,30 @@ def place(
     With `relief`, whose Pods must come in the order of their priority, one that fits nowhere may be nominated to a
     node; the room that it waits for is not for those that come after it.
     """
-    keys = _label_keys(requests, cluster)
+    field = _Round(cluster, seed, strategy, relief)
+    answers: list[Placement] = []
+    taken: set[str] = set()
+    left, size = iter(requests), placements_max
+    placed = 0
+    try:
+        while placed < placements_max and not field.is_spent and (batch := list(itertools.islice(left, size))):
+            found = _place_batch(field, batch, taken, placements_max - placed)
+            placed += sum(bool(each.node) for each in found)
+            answers += found
+            size = min(size * BATCH_GROWTH, sys.maxsize)
+    finally:
+        field.forget()
+    return answers
+
+
+def _place_batch(field: _Round, requests: Sequence[Request], taken: set[str], placements_max: int) -> list[Placement]:
+    """Place Pods together; `taken` is what no Pod may take any more, and grows."""
+    keys = field.label_keys(requests)
     groups: dict[Demand, Members] = {}
     for key, demand in requests:
         groups.setdefault(demand.shape(keys), {})[key] = demand
-    with_terms = keys is not None
-    field = _Round(cluster, seed, strategy, relief, with_terms=with_terms)
-    try:
-        return _place_groups(field, groups, placements_max)
-    finally:
-        field.forget()
-
-
-def _label_keys(requests: Sequence[tuple[Key, Demand]], cluster: Cluster | Picture) -> AbstractSet[str] | None:
-    """Return the labels of Pods that any term looks at; None where there is no term."""
-    wishes = {demand.wishes for _, demand in requests if demand.wishes is not terms.NONE}
-    if not (wishes or cluster.peers.has_held):
-        return None
-    return {*cluster.peers.label_keys, *(key for each in wishes for key in each.label_keys())}
-
-
-def _place_groups(field: _Round, groups: Mapping[Demand, Members], placements_max: int) -> list[Placement]:
     answers: list[Placement] = []
     placed = 0
-    taken: set[str] = set()
     for shape, members in groups.items():
         if placed >= placements_max or field.is_spent:
             break
@@ -131,14 +136,13 @@ class _Round:
         seed: int,
         strategy: scores.Strategy,
         relief: Preemption | None,
-        *,
-        with_terms: bool,
     ) -> None:
         self._nodes = dict(cluster.nodes)
         self._borrowed = set(cluster.nodes)
         self._peers = cluster.peers
-        self._with_terms = with_terms
-        self._counted: list[tuple[str, Demand]] = []
+        self._wishes: set[Wishes] = set()
+        self._with_terms = cluster.peers.has_held
+        self._placed: list[tuple[str, Demand]] = []
         self._seed = seed
         self._strategy = strategy
         self._relief = relief
@@ -182,15 +186,28 @@ class _Round:
             placed.append(Placement(key, name, decision=decision))
         return placed
 
+    def label_keys(self, requests: Sequence[Request]) -> AbstractSet[str] | None:
+        """Return the labels of Pods that any term looks at; None where there is no term."""
+        self._wishes |= {demand.wishes for _, demand in requests if demand.wishes is not terms.NONE}
+        if self._wishes and not self._with_terms:
+            self._with_terms = True
+            for name, demand in self._placed:
+                self._peers.add(name, demand)
+        if not self._with_terms:
+            return None
+        return {*self._peers.label_keys, *(key for each in self._wishes for key in each.label_keys())}
+
     def forget(self) -> None:
         """Leave the Pods that were there before as they were."""
-        for name, demand in reversed(self._counted):
-            self._peers.remove(name, demand)
+        if self._with_terms:
+            for name, demand in reversed(self._placed):
+                self._peers.remove(name, demand)
 
     def _count(self, name: str, demand: Demand) -> None:
+        """Note a Pod that others' terms may be about."""
+        self._placed.append((name, demand))
         if self._with_terms:
             self._peers.add(name, demand)
-            self._counted.append((name, demand))
 
     def _decision(self, ballot: Ballot, refusals: Refusals, first: Standing, second: Standing | None) -> Decision:
         return Decision(
