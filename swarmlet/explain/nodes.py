@@ -117,7 +117,7 @@ def _load(case: Case, node: Node) -> Finding:
         asked = sum(pods.effective_requests(each.spec).get(name, 0) for each in running)
         if whole:
             parts.append(f"{asked * 100 // whole} % of its {word}")
-    told = f" that ask for {' and '.join(parts)}" if parts else ""
+    told = f", asking for {' and '.join(parts)}" if parts else ""
     text = f"it has {plural(len(running), 'Pod')}{told}"
     return Finding(text=text, about=about(node), source="now")
 

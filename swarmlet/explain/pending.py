@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import cast
 
 from swarmlet.explain import claims
-from swarmlet.explain.case import Case, about, by_condition
+from swarmlet.explain.case import NODES, Case, about, by_condition
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import conditions, dependencies, kinds, volumes
+from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.model.storage import PersistentVolumeClaim
@@ -29,7 +30,7 @@ def findings(case: Case, pod: Pod) -> list[Finding]:
     if pod.spec.scheduling_gates:
         return [_gated(pod)]
     told = conditions.get(pod.status.conditions, SCHEDULED)
-    found = [_recorded(pod, told)]
+    found = [_recorded(case, pod, told)]
     found += [*_by_now(case, pod, told), *_of_claims(case, pod)]
     return found
 
@@ -56,7 +57,7 @@ def _waits_for_others(pod: Pod) -> Iterator[Finding]:
         yield by_condition(pod, told, told.message, WARNING)
 
 
-def _recorded(pod: Pod, told: Condition | None) -> Finding:
+def _recorded(case: Case, pod: Pod, told: Condition | None) -> Finding:
     if told is None:
         return Finding(
             text="no scheduler has looked at it yet: that is the leader's work",
@@ -66,11 +67,13 @@ def _recorded(pod: Pod, told: Condition | None) -> Finding:
             source="status",
             advice="where this lasts: swarmlet status",
         )
-    return by_condition(pod, told, told.message.removesuffix(".") or told.reason, ERROR, _what_helps(told.message))
+    return by_condition(
+        pod, told, told.message.removesuffix(".") or told.reason, ERROR, _what_helps(case, told.message)
+    )
 
 
-def _what_helps(refusal: str) -> str:
-    """Return what one can do where every node refuses for one reason."""
+def _what_helps(case: Case, refusal: str) -> str:
+    """Return what one can do, where that is one thing."""
     lacks = refusal.count(" lack")
     if "no node has joined" in refusal:
         return "have a machine join: swarmlet join"
@@ -78,7 +81,8 @@ def _what_helps(refusal: str) -> str:
     if lacks and len(reasons) == 1:
         return "ask for less in resources.requests, free some, or have a larger machine join"
     if "cordoned" in refusal and not lacks:
-        return "swarmlet uncordon NODE lets Pods go there again"
+        nodes = [stored.key.name for stored in case.view.list(NODES) if cast("Node", stored.object).spec.unschedulable]
+        return f"swarmlet uncordon {nodes[0] if len(nodes) == 1 else 'NODE'} lets Pods go there again"
     return ""
 
 

@@ -14,7 +14,7 @@ def test_a_node_that_is_silent(board: Board) -> None:
         "✗ node h3 is not ready, since 11:59:15 (45 s ago)",
         "  ✗ The node stopped sending heartbeats; the leader last heard of it 50 s ago, since 11:59:15 (45 s ago)",
         "    -> see whether machine h3 is on and reached, and its daemon runs",
-        "it has 0 Pods that ask for 0 % of its CPU and 0 % of its memory",
+        "it has 0 Pods, asking for 0 % of its CPU and 0 % of its memory",
     ]
 
 
