@@ -10,12 +10,16 @@ from swarmlet.manifests.compose.model.lifecycle import EnvFile
 from swarmlet.manifests.compose.nodes import Node
 
 DEFAULT_FILE = ".env"
+NO_FILE = "/dev/null"
 
 
 def read(files: Files, paths: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of .env files, later ones over earlier, and the environment over all of them."""
+    """Return the variables of .env files, later ones over earlier, and the environment over all of them.
+
+    A path of /dev/null says that there is no such file, as with Docker.
+    """
     found: dict[str, str] = {}
-    for path in paths:
+    for path in (each for each in paths if each != NO_FILE):
         found |= dotenv.parse(files.shown(path), files.text(path), {**found, **environment})
     return {**found, **environment}
 

@@ -187,6 +187,11 @@ def test_a_missing_env_file_of_the_command_line_is_an_error() -> None:
         load("services: {web: {image: x}}", env_files=("/srv/app/none.env",))
 
 
+def test_no_env_file_is_read_when_the_command_line_says_so() -> None:
+    loaded = load("services: {web: {image: 'x$A'}}", files={".env": "A=1"}, env_files=("/dev/null",))
+    assert loaded.project.services["web"].image == "x"
+
+
 def test_the_name_of_the_project_is_a_variable() -> None:
     loaded = load("name: shop\nservices: {web: {image: 'x:$COMPOSE_PROJECT_NAME'}}")
     assert loaded.project.services["web"].image == "x:shop"
