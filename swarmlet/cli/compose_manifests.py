@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarmlet.errors import CallerError
 from swarmlet.manifests.documents import Manifest
 from swarmlet.manifests.reading import Place
 
+FOLDER_ENTRIES_MAX = 200
+FOLDER_BYTES_MAX = 512 * 1024
+"""A folder with more in it does not go along with what mounts it: it lies on the machines."""
 _MARKS = ("services", "include")
 
 Texts = Sequence[tuple[str, str]]
@@ -64,24 +66,39 @@ def compose(texts: Texts, choice: Choice) -> Composed:
     loaded = compose_files.load(texts, name=choice.name, profiles=choice.profiles, env_files=choice.env_files)
     first = texts[0][0]
     folder = Path(first).parent if first != compose_files.STDIN_SHOWN else Path()
-    converted = converting.convert(loaded, _content_below(folder))
+    converted = converting.convert(loaded, files_below(folder))
     source = f"{first} (converted)"
     manifests = tuple(Manifest(Place(source, number, 1), each) for number, each in enumerate(converted.documents, 1))
     return Composed(converted.project, manifests, converted.warnings)
 
 
-def _content_below(folder: Path) -> Callable[[str], bytes | None]:
-    """Return what gives the content of a file that lies in the folder, and None for any other path."""
-    from swarmlet.cli import compose_files
-
+def files_below(folder: Path) -> Callable[[str], Mapping[str, bytes] | None]:
+    """Return what gives the files at a path that lies in the folder, and None for any other path."""
     root = folder.resolve()
 
-    def content(path: str) -> bytes | None:
-        if not Path(path).resolve().is_relative_to(root):
+    def find(path: str) -> Mapping[str, bytes] | None:
+        place = Path(path).resolve()
+        if not place.is_relative_to(root):
             return None
-        try:
-            return compose_files.read_file(path)
-        except (FileNotFoundError, CallerError):
-            return None
+        return _contents(place)
 
-    return content
+    return find
+
+
+def _contents(place: Path) -> Mapping[str, bytes] | None:
+    """Return the content of a file under "", or those of a folder's files; None where it is neither, or too large."""
+    from swarmlet.cli import compose_files
+
+    if place.is_file():
+        return {"": compose_files.read_file(str(place))}
+    found: dict[str, bytes] = {}
+    size = 0
+    for count, each in enumerate(sorted(place.rglob("*")) if place.is_dir() else ()):
+        if count >= FOLDER_ENTRIES_MAX or each.is_symlink() or not (each.is_file() or each.is_dir()):
+            return None
+        if each.is_file():
+            size += each.stat().st_size
+            if size > FOLDER_BYTES_MAX:
+                return None
+            found[str(each.relative_to(place))] = compose_files.read_file(str(each))
+    return found or None

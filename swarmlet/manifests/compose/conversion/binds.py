@@ -1,24 +1,27 @@
 """Paths of the machine that a service mounts. A file that lies with the project goes along with it.
 
 `./nginx.conf:/etc/nginx/nginx.conf` means the file beside compose.yaml, which is on one machine of many. So it is a
-ConfigMap, or a Secret where its name says that it is one. All other paths are those of the Pod's machine.
+ConfigMap, or a Secret where its name says that it is one; and so is a folder that is only read (`:ro`). All
+other paths are those of the Pod's machine.
 """
 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 
 from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft, object_name
 from swarmlet.manifests.compose.conversion.files import Files, file_key
 from swarmlet.manifests.compose.conversion.storage import PodVolumes
 from swarmlet.manifests.compose.model.storage import BIND, Mount
+from swarmlet.model import names
 
 SECRET_SUFFIXES = (".key", ".pem", ".p12", ".pfx", ".jks", ".env", ".htpasswd")
 SECRET_NAMES = (".env", ".htpasswd", ".pgpass", ".netrc")
 FILE_MODE = 0o444
 SECRET_MODE = 0o400
 CONTENT_BYTES_MAX = 512 * 1024
-"""Of one file: a ConfigMap or Secret has 1 MiB for all that is said of it."""
+"""Of a file, or all files of a folder: a ConfigMap or Secret has 1 MiB for all that is said of it."""
 
 
 def add(it: ServiceDraft, found: PodVolumes, files: Files) -> None:
@@ -32,29 +35,49 @@ def _bind(it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, posit
     for key in ("propagation", "recursive", "selinux"):
         if mount.bind and getattr(mount.bind, key):
             it.warn("volumes", f"bind.{key} is ignored")
-    content = it.draft.content(mount.source)
-    if content is not None and len(content) <= CONTENT_BYTES_MAX:
-        _with_content(it, found, files, mount, content)
+    contents = it.draft.files(mount.source)
+    is_file = contents is not None and "" in contents
+    if contents and (is_file or mount.read_only) and sum(map(len, contents.values())) <= CONTENT_BYTES_MAX:
+        _with_contents(it, found, files, mount, contents)
         return
     it.warn("volumes", f"{mount.source} is a path of the machine that the Pod runs on: each machine has its own")
     told: Document = {"mountPath": mount.target} | ({"readOnly": True} if mount.read_only else {})
     found.add(f"bind-{position}", {"hostPath": _host_path(mount)}, told)
 
 
-def _with_content(it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, content: bytes) -> None:
+def _with_contents(
+    it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, contents: Mapping[str, bytes]
+) -> None:
+    """Mount what lies with the project: a file in its place, or a folder with all in it."""
     name = posixpath.basename(mount.source)
-    is_secret = name in SECRET_NAMES or name.endswith(SECRET_SUFFIXES)
+    is_secret = any(_may_be_secret(path or name) for path in contents)
+    keys = {path: _key(path or name) for path in contents}
     if not mount.read_only:
         it.warn("volumes", f"{name} goes along as it is now, and cannot be written to; say so with :ro")
-    stored = files.of_content(f"{it.draft.project.name}-{name}", file_key(name), content, is_secret=is_secret)
-    item = {"key": file_key(name), "path": file_key(name), "mode": SECRET_MODE if is_secret else FILE_MODE}
-    source: Document = (
-        {"secret": {"secretName": stored, "items": [item]}}
-        if is_secret
-        else {"configMap": {"name": stored, "items": [item]}}
+    stored = files.of_contents(
+        f"{it.draft.project.name}-{name}", {keys[path]: each for path, each in contents.items()}, is_secret=is_secret
     )
-    told = {"mountPath": mount.target, "subPath": file_key(name), "readOnly": True}
+    mode = SECRET_MODE if is_secret else FILE_MODE
+    items = [{"key": key, "path": path or key, "mode": mode} for path, key in keys.items()]
+    source: Document = (
+        {"secret": {"secretName": stored, "items": items}}
+        if is_secret
+        else {"configMap": {"name": stored, "items": items}}
+    )
+    part = {"subPath": keys[""]} if "" in keys else {}
+    told = {"mountPath": mount.target, **part, "readOnly": True}
     found.add(object_name(f"file-{len(found.volumes)}-{name}"), source, told)
+
+
+def _may_be_secret(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name in SECRET_NAMES or name.endswith(SECRET_SUFFIXES)
+
+
+def _key(path: str) -> str:
+    """Return a path as a key: one that had to be changed ends in a hash, so that no two become one."""
+    key = file_key(path)
+    return key if key == path else f"{key}-{names.hashed(path.encode())}"
 
 
 def _host_path(mount: Mount) -> Document:

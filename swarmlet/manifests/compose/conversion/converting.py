@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from swarmlet.manifests.compose.conversion import networking, ordering, storage, unsupported
@@ -23,17 +23,21 @@ class Converted:
     warnings: tuple[str, ...]
 
 
-def convert(loaded: Loaded, content: Callable[[str], bytes | None] = lambda _: None) -> Converted:
+FindFiles = Callable[[str], Mapping[str, bytes] | None]
+
+
+def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
     """Return what the project is here.
 
     Args:
         loaded: the project.
-        content: gives what is in a file that lies with the project, by its absolute path; None for any other path.
+        files: gives what lies with the project at an absolute path: of a file, its content under ""; of a folder, the
+            contents of its files by their paths in it. None for any other path, and for what is too large.
 
     Raises:
         ManifestError: a key that cannot be had, and without which the service would be another.
     """
-    draft = Draft(loaded, _names(loaded), content)
+    draft = Draft(loaded, _names(loaded), files)
     networking.networks(draft)
     storage.claims(draft)
     workloads = Workloads(Files(draft), ordering.awaited(draft))

@@ -29,12 +29,13 @@ _NOT_IN_A_LABEL = re.compile(r"[^a-z0-9-]+")
 class Draft:
     """One conversion under way. `names` has what each service is called here, by its key in the project.
 
-    `content` gives what is in a file that lies with the project, by its absolute path; None where it is no such file.
+    `files` gives what lies with the project at an absolute path, by the path below it: "" is the path itself, where it
+    is a file. None where nothing of the project is there, or too much to go along.
     """
 
     loaded: Loaded
     names: Mapping[str, str]
-    content: Callable[[str], bytes | None]
+    files: Callable[[str], Mapping[str, bytes] | None]
     documents: list[Document] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

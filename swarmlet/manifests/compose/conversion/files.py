@@ -7,9 +7,19 @@ going back to an earlier version of a service finds the earlier content.
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, object_name, with_labels
+from swarmlet.manifests.compose.conversion.draft import (
+    Document,
+    Draft,
+    ServiceDraft,
+    object_name,
+    with_labels,
+    without_empty,
+)
 from swarmlet.manifests.compose.conversion.storage import PodVolumes
 from swarmlet.manifests.compose.model.storage import FileGrant, FileObject
 from swarmlet.model import names
@@ -46,13 +56,13 @@ class Files:
         volume = object_name(f"{word.removesuffix('s')}-{len(found.volumes)}-{grant.source}")
         found.add(volume, source, {"mountPath": _target(grant, is_secret=is_secret), "subPath": key, "readOnly": True})
 
-    def of_content(self, name: str, key: str, content: bytes, *, is_secret: bool) -> str:
-        """Return the name of the object that holds a content under a key; it is made where there is none yet."""
-        whole = object_name(f"{object_name(name)[:NAME_ROOM]}-{names.hashed(content)}")
+    def of_contents(self, name: str, contents: Mapping[str, bytes], *, is_secret: bool) -> str:
+        """Return the name of the object that holds contents under their keys; it is made where there is none yet."""
+        whole = object_name(f"{object_name(name)[:NAME_ROOM]}-{_hash(contents)}")
         if (is_secret, whole) not in self._made:
             self._made.add((is_secret, whole))
             self.draft.documents.append(
-                with_labels(_document(whole, key, content, is_secret=is_secret), self.draft.labels())
+                with_labels(_document(whole, contents, is_secret=is_secret), self.draft.labels())
             )
         return whole
 
@@ -66,7 +76,7 @@ class Files:
         if stored.labels:
             self.draft.warn(f"{path}.labels", "ignored: it bears the project's")
         content = (self.draft.loaded.secrets if is_secret else self.draft.loaded.configs)[key]
-        return self.of_content(stored.name or key, file_key(key), content, is_secret=is_secret)
+        return self.of_contents(stored.name or key, {file_key(key): content}, is_secret=is_secret)
 
 
 def file_key(key: str) -> str:
@@ -74,19 +84,30 @@ def file_key(key: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in key)
 
 
-def _document(name: str, key: str, content: bytes, *, is_secret: bool) -> Document:
+def _document(name: str, contents: Mapping[str, bytes], *, is_secret: bool) -> Document:
     kind = "Secret" if is_secret else "ConfigMap"
     document: Document = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "immutable": True}
     if is_secret:
-        return document | {"type": "Opaque", "data": {key: base64.b64encode(content).decode()}}
-    return document | _config_data(key, content)
+        return document | {"type": "Opaque", "data": {key: _encoded(each) for key, each in contents.items()}}
+    texts = {key: text for key, each in contents.items() if (text := _text(each)) is not None}
+    rest = {key: _encoded(each) for key, each in contents.items() if key not in texts}
+    return document | without_empty({"data": texts, "binaryData": rest})
 
 
-def _config_data(key: str, content: bytes) -> Document:
+def _hash(contents: Mapping[str, bytes]) -> str:
+    parts = [(key, hashlib.sha256(content).hexdigest()) for key, content in sorted(contents.items())]
+    return names.hashed(json.dumps(parts).encode())
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _text(content: bytes) -> str | None:
     try:
-        return {"data": {key: content.decode("utf-8")}}
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        return {"binaryData": {key: base64.b64encode(content).decode()}}
+        return None
 
 
 def _target(grant: FileGrant, *, is_secret: bool) -> str:

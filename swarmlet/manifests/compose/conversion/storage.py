@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from swarmlet.errors import InvalidError
+from swarmlet.manifests.compose import units
 from swarmlet.manifests.compose.conversion import amounts, labels
 from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, object_name, with_labels
 from swarmlet.manifests.compose.model.storage import BIND, TMPFS, VOLUME, Mount, Volume
-from swarmlet.model import quantity
 
+TMPFS_DEFAULTS = ("mode=1777", "mode=777", "mode=0777", "rw")
 DEFAULT_SIZE = "1Gi"
 """What a volume is promised where `driver_opts.size` says nothing; the class `local` does not enforce it."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where POSIX has it
@@ -41,9 +41,7 @@ def pod_volumes(it: ServiceDraft) -> PodVolumes:
         _mount(it, found, position, mount)
     for position, text in enumerate(it.service.tmpfs):
         path, _, options = text.partition(":")
-        if options:
-            it.warn("tmpfs", f"the options {options!r} are ignored; write size and mode in the long form of volumes")
-        found.add(f"tmpfs-{position}", {"emptyDir": {"medium": "Memory"}}, {"mountPath": path})
+        found.add(f"tmpfs-{position}", {"emptyDir": _tmpfs(it, options)}, {"mountPath": path})
     if it.service.shm_size:
         source = {"emptyDir": {"medium": "Memory", "sizeLimit": amounts.size(it.service.shm_size)}}
         found.add("shm", source, {"mountPath": SHARED_MEMORY})
@@ -82,6 +80,18 @@ def _named(it: ServiceDraft, found: PodVolumes, mount: Mount, told: Document) ->
     if not mount.read_only and claim not in found.claims:
         found.claims.append(claim)
     found.add(f"volume-{object_name(mount.source)}"[:63], {"persistentVolumeClaim": {"claimName": claim}}, told)
+
+
+def _tmpfs(it: ServiceDraft, options: str) -> Document:
+    """Read "size=64m,mode=1777": a size is honoured, and everybody may write there anyway."""
+    source = {"medium": "Memory"}
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key == "size":
+            source["sizeLimit"] = _amount(it.draft, it.path("tmpfs"), value)
+        elif option not in TMPFS_DEFAULTS:
+            it.warn("tmpfs", f"the option {option} is ignored")
+    return source
 
 
 def _memory(it: ServiceDraft, mount: Mount) -> Document:
@@ -144,14 +154,11 @@ def _size(draft: Draft, key: str, volume: Volume) -> str:
     text = options.pop("size", "")
     for each in options:
         draft.warn(f"volumes.{key}.driver_opts", f"{each} is ignored")
-    if not text:
-        return DEFAULT_SIZE
-    spelled = text.strip().upper().removesuffix("IB").removesuffix("B")
-    spelled = f"{spelled}i" if spelled[-1:] in {"K", "M", "G", "T", "P"} else spelled
-    spelled = f"K{spelled[1:]}" if spelled.startswith("K") else spelled
+    return _amount(draft, f"volumes.{key}.driver_opts.size", text) if text else DEFAULT_SIZE
+
+
+def _amount(draft: Draft, path: str, text: str) -> str:
     try:
-        quantity.parse(spelled)
-    except InvalidError:
-        draft.warn(f"volumes.{key}.driver_opts", f"size {text!r} is no amount of bytes: {DEFAULT_SIZE} is asked for")
-        return DEFAULT_SIZE
-    return spelled
+        return amounts.size(units.size(text))
+    except ValueError as error:
+        raise draft.refusal(path, f"{text!r} {error}") from None
