@@ -36,12 +36,7 @@ async def apply(
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
     env_file: options.EnvFiles = None,
-    remove_orphans: Annotated[
-        bool,
-        typer.Option(
-            "--remove-orphans", help="Delete services that have left the Compose file.", rich_help_panel=options.COMPOSE
-        ),
-    ] = False,
+    remove_orphans: options.RemoveOrphans = False,
 ) -> None:
     """Create or change objects as manifests or Compose files say.
 

@@ -110,8 +110,13 @@ async def tidy(
     if remove_orphans:
         await remove(session, orphans)
     elif orphans:
-        told = ", ".join(map(str, orphans))
-        exits.say(f"Warning: {told}: of services that are not in the file any more; --remove-orphans deletes them")
+        exits.say(warning_of(orphans))
+
+
+def warning_of(orphans: Sequence[Member]) -> str:
+    """Return the line that names what has left the file and is left alone."""
+    told = ", ".join(map(str, orphans))
+    return f"Warning: {told}: of services that are not in the file any more; --remove-orphans deletes them"
 
 
 async def _members(session: Session, catalogue: Catalogue, project: str, names: Sequence[str]) -> list[Member]:

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
+    """One object that is to go."""
+
     resource: Resource
     namespace: str
     name: str
@@ -53,14 +55,7 @@ async def delete(
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
     env_file: options.EnvFiles = None,
-    volumes: Annotated[
-        bool,
-        typer.Option(
-            "--volumes",
-            help="Of a Compose file: its named volumes too, with their data.",
-            rich_help_panel=options.COMPOSE,
-        ),
-    ] = False,
+    volumes: options.Volumes = False,
 ) -> None:
     """Delete objects, and wait until they are gone.
 
@@ -73,7 +68,7 @@ async def delete(
     seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS
     if filename:
         choice = Choice.of(project_name, profile, env_file)
-        targets = await _of_files(session, filename, choice, recursive=recursive, volumes=volumes)
+        targets = await of_files(session, filename, choice, recursive=recursive, volumes=volumes)
     else:
         targets = await _of_words(session, what or [], selector, every=all_)
     if not targets:
@@ -86,9 +81,10 @@ async def delete(
         await _until_gone(session, deleted, seconds)
 
 
-async def _of_files(
+async def of_files(
     session: Session, names: Sequence[str], choice: Choice, *, recursive: bool, volumes: bool
-) -> list[_Target]:
+) -> list[Target]:
+    """Return what deleting files deletes: what they name, and what else is of a Compose project, but for its data."""
     from swarmlet.cli import compose_projects, files
     from swarmlet.manifests import documents
 
@@ -104,7 +100,7 @@ async def _of_files(
     for manifest in documents.in_delete_order(manifests):
         if resource := catalogue.of_kind(manifest.api_version, manifest.kind):
             namespace = (manifest.namespace or session.namespace) if resource.namespaced else ""
-            targets.append(_Target(resource, namespace, manifest.name))
+            targets.append(Target(resource, namespace, manifest.name))
     if found.project:
         more = await compose_projects.members(session, catalogue, found.project)
         left = [_target(each.resource, session.namespace, each.name) for each in more]
@@ -112,7 +108,7 @@ async def _of_files(
     return targets
 
 
-async def _of_words(session: Session, words: Sequence[str], labels: str, *, every: bool) -> list[_Target]:
+async def _of_words(session: Session, words: Sequence[str], labels: str, *, every: bool) -> list[Target]:
     from swarmlet.cli import selection
     from swarmlet.client.client import Scope
 
@@ -123,7 +119,7 @@ async def _of_words(session: Session, words: Sequence[str], labels: str, *, ever
         return [_target(each.resource, session.namespace, each.name) for each in selected.named]
     if not labels and not every:
         raise exits.UsageError("name what to delete, or select it with -l, or say --all")
-    targets: list[_Target] = []
+    targets: list[Target] = []
     for resource in selected.kinds:
         listed = await session.api.list(resource, Scope(namespace=session.namespace, labels=labels))
         names = [item["metadata"]["name"] for item in listed.get("items") or ()]
@@ -131,15 +127,15 @@ async def _of_words(session: Session, words: Sequence[str], labels: str, *, ever
     return targets
 
 
-def _target(resource: Resource, namespace: str, name: str) -> _Target:
-    return _Target(resource, namespace if resource.namespaced else "", name)
+def _target(resource: Resource, namespace: str, name: str) -> Target:
+    return Target(resource, namespace if resource.namespaced else "", name)
 
 
 async def _delete_all(
-    session: Session, targets: Sequence[_Target], body: dict[str, Any], *, ignore_missing: bool
-) -> list[_Target]:
+    session: Session, targets: Sequence[Target], body: dict[str, Any], *, ignore_missing: bool
+) -> list[Target]:
     """Ask for each deletion; raise the first `NotFoundError` when all were asked for."""
-    deleted: list[_Target] = []
+    deleted: list[Target] = []
     missing: list[NotFoundError] = []
     for target in targets:
         try:
@@ -152,7 +148,7 @@ async def _delete_all(
         where = f" from {target.namespace} namespace" if target.namespace else ""
         how = " force" if body.get("gracePeriodSeconds") == 0 else ""
         print(f'{target.resource.full_name} "{target.name}"{how} deleted{where}', flush=True)
-        deleted.append(_Target(target.resource, target.namespace, target.name, _uid(answer)))
+        deleted.append(Target(target.resource, target.namespace, target.name, _uid(answer)))
     for each in missing[1:]:
         exits.say(f"error: {each}")
     if missing:
@@ -166,7 +162,7 @@ def _uid(answer: dict[str, Any]) -> str:
     return str((source or {}).get("uid") or "")
 
 
-async def _until_gone(session: Session, targets: Sequence[_Target], seconds: float) -> None:
+async def _until_gone(session: Session, targets: Sequence[Target], seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             for target in targets:
@@ -175,7 +171,7 @@ async def _until_gone(session: Session, targets: Sequence[_Target], seconds: flo
         raise exits.TimedOutError(f"not gone within {seconds:g} s; `swarmlet get` shows what is left") from None
 
 
-async def _gone(session: Session, target: _Target) -> None:
+async def _gone(session: Session, target: Target) -> None:
     """Return when the object is gone, or another one has its name."""
     from contextlib import aclosing
 
@@ -194,5 +190,5 @@ async def _gone(session: Session, target: _Target) -> None:
                 return
 
 
-def _is_it(item: dict[str, Any], target: _Target) -> bool:
+def _is_it(item: dict[str, Any], target: Target) -> bool:
     return not target.uid or item["metadata"].get("uid") == target.uid

@@ -40,6 +40,16 @@ Profiles = Annotated[
         "--profile", help="Of a Compose file: services of this profile too; may be repeated.", rich_help_panel=COMPOSE
     ),
 ]
+Volumes = Annotated[
+    bool,
+    typer.Option(
+        "--volumes", help="Of a Compose file: its named volumes too, with their data.", rich_help_panel=COMPOSE
+    ),
+]
+RemoveOrphans = Annotated[
+    bool,
+    typer.Option("--remove-orphans", help="Delete services that have left the Compose file.", rich_help_panel=COMPOSE),
+]
 EnvFiles = Annotated[
     list[str] | None,
     typer.Option(

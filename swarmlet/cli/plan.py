@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,8 @@ from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError
 
 if TYPE_CHECKING:
-    from swarmlet.manifests.documents import Manifest
+    from swarmlet.cli.files import Found
+    from swarmlet.client.discovery import Resource
     from swarmlet.model.plans import Plan
 
 PLANS_PATH = "/swarmlet/v1/plans"
@@ -57,18 +57,35 @@ async def plan(
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
     full: Annotated[bool, typer.Option("--full", help="Every field of what is created.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
+    project_name: options.ProjectName = "",
+    profile: options.Profiles = None,
+    env_file: options.EnvFiles = None,
+    remove_orphans: options.RemoveOrphans = False,
+    volumes: options.Volumes = False,
 ) -> None:
-    """Show what applying manifests would change, which Pods would stop and start, and where.
+    """Show what applying manifests or Compose files would change, which Pods would stop and start, and where.
 
     Ends with 0 where nothing would change, with 2 where something would. `plan -f web.yaml`, then `apply --plan ID`
     """
+    from swarmlet.cli import delete as deleting
+    from swarmlet.cli import files
+    from swarmlet.cli.compose_manifests import Choice
+
     if bool(selector) != prune:
         raise CallerError("--prune and -l belong together: --prune -l app=shop")
     if prune and delete:
         raise CallerError("--prune and --delete exclude each other")
     if validate not in VALIDATION:
         raise CallerError(f"--validate={validate}: unknown; allowed: strict, warn, ignore")
-    body = await _request(session, filename, recursive=recursive, delete=delete)
+    if not filename:
+        raise CallerError("name what to plan with -f: a file, a folder, or - for stdin")
+    choice = Choice.of(project_name, profile, env_file)
+    if delete:
+        gone = await deleting.of_files(session, filename, choice, recursive=recursive, volumes=volumes)
+        body = {"delete": [_reference(each.resource, each.name, each.namespace) for each in gone]}
+    else:
+        found = files.find(filename, recursive=recursive, choice=choice)
+        body = await _application(session, found, remove_orphans=remove_orphans)
     made = await ask(session, body | {"prune": selector, "fieldValidation": VALIDATION[validate]})
     show(made, as_json=as_json, full=full)
     if made.changes:
@@ -112,30 +129,28 @@ async def apply(session: Session, plan_id: str) -> None:
         print(plan_text.done(each["action"], each["resource"], each["name"]))
 
 
-async def _request(session: Session, names: Sequence[str] | None, *, recursive: bool, delete: bool) -> dict[str, Any]:
-    from swarmlet.cli import files
+async def _application(session: Session, found: Found, *, remove_orphans: bool) -> dict[str, Any]:
+    """Return what applying the manifests asks for, and the removal of what a Compose project leaves behind."""
+    from swarmlet.cli import compose_projects
     from swarmlet.cli.applying import Applier
     from swarmlet.manifests import documents
 
-    if not names:
-        raise CallerError("name what to plan with -f: a file, a folder, or - for stdin")
-    manifests = files.manifests(names, recursive=recursive)
     catalogue = await session.catalogue()
-    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    documents.check_kinds(found.manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    gone: list[compose_projects.Member] = []
+    if found.project:
+        await compose_projects.check_owner(session, catalogue, found.project, found.manifests)
+        orphans, gone = await compose_projects.left_over(session, catalogue, found.project, found.manifests)
+        if remove_orphans:
+            gone += orphans
+        elif orphans:
+            exits.say(compose_projects.warning_of(orphans))
     applier = Applier(session, catalogue, dry_run="none", validation="Strict")
-    in_order = documents.in_delete_order(manifests) if delete else documents.in_apply_order(manifests)
-    placed = [applier.placed(each)[1] for each in in_order]
-    return (
-        {"delete": [_reference(each, placed_as) for each, placed_as in zip(in_order, placed, strict=True)]}
-        if delete
-        else {"apply": placed}
-    )
-
-
-def _reference(manifest: Manifest, placed: dict[str, Any]) -> dict[str, str]:
     return {
-        "apiVersion": manifest.api_version,
-        "kind": manifest.kind,
-        "name": manifest.name,
-        "namespace": placed["metadata"].get("namespace") or "",
+        "apply": [applier.placed(each)[1] for each in documents.in_apply_order(found.manifests)],
+        "delete": [_reference(each.resource, each.name, session.namespace) for each in gone],
     }
+
+
+def _reference(resource: Resource, name: str, namespace: str) -> dict[str, str]:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "name": name, "namespace": namespace}

@@ -16,6 +16,7 @@ from tests.api.test_plans import new_node
 from tests.cli import objects
 from tests.cli.conftest import Cluster
 from tests.cli.test_apply import CONFIG, data_of, write
+from tests.cli.test_compose import SHOP
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def nodes(cluster: Cluster) -> None:
 
 def planned(cluster: Cluster, *arguments: str) -> dict:
     result = cluster.run("plan", "--json", *arguments)
-    assert (result.code, result.err) == (2, ""), result
+    assert result.code == 2, result
     return json.loads(result.out)
 
 
@@ -86,6 +87,30 @@ def test_a_deletion_is_planned(cluster: Cluster) -> None:
     made = planned(cluster, "--delete", "-f", path)
     assert cluster.ok("apply", "--plan", made["id"]) == "configmap/settings deleted\n"
     assert cluster.run("get", "cm", "settings").code == 3
+
+
+def test_a_compose_file_is_planned_as_it_is_applied(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    made = planned(cluster, "-f", path)
+    assert {(each["action"], each["resource"]) for each in made["changes"]} >= {
+        ("create", "deployments.apps"),
+        ("create", "services"),
+        ("create", "persistentvolumeclaims"),
+    }
+    cluster.ok("apply", "--plan", made["id"])
+    assert cluster.run("plan", "-f", path).out.startswith("No changes")
+    write(cluster, "compose.yaml", SHOP.replace("  db: {image", "  base: {image").replace("db: {cond", "base: {cond"))
+    write(cluster, "compose.yaml", (cluster.folder / "compose.yaml").read_text().replace("on: [db]", "on: [base]"))
+    kept = cluster.run("plan", "-f", path)
+    assert "--remove-orphans deletes them" in kept.err
+    assert "- deployment.apps/db in default" not in kept.lines
+    assert "- deployment.apps/db in default" in cluster.run("plan", "-f", path, "--remove-orphans").lines
+    told = cluster.run("plan", "--delete", "-f", path)
+    assert "persistentvolumeclaim/shop-data kept" in told.err
+    assert "- deployment.apps/db in default" in told.lines
+    assert (
+        "- persistentvolumeclaim/shop-data in default" in cluster.run("plan", "--delete", "--volumes", "-f", path).lines
+    )
 
 
 def test_what_is_no_longer_named_is_pruned(cluster: Cluster) -> None:
