@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
+from swarmlet.cli import plan_steps
 from swarmlet.model import differences, kinds, plans
-from swarmlet.model.plans import Plan, PlannedChange, PlannedPods, Step, Waiting
+from swarmlet.model.plans import Plan, PlannedChange, Waiting
 
 SIGNS = {plans.CREATE: "+", plans.CHANGE: "~", plans.REPLACE: "-/+", plans.DELETE: "-"}
 DONE = {plans.CREATE: "created", plans.CHANGE: "configured", plans.REPLACE: "replaced", plans.DELETE: "deleted"}
 FIELDS_MAX = 12
 """Of what is created, unless all are asked for; of what changes every field is told."""
-PODS_NAMED_MAX = 6
-STEPS_MAX = 100
 
 
 def lines(plan: Plan, *, full: bool = False) -> Iterator[str]:
@@ -26,7 +25,7 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str]:
     if plan.steps:
         yield ""
         yield "Pods, in this order:"
-        yield from _steps(plan.steps)
+        yield from plan_steps.lines(plan.steps)
     if plan.waiting:
         yield ""
         yield "Pods that get no node:"
@@ -55,53 +54,6 @@ def _change(change: PlannedChange, *, full: bool) -> Iterator[str]:
     yield from (f"    {line}" for line in shown)
     if len(shown) < len(told):
         yield f"    ... and {len(told) - len(shown)} fields more; --full shows them"
-
-
-def _steps(steps: Sequence[Step]) -> Iterator[str]:
-    width = len(str(min(len(steps), STEPS_MAX)))
-    for number, step in enumerate(steps[:STEPS_MAX], 1):
-        anyway = " (not of this plan)" if step.unplanned else ""
-        yield f"  {number:>{width}}. {_happening(step)}{anyway}"
-    if len(steps) > STEPS_MAX:
-        yield f"  ... and {len(steps) - STEPS_MAX} steps more; --json tells them all"
-
-
-def _happening(step: Step) -> str:
-    if step.does == plans.READY:
-        count = sum(each.count for each in step.pods)
-        what = _pods(step.pods, nodes=count == 1)
-        return f"{what} {'is' if count == 1 else 'are'} ready"
-    return f"{step.does} {_pods(step.pods, nodes=True)}"
-
-
-def _pods(pods: Sequence[PlannedPods], *, nodes: bool) -> str:
-    """Return the Pods of a step: each by its name where they are few, else how many there are on each node."""
-    names = list(dict.fromkeys(each.name for each in pods))
-    if len(names) > PODS_NAMED_MAX:
-        common = _common(names)
-        return f"{sum(each.count for each in pods)} Pods {common}" + (f": {_spread(pods)}" if nodes else "")
-    parts = []
-    for name in names:
-        alike = [each for each in pods if each.name == name]
-        count = sum(each.count for each in alike)
-        times = f"{count} x " if count > 1 else ""
-        where = "" if not nodes else f" on {alike[0].node or 'no node'}" if len(alike) == 1 else f": {_spread(alike)}"
-        parts.append(f"{times}{name}{where}")
-    return ", ".join(parts)
-
-
-def _common(names: Sequence[str]) -> str:
-    """Return what is common to the names of Pods of one owner, as "web-7d9f-*"."""
-    first, last = min(names), max(names)
-    size = next((i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
-    return f"{first[:size].rpartition('-')[0]}-*"
-
-
-def _spread(pods: Iterable[PlannedPods]) -> str:
-    counted: Counter[str] = Counter()
-    for each in pods:
-        counted[each.node or "no node"] += each.count
-    return ", ".join(f"{count} on {node}" for node, count in sorted(counted.items()))
 
 
 def _waiting(waiting: Waiting) -> str:

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from swarmlet.api import plans
-from swarmlet.cli import plan_text
+from swarmlet.cli import plan_steps, plan_text
 from swarmlet.model import kinds
 from swarmlet.model.differences import Difference
 from swarmlet.model.plans import Plan, PlannedChange, PlannedPods, Step, Waiting
@@ -195,3 +195,31 @@ def test_long_objects_are_cut_unless_all_is_asked_for() -> None:
     plan = Plan(changes=(PlannedChange(action="create", resource="configmaps", name="c", differences=fields),))
     assert "    ... and 8 fields more; --full shows them" in plan_text.lines(plan)
     assert "    spec.f19: 19" in plan_text.lines(plan, full=True)
+
+
+def test_what_repeats_is_told_once() -> None:
+    owner = {"owner": "deployments.apps/web", "namespace": "x"}
+    steps = []
+    for number in range(10):
+        new = (PlannedPods(name="web-new-<new>", node=f"h{number % 2}"),)
+        steps += [Step(does="start", pods=new, **owner), Step(does="ready", pods=new, **owner)]
+        steps.append(Step(does="stop", pods=of(f"web-old-{number}", node="h9"), **owner))
+    steps.append(Step(does="stop", pods=of("other"), owner="deployments.apps/other", unplanned=True))
+    assert list(plan_steps.lines(steps)) == [
+        "   1. start web-new-<new> on h0",
+        "   2. web-new-<new> on h0 is ready",
+        "   3. stop web-old-0 on h9",
+        "   4. start web-new-<new> on h1",
+        "   5. web-new-<new> on h1 is ready",
+        "   6. stop web-old-1 on h9",
+        "      the same 8 times more: start 8 Pods: 4 on h0, 4 on h1; stop 8 Pods: 8 on h9",
+        "  31. stop other on h1 (not of this plan)",
+    ]
+    assert len(list(plan_steps.lines(steps[:9]))) == 9
+
+
+def test_many_steps_that_do_not_repeat_are_cut() -> None:
+    steps = [Step(does="stop", pods=of(f"p{number}"), owner=f"jobs.batch/{number}") for number in range(130)]
+    told = list(plan_steps.lines(steps))
+    assert len(told) == 101
+    assert told[-1] == "  ... and 30 steps more; --json tells them all"
