@@ -19,6 +19,7 @@ from swarmlet.agent.pulled_images import PulledImages
 from swarmlet.clock import Clock
 from swarmlet.config import ImageCollection as Limits
 from swarmlet.model import thresholds
+from swarmlet.model.image_names import familiar
 from swarmlet.runtime import runtime
 
 RETRY_SECONDS = 300.0
@@ -134,12 +135,6 @@ class ImageCollection:
         self._pulled.remove(name)
         self._seen.pop(name, None)
         return True
-
-
-def familiar(name: str) -> str:
-    """Return the name by which the Engine lists an image: "docker.io/library/nginx" is "nginx:latest"."""
-    short = name.removeprefix("docker.io/").removeprefix("library/")
-    return short if "@" in short or ":" in short.rpartition("/")[2] else f"{short}:latest"
 
 
 def _percent_used(gauge: Gauge) -> int:

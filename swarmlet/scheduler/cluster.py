@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from swarmlet.errors import ExpiredError
-from swarmlet.model import conditions, kinds, objects, pods, quantity
+from swarmlet.model import conditions, image_names, kinds, objects, pods, quantity
 from swarmlet.model.core import Node, Taint
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler.demand import Demand, HostPort, demand_of
@@ -22,16 +22,22 @@ PODS = kinds.POD.resource
 NAMESPACES = kinds.NAMESPACE.resource
 
 
+_LASTING = ("allocatable", "cordoned", "discouraging", "images", "labels", "name", "number", "ready", "taints")
+"""What of a node no Pod changes."""
+
+
 class NodeInfo:
     """One node. Amounts are in thousandths, by resource name; `owners` counts Pods by the uid of their controller.
 
     `discouraging` are its taints of the effect PreferNoSchedule; `number` stands for its name where lots are drawn.
+    `images` are those it has, with their size in bytes.
     """
 
     __slots__ = (
         "allocatable",
         "cordoned",
         "discouraging",
+        "images",
         "labels",
         "name",
         "number",
@@ -49,6 +55,9 @@ class NodeInfo:
         self.taints: tuple[Taint, ...] = node.spec.taints
         self.discouraging = tuple(each for each in node.spec.taints if each.effect == "PreferNoSchedule")
         self.cordoned = node.spec.unschedulable
+        self.images = {
+            image_names.familiar(name): each.size_bytes for each in node.status.images for name in each.names
+        }
         self.ready = conditions.is_true(node.status.conditions, "Ready")
         self.allocatable = {name: quantity.to_milli(text) for name, text in node.status.allocatable.items()}
         self.used: dict[str, int] = {}
@@ -60,7 +69,7 @@ class NodeInfo:
     def copy(self) -> NodeInfo:
         """Return one that can be added to without touching this."""
         twin = NodeInfo.__new__(NodeInfo)
-        for name in ("allocatable", "cordoned", "discouraging", "labels", "name", "number", "ready", "taints"):
+        for name in _LASTING:
             setattr(twin, name, getattr(self, name))
         twin.used, twin.owners, twin.ports = dict(self.used), dict(self.owners), list(self.ports)
         return twin

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from swarmlet.model import affinity, moves, objects, pods, priorities
+from swarmlet.model import affinity, image_names, moves, objects, pods, priorities
 from swarmlet.model.affinity import NodeSelector, PreferredSchedulingTerm
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 from swarmlet.scheduler import terms
@@ -48,6 +48,7 @@ class Demand:
     preferred_nodes: tuple[PreferredSchedulingTerm, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     ports: tuple[HostPort, ...] = ()
+    images: tuple[str, ...] = ()
     owner: str = ""
     lot: str = ""
     volumes: VolumeDemand | None = None
@@ -81,6 +82,7 @@ def demand_of(pod: Pod) -> Demand:
         preferred_nodes=affinity.preferred_nodes(pod.spec.affinity),
         tolerations=pod.spec.tolerations,
         ports=_host_ports(pod.spec),
+        images=tuple(sorted(map(image_names.familiar, pods.images(pod.spec)))),
         owner=owner.uid if owner else "",
         lot=f"{pod.metadata.namespace}/{owner.kind}/{owner.name}" if owner else "",
         namespace=pod.metadata.namespace,

@@ -147,6 +147,7 @@ class _Round:
         self._strategy = strategy
         self._relief = relief
         self._minds_taints = any(node.discouraging for node in self._nodes.values())
+        self._knows_images = any(node.images for node in self._nodes.values())
         self._unique: dict[str, bool] = {}
 
     @functools.cached_property
@@ -163,7 +164,8 @@ class _Round:
 
     def place(self, demand: Demand, members: Members, placements_max: int) -> list[Placement]:
         refusals = Refusals(demand)
-        scorer = scores.Scorer(demand, self._strategy, minds_taints=self._minds_taints)
+        images = scores.shares(demand.images, self._nodes.values()) if self._knows_images else scores.NO_IMAGES
+        scorer = scores.Scorer(demand, self._strategy, minds_taints=self._minds_taints, images=images)
         constraints = Constraints(demand, self._nodes, self._peers)
         ballot = Ballot(demand, constraints, scorer, self._is_unique, self._seed)
         ballot.enter(self._able(demand, refusals))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from swarmlet.model import affinity, resource_names, taints
@@ -22,12 +24,27 @@ MOST_ALLOCATED: Strategy = "most-allocated"
 ALLOCATED_WEIGHT = 1.0
 NODE_AFFINITY_WEIGHT = 2.0
 TAINTS_WEIGHT = 3.0
+IMAGES_WEIGHT = 1.0
+IMAGE_BYTES_LEAST = 23 * 1024**2
+IMAGE_BYTES_MOST = 1000 * 1024**2
+"""Images of less in all count for nothing; of each container, more than that counts no more."""
+NO_IMAGES: Mapping[str, float] = MappingProxyType({})
 
 
 class Scorer:
-    """Scores nodes for Pods of one demand. `minds_taints`: there are nodes whose taints discourage."""
+    """Scores nodes for Pods of one demand. `minds_taints`: there are nodes whose taints discourage.
 
-    def __init__(self, demand: Demand, strategy: Strategy = LEAST_ALLOCATED, *, minds_taints: bool = True) -> None:
+    `images` are those of the Pod that are somewhere, each with the share of all nodes that have it.
+    """
+
+    def __init__(
+        self,
+        demand: Demand,
+        strategy: Strategy = LEAST_ALLOCATED,
+        *,
+        minds_taints: bool = True,
+        images: Mapping[str, float] = NO_IMAGES,
+    ) -> None:
         requests = dict(demand.requests)
         self._demand = demand
         self._packs = strategy == MOST_ALLOCATED
@@ -36,27 +53,31 @@ class Scorer:
         self._asked = [(name, requests.get(name, 0)) for name in measured]
         self._minds_taints = minds_taints
         self._preferred = sum(each.weight for each in demand.preferred_nodes)
-        self._standing: dict[str, tuple[float, float]] = {}
+        self._images = images
+        self._lasts = bool(self._preferred or minds_taints or images)
+        self._standing: dict[str, tuple[float, float, float]] = {}
 
     def score(self, node: NodeInfo) -> float:
         """Return the weighted sum of the parts; the highest is best."""
         load = self.load(node)
         allocated = ALLOCATED_WEIGHT * (load if self._packs else 1 - load)
-        if not (self._preferred or self._minds_taints):
+        if not self._lasts:
             return allocated
-        wanted, welcome = self._lasting(node)
-        return allocated + NODE_AFFINITY_WEIGHT * wanted + (TAINTS_WEIGHT * welcome if self._minds_taints else 0.0)
+        wanted, welcome, present = self._lasting(node)
+        return allocated + NODE_AFFINITY_WEIGHT * wanted + TAINTS_WEIGHT * welcome + IMAGES_WEIGHT * present
 
     def parts(self, node: NodeInfo) -> list[tuple[str, float, float]]:
         """Return name, value and weight of each part that tells nodes apart for this demand."""
         load = self.load(node)
-        wanted, welcome = self._lasting(node)
+        wanted, welcome, present = self._lasting(node)
         name = "most allocated" if self._packs else "least allocated"
         found = [(name, load if self._packs else 1 - load, ALLOCATED_WEIGHT)]
         if self._preferred:
             found.append(("node affinity", wanted, NODE_AFFINITY_WEIGHT))
         if self._minds_taints:
             found.append(("tolerated taints", welcome, TAINTS_WEIGHT))
+        if self._images:
+            found.append(("images present", present, IMAGES_WEIGHT))
         return found
 
     def load(self, node: NodeInfo) -> float:
@@ -68,11 +89,11 @@ class Scorer:
             total += (used.get(name, 0) + asked) / bound if bound else 0.0
         return total / len(self._asked)
 
-    def _lasting(self, node: NodeInfo) -> tuple[float, float]:
-        """Return the parts that no placement changes: preferred labels, and taints that discourage."""
+    def _lasting(self, node: NodeInfo) -> tuple[float, float, float]:
+        """Return the parts that no placement changes: preferred labels, taints that discourage, images."""
         found = self._standing.get(node.name)
         if found is None:
-            found = self._standing[node.name] = self._wanted(node), self._welcome(node)
+            found = self._standing[node.name] = self._wanted(node), self._welcome(node), self._present(node)
         return found
 
     def _wanted(self, node: NodeInfo) -> float:
@@ -83,10 +104,25 @@ class Scorer:
         return sum(matched) / self._preferred
 
     def _welcome(self, node: NodeInfo) -> float:
+        if not self._minds_taints:
+            return 0.0
         tolerations = self._demand.tolerations
-        against = [
-            each
-            for each in node.discouraging
-            if not any(taints.tolerates(toleration, each) for toleration in tolerations)
-        ]
+        against = [each for each in node.discouraging if not any(taints.tolerates(one, each) for one in tolerations)]
         return 1 / (1 + len(against))
+
+    def _present(self, node: NodeInfo) -> float:
+        """Return how much of the Pod's images need not be fetched.
+
+        An image that few nodes have counts less, lest all its Pods end up there. Source: plugins/imagelocality.
+        """
+        if not self._images:
+            return 0.0
+        size = sum(node.images.get(name, 0) * share for name, share in self._images.items())
+        most = IMAGE_BYTES_MOST * len(self._demand.images)
+        return min(1.0, max(0.0, (size - IMAGE_BYTES_LEAST) / (most - IMAGE_BYTES_LEAST)))
+
+
+def shares(images: Iterable[str], nodes: Collection[NodeInfo]) -> dict[str, float]:
+    """Return which share of all nodes has each of some images; none that is nowhere."""
+    counts = {name: sum(name in node.images for node in nodes) for name in images}
+    return {name: count / len(nodes) for name, count in counts.items() if count}

@@ -1,8 +1,8 @@
 """Reads and plays scheduling scenarios: commands, a line with ----, and the output they had when last looked at.
 
-node NAME [cpu=4] [memory=8Gi] [pods=110] [label.K=V] [taint=K=V:EFFECT] [cordoned] [unready]
+node NAME [cpu=4] [memory=8Gi] [pods=110] [label.K=V] [taint=K=V:EFFECT] [cordoned] [unready] [image=NAME@MIB]
 pods NAME COUNT [cpu=100m] [memory=1Gi] [port=80] [select.K=V] [tolerate=K] [owner=UID] [on=NODE] [is.K=V]
-    [in=NAMESPACE]
+    [in=NAMESPACE] [with=IMAGE]
     [prefer.K=V:WEIGHT]                 a label that the node should rather have
     [beside=KEY/K=V] [apart=KEY/K=V]    required affinity and anti-affinity by the topology key, to Pods of a label;
     [beside~=KEY/K=V:WEIGHT] [apart~=KEY/K=V:WEIGHT]    preferred; KEY/K=V/* means Pods of every namespace,
@@ -13,6 +13,7 @@ remove NAME...              takes Pods away
 finish NAME...              lets Pods' containers end for good
 unnode NAME...              takes nodes away
 namespace NAME [K=V]        makes a namespace with labels
+pack                        fills nodes one by one from here on
 why NAME                    prints how the Pod that was placed last came to its node, or to none
 place                       places what waits, binds it, and prints the nodes' loads and the refusals
 nodes                       prints what each node has free
@@ -26,11 +27,11 @@ from collections.abc import Iterable
 
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, ContainerPort, ResourceRequirements
-from swarmlet.model.core import Namespace, Node, NodeSpec, NodeStatus, Taint
+from swarmlet.model.core import ContainerImage, Namespace, Node, NodeSpec, NodeStatus, Taint
 from swarmlet.model.meta import Condition, ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod, PodSpec, Toleration
 from swarmlet.model.pod_status import PodStatus
-from swarmlet.scheduler import explain, placement
+from swarmlet.scheduler import explain, placement, scores
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.decision import Decision
 from swarmlet.scheduler.demand import demand_of
@@ -62,6 +63,7 @@ class Board:
         self.cluster = Cluster()
         self.waiting: dict[Key, Pod] = {}
         self._seed = seed
+        self._strategy = scores.LEAST_ALLOCATED
         self._ids = random.Random(1)
 
     def put(self, kind: kinds.Kind, value) -> None:
@@ -86,6 +88,10 @@ class Board:
 
     def do_namespace(self, words: list[str]) -> list[str]:
         self.put(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=words[0], labels=Options(words[1:]).values)))
+        return []
+
+    def do_pack(self, _words: list[str]) -> list[str]:
+        self._strategy = scores.MOST_ALLOCATED
         return []
 
     def do_why(self, words: list[str]) -> list[str]:
@@ -131,7 +137,7 @@ class Board:
     def place(self) -> list[placement.Placement]:
         self.cluster.catch_up(self.store)
         requests = [(key, demand_of(pod)) for key, pod in self.waiting.items()]
-        placements = placement.place(requests, self.cluster, seed=self._seed)
+        placements = placement.place(requests, self.cluster, seed=self._seed, strategy=self._strategy)
         for each in placements:
             self.decisions[each.pod.name] = each.decision
             if each.node:
@@ -166,9 +172,15 @@ def make_node(name: str, options: Options) -> Node:
         spec=NodeSpec(unschedulable="cordoned" in options.flags, taints=_taints(options.values.get("taint", ""))),
         status=NodeStatus(
             allocatable=allocatable,
+            images=_images(options.values.get("image", "")),
             conditions=(Condition(type="Ready", status="False" if "unready" in options.flags else "True"),),
         ),
     )
+
+
+def _images(text: str) -> tuple[ContainerImage, ...]:
+    name, _, mebibytes = text.rpartition("@")
+    return (ContainerImage(names=(name,), size_bytes=int(mebibytes) * 2**20),) if name else ()
 
 
 def _taints(text: str) -> tuple[Taint, ...]:
@@ -196,7 +208,14 @@ def make_pod(name: str, options: Options) -> Pod:
             owner_references=(reference,) if owner else (),
         ),
         spec=PodSpec(
-            containers=(Container(name="main", ports=ports, resources=ResourceRequirements(requests=requests)),),
+            containers=(
+                Container(
+                    name="main",
+                    image=options.values.get("with", ""),
+                    ports=ports,
+                    resources=ResourceRequirements(requests=requests),
+                ),
+            ),
             node_selector=options.under("select."),
             affinity=wishes.affinity_of(options.values),
             topology_spread_constraints=wishes.spread_of(options.values),

@@ -77,7 +77,7 @@ POD_WORDS = st.lists(
     ),
     max_size=14,
 )
-SOME = settings(deadline=None, max_examples=200)
+SOME = settings(deadline=None, max_examples=100)
 
 
 def nodes_of(words: Sequence[list[str]]) -> list[Node]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarmlet.model.meta import LabelSelector
+from swarmlet.model.topology import TopologySpreadConstraint
 from swarmlet.scheduler import filters, placement
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import Demand, demand_of
@@ -15,7 +19,7 @@ from swarmlet.store.commands import Key
 from tests.scheduler.board import Options, make_node, make_pod
 
 ROOM = filters.NODE_FILTERS + filters.ROOM_FILTERS
-MARGIN = 1e-9
+ZONE = "topology.kubernetes.io/zone"
 
 NODES = st.lists(
     st.builds(
@@ -23,7 +27,7 @@ NODES = st.lists(
             f"cpu={cpu}",
             f"memory={memory}Gi",
             f"label.disk={label}",
-            f"label.topology.kubernetes.io/zone={zone}",
+            f"label.{ZONE}={zone}",
             *flags,
         ],
         st.integers(1, 8),
@@ -49,6 +53,15 @@ PODS = st.lists(
     ),
     max_size=24,
 )
+
+
+def _always(_candidate: Candidate, _target: str) -> bool:
+    return True
+
+
+def domains_of(owner: str) -> tuple[str, ...]:
+    """Owner c asks to be spread over the zones."""
+    return (ZONE,) if owner == "c" else ()
 
 
 class Field:
@@ -82,7 +95,7 @@ class Field:
         ]
 
     def planner(self, threshold: float) -> Planner:
-        return Planner(self.cluster, self.candidates, lambda _candidate, _target: True, threshold=threshold)
+        return Planner(self.cluster, self.candidates, _always, domains_of, threshold=threshold)
 
     def taken(self) -> dict[str, tuple[dict[str, int], dict[str, int]]]:
         return {
@@ -90,13 +103,17 @@ class Field:
             for name, node in self.cluster.nodes.items()
         }
 
-    def potential(self) -> tuple[int, list[float]]:
+    def potential(self) -> tuple[int, int, list[float]]:
         """What every move makes smaller: computed from where the Pods are, not as the planner counts."""
-        counts: dict[tuple[str, str], int] = {}
-        for key, node in self.where.items():
-            counts[self.demands[key].owner, node] = counts.get((self.demands[key].owner, node), 0) + 1
+        counts, zones = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        for key, name in self.where.items():
+            owner, node = self.demands[key].owner, self.cluster.nodes[name]
+            counts[owner, name] += 1
+            if domains_of(owner) and node.ready and not node.cordoned:
+                zones[owner, node.labels[ZONE]] += 1
         loads = sorted((load(node) for node in self.cluster.nodes.values()), reverse=True)
-        return sum(count**2 for count in counts.values()), [round(each, 9) for each in loads]
+        squares = [sum(count**2 for count in each.values()) for each in (zones, counts)]
+        return squares[0], squares[1], [round(each, 9) for each in loads]
 
 
 @given(NODES, PODS, st.integers(0, 9), st.sampled_from([0.1, 0.2, 0.5]))
@@ -200,3 +217,26 @@ def test_a_node_that_nobody_may_go_to_gets_nothing() -> None:
 
 def test_shares_are_told_as_people_read_them() -> None:
     assert [percent(each) for each in (0, 0.004, 0.13, 0.744)] == ["0 %", "0.4 %", "13 %", "74 %"]
+
+
+def test_pods_that_ask_for_it_are_spread_over_zones_before_nodes() -> None:
+    nodes = [["cpu=8", "memory=16Gi", f"label.{ZONE}={zone}"] for zone in "aaab"]
+    field = Field(nodes, [], 0)
+    for number in range(3):
+        key = Key("pods", "default", f"p{number}")
+        field.put(key, spread_pod(key.name), f"n{number}")
+    (move,) = field.planner(0.2).plan()
+    assert move.target.node == "n3"
+    assert move.words == f"owner c had 3 Pods in {ZONE}=a and 0 in b"
+
+
+def spread_pod(name: str) -> Demand:
+    pod = make_pod(name, Options(["cpu=100m", "owner=c"]))
+    constraint = TopologySpreadConstraint(
+        max_skew=1,
+        topology_key=ZONE,
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=LabelSelector(),
+    )
+    spec = msgspec.structs.replace(pod.spec, topology_spread_constraints=(constraint,))
+    return demand_of(msgspec.structs.replace(pod, spec=spec))
