@@ -11,6 +11,7 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -20,12 +21,14 @@ from swarmlet.agent.keyring import Keyring
 from swarmlet.agent.pull_secrets import Find, PullSecrets, Tell
 from swarmlet.config import Config
 from swarmlet.errors import SwarmletError
-from swarmlet.model import core, events, pods, security
+from swarmlet.model import core, events, kinds, pods, security
 from swarmlet.model.container import Container
 from swarmlet.model.pod import Pod
+from swarmlet.model.runtime_classes import RuntimeClass
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices, Isolation, NameServers
 from swarmlet.runtime.runtime import ContainerSpec
+from swarmlet.store.commands import Key
 
 PROFILE_BYTES_MAX = 1024 * 1024
 RESOLV_CONF_BYTES_MAX = 64 * 1024
@@ -53,6 +56,7 @@ class Grants:
         self._config = config
         self._engine = engine
         self._find_info = info
+        self._find = find
         self._tell = tell
         self._active = active
         self._ledger = Ledger(config.devices, os.path.exists)
@@ -81,6 +85,7 @@ class Grants:
         return dataclasses.replace(
             spec,
             network=await self._network(pod),
+            handler=self._handler(pod),
             isolation=isolation.of_sandbox(pod),
             oom_score_adj=isolation.SANDBOX_OOM_SCORE,
         )
@@ -93,6 +98,7 @@ class Grants:
         return dataclasses.replace(
             spec,
             network=spec.network if spec.sandbox else await self._network(pod),
+            handler=self._handler(pod),
             isolation=await self._isolation(pod, container, spec.attempt),
             oom_score_adj=isolation.oom_score(pod, container, self._info.memory_bytes),
             devices=self._devices(pod, container),
@@ -127,6 +133,16 @@ class Grants:
         if found.selinux and "selinux" not in can:
             self._tell_ignored(pod, container, attempt, ["seLinuxOptions"])
         return found
+
+    def _handler(self, pod: Pod) -> str:
+        """Return what the Pod's RuntimeClass has its containers run by."""
+        name = pod.spec.runtime_class_name
+        if not name or not self._info.isolates:
+            return ""
+        found = self._find(Key(kinds.RUNTIME_CLASS.resource, "", name))
+        if found is None:
+            raise ProfileError(f'failed to get sandbox runtime: RuntimeClass "{name}" not found')
+        return cast("RuntimeClass", found).handler
 
     def _devices(self, pod: Pod, container: Container) -> Devices:
         done = _done_before(pod, container)

@@ -19,7 +19,7 @@ SANDBOX_OOM_SCORE = -998
 """A Pod's network is the last to be killed for memory."""
 
 _PROFILE_OF = {security.UNCONFINED: UNCONFINED}  # RuntimeDefault is what the engine does anyway
-_SHARING = ("host_pid", "host_ipc", "share_process_namespace", "host_aliases", "dns_config")
+_SHARING = ("runtime_class_name", "host_pid", "host_ipc", "share_process_namespace", "host_aliases", "dns_config")
 
 
 class RootForbiddenError(SwarmletError):

@@ -277,6 +277,7 @@ _BY_RESOURCE = {
         (_NAME, Column("Value", "integer"), Column("Global-Default", "boolean"), _AGE, Column("PreemptionPolicy")),
         policy_cells.priority_class,
     ),
+    kinds.RUNTIME_CLASS.resource: Columns((_NAME, Column("Handler"), _AGE), policy_cells.runtime_class),
     kinds.HORIZONTAL_POD_AUTOSCALER.resource: Columns(
         (
             _NAME,

@@ -1,4 +1,4 @@
-"""The rows of PodDisruptionBudgets and PriorityClasses.
+"""The rows of PodDisruptionBudgets, PriorityClasses and RuntimeClasses.
 
 Source: kubernetes/pkg/printers/internalversion/printers.go.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 from swarmlet.api.durations import since
 from swarmlet.model.base import IntOrString
 from swarmlet.model.policy import PodDisruptionBudget
+from swarmlet.model.runtime_classes import RuntimeClass
 from swarmlet.model.scheduling import PriorityClass
 
 NOT_GIVEN = "N/A"
@@ -30,6 +31,11 @@ def priority_class(value: PriorityClass, now: datetime) -> list[object]:
     """Return the cells of `kubectl get priorityclasses`."""
     age = since(value.metadata.creation_timestamp, now)
     return [value.metadata.name, value.value, value.global_default, age, value.preemption_policy]
+
+
+def runtime_class(value: RuntimeClass, now: datetime) -> list[object]:
+    """Return the cells of `kubectl get runtimeclasses`."""
+    return [value.metadata.name, value.handler, since(value.metadata.creation_timestamp, now)]
 
 
 def _share(value: IntOrString | None) -> str:

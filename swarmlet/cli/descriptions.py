@@ -106,7 +106,7 @@ def _pod(document: Document) -> Description:
     spec, status = document["spec"], document.get("status") or {}
     node = spec.get("nodeName")
     body: Description = [
-        *scheduling_descriptions.priority(spec),
+        *scheduling_descriptions.classes(spec),
         ("Node", f"{node}/{status.get('hostIP', '')}" if node else NONE),
         ("Start Time", str(status.get("startTime") or NONE)),
         ("Status", str(status.get("phase") or "Pending")),

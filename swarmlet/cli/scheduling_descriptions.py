@@ -1,4 +1,4 @@
-"""What `describe` tells of PriorityClasses and RuntimeClasses, and of how Pods stand to the scheduler.
+"""What `describe` tells of PriorityClasses, and of how Pods stand to the scheduler.
 
 Source: kubectl pkg/describe (PriorityClassDescriber, describePod).
 """
@@ -22,10 +22,12 @@ def priority_class(document: Document) -> Lines:
     ]
 
 
-def priority(spec: Document) -> Lines:
-    """Return the lines of a Pod's priority."""
+def classes(spec: Document) -> Lines:
+    """Return the lines of a Pod's priority and runtime."""
     lines: Lines = [("Priority", str(spec["priority"]))] if "priority" in spec else []
-    return lines + ([("Priority Class Name", spec["priorityClassName"])] if spec.get("priorityClassName") else [])
+    for label, key in (("Priority Class Name", "priorityClassName"), ("Runtime Class Name", "runtimeClassName")):
+        lines += [(label, spec[key])] if spec.get(key) else []
+    return lines + ([("Overhead", list(spec["overhead"].items()))] if spec.get("overhead") else [])
 
 
 def waiting(document: Document) -> Lines:

@@ -16,6 +16,7 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    runtime_classes,
     scheduling,
     services,
     storage,
@@ -121,6 +122,7 @@ POD_DISRUPTION_BUDGET = Kind(
 SERVICE = Kind(services.Service, "services", "service", ("svc",), categories=("all",), subresources=("status",))
 ENDPOINT_SLICE = Kind(services.EndpointSlice, "endpointslices", "endpointslice")
 PRIORITY_CLASS = Kind(scheduling.PriorityClass, "priorityclasses", "priorityclass", ("pc",), namespaced=False)
+RUNTIME_CLASS = Kind(runtime_classes.RuntimeClass, "runtimeclasses", "runtimeclass", namespaced=False)
 STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
 
 SERVED = (
@@ -146,6 +148,7 @@ SERVED = (
     HORIZONTAL_POD_AUTOSCALER,
     POD_DISRUPTION_BUDGET,
     PRIORITY_CLASS,
+    RUNTIME_CLASS,
     STORAGE_CLASS,
     ENDPOINT_SLICE,
 )

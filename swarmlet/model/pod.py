@@ -59,6 +59,8 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     priority_class_name: str = ""
     priority: int | None = None
     preemption_policy: str = ""
+    runtime_class_name: str = ""
+    overhead: dict[str, str] = {}
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
 
 

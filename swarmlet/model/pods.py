@@ -62,6 +62,7 @@ def effective_requests(spec: PodSpec) -> dict[str, int]:
 
     The containers run together, with the sidecars, and add up. Before them the other init containers run one by one,
     each beside the sidecars that stand before it, so the largest of those counts where it exceeds that sum.
+    What the runtime takes for itself comes on top.
     Source: k8s.io/component-helpers resource.PodRequests, KEP-753.
     """
     sidecars: dict[str, int] = {}
@@ -74,7 +75,10 @@ def effective_requests(spec: PodSpec) -> dict[str, int]:
     total = sidecars
     for container in spec.containers:
         total = _with_requests(total, container)
-    return {name: max(most.get(name, 0), total.get(name, 0)) for name in most | total}
+    total = {name: max(most.get(name, 0), total.get(name, 0)) for name in most | total}
+    for name, text in spec.overhead.items():
+        total[name] = total.get(name, 0) + quantity.to_milli(text)
+    return total
 
 
 def qos_class(spec: PodSpec) -> str:

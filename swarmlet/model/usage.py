@@ -84,7 +84,9 @@ def unspecified(spec: ResourceQuotaSpec, value: Object) -> str:
 
 def pod_resources(spec: PodSpec) -> tuple[dict[str, Quantity], dict[str, Quantity]]:
     """Return the requests and the limits of a whole Pod, as `pods.effective_requests` adds them up."""
-    return _together(spec, lambda each: each.requests), _together(spec, lambda each: each.limits)
+    requests, limits = _together(spec, lambda each: each.requests), _together(spec, lambda each: each.limits)
+    overhead = amounts.parsed(spec.overhead)
+    return amounts.added(requests, overhead), amounts.added(limits, amounts.chosen(overhead, limits))
 
 
 def _together(spec: PodSpec, of_resources: Callable[[ResourceRequirements], Mapping[str, str]]) -> dict[str, Quantity]:

@@ -22,6 +22,7 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    runtime_classes,
     scheduling,
     services,
     storage,
@@ -42,6 +43,7 @@ from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
 from swarmlet.model.rules import priority as priority_rules
 from swarmlet.model.rules import quotas as quota_rules
+from swarmlet.model.rules import runtime_classes as runtime_class_rules
 from swarmlet.model.rules import services as service_rules
 from swarmlet.model.rules import storage as storage_rules
 
@@ -71,6 +73,7 @@ _RULES: dict[type[Object], Rule] = {
     storage.StorageClass: storage_rules.storage_class,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
     scheduling.PriorityClass: priority_rules.priority_class,
+    runtime_classes.RuntimeClass: runtime_class_rules.runtime_class,
     services.Service: service_rules.service,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice,
 }
@@ -89,6 +92,7 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     storage.PersistentVolume: storage_rules.volume_update,
     storage.StorageClass: storage_rules.storage_class_update,
     scheduling.PriorityClass: priority_rules.priority_class_update,
+    runtime_classes.RuntimeClass: runtime_class_rules.runtime_class_update,
     services.Service: service_rules.service_update,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice_update,
 }

@@ -243,6 +243,8 @@ class DockerRuntime:
 
     async def _start_on_best_runtime(self, spec: ContainerSpec, make: MakeDocument) -> Container:
         """Start with the Engine's fast runtime, and without it where it turns out not to work on this machine."""
+        if spec.handler:
+            return await self._start_as_it_may(spec, make, spec.handler)
         if self._engine_runtime is None:
             await self.info()
         chosen = self._engine_runtime or ""

@@ -93,7 +93,8 @@ class ContainerSpec:
     """One container, wholly decided. `sandbox` is the id of the container whose network it joins, "" for its own.
 
     `attempt` is 0 for the first start and grows with each restart. CPU is in thousandths of a core and memory in bytes,
-    0 where unlimited; `cpu_request_millis` is its share when cores are short. `env` is expanded.
+    0 where unlimited; `cpu_request_millis` is its share when cores are short. `env` is expanded. `handler` names what
+    runs it, among what the engine has registered; "" for what it uses else.
     """
 
     pod: PodIdentity
@@ -112,6 +113,7 @@ class ContainerSpec:
     cpu_request_millis: int = 0
     memory_limit_bytes: int = 0
     oom_score_adj: int = 0
+    handler: str = ""
     isolation: Isolation = AS_THE_IMAGE_SAYS
     devices: Devices = NO_DEVICES
     stdin: bool = False

@@ -21,7 +21,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import LimitRange, ResourceQuota, ResourceQuotaStatus
 from swarmlet.model.scheduling import PriorityClass
 from swarmlet.model.storage import PersistentVolumeClaim
-from swarmlet.store import priority
+from swarmlet.store import priority, runtime_classes
 from swarmlet.store.commands import Key, Put
 from swarmlet.store.replica import Change, Stored, View
 from swarmlet.store.tally import Tally, is_up_to_date
@@ -58,7 +58,7 @@ class Allowance:
             priority.check_default(self._view, value)
         if not kind.namespaced:
             return value
-        complete = self._limited(kind, priority.admitted(self._view, value)) if isinstance(value, Pod) else value
+        complete = self._limited(kind, self._classed(value)) if isinstance(value, Pod) else value
         if isinstance(value, PersistentVolumeClaim):
             self._check_claim(kind, value)
         self._charge(kind, complete, {})
@@ -73,6 +73,9 @@ class Allowance:
             self._check_claim(kind, new)
         if kind.namespaced:
             self._charge(kind, new, usage.of(kind.resource, old))
+
+    def _classed(self, pod: Pod) -> Pod:
+        return runtime_classes.admitted(self._view, priority.admitted(self._view, pod))
 
     def _limited(self, kind: Kind, pod: Pod) -> Pod:
         ranges = self._ranges(pod.metadata.namespace)

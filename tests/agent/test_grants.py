@@ -19,6 +19,7 @@ from swarmlet.model.device_classes import DeviceClass
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import LocalObjectReference
 from swarmlet.model.pod_network import PodDNSConfig
+from swarmlet.model.runtime_classes import RuntimeClass
 from swarmlet.model.security import PodSecurityContext, Profile, SecurityContext, SELinuxOptions
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices, NameServers
@@ -317,3 +318,29 @@ async def test_the_machines_own_credentials_are_for_every_pod(guarded: Home, eng
     async with guarded.running():
         await guarded.until(lambda: guarded.is_ready(key) and guarded.is_ready(other))
     assert engine.pulls == [(PRIVATE, "m")]
+
+
+async def test_a_pod_is_run_by_the_handler_of_its_class(make_home: Callable[..., Home], engine: Engine) -> None:
+    home = make_home()
+    key = home.bind(containers=[container(), Container(name="other", image=IMAGE)], runtime_class_name="small")
+    async with home.running():
+        await home.until(lambda: bool(home.events("FailedCreatePodSandBox")))
+        (event, *_) = home.events("FailedCreatePodSandBox")
+        told = 'Failed to create pod sandbox: failed to get sandbox runtime: RuntimeClass "small" not found'
+        assert event.message == told
+        assert not engine.processes
+        home.put(
+            Key(kinds.RUNTIME_CLASS.resource, "", "small"),
+            RuntimeClass(metadata=ObjectMeta(name="small"), handler="runc"),
+        )
+        await home.until(lambda: home.is_ready(key))
+    assert {each.spec.handler for each in engine.processes.values()} == {"runc"}
+
+
+async def test_a_runtime_that_isolates_nothing_has_no_handlers(make_home: Callable[..., Home]) -> None:
+    home = make_home({"isolates": False})
+    key = home.bind(containers=[Container(name="main", image=IMAGE)], runtime_class_name="small")
+    async with home.running():
+        await home.until(lambda: home.is_ready(key) and bool(home.events("IgnoredByRuntime")))
+    (event,) = home.events("IgnoredByRuntime")
+    assert event.message.endswith("does not honour spec.runtimeClassName")

@@ -31,6 +31,9 @@ def test_a_pod_tells_its_priority_and_what_it_waits_for() -> None:
     document = {"kind": "Pod", "metadata": {"name": "p"}, "spec": spec, "status": {"nominatedNodeName": "n2"}}
     told = lines(document)
     assert (told["Priority"], told["Priority Class Name"]) == ("9", "high")
-    assert (told["Scheduling Gates"], told["NominatedNodeName"]) == ("a.io/g", "n2")
+    assert (told["Scheduling Gates"], told["NominatedNodeName"]) == ("example.com/g", "n2")
+    spec = {"containers": [], "runtimeClassName": "kata", "overhead": {"cpu": "250m"}}
+    told = lines({"kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
+    assert (told["Runtime Class Name"], told["cpu"]) == ("kata", "250m")
     plain = lines({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}})
     assert not {"Priority", "Scheduling Gates", "NominatedNodeName"} & plain.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -70,6 +71,16 @@ async def test_one_that_is_asked_for_is_used_or_named_as_missing(make: MakeRunti
     assert used_runtime(dockerd, container) == "runc"
     with pytest.raises(EngineError, match=r"container_runtime: the Docker Engine at .* has no kata; it has"):
         await make(engine_runtime="kata").start(shell(HOLD))
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+async def test_a_handler_of_a_pods_own_is_used_or_refused(make: MakeRuntime, dockerd: Dockerd) -> None:
+    made = make()
+    container = await made.start(dataclasses.replace(shell(HOLD), handler="runc"))
+    assert used_runtime(dockerd, container) == "runc"
+    with pytest.raises(runtime.EngineError, match="kata"):
+        await made.start(dataclasses.replace(shell(HOLD), handler="kata"))
 
 
 @pytest.mark.docker

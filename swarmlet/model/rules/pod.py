@@ -18,15 +18,16 @@ from swarmlet.model.rules import (
     priority,
     probes,
     resources,
+    runtime_classes,
     scheduling,
     security,
+    tolerations,
     topology,
     volumes,
 )
 from swarmlet.model.singletons import FENCED, STRICT_SINGLETON
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-TOLERATION_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 _MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -99,7 +100,8 @@ def pod_spec(spec: model.PodSpec, place: Place) -> None:
     topology.constraints(spec.topology_spread_constraints, place.field("topologySpreadConstraints"))
     scheduling.gates(spec, place)
     priority.pod(spec, place)
-    _tolerations(spec.tolerations, place.field("tolerations"))
+    runtime_classes.pod(spec, place)
+    tolerations.tolerations(spec.tolerations, place.field("tolerations"))
 
 
 def _containers(spec: model.PodSpec, place: Place, volume_names: set[str]) -> None:
@@ -125,40 +127,10 @@ def _containers(spec: model.PodSpec, place: Place, volume_names: set[str]) -> No
         probes.container(each, inner, grace_seconds)
 
 
-def _tolerations(tolerations: Sequence[model.Toleration], place: Place) -> None:
-    for inner, toleration in place.each(tolerations):
-        if toleration.key:
-            inner.field("key").invalid_each(toleration.key, syntax.label_key(toleration.key))
-        elif toleration.operator != "Exists":
-            inner.field("operator").invalid(
-                toleration.operator,
-                'operator must be Exists when `key` is empty, which means "match all values and all keys"',
-            )
-        _toleration_value(toleration, inner)
-        if toleration.effect:
-            inner.field("effect").one_of(toleration.effect, TOLERATION_EFFECTS)
-        inner.field("tolerationSeconds").not_endless(toleration.toleration_seconds)
-        if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
-            inner.field("effect").invalid(
-                toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            )
-
-
 def _only_added(new: Sequence[model.Toleration], old: Sequence[model.Toleration]) -> bool:
     """Whether every toleration is still there, be it for another time."""
     timeless = {msgspec.structs.replace(each, toleration_seconds=None) for each in new}
     return all(msgspec.structs.replace(each, toleration_seconds=None) in timeless for each in old)
-
-
-def _toleration_value(toleration: model.Toleration, place: Place) -> None:
-    match toleration.operator:
-        case "" | "Equal":
-            place.field("operator").invalid_each(toleration.value, syntax.label_value(toleration.value))
-        case "Exists":
-            if toleration.value:
-                place.field("operator").invalid(toleration.value, "value must be empty when `operator` is 'Exists'")
-        case _:
-            place.field("operator").unsupported(toleration.operator, ("Equal", "Exists"))
 
 
 def _with_images_of(new: model.PodSpec, old: model.PodSpec) -> model.PodSpec:

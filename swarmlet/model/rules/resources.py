@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from swarmlet.model import resource_names, syntax
 from swarmlet.model.container import ResourceRequirements
 from swarmlet.model.problems import Place
@@ -10,16 +12,21 @@ from swarmlet.model.rules.container import amount_of
 
 def resources(value: ResourceRequirements, place: Place) -> None:
     """Check a container's limits and requests."""
-    for field, amounts in (("limits", value.limits), ("requests", value.requests)):
-        for name, text in amounts.items():
-            inner = place.field(field).key(name)
-            _name(name, inner)
-            _amount(name, text, inner)
+    amounts(value.limits, place.field("limits"))
+    amounts(value.requests, place.field("requests"))
     for name, text in value.requests.items():
         _within_limit(name, text, value.limits.get(name), place)
     wanted = value.limits.keys() | value.requests.keys()
     if any(map(resource_names.is_hugepages, wanted)) and not {"cpu", "memory"} & wanted:
         place.forbidden("HugePages require cpu or memory")
+
+
+def amounts(value: Mapping[str, str], place: Place) -> None:
+    """Check amounts of resources, by name."""
+    for name, text in value.items():
+        inner = place.key(name)
+        _name(name, inner)
+        _amount(name, text, inner)
 
 
 def _name(name: str, place: Place) -> None:
