@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from swarmlet import config_file
 from swarmlet.config_file import Rule
@@ -271,6 +271,15 @@ class Autoscaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Which node is better for a Pod, all else alike: the one with the least taken, or, to need few, with the most."""
+
+    strategy: Annotated[Literal["least-allocated", "most-allocated"], _one_of("least-allocated", "most-allocated")] = (
+        "least-allocated"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rebalance:
     """When running Pods are moved to even out the nodes; `enabled` counts until a user says otherwise at run time.
 
@@ -323,6 +332,7 @@ class Config:
     node_lifecycle: NodeLifecycle = NodeLifecycle()
     usage_seconds: Annotated[float, _seconds(1, 3_600)] = 15.0
     autoscaling: Autoscaling = Autoscaling()
+    placement: Placement = Placement()
     rebalance: Rebalance = Rebalance()
     log: Log = Log()
 

@@ -118,6 +118,7 @@ class Daemon:
             heartbeats=heartbeats,
             config=config.node_lifecycle,
             autoscaling=config.autoscaling,
+            placement=config.placement,
             rebalance=config.rebalance,
             host=state.name,
         )

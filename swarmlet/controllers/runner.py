@@ -9,7 +9,7 @@ import random
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.config import Autoscaling
+from swarmlet.config import Autoscaling, Placement
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.config import Rebalance as RebalanceConfig
 from swarmlet.controllers.batch import Ticket
@@ -28,8 +28,8 @@ from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.persistent_volumes import PersistentVolumes
-from swarmlet.controllers.plan_expiry import PlanExpiry
 from swarmlet.controllers.placement_records import PlacementRecords
+from swarmlet.controllers.plan_expiry import PlanExpiry
 from swarmlet.controllers.pod_garbage import PodGarbage
 from swarmlet.controllers.priority_classes import PriorityClasses
 from swarmlet.controllers.quotas import Quotas
@@ -59,7 +59,7 @@ class Controllers:
     each reign, so no node is blamed for silence that a former leader heard.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the composition root names each once
         self,
         *,
         replica: Replica,
@@ -68,6 +68,7 @@ class Controllers:
         heartbeats: Heartbeats,
         config: NodeLifecycleConfig,
         autoscaling: Autoscaling | None = None,
+        placement: Placement | None = None,
         rebalance: RebalanceConfig | None = None,
         host: str = "",
     ) -> None:
@@ -77,6 +78,7 @@ class Controllers:
         self._heartbeats = heartbeats
         self._config = config
         self._autoscaling = autoscaling or Autoscaling()
+        self._placement = placement or Placement()
         self._rebalance = rebalance or RebalanceConfig()
         self._host = host
         self._recorder: Recorder | None = None
@@ -114,7 +116,7 @@ class Controllers:
             EndpointSlices(self._rng),
             ServiceAddresses(),
             Dependencies(),
-            Scheduling(self._rng),
+            Scheduling(self._rng, self._placement.strategy),
             Rebalance(self._rng, self._rebalance),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),

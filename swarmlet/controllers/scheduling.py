@@ -29,6 +29,7 @@ from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import Demand
 from swarmlet.scheduler.placement import Request
 from swarmlet.scheduler.preemption import Preemption
+from swarmlet.scheduler.scores import LEAST_ALLOCATED, Strategy
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -55,8 +56,9 @@ class Scheduling:
     name: ClassVar[str] = "scheduling"
     watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS, NAMESPACES}) | volume_scheduling.WATCHED
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, strategy: Strategy = LEAST_ALLOCATED) -> None:
         self._rng = rng
+        self._strategy = strategy
         self._cluster = Cluster()
         self._waiting = WaitingPods()
         self._volumes = volume_scheduling.VolumeScheduling()
@@ -92,6 +94,7 @@ class Scheduling:
             self._requests(view, work, asked),
             self._cluster,
             seed=LOT_SEED,
+            strategy=self._strategy,
             placements_max=PODS_PER_STEP,
             relief=Preemption(view, self._cluster),
         )
