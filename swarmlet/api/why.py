@@ -7,7 +7,6 @@ left out of it.
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -77,7 +76,7 @@ class WhyApi:
         """Return the ground on which all that was asked for is explained."""
         heartbeats = await self._heartbeats() if any(_needs_heartbeats(each) for each in found) else {}
         view = self._replica.view
-        return Case(view, self._clock.now(), heartbeats, functools.partial(self._refusals.of, view))
+        return Case(view, self._clock.now(), heartbeats, self._refusals.on(view))
 
     async def _heartbeats(self) -> Mapping[str, datetime]:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 
 from swarmlet.explain.findings import INFO, Finding
+from swarmlet.explain.happenings import Happenings, last_seen
+from swarmlet.explain.refusals import Obstacle
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Event, Node
 from swarmlet.model.meta import Condition, Object, OwnerReference
@@ -20,8 +22,15 @@ PODS = kinds.POD.resource
 NODES = kinds.NODE.resource
 EVENT_LIFE = "events are kept for 1 h"
 
-Refuser = Callable[[Pod], str]
-"""Says why no node will do for a Pod now, "" where one would."""
+
+class Scheduler(Protocol):
+    """Runs the scheduler's filters on this view; `refusals` has the real one."""
+
+    def refusal(self, pod: Pod) -> str:
+        """Return why no node will do for a Pod now, "" where one would."""
+
+    def obstacles(self, pod: Pod) -> Sequence[Obstacle]:
+        """Return what alone keeps the Pod off some node, one of each kind."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,14 @@ class Case:
         view: the applied state.
         now: the moment of the question.
         heartbeats: when the leader last heard of each node; empty where nobody could be asked.
-        refuser: runs the scheduler's filters on this view; None where nobody could.
+        scheduler: says what its filters say of a Pod now; None where nobody could.
     """
 
     view: View
     now: datetime
     heartbeats: Mapping[str, datetime] = field(default_factory=dict)
-    refuser: Refuser | None = None
+    scheduler: Scheduler | None = None
+    _known: dict[str, Happenings] = field(default_factory=dict, init=False)
 
     def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
         """Return an object, None where there is none."""
@@ -65,7 +75,7 @@ class Case:
 
     def events(self, value: Object) -> list[Event]:
         """Return what happened to an object, the newest first."""
-        return self._events(value.metadata.namespace, value.metadata.uid)
+        return self._happenings(value).of(value.metadata.uid)
 
     def event(self, value: Object, *reasons: str) -> Event | None:
         """Return the newest event of some reasons that happened to an object."""
@@ -73,25 +83,18 @@ class Case:
 
     def events_of_namesakes(self, value: Object) -> list[Event]:
         """Return what happened to objects of the same kind and name before this one."""
-        return [
-            each
-            for each in self._events(value.metadata.namespace, f'"name":"{value.metadata.name}"')
-            if (each.involved_object.kind, each.involved_object.name) == (value.kind, value.metadata.name)
-            and each.involved_object.uid != value.metadata.uid
-        ]
+        found = self._happenings(value).of_name(value.kind, value.metadata.name)
+        return [each for each in found if each.involved_object.uid != value.metadata.uid]
 
     def events_of_kind(self, value: Object, reason: str) -> list[Event]:
-        """Return the events of one reason that happened to objects of a kind, in the namespace of `value`."""
-        found = self._events(value.metadata.namespace, f'"reason":"{reason}"')
-        return [each for each in found if each.involved_object.kind == value.kind]
+        """Return the events of one reason that happened to objects of the kind of `value`, in its namespace."""
+        return self._happenings(value).of_reason(value.kind, reason)
 
-    def _events(self, namespace: str, text: str) -> list[Event]:
-        """Return the events whose JSON has a text in it: only those are decoded, and there may be thousands."""
-        data = text.encode()
-        found = (stored for stored in self.view.list(EVENTS, namespace or "default") if data in stored.json)
-        events = (cast("Event", stored.object) for stored in found)
-        named = text.startswith('"')
-        return sorted((each for each in events if named or each.involved_object.uid == text), key=_newest)
+    def _happenings(self, value: Object) -> Happenings:
+        namespace = value.metadata.namespace or "default"
+        if namespace not in self._known:
+            self._known[namespace] = Happenings(self.view.list(EVENTS, namespace))
+        return self._known[namespace]
 
     def _referred(self, reference: OwnerReference, namespace: str) -> Object | None:
         kind = kinds.BY_GVK.get((reference.api_version, reference.kind))
@@ -131,11 +134,6 @@ def by_event(value: Object, event: Event, text: str = "", severity: str = INFO) 
     )
 
 
-def last_seen(event: Event) -> datetime | None:
-    """Return when an event happened last."""
-    return event.last_timestamp or event.event_time or event.metadata.creation_timestamp
-
-
 def number(count: int, word: str) -> str:
     """Return "1 is ready", "3 are ready", "none is ready"."""
     return f"{count or 'none'} {'are' if count > 1 else 'is'} {word}"
@@ -156,8 +154,3 @@ def listed(names: Iterable[str], most: int = 3) -> str:
 def _is_managed(value: Object, owner: Object) -> bool:
     reference = objects.controller_of(value)
     return reference is not None and reference.uid == owner.metadata.uid
-
-
-def _newest(event: Event) -> float:
-    at = last_seen(event)
-    return -at.timestamp() if at else 0.0

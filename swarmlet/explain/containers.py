@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from swarmlet.explain.case import Case, about, by_event, last_seen
+from swarmlet.explain.case import Case, about, by_event
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding
+from swarmlet.explain.happenings import last_seen
 from swarmlet.model import conditions, pods
 from swarmlet.model.container import Container
 from swarmlet.model.core import Event
@@ -196,7 +197,7 @@ class _Container:
         if told is not None:
             ready = conditions.get(self._pod.status.conditions, "Ready")
             times = f" ({told.count} times)" if told.count > 1 else ""
-            text = f"{self._word} runs and is not ready: {told.message}{times}"
+            text = f"{self._word} runs and is not ready: {told.message.rstrip(': ')}{times}"
             advice = f"see what its {probe} probe asks for, and whether the container answers that"
             return self._say(text, ERROR, since=ready.last_transition_time if ready else since, advice=advice)
         if startup or self._spec.readiness_probe is not None:

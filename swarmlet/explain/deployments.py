@@ -99,18 +99,20 @@ def _rollout(case: Case, deployment: Deployment, sets: list[ReplicaSet]) -> Iter
     updated = number(status.updated_replicas, f"of the newest revision{newest}")
     numbers = f"of {plural(wanted, 'replica')} {updated}, and {older} of older ones run"
     if told is not None and told.status == "False":
-        yield _stalled(deployment, told, numbers)
+        yield _stalled(deployment, told, numbers if len(sets) > 1 else "")
     elif told is not None and status.updated_replicas != status.replicas:
         yield by_condition(deployment, told, f"its rollout is under way: {numbers}", WARNING)
 
 
 def _stalled(deployment: Deployment, told: Condition, numbers: str) -> Finding:
+    """Return that a rollout is late; `numbers` is "" for the first one, before which there is nothing."""
     if told.reason == TIMED_OUT:
         seconds = deployment.spec.progress_deadline_seconds
-        text = f"its rollout has not progressed within {seconds} s (progressDeadlineSeconds): {numbers}"
-        advice = f"swarmlet rollout undo deployment/{deployment.metadata.name} goes back"
+        late = f"its rollout has not progressed within {seconds} s (progressDeadlineSeconds)"
+        text = f"{late}: {numbers}" if numbers else late
+        advice = f"swarmlet rollout undo deployment/{deployment.metadata.name} goes back" if numbers else ""
         return by_condition(deployment, told, text, ERROR, advice)
-    return by_condition(deployment, told, f"{told.message} ({told.reason}): {numbers}", ERROR)
+    return by_condition(deployment, told, f"{told.message.removesuffix('.')} ({told.reason})", ERROR)
 
 
 def _failure(value: Object, held: tuple[Condition, ...]) -> Iterator[Finding]:

@@ -8,10 +8,12 @@ import msgspec
 
 from swarmlet.explain import pods as pod_explainer
 from swarmlet.explain.case import Case, about, listed, plural
-from swarmlet.explain.findings import RANK, Finding, severity_of, worst_first
+from swarmlet.explain.findings import RANK, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import objects, pods
 from swarmlet.model.pod import Pod
 
+EXAMINED_MAX = 200
+"""Pods of one owner that are looked into: of five thousand with one trouble, the first tell it."""
 GROUPS_MAX = 3
 """Different troubles that are told of one owner's Pods."""
 
@@ -22,21 +24,30 @@ def troubles(case: Case, everyone: Iterable[Pod], *, finished_count: bool = True
     `everyone` are the Pods of one owner; `finished_count`: whether one that has ended is in trouble, as a Job's is not.
     """
     groups: dict[tuple[str, ...], list[tuple[Pod, list[Finding]]]] = {}
-    for pod in everyone:
-        if objects.is_terminating(pod) or (pods.is_finished(pod) and not finished_count):
-            continue
-        if pods.is_ready(pod) and not any(each.restart_count for each in pod.status.container_statuses):
-            continue
+    ailing = [pod for pod in everyone if _ails(pod, finished_count=finished_count)]
+    ailing.sort(key=pods.is_ready)  # those that do not serve first
+    for pod in ailing[:EXAMINED_MAX]:
         found = pod_explainer.troubles(case, pod)
         if found:
             groups.setdefault(_alike(found), []).append((pod, found))
     ranked = sorted(groups.values(), key=lambda group: (RANK[severity_of(group[0][1])], -len(group)))
-    return [_told(group) for group in ranked[:GROUPS_MAX]]
+    told = [_told(group) for group in ranked[:GROUPS_MAX]]
+    if len(ailing) > EXAMINED_MAX:
+        text = f"{len(ailing) - EXAMINED_MAX} more Pods are in trouble, and were not looked into"
+        told.append(Finding(text=text, severity=WARNING, source="now"))
+    return told
 
 
 def gone_soon(everyone: Iterable[Pod]) -> list[Pod]:
     """Return the Pods that are being deleted."""
     return [each for each in everyone if objects.is_terminating(each)]
+
+
+def _ails(pod: Pod, *, finished_count: bool) -> bool:
+    """Whether there may be something to say of a Pod."""
+    if objects.is_terminating(pod) or (pods.is_finished(pod) and not finished_count):
+        return False
+    return not pods.is_ready(pod) or any(each.restart_count for each in pod.status.container_statuses)
 
 
 def _alike(found: Sequence[Finding]) -> tuple[str, ...]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import cast
 
 from swarmlet.explain import claims
 from swarmlet.explain.case import NODES, Case, about, by_condition
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
+from swarmlet.explain.refusals import Obstacle
 from swarmlet.model import conditions, dependencies, kinds, volumes
-from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod
 from swarmlet.model.storage import PersistentVolumeClaim
@@ -18,7 +17,6 @@ from swarmlet.model.storage import PersistentVolumeClaim
 SCHEDULED = "PodScheduled"
 GATED = "SchedulingGated"
 OURS = ("", "default-scheduler")
-_PARENTHESES = re.compile(r"\([^)]*\)")
 
 
 def findings(case: Case, pod: Pod) -> list[Finding]:
@@ -30,7 +28,7 @@ def findings(case: Case, pod: Pod) -> list[Finding]:
     if pod.spec.scheduling_gates:
         return [_gated(pod)]
     told = conditions.get(pod.status.conditions, SCHEDULED)
-    found = [_recorded(case, pod, told)]
+    found = [_recorded(pod, told)]
     found += [*_by_now(case, pod, told), *_of_claims(case, pod)]
     return found
 
@@ -57,7 +55,7 @@ def _waits_for_others(pod: Pod) -> Iterator[Finding]:
         yield by_condition(pod, told, told.message, WARNING)
 
 
-def _recorded(case: Case, pod: Pod, told: Condition | None) -> Finding:
+def _recorded(pod: Pod, told: Condition | None) -> Finding:
     if told is None:
         return Finding(
             text="no scheduler has looked at it yet: that is the leader's work",
@@ -67,34 +65,34 @@ def _recorded(case: Case, pod: Pod, told: Condition | None) -> Finding:
             source="status",
             advice="where this lasts: swarmlet status",
         )
-    return by_condition(
-        pod, told, told.message.removesuffix(".") or told.reason, ERROR, _what_helps(case, told.message)
-    )
-
-
-def _what_helps(case: Case, refusal: str) -> str:
-    """Return what one can do, where that is one thing."""
-    lacks = refusal.count(" lack")
-    if "no node has joined" in refusal:
-        return "have a machine join: swarmlet join"
-    reasons = _PARENTHESES.sub("", refusal.partition("available: ")[2]).split(",")
-    if lacks and len(reasons) == 1:
-        return "ask for less in resources.requests, free some, or have a larger machine join"
-    if "cordoned" in refusal and not lacks:
-        nodes = [stored.key.name for stored in case.view.list(NODES) if cast("Node", stored.object).spec.unschedulable]
-        return f"swarmlet uncordon {nodes[0] if len(nodes) == 1 else 'NODE'} lets Pods go there again"
-    return ""
+    advice = "have a machine join: swarmlet join" if "no node has joined" in told.message else ""
+    return by_condition(pod, told, told.message.removesuffix(".") or told.reason, ERROR, advice)
 
 
 def _by_now(case: Case, pod: Pod, told: Condition | None) -> Iterator[Finding]:
-    if case.refuser is None or told is None or volumes.claim_names(pod):
+    """Yield what the filters say on this view, where that is something else, and what is nearest to be done."""
+    if case.scheduler is None or told is None or volumes.claim_names(pod):
         return  # what its claims ask of a node is the scheduler's to say, and it stands in the condition
-    now = case.refuser(pod)
+    now = case.scheduler.refusal(pod)
     if not now:
         text = "by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
         yield Finding(text=text, about=about(pod), source="now")
-    elif not told.message.startswith(now):
+        return
+    if not told.message.startswith(now):
         yield Finding(text=f"now: {now.removesuffix('.')}", severity=INFO, about=about(pod), source="now")
+    for each in case.scheduler.obstacles(pod):
+        text = f"{each.node} would do, but that it {each.why}"
+        yield Finding(text=text, about=f"{NODES}//{each.node}", source="now", advice=_remedy(each))
+
+
+def _remedy(obstacle: Obstacle) -> str:
+    node = obstacle.node
+    return {
+        "cordon": f"swarmlet uncordon {node}",
+        "taint": f"let the Pod tolerate it, or: kubectl taint node {node} {obstacle.taint}-",
+        "node": f"swarmlet why node/{node}",
+        "room": "ask for less in resources.requests, or make room there",
+    }.get(obstacle.kind, "")
 
 
 def _of_claims(case: Case, pod: Pod) -> Iterator[Finding]:

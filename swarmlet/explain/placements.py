@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import msgspec
 
-from swarmlet.explain.case import EVENT_LIFE, Case, about, by_event, last_seen, listed, plural
+from swarmlet.explain.case import EVENT_LIFE, Case, about, by_event, listed, plural
 from swarmlet.explain.findings import INFO, Finding
+from swarmlet.explain.happenings import last_seen
 from swarmlet.model import conditions, kinds, moves, objects
 from swarmlet.model.placements import Considered, Departure, PlacedPod, PlacementRecord, Rated
 from swarmlet.model.pod import Pod
@@ -101,8 +102,8 @@ def _grounds(placed: PlacedPod, considered: Considered, where: str) -> Iterator[
     for each in considered.refused:
         names = f" ({listed(each.nodes) if each.count <= len(each.nodes) else ', '.join(each.nodes) + ', ...'})"
         yield Finding(text=f"{each.count} {each.why}{names if each.nodes else ''}", about=where, source=SOURCE)
-    yield Finding(text=f"{_scored(placed.chosen, considered)}", about=where, source=SOURCE)
     if placed.runner_up is not None:
+        yield Finding(text=_scored(placed.chosen, considered), about=where, source=SOURCE)
         yield Finding(text=f"runner-up: {_scored(placed.runner_up, considered)}", about=where, source=SOURCE)
 
 

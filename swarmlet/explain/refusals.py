@@ -2,25 +2,104 @@
 
 from __future__ import annotations
 
-from swarmlet.model import objects
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swarmlet.model import kinds, objects, taints
 from swarmlet.model.pod import Pod
-from swarmlet.scheduler import placement
-from swarmlet.scheduler.cluster import Cluster
-from swarmlet.scheduler.demand import demand_of
+from swarmlet.scheduler import explain, filters, placement
+from swarmlet.scheduler.cluster import Cluster, NodeInfo
+from swarmlet.scheduler.demand import Demand, demand_of
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import View
 
+TOLD_OTHERWISE = (taints.UNSCHEDULABLE, taints.NOT_READY, taints.UNREACHABLE)
+"""The taints that a cordon or a node's state put on: a filter of its own tells of these."""
+OF_THE_NODE = (taints.MEMORY_PRESSURE, taints.DISK_PRESSURE, taints.PID_PRESSURE, taints.NETWORK_UNAVAILABLE)
+EVERY = filters.NODE_FILTERS + filters.ROOM_FILTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """The one thing that keeps a Pod off a node: `why` in words, and `kind` for what can be done about it.
+
+    Kinds are "cordon", "taint" (then its key), "node" (which is not well), "room" and "other".
+    """
+
+    node: str
+    kind: str
+    why: str
+    taint: str = ""
+
 
 class Refusals:
-    """Keeps the scheduler's picture of the nodes from one question to the next: to make it looks at every Pod."""
+    """The scheduler's picture of the nodes, kept from one question to the next: to make it, every Pod is looked at."""
 
     def __init__(self) -> None:
         self._cluster = Cluster()
+
+    def on(self, view: View) -> Scheduler:
+        """Return what may be asked of one view."""
+        return Scheduler(self, view)
 
     def of(self, view: View, pod: Pod) -> str:
         """Return why no node will do for a Pod that mounts no claim, "" where one would."""
         assert not objects.is_terminating(pod)
         self._cluster.catch_up(view)
-        key = Key("pods", pod.metadata.namespace, pod.metadata.name)
+        key = Key(kinds.POD.resource, pod.metadata.namespace, pod.metadata.name)
         (answer,) = placement.place([(key, demand_of(pod))], self._cluster)
         return answer.refusal
+
+    def obstacles(self, view: View, pod: Pod) -> Sequence[Obstacle]:
+        """Return, of the nodes that refuse for one thing alone, the first one of each kind of thing.
+
+        It does not look at what other Pods forbid, such as by anti-affinity.
+        """
+        self._cluster.catch_up(view)
+        demand = demand_of(pod)
+        found: dict[str, Obstacle] = {}
+        for node in self._cluster.nodes.values():
+            obstacle = _only_obstacle(demand, node)
+            if obstacle is not None:
+                found.setdefault(obstacle.kind, obstacle)
+        return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """What the filters say on one view."""
+
+    refusals: Refusals
+    view: View
+
+    def refusal(self, pod: Pod) -> str:
+        """Return why no node will do for a Pod, "" where one would."""
+        return self.refusals.of(self.view, pod)
+
+    def obstacles(self, pod: Pod) -> Sequence[Obstacle]:
+        """Return what alone keeps the Pod off some node, one of each kind."""
+        return self.refusals.obstacles(self.view, pod)
+
+
+def _only_obstacle(demand: Demand, node: NodeInfo) -> Obstacle | None:
+    bare = node
+    if node.cordoned or not node.ready:
+        bare = node.copy()
+        bare.taints = tuple(each for each in node.taints if each.key not in TOLD_OTHERWISE)
+    refused = [(each, found) for each in EVERY if (found := each(demand, bare)) is not None]
+    if len(refused) != 1:
+        return None
+    ((filter_, refusal),) = refused
+    if filter_ is filters.is_not_cordoned:
+        return Obstacle(node.name, "cordon", "is cordoned")
+    if filter_ is filters.is_ready:
+        return Obstacle(node.name, "node", "is not ready")
+    if filter_ is filters.tolerates_taints:
+        taint = taints.untolerated(bare.taints, demand.tolerations)
+        key = taint.key if taint else ""
+        return Obstacle(node.name, "node" if key in OF_THE_NODE else "taint", refusal.one, key)
+    if filter_ is filters.has_room:
+        words = explain.Refusals(demand)
+        words.add(refusal, node)
+        return Obstacle(node.name, "room", words.told(())[0].why)
+    return Obstacle(node.name, "other", refusal.one)

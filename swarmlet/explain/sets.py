@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import cast
 
 from swarmlet.explain import groups
-from swarmlet.explain.case import Case, about, by_event, last_seen, listed, number, plural
+from swarmlet.explain.case import Case, about, by_event, listed, number, plural
 from swarmlet.explain.findings import ERROR, WARNING, Finding, severity_of, worst_first
+from swarmlet.explain.happenings import last_seen
 from swarmlet.model import objects, pods
 from swarmlet.model.apps_sets import DaemonSet, StatefulSet
 from swarmlet.model.meta import Object

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ import msgspec
 from swarmlet.cli import why
 from swarmlet.explain import explainers
 from swarmlet.explain.case import Case
+from swarmlet.explain.refusals import Refusals
 from swarmlet.model import kinds, objects
-from swarmlet.model.pod import Pod
 from swarmlet.store.commands import NOBODY, Command, Key, Origin, Put, Verdict
 from swarmlet.store.state import Store
 
@@ -29,7 +29,7 @@ class Board:
     def __init__(self) -> None:
         self.store = Store()
         self.heartbeats: dict[str, datetime] = {}
-        self.refuser: Callable[[Pod], str] | None = None
+        self.filters = False
         self._count = 0
 
     def put(
@@ -129,7 +129,7 @@ class Board:
         kind = kinds.BY_RESOURCE[resource]
         stored = self.store.get(Key(kind.resource, namespace if kind.namespaced else "", name))
         assert stored, f"{resource}/{name}"
-        case = Case(self.store, NOW, self.heartbeats, self.refuser)
+        case = Case(self.store, NOW, self.heartbeats, Refusals().on(self.store) if self.filters else None)
         explained = explainers.shortened(explainers.explain(case, stored.object))
         return list(why.lines(json.loads(msgspec.json.encode(explained))))
 

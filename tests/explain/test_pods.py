@@ -124,26 +124,49 @@ def test_an_init_container_that_fails_comes_before_those_that_wait_for_it(board:
 
 
 def test_too_large_a_request(board: Board) -> None:
-    refusal = "0/2 nodes are available: 2 lack memory (need 64Gi, best has 7.5Gi free)."
-    board.pod("web", node="", status=unscheduled(refusal))
+    refusal = "0/2 nodes are available: 2 lack memory (need 64Gi, best has 8Gi free)."
+    large = {"resources": {"requests": {"memory": "64Gi"}}}
+    board.pod("web", node="", container=large, status=unscheduled(refusal))
+    board.filters = True
     assert board.why("pods", "web") == [
         "✗ Pod web waits for a node, since 11:50:00 (10 min ago)",
-        "  ✗ 0/2 nodes are available: 2 lack memory (need 64Gi, best has 7.5Gi free), since 11:56:00 (4 min ago)",
-        "    -> ask for less in resources.requests, free some, or have a larger machine join",
+        "  ✗ 0/2 nodes are available: 2 lack memory (need 64Gi, best has 8Gi free), since 11:56:00 (4 min ago)",
+        "  - h1 would do, but that it lacks memory (need 64Gi, best has 8Gi free)",
+        "    -> ask for less in resources.requests, or make room there",
     ]
 
 
 def test_what_the_filters_say_now_stands_beside_what_was_recorded(board: Board) -> None:
     board.pod("web", node="", status=unscheduled("0/2 nodes are available: 2 cordoned."))
-    board.refuser = lambda pod: "0/2 nodes are available: 1 cordoned, 1 not ready."
-    assert "  - now: 0/2 nodes are available: 1 cordoned, 1 not ready" in board.why("pods", "web")
-    board.refuser = lambda pod: ""
-    assert (
+    assert len(board.why("pods", "web")) == 2
+    board.filters = True
+    assert board.why("pods", "web")[2:] == [
         "  - by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
-        in board.why("pods", "web")
-    )
-    board.refuser = lambda pod: "0/2 nodes are available: 2 cordoned."
-    assert len(board.why("pods", "web")) == 3
+    ]
+    board.node("h1", spec={"unschedulable": True})
+    board.node("h2", ready="Unknown", reason="NodeStatusUnknown")
+    assert board.why("pods", "web")[2:] == [
+        "  - now: 0/2 nodes are available: 1 cordoned, 1 not ready",
+        "  - h1 would do, but that it is cordoned",
+        "    -> swarmlet uncordon h1",
+        "  - h2 would do, but that it is not ready",
+        "    -> swarmlet why node/h2",
+    ]
+
+
+def test_a_node_that_would_not_do_anyway_brings_no_advice(board: Board) -> None:
+    taint = {"key": "night", "value": "yes", "effect": "NoSchedule"}
+    cordon = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+    board.node("h1", spec={"unschedulable": True, "taints": [cordon]})
+    board.node("h2", meta={"labels": {"disk": "fast"}}, spec={"taints": [taint]})
+    words = "has the taint night=yes:NoSchedule that the Pod does not tolerate"
+    refusal = f"0/2 nodes are available: 1 cordoned, 1 {words}."
+    board.pod("web", node="", spec={"nodeSelector": {"disk": "fast"}}, status=unscheduled(refusal))
+    board.filters = True
+    assert board.why("pods", "web")[2:] == [
+        f"  - h2 would do, but that it {words}",
+        "    -> let the Pod tolerate it, or: kubectl taint node h2 night-",
+    ]
 
 
 def test_a_pod_that_no_scheduler_has_seen(board: Board) -> None:
@@ -173,12 +196,6 @@ def test_what_a_pod_depends_on(board: Board) -> None:
         "  ! it is held back by its scheduling gates: swarmlet.io/depends-on, since 11:56:00 (4 min ago)",
         "    ! waits for deployment/db to be ready, since 11:58:20 (100 s ago)",
     ]
-
-
-def test_several_reasons_bring_no_advice_that_helps_against_one(board: Board) -> None:
-    refusal = "0/3 nodes are available: 2 lack memory (need 64Gi, best has 7.5Gi free), 1 cordoned."
-    board.pod("web", node="", status=unscheduled(refusal))
-    assert len(board.why("pods", "web")) == 2
 
 
 def test_a_claim_that_does_not_exist(board: Board) -> None:

@@ -48,7 +48,6 @@ def test_pods_with_the_same_trouble_are_told_of_once(board: Board) -> None:
         "✗ Deployment web: of 3 replicas none is available",
         "  ✗ 3 Pods alike, such as web-a, which has no node (also web-b, web-c)",
         "    ✗ 0/2 nodes are available: 2 cordoned, since 11:56:00 (4 min ago)",
-        "      -> swarmlet uncordon NODE lets Pods go there again",
     ]
 
 
