@@ -32,6 +32,12 @@ def signed(line: str) -> str:
     return f"{colour}{line}{_RESET}" if colour and is_coloured() else line
 
 
+def marked(line: str) -> str:
+    """Paint a line of `why` by the mark that it begins with: ✗ red, ! yellow."""
+    colour = {"✗": _RED, "!": _YELLOW}.get(line.lstrip().partition(" ")[0])
+    return f"{colour}{line}{_RESET}" if colour and is_coloured() else line
+
+
 def paint(text: str) -> str:
     """Paint a word of state: green, yellow where it waits, red where something is wrong."""
     word = text.strip()

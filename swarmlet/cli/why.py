@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, parsing
+from swarmlet.cli import exits, parsing, terminal
 from swarmlet.cli.session import Session, connected
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def why(
         if position:
             print()
         for line in lines(each):
-            print(line)
+            print(terminal.marked(line))
 
 
 def lines(explanation: Document) -> Iterator[str]:

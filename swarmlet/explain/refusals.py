@@ -16,6 +16,7 @@ from swarmlet.store.replica import View
 TOLD_OTHERWISE = (taints.UNSCHEDULABLE, taints.NOT_READY, taints.UNREACHABLE)
 """The taints that a cordon or a node's state put on: a filter of its own tells of these."""
 OF_THE_NODE = (taints.MEMORY_PRESSURE, taints.DISK_PRESSURE, taints.PID_PRESSURE, taints.NETWORK_UNAVAILABLE)
+KINDS = ("cordon", "taint", "node", "room", "other")
 EVERY = filters.NODE_FILTERS + filters.ROOM_FILTERS
 
 
@@ -23,7 +24,7 @@ EVERY = filters.NODE_FILTERS + filters.ROOM_FILTERS
 class Obstacle:
     """The one thing that keeps a Pod off a node: `why` in words, and `kind` for what can be done about it.
 
-    Kinds are "cordon", "taint" (then its key), "node" (which is not well), "room" and "other".
+    Kinds are "cordon", "taint" (then its key), "node" (which is not well), "room" and "other", in the order told.
     """
 
     node: str
@@ -62,7 +63,7 @@ class Refusals:
             obstacle = _only_obstacle(demand, node)
             if obstacle is not None:
                 found.setdefault(obstacle.kind, obstacle)
-        return list(found.values())
+        return sorted(found.values(), key=lambda each: KINDS.index(each.kind))
 
 
 @dataclass(frozen=True, slots=True)

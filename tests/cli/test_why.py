@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.cli import exits, why
+from swarmlet.cli import exits, terminal, why
 from swarmlet.model import kinds
 from tests.cli import objects
 from tests.cli.conftest import Cluster
@@ -29,6 +29,14 @@ def test_why_tells_what_is_wrong_in_sentences(web: Cluster, words: tuple[str, ..
     assert lines[0].startswith("✗ Pod web-1 is on node-a and not ready")
     assert "  ✗ container main cannot start: CreateContainerConfigError: so it is" in lines
     assert "    -> make what is missing, or correct its name in the Pod's template" in lines
+
+
+def test_trouble_is_red_on_a_terminal(web: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "is_coloured", lambda: True)
+    lines = web.ok("why", "pod/web-1").splitlines()
+    assert lines[0].startswith("\x1b[31m✗ Pod web-1")
+    (advice,) = [line for line in lines if "->" in line]
+    assert "\x1b" not in advice
 
 
 def test_the_findings_are_there_as_json(web: Cluster) -> None:
