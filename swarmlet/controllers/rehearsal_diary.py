@@ -117,8 +117,11 @@ class Diary:
     def _name(self, pod: Pod) -> str:
         """Return the Pod's name; where it would have another one each time, only what is certain of it."""
         metadata = pod.metadata
-        is_new = metadata.generate_name and self._before.get(Key(PODS, metadata.namespace, metadata.name)) is None
-        return f"{metadata.generate_name}{NEW}" if is_new else metadata.name
+        controller = objects.controller_of(pod)
+        is_its_place = controller is not None and controller.kind == "StatefulSet"
+        if is_its_place or not metadata.generate_name or self._before.get(Key(PODS, metadata.namespace, metadata.name)):
+            return metadata.name
+        return f"{metadata.generate_name}{NEW}"
 
 
 def told(key: Key | None) -> str:
