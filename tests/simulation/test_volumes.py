@@ -87,7 +87,7 @@ class StoreWorld(DaemonWorld):
         """Delete the StatefulSet, whose claims go with it, and wait until nothing is left."""
 
         async def delete(desk: Desk) -> None:
-            await self._writer(desk)._delete(STORE, DeleteOptions(propagation_policy="Background"))
+            await self._writer(desk).remove(STORE, DeleteOptions(propagation_policy="Background"))
 
         self._see_through("delete the store", delete)
         require(self._until(lambda: not list(self._folders()), 120.0), GONE, str(list(self._folders())))

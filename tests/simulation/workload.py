@@ -207,7 +207,7 @@ class User:
     async def _delete(self, promise: Promise, writer: Writer, target: Target) -> None:
         promise.maybe_deleted = True
         options = DeleteOptions(propagation_policy=self._rng.choice(POLICIES))
-        await writer._delete(target, options)
+        await writer.remove(target, options)
         promise.exists = promise.maybe_created = False
         promise.specs = []
         if target.kind is kinds.NAMESPACE:
