@@ -1,6 +1,6 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
-python -m tools.bench [consensus large boot reconcile memory hollow api failover footprint workloads]
+python -m tools.bench [consensus large boot reconcile placement memory hollow api failover footprint workloads]
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from tools.bench import boot, consensus, failover, footprint, hollow, large, memory, reconcile, workloads, writes
+from tools.bench import (
+    boot,
+    consensus,
+    failover,
+    footprint,
+    hollow,
+    large,
+    memory,
+    placement,
+    reconcile,
+    workloads,
+    writes,
+)
 from tools.bench.report import Report
 from tools.lab import Lab, LabError
 from tools.lab.cluster import Cluster
@@ -22,6 +34,7 @@ ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
     "large": large.measure,
     "boot": boot.measure,
     "reconcile": reconcile.measure,
+    "placement": placement.measure,
     "memory": memory.measure,
     "hollow": hollow.measure,
 }
