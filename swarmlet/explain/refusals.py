@@ -17,6 +17,8 @@ TOLD_OTHERWISE = (taints.UNSCHEDULABLE, taints.NOT_READY, taints.UNREACHABLE)
 """The taints that a cordon or a node's state put on: a filter of its own tells of these."""
 OF_THE_NODE = (taints.MEMORY_PRESSURE, taints.DISK_PRESSURE, taints.PID_PRESSURE, taints.NETWORK_UNAVAILABLE)
 KINDS = ("cordon", "taint", "node", "room", "other")
+PODS_MAX = 10_000
+"""In the cluster. To look at so many takes some 0.3 s, for which the daemon does nothing else."""
 EVERY = filters.NODE_FILTERS + filters.ROOM_FILTERS
 
 
@@ -39,9 +41,9 @@ class Refusals:
     def __init__(self) -> None:
         self._cluster = Cluster()
 
-    def on(self, view: View) -> Scheduler:
-        """Return what may be asked of one view."""
-        return Scheduler(self, view)
+    def on(self, view: View) -> Scheduler | None:
+        """Return what may be asked of one view; None where there are too many Pods to look at."""
+        return Scheduler(self, view) if len(view.list(kinds.POD.resource)) <= PODS_MAX else None
 
     def of(self, view: View, pod: Pod) -> str:
         """Return why no node will do for a Pod that mounts no claim, "" where one would."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
+from swarmlet.explain import refusals
+from swarmlet.model import moves
 from tests.explain.board import NOW, Board, ago, container, end, ready, unready, unscheduled
 
 
@@ -266,6 +271,24 @@ def test_a_pod_whose_namesake_was_moved(board: Board) -> None:
     assert board.why("pods", "db-0")[-1] == (
         "the Pod of this name before it: Marking for deletion Pod default/db-0, 11:55:10 (5 min ago)"
     )
+
+
+def test_a_pod_that_the_rebalance_moved(board: Board) -> None:
+    move = moves.Move("web-a", "uid-a", "h1", "h2", "uid-pod-web-b", "h1 74 % -> 61 %, h2 0 % -> 13 %")
+    annotations = {moves.MOVE: msgspec.json.encode(move).decode()}
+    board.pod("web-b", node="h2", meta={"annotations": annotations})
+    assert board.why("pods", "web-b")[-1] == (
+        "it took the place of Pod web-a, which the rebalance moved here from h1: h1 74 % -> 61 %, h2 0 % -> 13 %"
+    )
+
+
+def test_in_a_huge_cluster_the_filters_are_not_run(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "PODS_MAX", 1)
+    board.filters = True
+    board.pod("web", node="", status=unscheduled("0/2 nodes are available: 2 cordoned."))
+    assert len(board.why("pods", "web")) == 3
+    board.pod("other")
+    assert len(board.why("pods", "web")) == 2
 
 
 def test_a_node_that_has_left(board: Board) -> None:
