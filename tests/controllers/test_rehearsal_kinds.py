@@ -11,6 +11,7 @@ from swarmlet.model.autoscaling import CrossVersionObjectReference, HorizontalPo
 from swarmlet.model.core import Namespace, NamespaceSpec
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.plans import READY, START, STOP, Rehearsed
+from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
 from tests.controllers.batch_world import new_job
 from tests.controllers.test_daemonsets import new_daemon_set
@@ -132,3 +133,21 @@ async def test_a_namespace_that_goes_takes_its_pods_along():
         assert sum(count(outcome, STOP).values()) == 3
         assert not any(step.unplanned for step in outcome.steps)
         assert outcome.notes == ()
+
+
+async def test_pods_that_make_room_are_told_as_none_of_the_plan():
+    async with World(nodes=1) as world:
+        low = new_template("web")
+        [container] = low.spec.containers
+        asking = msgspec.structs.replace(
+            container, resources=msgspec.structs.replace(container.resources, requests={"cpu": "3"})
+        )
+        low = msgspec.structs.replace(low, spec=msgspec.structs.replace(low.spec, containers=(asking,), priority=0))
+        await world.replica.propose([new_web(world, 2, template=low)])
+        await world.pass_time(10)
+        high = msgspec.structs.replace(low.spec, priority=1000)
+        pod = Pod(metadata=ObjectMeta(name="urgent", namespace="default"), spec=high)
+        outcome = rehearse(world, made(world, kinds.POD, pod))
+        order = [(step.does, step.owner, step.unplanned) for step in outcome.steps]
+        assert order[:2] == [(STOP, "deployments.apps/web", True), (START, "", False)]
+        assert nodes_told(outcome)["urgent"] == "n1"
