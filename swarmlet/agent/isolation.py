@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from swarmlet.errors import SwarmletError
-from swarmlet.model import pods, quantity, scheduling, security
+from swarmlet.model import container_options, pods, quantity, scheduling, security
 from swarmlet.model.container import Container
 from swarmlet.model.pod import Pod
 from swarmlet.runtime.isolation import UNCONFINED, Isolation
@@ -49,6 +49,7 @@ def of_container(pod: Pod, container: Container, image_user: str = "") -> Isolat
     context = context_of(pod, container)
     capabilities = context.capabilities or security.Capabilities()
     app_armor = context.app_armor_profile
+    options = container_options.of(pod.metadata.annotations, container.name)
     return Isolation(
         user=_user(context, image_user),
         groups=security.groups(pod.spec.security_context),
@@ -63,6 +64,9 @@ def of_container(pod: Pod, container: Container, image_user: str = "") -> Isolat
         host_processes=pod.spec.host_pid,
         host_ipc=pod.spec.host_ipc,
         shares_processes=bool(pod.spec.share_process_namespace),
+        init=options.init,
+        stop_signal=options.stop_signal,
+        ulimits=container_options.limits(options),
     )
 
 
@@ -109,6 +113,8 @@ def ignored_fields(pod: Pod, container: Container) -> list[str]:
     names = {each.name: each.encode_name for each in msgspec.structs.fields(pod.spec)}
     found += [f"spec.{names[name]}" for name in _SHARING if getattr(pod.spec, name)]
     found += [f"securityContext.{name}" for name in _given(container.security_context)]
+    if container_options.of(pod.metadata.annotations, container.name) != container_options.NO_OPTIONS:
+        found.append(f"metadata.annotations[{container_options.CONTAINER_OPTIONS}]")
     return [*found, *(f"resources.limits[{name}]" for name in sorted(container.resources.limits))]
 
 

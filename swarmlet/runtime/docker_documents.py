@@ -86,6 +86,8 @@ def container_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], en
         | _resources(spec)
         | docker_isolation.container_fields(spec),
     }
+    if spec.isolation.stop_signal:
+        document["StopSignal"] = spec.isolation.stop_signal
     if spec.isolation.user:
         document["User"] = spec.isolation.user
     if spec.command:

@@ -40,6 +40,10 @@ def container_fields(spec: runtime.ContainerSpec) -> dict[str, Any]:
             fields[name] = list(capabilities)
     if isolation.groups:
         fields["GroupAdd"] = [str(group) for group in isolation.groups]
+    if isolation.init:
+        fields["Init"] = True
+    if isolation.ulimits:
+        fields["Ulimits"] = [{"Name": name, "Soft": soft, "Hard": hard} for name, soft, hard in isolation.ulimits]
     if options := _security_options(isolation):
         fields["SecurityOpt"] = options
     return fields | _namespaces(isolation, spec.sandbox) | _devices(spec.devices)

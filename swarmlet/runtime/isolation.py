@@ -13,6 +13,7 @@ class Isolation:
 
     `user` is "uid", "uid:gid" or a name; `seccomp` and `apparmor` are "unconfined", or a profile's JSON text and a
     profile's name; `selinux` are labels such as "level:s0:c1". `shares_processes`: with the sandbox that it joins.
+    `init`: a small process 1 of the engine's before its own. `ulimits` are (name, soft, hard); -1 is unlimited.
     """
 
     user: str = ""
@@ -28,6 +29,9 @@ class Isolation:
     host_processes: bool = False
     host_ipc: bool = False
     shares_processes: bool = False
+    init: bool = False
+    stop_signal: str = ""
+    ulimits: tuple[tuple[str, int, int], ...] = ()
 
 
 AS_THE_IMAGE_SAYS = Isolation()

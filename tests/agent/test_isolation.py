@@ -8,6 +8,7 @@ from swarmlet.agent import isolation, pod_network, sandboxes
 from swarmlet.agent.isolation import RootForbiddenError
 from swarmlet.agent.pod_network import HostnameError
 from swarmlet.model.container import Container, ResourceRequirements
+from swarmlet.model.container_options import CONTAINER_OPTIONS
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_network import HostAlias, PodDNSConfig, PodDNSConfigOption
@@ -152,6 +153,15 @@ def test_what_a_runtime_without_isolation_ignores_is_named() -> None:
         "resources.limits[memory]",
     ]
     assert isolation.ignored_fields(pod(security_context=PodSecurityContext()), Container(name="c")) == []
+
+
+def test_what_docker_alone_can_do_is_read_from_the_annotation() -> None:
+    each = container()
+    text = '{"c": {"init": true, "stopSignal": "SIGQUIT", "ulimits": {"nofile": {"soft": 1, "hard": 2}}}}'
+    of = Pod(metadata=ObjectMeta(annotations={CONTAINER_OPTIONS: text}), spec=PodSpec(containers=(each,)))
+    wanted = Isolation(init=True, stop_signal="SIGQUIT", ulimits=(("nofile", 1, 2),))
+    assert isolation.of_container(of, each) == wanted
+    assert isolation.ignored_fields(of, each)[-1] == f"metadata.annotations[{CONTAINER_OPTIONS}]"
 
 
 def test_names_aliases_and_parameters_go_with_the_network() -> None:

@@ -203,3 +203,22 @@ async def test_shared_memory_is_the_machines_where_it_is_asked_for(engine: Docke
     ]
     assert machines == await output(engine, shell("readlink /proc/self/ns/ipc", isolation=Isolation(host_ipc=True)))
     assert machines != own
+
+
+async def test_limits_of_processes_are_those_asked_for(engine: DockerRuntime) -> None:
+    limits = Isolation(ulimits=(("nofile", 111, 222),))
+    text = await output(engine, shell("ulimit -Sn; ulimit -Hn", isolation=limits))
+    assert text.split() == ["111", "222"]
+
+
+async def test_a_process_of_the_engines_goes_before_the_containers_own(engine: DockerRuntime) -> None:
+    assert "docker-init" in await output(engine, shell("cat /proc/1/cmdline", isolation=Isolation(init=True)))
+
+
+async def test_a_container_is_stopped_by_its_own_signal(engine: DockerRuntime) -> None:
+    script = "trap 'exit 7' QUIT; trap '' TERM; echo up; while :; do sleep 0.1; done"
+    container = await engine.start(shell(script, isolation=Isolation(stop_signal="SIGQUIT")))
+    async with asyncio.timeout(30):
+        async for _ in engine.logs(container.id, runtime.LogOptions(follow=True)):
+            break
+    assert (await engine.stop(container.id, grace_seconds=20)).exit_code == 7

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarmlet.model import dependencies, syntax
+from swarmlet.model import container_options, dependencies, syntax
 from swarmlet.model import pod as model
 from swarmlet.model.container import Container
 from swarmlet.model.problems import Place, Problems
@@ -39,6 +39,7 @@ _MAY_CHANGE = (
 def pod(value: model.Pod, problems: Problems) -> None:
     """Check a Pod."""
     dependencies.check(value.metadata.annotations, problems.at("metadata").field("annotations"))
+    container_options.check(value.metadata.annotations, problems.at("metadata").field("annotations"))
     pod_spec(value.spec, problems.at("spec"))
 
 
@@ -77,6 +78,7 @@ def finite_template(value: model.PodTemplateSpec, place: Place) -> None:
     meta.label_map(value.metadata.labels, place.field("metadata").field("labels"))
     meta.annotation_map(value.metadata.annotations, place.field("metadata").field("annotations"))
     dependencies.check(value.metadata.annotations, place.field("metadata").field("annotations"))
+    container_options.check(value.metadata.annotations, place.field("metadata").field("annotations"))
     pod_spec(value.spec, place.field("spec"))
 
 

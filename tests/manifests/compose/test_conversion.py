@@ -72,8 +72,8 @@ def workload(converted: Converted) -> dict[str, Any]:
 
 
 def at(document: Any, path: str) -> Any:
-    """Return what stands at a path ("spec.containers.0.image"), None where nothing does."""
-    for part in path.split("."):
+    """Return what stands at a path ("spec.containers.0.image", "~" for a dot in a key), None where nothing does."""
+    for part in (each.replace("~", ".") for each in path.split(".")):
         if isinstance(document, list):
             document = document[int(part)] if int(part) < len(document) else None
         else:
@@ -83,6 +83,7 @@ def at(document: Any, path: str) -> Any:
 
 POD = "spec.template.spec"
 MAIN = f"{POD}.containers.0"
+OPTIONS = "spec.template.metadata.annotations.swarmlet~io/container-options"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,9 @@ MAIN = f"{POD}.containers.0"
         ("working_dir: /app", f"{MAIN}.workingDir", "/app"),
         ("pull_policy: always", f"{MAIN}.imagePullPolicy", "Always"),
         ("tty: true", f"{MAIN}.tty", True),
+        ("init: true", OPTIONS, '{"web": {"init": true}}'),
+        ("stop_signal: SIGQUIT", OPTIONS, '{"web": {"stopSignal": "SIGQUIT"}}'),
+        ("ulimits: {nofile: 9}", OPTIONS, '{"web": {"ulimits": {"nofile": {"hard": 9, "soft": 9}}}}'),
         ("stdin_open: true", f"{MAIN}.stdin", True),
         ("user: '1000:2000'", f"{MAIN}.securityContext", {"runAsUser": 1000, "runAsGroup": 2000}),
         ("user: '0'", f"{MAIN}.securityContext", {"runAsUser": 0}),
@@ -239,13 +243,10 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
     ("keys", "words"),
     [
         ("container_name: box", "container_name: Pods are called after their service"),
-        ("ulimits: {nofile: 100}", "ulimits: ignored"),
-        ("init: true", "init: ignored"),
         ("devices: ['/dev/ttyUSB0']", "devices: ignored: devices are handed out by name"),
         ("logging: {driver: syslog}", "logging: ignored"),
         ("user: node", "user: 'node' is a name"),
         ("group_add: [audio]", "group_add: 'audio' is left out"),
-        ("stop_signal: SIGQUIT", "stop_signal: ignored"),
         ("sysctls: {kernel.msgmax: 1}", "sysctls: kernel.msgmax is left out"),
         ("security_opt: [odd:1]", "security_opt: 'odd:1' ignored"),
         ("tmpfs: '/run:noexec'", "tmpfs: the option noexec is ignored"),
@@ -529,6 +530,11 @@ def test_depends_on_names_workloads_and_conditions() -> None:
     assert depends_on(converted, "web") == f"deployment/db=ready,job/{job}=complete,deployment/cache=started?"
     order = [each["metadata"]["name"] for each in converted.documents if each["kind"] in ("Deployment", "Job")]
     assert order.index("db") < order.index(job) < order.index("web")
+
+
+def test_a_job_that_names_no_port_has_no_service() -> None:
+    names = {each["metadata"]["name"] for each in convert(ORDERED).documents if each["kind"] == "Service"}
+    assert names == {"web", "db", "cache"}
 
 
 def test_a_changed_job_is_another_and_what_waits_for_it_starts_anew() -> None:

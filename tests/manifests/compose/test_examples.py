@@ -17,28 +17,23 @@ SERVICES_ARE_NEW = "this Service has addresses and endpoints"
 VARIABLES = {"MINIO_PASSWORD": "change-me-please", "GATEWAY_TLS_KEY": "a key"}
 
 WARNINGS: dict[str, set[str]] = {
-    "elasticsearch": {"services.elasticsearch.ports", "services.elasticsearch.ulimits"},
+    "elasticsearch": {"services.elasticsearch.ports"},
     "gitea": {"services.gitea.domainname", "services.gitea.volumes"},
     "grafana": {"services.grafana.secrets", "services.node-exporter.volumes", "services.prometheus.user"},
     "laravel": {"services.php.post_start", "services.php.user", "services.redis.sysctls"},
-    "minio": {"services.minio.ulimits"},
     "monitoring": {"services.node-exporter.volumes"},
     "node-mongo": {
         "networks",
         "networks.back.internal",
         "services.api.build",
         "services.api.develop",
-        "services.api.ulimits",
         "services.web.links",
         "version",
     },
-    "rabbitmq": {"services.rabbitmq.ports", "services.worker.init"},
+    "rabbitmq": {"services.rabbitmq.ports"},
     "rails": {
-        "services.prepare.init",
         "services.prepare.logging",
-        "services.sidekiq.init",
         "services.sidekiq.logging",
-        "services.web.init",
         "services.web.logging",
     },
     "voting": {"networks", "networks.back.internal", "services.redis.logging", "services.vote.restart"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -9,13 +10,13 @@ from swarmlet.manifests.compose.conversion import health, resources
 from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft, without_empty
 from swarmlet.manifests.compose.model.lifecycle import Hook
 from swarmlet.model import syntax
+from swarmlet.model.container_options import CONTAINER_OPTIONS
 
 PULL_POLICIES = {"": "IfNotPresent", "missing": "IfNotPresent", "if_not_present": "IfNotPresent"} | {
     "always": "Always",
     "never": "Never",
 }
 SELINUX_PARTS = ("user", "role", "type", "level")
-DEFAULT_STOP_SIGNAL = ("", "SIGTERM", "TERM", "15")
 
 _EXPANDED = re.compile(r"\$(?=[$(])")
 
@@ -41,6 +42,14 @@ def container(it: ServiceDraft, mounts: Sequence[Document], ports: Sequence[Docu
             "volumeMounts": list(mounts),
         }
     )
+
+
+def options(it: ServiceDraft) -> dict[str, str]:
+    """Return the annotation with what Docker can do for a container and Kubernetes has no field for."""
+    service = it.service
+    ulimits = {name: {"soft": each.soft, "hard": each.hard} for name, each in service.ulimits.items()}
+    found = without_empty({"init": service.init or None, "stopSignal": service.stop_signal, "ulimits": ulimits})
+    return {CONTAINER_OPTIONS: json.dumps({it.name: found}, sort_keys=True)} if found else {}
 
 
 def literal(text: str) -> str:
@@ -94,8 +103,6 @@ def _environment(it: ServiceDraft) -> list[Document]:
 
 
 def _lifecycle(it: ServiceDraft) -> Document:
-    if it.service.stop_signal not in DEFAULT_STOP_SIGNAL:
-        it.warn("stop_signal", "ignored: the signal is the image's own (STOPSIGNAL), else SIGTERM")
     return without_empty(
         {
             "postStart": _hook(it, "post_start", it.service.post_start),

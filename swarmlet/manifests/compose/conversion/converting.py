@@ -45,8 +45,9 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
     for key in ordering.in_order(draft):
         it = ServiceDraft(draft, key, loaded.project.services[key])
         unsupported.check_service(it)
-        draft.documents += networking.services(it)
         made[key] = workloads.make(it, made)
+        if made[key].kind != "job" or it.service.ports or it.service.expose:  # what runs to its end serves nobody
+            draft.documents += networking.services(it)
     _check_names(draft)
     return Converted(loaded.project.name, tuple(draft.documents), (*loaded.warnings, *draft.warnings))
 

@@ -15,7 +15,10 @@ def template(it: ServiceDraft, mounted: PodVolumes, annotations: dict[str, str])
     """Return the Pod template of a service; `annotations` are the conversion's own."""
     own, more = labels.split(it.draft, it.path("labels"), it.service.labels)
     kept = labels.keys_kept(it.draft, it.path("annotations"), it.service.annotations)
-    metadata = {"labels": own | it.draft.labels(it.key), "annotations": {**more, **kept, **annotations}}
+    metadata = {
+        "labels": own | it.draft.labels(it.key),
+        "annotations": {**more, **kept, **containers.options(it), **annotations},
+    }
     return {"metadata": without_empty(metadata), "spec": _spec(it, mounted)}
 
 

@@ -33,7 +33,6 @@ SERVICE: Mapping[str, str] = {
     "devices": "ignored: devices are handed out by name (docs/pods.md); ask with deploy.resources.reservations",
     "domainname": "ignored: names end in the cluster's own domain",
     "external_links": "ignored: what is in the same namespace is found by its name",
-    "init": "ignored: no init process is put before the container's own; use an image that has one",
     "isolation": "ignored: it is for Windows",
     "logging": "ignored: what containers print is kept by their machine, for `swarmlet logs`",
     "mac_address": "ignored: the cluster gives out addresses",
@@ -43,7 +42,6 @@ SERVICE: Mapping[str, str] = {
     "pull_refresh_after": "ignored: images are fetched by pull_policy",
     "runtime": "ignored: containers run as their machine's Engine is set up",
     "storage_opt": "ignored: limit the disk with a volume",
-    "ulimits": "ignored: limits are those of the machine's Engine",
     "userns_mode": "ignored: user namespaces are as the machine's Engine is set up",
     "uts": "ignored: each Pod has a name of its own",
 }
@@ -80,7 +78,7 @@ HONOURED = frozenset(
     | {"dns_search", "extra_hosts", "links", "volumes", "tmpfs", "configs", "secrets", "shm_size", "read_only"}
     | {"cpu_period", "cpu_quota", "cpus", "mem_limit", "mem_reservation", "memswap_limit", "pids_limit", "gpus"}
     | {"cap_add", "cap_drop", "privileged", "security_opt", "sysctls", "ipc", "pid", "platform", "pull_policy"}
-    | {"stdin_open", "tty"}
+    | {"stdin_open", "tty", "init", "ulimits"}
 )
 
 ATTACHMENT: Mapping[str, str] = {
