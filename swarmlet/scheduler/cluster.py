@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -14,12 +13,15 @@ from swarmlet.model.core import Node, Taint
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler.demand import Demand, HostPort, demand_of
 from swarmlet.scheduler.peers import Peers
+from swarmlet.scheduler.ranks import Ranks
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
 NODES = kinds.NODE.resource
 PODS = kinds.POD.resource
 NAMESPACES = kinds.NAMESPACE.resource
+PRIORITIES_END = 2**31
+"""No priority is as high."""
 
 
 _LASTING = ("allocatable", "cordoned", "discouraging", "images", "labels", "name", "number", "ready", "taints")
@@ -113,7 +115,7 @@ class Cluster:
         self.nodes: dict[str, NodeInfo] = {}
         self.peers = Peers()
         self._bound: dict[str, dict[Key, Demand]] = {}
-        self._priorities: Counter[int] = Counter()
+        self.ranks = Ranks()
         self._node_of: dict[Key, str] = {}
         self._revision = -1
 
@@ -139,11 +141,6 @@ class Cluster:
         """Return the Pods that hold a node's resources."""
         return self._bound.get(node, {})
 
-    @property
-    def lowest_priority(self) -> int:
-        """The least of any bound Pod; 0 where there is none."""
-        return min(self._priorities, default=0)
-
     def know(self, node: Node) -> None:
         """Take in a node as it is now."""
         name = node.metadata.name
@@ -153,7 +150,7 @@ class Cluster:
         """Let a Pod take what it asks for."""
         self._bound.setdefault(node, {})[pod] = demand
         self._node_of[pod] = node
-        self._priorities[demand.priority] += 1
+        self.ranks.add(node, demand)
         self.peers.add(node, demand)
         if node in self.nodes:
             self.nodes[node].add(demand)
@@ -166,9 +163,7 @@ class Cluster:
         demand = self._bound[name].pop(pod)
         if not self._bound[name]:
             del self._bound[name]
-        self._priorities[demand.priority] -= 1
-        if not self._priorities[demand.priority]:
-            del self._priorities[demand.priority]
+        self.ranks.remove(name, demand)
         self.peers.remove(name, demand)
         if name in self.nodes:
             self.nodes[name].remove(demand)
@@ -180,11 +175,13 @@ class Cluster:
             for resource in {*node.used, *(each for demand in bound for each, _ in demand.requests)}:
                 total = sum(dict(demand.requests).get(resource, 0) for demand in bound)
                 assert node.used.get(resource, 0) == total, f"{name}: {resource}"
+                ranked = sum(held.get(resource, 0) for held in self.ranks.below(name, PRIORITIES_END))
+                assert ranked == total, f"{name}: {resource} by priority"
             assert sum(node.owners.values()) == len(bound)
 
     def _rebuild(self, view: View) -> None:
         self.nodes, self._bound, self._node_of, self.peers = {}, {}, {}, Peers()
-        self._priorities.clear()
+        self.ranks = Ranks()
         for stored in view.list(NAMESPACES):
             self.peers.know_namespace(stored.key.name, stored.object.metadata.labels)
         for stored in view.list(PODS):

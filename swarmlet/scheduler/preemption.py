@@ -13,12 +13,12 @@ Source: kubernetes pkg/scheduler/framework/preemption and plugins/defaultpreempt
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
-from swarmlet.model import affinity, kinds, priorities, selectors
+from swarmlet.model import affinity, kinds, moves, priorities, selectors
 from swarmlet.model.pod import Pod
 from swarmlet.model.policy import PodDisruptionBudget
 from swarmlet.scheduler import filters
@@ -33,7 +33,8 @@ CANDIDATES_MIN = 100
 CANDIDATES_SHARE = 10
 """So many nodes are compared, or one in so many where that is more. Source: DefaultPreemptionArgs."""
 PREEMPTIONS_MAX = 50
-"""Of one round: the rest waits until these are written."""
+COMPARISONS_MAX = 500
+"""Of one round, the second of nodes: the rest waits until these are written, and others have had their turn."""
 LEAST_PRIORITY = -(2**31)
 NOT_STARTED = datetime.max.replace(tzinfo=UTC)
 
@@ -100,12 +101,16 @@ class Preemption:
         self._budgets = [_Budget(cast("PodDisruptionBudget", each.object)) for each in view.list(BUDGETS)]
         self._chosen: set[Key] = set()
         self._preemptions = 0
-        self._hopeless: Constraints | None = None
+        self._comparisons = 0
+        self._constraints: Constraints | None = None
+        self._names: Sequence[str] = ()
+        self._known: dict[str, _Candidate | None] = {}
+        self._is_hopeless = False
 
     @property
     def is_spent(self) -> bool:
         """Whether no more Pods may be chosen in this round."""
-        return self._preemptions >= PREEMPTIONS_MAX
+        return self._preemptions >= PREEMPTIONS_MAX or self._comparisons >= COMPARISONS_MAX
 
     def nominate(
         self, key: Key, demand: Demand, nodes: Mapping[str, NodeInfo], constraints: Constraints
@@ -116,46 +121,70 @@ class Preemption:
         """
         stored = self._view.get(key)
         pod = cast("Pod", stored.object) if stored else None
-        if pod is None or not priorities.may_preempt(pod) or demand.priority <= self._cluster.lowest_priority:
+        if pod is None or demand.priority <= self._cluster.ranks.lowest:
             return None
-        if constraints is self._hopeless:
+        if not priorities.may_preempt(pod) or moves.of(pod):  # what is moved is well where it is
             return None
-        found = self._best(demand, _in_turn(pod, demand, nodes), constraints)
+        if constraints is not self._constraints:
+            self._constraints, self._known, self._is_hopeless = constraints, {}, False
+            self._names = _in_turn(demand, nodes)
+        if self._is_hopeless:
+            return None
+        known = len(self._known)
+        found = self._best(demand, self._nodes(nodes, pod.status.nominated_node_name), constraints)
         if found is None:
-            self._hopeless = constraints
+            self._is_hopeless = True
             return None
-        self._spend(found.victims)
+        self._comparisons += len(self._known) - known
+        self._spend(found, constraints)
         return Nomination(found.node, tuple(each.pod for each in found.victims))
 
-    def _best(self, demand: Demand, nodes: Sequence[NodeInfo], constraints: Constraints) -> _Candidate | None:
+    def _nodes(self, nodes: Mapping[str, NodeInfo], nominated: str) -> Iterable[NodeInfo]:
+        """Yield the nodes to look at, the one where the Pod was nominated first."""
+        if nominated in nodes:
+            yield nodes[nominated]
+        yield from (nodes[name] for name in self._names if name != nominated)
+
+    def _best(self, demand: Demand, nodes: Iterable[NodeInfo], constraints: Constraints) -> _Candidate | None:
         candidates: list[_Candidate] = []
         for node in nodes:
-            found = self._candidate(demand, node, constraints)
+            if not self._may_help(demand, node):
+                continue
+            if node.name not in self._known:
+                self._known[node.name] = self._candidate(demand, node, constraints)
+            found = self._known[node.name]
             if found is None:
                 continue
             if not found.victims:
                 return found
             candidates.append(found)
-            if len(candidates) >= max(CANDIDATES_MIN, len(nodes) // CANDIDATES_SHARE):
+            if len(candidates) >= max(CANDIDATES_MIN, len(self._names) // CANDIDATES_SHARE):
                 break
         return min(candidates, key=lambda each: each.cost, default=None)
 
+    def _may_help(self, demand: Demand, node: NodeInfo) -> bool:
+        """Whether there are Pods of lower priority, and room enough if all of them went."""
+        below = self._cluster.ranks.below(node.name, demand.priority)
+        if not below:
+            return False
+        for name, amount in demand.requests:
+            free = node.free(name)
+            if free is not None and free + sum(held.get(name, 0) for held in below) < amount:
+                return False
+        return True
+
     def _candidate(self, demand: Demand, node: NodeInfo, constraints: Constraints) -> _Candidate | None:
         """Return who must go from a node; None where the Pod would not fit though all went that may."""
-        lower = {
-            key: each for key, each in self._cluster.bound_to(node.name).items() if each.priority < demand.priority
-        }
-        if not lower or filters.refusal(filters.NODE_FILTERS, demand, node) is not None:
+        if filters.refusal(filters.NODE_FILTERS, demand, node) is not None:
             return None
         trial = _Trial(demand, node, constraints)
         occupants: list[_Occupant] = []
-        for key, each in lower.items():
-            trial.remove(key, each)
-            if not (each.leaving or key in self._chosen):
-                occupants.append(_Occupant(key, each, self._started(key)))
-        if not trial.fits():
-            return None
-        return self._spared(node.name, trial, occupants)
+        for key, each in self._cluster.bound_to(node.name).items():
+            if each.priority < demand.priority:
+                trial.remove(key, each)
+                if not (each.leaving or key in self._chosen):
+                    occupants.append(_Occupant(key, each, self._started(key)))
+        return self._spared(node.name, trial, occupants) if trial.fits() else None
 
     def _spared(self, node: str, trial: _Trial, occupants: list[_Occupant]) -> _Candidate:
         """Return those who must go in the end: each that can stay does, the more important first."""
@@ -181,12 +210,19 @@ class Preemption:
                         guarded.add(occupant.pod)
         return guarded
 
-    def _spend(self, victims: Sequence[_Occupant]) -> None:
-        self._preemptions += bool(victims)
-        for each in victims:
+    def _spend(self, found: _Candidate, constraints: Constraints) -> None:
+        """Take note of what is no more as it was: the node, and what depends on it."""
+        self._preemptions += bool(found.victims)
+        counted = False
+        for each in found.victims:
             self._chosen.add(each.pod)
             for budget in self._budgets:
-                budget.allowed -= budget.counts(each)
+                if budget.counts(each):
+                    budget.allowed -= 1
+                    counted = True
+        if counted or constraints.hard:
+            self._known.clear()
+        self._known.pop(found.node, None)
 
     def _started(self, key: Key) -> datetime:
         stored = self._view.get(key)
@@ -214,20 +250,14 @@ class _Trial:
         """Whether the Pod has room there, and no Pod beside it forbids it."""
         if filters.refusal(filters.ROOM_FILTERS, self._demand, self._node) is not None:
             return False
+        if not self._constraints.hard:
+            return True
         return self._constraints.refusal(self._node, tuple(self._gone.values())) is None
 
 
-def _in_turn(pod: Pod, demand: Demand, nodes: Mapping[str, NodeInfo]) -> list[NodeInfo]:
-    """Return the nodes to look at: the one where the Pod was nominated, then the others from one of its own on."""
+def _in_turn(demand: Demand, nodes: Iterable[str]) -> Sequence[str]:
+    """Return the names of the nodes to look at, from one that its owner's lot chooses on."""
     named = affinity.names_asked_for(demand.required_nodes) if demand.required_nodes else None
-    names = sorted(nodes if named is None else named & nodes.keys())
-    if not names:
-        return []
-    start = zlib.crc32(pod.metadata.uid.encode()) % len(names)
-    return list(_nominated_first(pod.status.nominated_node_name, [*names[start:], *names[:start]], nodes))
-
-
-def _nominated_first(nominated: str, names: Iterable[str], nodes: Mapping[str, NodeInfo]) -> Iterator[NodeInfo]:
-    if nominated in nodes:
-        yield nodes[nominated]
-    yield from (nodes[name] for name in names if name != nominated)
+    names = sorted(nodes if named is None else named.intersection(nodes))
+    start = zlib.crc32(demand.lot.encode()) % len(names) if names else 0
+    return [*names[start:], *names[:start]]

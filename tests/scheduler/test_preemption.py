@@ -277,6 +277,22 @@ def test_a_round_chooses_so_many_and_leaves_the_rest_to_the_next(monkeypatch: py
     assert all(len(each.nomination.victims) == 1 for each in found.values())
 
 
+def test_a_round_compares_so_many_nodes_and_those_that_get_nothing_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preemption, "COMPARISONS_MAX", 1)
+    field = Field(a="cpu=4 label.disk=ssd", b="cpu=4")
+    for node in "ab":
+        field.pod(f"old-{node}", 0, "cpu=4", node=node)
+    field.pod("hopeless", 9, "cpu=4 port=1 select.disk=tape")
+    field.pod("new-1", 8, "cpu=4 port=2")
+    field.pod("new-2", 8, "cpu=4 port=3")
+    found = field.round()
+    assert sorted(found) == ["hopeless", "new-1"]
+    assert found["hopeless"].nomination is None
+    assert found["new-1"].nomination is not None
+
+
 # For any cluster.
 
 PODS = st.lists(
