@@ -19,7 +19,7 @@ from swarmlet.scheduler import filters
 from swarmlet.scheduler.cluster import NodeInfo
 from swarmlet.scheduler.demand import Demand
 from swarmlet.scheduler.peers import Peers, bonds
-from swarmlet.scheduler.tallies import Even, Forbidden, Needed, Tally, by_domain
+from swarmlet.scheduler.tallies import Even, Forbidden, Needed, Rule, Tally, by_domain
 from swarmlet.scheduler.terms import Selection, Spread, Term
 
 REQUIRED_TERM_WEIGHT = 1
@@ -51,7 +51,7 @@ class Constraints:
         self._peers = peers
         self._labels = dict(demand.labels)
         self._selections: dict[int, tuple[Selection, ...]] = {}
-        self.hard: list[Tally] = [*self._evens(), *self._needed(), *self._forbidden(), *self._forbidden_by_others()]
+        self.hard: list[Rule] = [*self._evens(), *self._needed(), *self._forbidden(), *self._forbidden_by_others()]
         self.leanings: list[Leaning] = [*self._leanings(), *self._zones()]
         self.drawings: list[Drawing] = self._drawings()
 
@@ -66,7 +66,7 @@ class Constraints:
                 return tally.refusal(count)
         return None
 
-    def _would_be_first(self, tally: Tally, node: NodeInfo, without: Sequence[Demand]) -> bool:
+    def _would_be_first(self, tally: Rule, node: NodeInfo, without: Sequence[Demand]) -> bool:
         """Whether none of the Pods that the demand asks for were left, so that its Pod might be the first."""
         if not (isinstance(tally, Needed) and tally.is_first_allowed and without):
             return False
@@ -79,7 +79,7 @@ class Constraints:
         for tally in self.hard:
             tally.add(node)
 
-    def _is_counted(self, tally: Tally, other: Demand) -> bool:
+    def _is_counted(self, tally: Rule, other: Demand) -> bool:
         """Whether a bound Pod is one of those that a hard tally counts."""
         if isinstance(tally, Forbidden) and not tally.is_own:
             return any(

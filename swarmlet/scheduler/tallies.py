@@ -5,6 +5,7 @@ A tally is about one topology key; a domain is a value of that label. A node tha
 
 from __future__ import annotations
 
+import abc
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,17 +30,23 @@ class Tally:
         if self.bump and domain is not None:
             self.counts[domain] = self.counts.get(domain, 0) + self.bump
 
+
+class Rule(Tally, abc.ABC):
+    """A tally that keeps a Pod off some domains."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
     def refuses(self, count: int | None) -> bool:
         """Whether a node will not do whose domain has `count`; None for a node in no domain."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def refusal(self, count: int | None) -> Refusal:
         """Return why such nodes will not do, with the numbers of now."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
-class Forbidden(Tally):
+class Forbidden(Rule):
     """No Pod of the term may be in the domain; `is_own`: it is the demand's own term, else one of a bound Pod."""
 
     is_own: bool = True
@@ -53,7 +60,7 @@ class Forbidden(Tally):
 
 
 @dataclass(slots=True)
-class Needed(Tally):
+class Needed(Rule):
     """A Pod of the term must be in the domain.
 
     `rest` are the other such terms of the demand. `is_first_allowed`: the Pod is one of those that it asks for itself,
@@ -73,7 +80,7 @@ class Needed(Tally):
 
 
 @dataclass(slots=True)
-class Even(Tally):
+class Even(Rule):
     """With one Pod more the domain may have at most `max_skew` over the domain with the fewest.
 
     `counts` has every domain that counts, the empty ones too; `domains_of` are those nodes that make them.
