@@ -171,7 +171,7 @@ class _Node:
             left=daemon.leave,
         )
         backup_api = BackupApi(replica=replica, clock=self._clock, node=self._state)
-        rebalance_api = RebalanceApi(replica=replica, clock=self._clock, limits=self._config.rebalance)
+        rebalance_api = RebalanceApi(replica=replica, clock=self._clock, config=self._config)
         rehearser = Rehearser(daemon.controllers.rehearsing, self._clock)
         plan_api = PlanApi(
             replica=replica,

@@ -7,6 +7,8 @@ POST {"now": true}          even out now what is worth half as much
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from swarmlet import errors
 from swarmlet.api import answers, bodies
 from swarmlet.api.middleware import USER
 from swarmlet.clock import Clock
+from swarmlet.config import Config
 from swarmlet.config import Rebalance as Limits
 from swarmlet.model import objects
 from swarmlet.model.base import clock_time
@@ -43,12 +46,12 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RebalanceApi:
-    """The handlers. `limits` are this daemon's; those of the leader count."""
+    """The handlers. `config` is this daemon's; the leader's counts."""
 
-    def __init__(self, *, replica: Replica, clock: Clock, limits: Limits) -> None:
+    def __init__(self, *, replica: Replica, clock: Clock, config: Config) -> None:
         self._replica = replica
         self._clock = clock
-        self._limits = limits
+        self._config = config
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the app is to serve."""
@@ -56,7 +59,7 @@ class RebalanceApi:
 
     async def _get(self, _request: web.Request) -> web.Response:
         await self._replica.linearize()
-        return answers.json(msgspec.json.encode(self._document()))
+        return await self._answer()
 
     async def _post(self, request: web.Request) -> web.Response:
         try:
@@ -66,7 +69,13 @@ class RebalanceApi:
         user = request[USER].name
         await self._say(wish, user)
         log.info("rebalance_said", enabled=wish.enabled, now=wish.now, by=user)
-        return answers.json(msgspec.json.encode(self._document()))
+        return await self._answer()
+
+    async def _answer(self) -> web.Response:
+        """Answer with a plan for this moment, made in a thread: for thousands of Pods it takes seconds."""
+        fork = self._replica.view.fork()
+        document = await asyncio.to_thread(_document, fork, self._clock.now(), self._config)
+        return answers.json(msgspec.json.encode(document))
 
     async def _say(self, wish: Wish, user: str) -> None:
         for _ in range(ATTEMPTS_MAX):
@@ -84,23 +93,24 @@ class RebalanceApi:
                 return
         raise errors.ConflictError("others say something about it at the same time; try again")
 
-    def _document(self) -> dict[str, Any]:
-        view, limits = self._replica.view, self._limits
-        said, cluster = rebalancing.switch(view), Cluster()
-        cluster.catch_up(view)
-        parties = MovesUnderWay().parties(view)
-        outlook = rebalancing.Outlook(view, cluster, parties.values(), self._clock.now(), limits, eager=True)
-        planned = outlook.plan()
-        return {
-            **_switch(said, limits),
-            "moving": [_under_way(key, each) for key, each in parties.items()],
-            "planned": [_planned(each) for each in planned],
-            "settling": [{"node": name, "seconds": seconds} for name, seconds in sorted(outlook.unsettled.items())],
-            "staying": [
-                {"pod": _name(each.pod), "node": each.node, "why": each.why}
-                for each in outlook.staying(planned, STAYING_MAX)
-            ],
-        }
+
+def _document(view: View, now: datetime, config: Config) -> dict[str, Any]:
+    said, limits, cluster = rebalancing.switch(view), config.rebalance, Cluster()
+    cluster.catch_up(view)
+    parties = MovesUnderWay().parties(view)
+    strategy = config.placement.strategy
+    outlook = rebalancing.Outlook(view, cluster, parties.values(), now, limits, strategy=strategy, eager=True)
+    planned = outlook.plan()
+    return {
+        **_switch(said, limits),
+        "moving": [_under_way(key, each) for key, each in parties.items()],
+        "planned": [_planned(each) for each in planned],
+        "settling": [{"node": name, "seconds": seconds} for name, seconds in sorted(outlook.unsettled.items())],
+        "staying": [
+            {"pod": _name(each.pod), "node": each.node, "why": each.why}
+            for each in outlook.staying(planned, STAYING_MAX)
+        ],
+    }
 
 
 def report(view: View, *, configured: bool) -> dict[str, Any]:

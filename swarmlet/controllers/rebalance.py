@@ -27,6 +27,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.scheduler import rebalance, rebalancing
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.moving import MovesUnderWay
+from swarmlet.scheduler.scores import Strategy
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -39,7 +40,10 @@ PLAN = rebalancing.SWITCH
 
 
 class Rebalance:
-    """The reconciler; `rng` makes the names and uids of replacements."""
+    """The reconciler; `rng` makes the names and uids of replacements.
+
+    `strategy` is the scheduler's, and `cluster` the nodes as it knows them, which are changed only to try moves out.
+    """
 
     name: ClassVar[str] = "rebalance"
     watches: ClassVar[frozenset[str]] = frozenset(
@@ -55,10 +59,11 @@ class Rebalance:
         }
     )
 
-    def __init__(self, rng: random.Random, limits: Limits) -> None:
+    def __init__(self, rng: random.Random, limits: Limits, strategy: Strategy, cluster: Cluster) -> None:
         self._rng = rng
+        self._strategy = strategy
         self._limits = limits
-        self._cluster = Cluster()
+        self._cluster = cluster
         self._under_way = MovesUnderWay()
         self._not_before: datetime | None = None
         self._in_round = False
@@ -106,7 +111,9 @@ class Rebalance:
         self._not_before = now + pause
         self._cluster.catch_up(view)
         eager = self._in_round or switch.asked_at is not None
-        outlook = rebalancing.Outlook(view, self._cluster, under_way.values(), now, self._limits, eager=eager)
+        outlook = rebalancing.Outlook(
+            view, self._cluster, under_way.values(), now, self._limits, strategy=self._strategy, eager=eager
+        )
         move = outlook.next()
         self._in_round = move is not None or (self._in_round and bool(under_way))
         if move is not None:

@@ -44,6 +44,7 @@ from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.controllers.storage_classes import StorageClasses
 from swarmlet.controllers.volume_claims import VolumeClaims
 from swarmlet.model import events
+from swarmlet.scheduler.cluster import Cluster
 from swarmlet.store import node_names
 from swarmlet.store.replica import MemberStatus, Replica
 
@@ -99,6 +100,7 @@ class Controllers:
 
     def reconcilers(self) -> list[Reconciler]:
         """Return a fresh one of each: what they remember is of one reign only."""
+        cluster = Cluster()  # one for both who place Pods: to know what 30,000 ask for takes half a second
         return [
             Namespaces(self._rng),
             Deployments(self._rng),
@@ -116,8 +118,8 @@ class Controllers:
             EndpointSlices(self._rng),
             ServiceAddresses(),
             Dependencies(),
-            Scheduling(self._rng, self._placement.strategy),
-            Rebalance(self._rng, self._rebalance),
+            Scheduling(self._rng, self._placement.strategy, cluster),
+            Rebalance(self._rng, self._rebalance, self._placement.strategy, cluster),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
             Quotas(),

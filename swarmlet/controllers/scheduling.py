@@ -56,10 +56,12 @@ class Scheduling:
     name: ClassVar[str] = "scheduling"
     watches: ClassVar[frozenset[str]] = frozenset({NODES, PODS, NAMESPACES}) | volume_scheduling.WATCHED
 
-    def __init__(self, rng: random.Random, strategy: Strategy = LEAST_ALLOCATED) -> None:
+    def __init__(
+        self, rng: random.Random, strategy: Strategy = LEAST_ALLOCATED, cluster: Cluster | None = None
+    ) -> None:
         self._rng = rng
         self._strategy = strategy
-        self._cluster = Cluster()
+        self._cluster = cluster or Cluster()
         self._waiting = WaitingPods()
         self._volumes = volume_scheduling.VolumeScheduling()
 

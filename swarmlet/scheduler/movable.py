@@ -21,6 +21,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.policy import PodDisruptionBudget
 from swarmlet.model.storage import PersistentVolume, PersistentVolumeClaim
+from swarmlet.model.volumes import HOSTNAME
 from swarmlet.scheduler.demand import demand_of
 from swarmlet.scheduler.rebalance import Candidate
 from swarmlet.store.allowance import Allowance
@@ -69,6 +70,7 @@ class Survey:
         self._busy = busy
         self._owners: dict[str, tuple[str, Obstacle | None]] = {}
         self._candidates: dict[str, Sequence[Candidate]] = {}
+        self._domains: dict[str, tuple[str, ...]] = {}
 
     def candidates(self, node: str) -> Sequence[Candidate]:
         """Return the Pods of a node that may be moved, the youngest first."""
@@ -82,6 +84,16 @@ class Survey:
                 if self.obstacle(stored) is None
             ]
         return self._candidates[node]
+
+    def domains_of(self, owner_uid: str) -> Sequence[str]:
+        """Return the labels of nodes over whose values the Pods of an owner ask to be spread, beside the nodes."""
+        if owner_uid not in self._domains:
+            pods_of = (each for each in self._view.by_owner(owner_uid) if each.key.resource == PODS)
+            first = next(pods_of, None)
+            constraints = cast("Pod", first.object).spec.topology_spread_constraints if first else ()
+            keys = dict.fromkeys(each.topology_key for each in constraints)
+            self._domains[owner_uid] = tuple(key for key in keys if key != HOSTNAME)
+        return self._domains[owner_uid]
 
     def owner(self, stored: Stored) -> str:
         """Return in words whose a Pod is, as in "deployment default/web"."""

@@ -19,6 +19,7 @@ from swarmlet.scheduler import movable, placement, rebalance
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import demand_of
 from swarmlet.scheduler.moving import Party
+from swarmlet.scheduler.scores import Strategy
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import View
 
@@ -59,15 +60,25 @@ class Outlook:
         view, cluster: the objects, and the nodes as the scheduler knows them; `cluster` has caught up with `view`, and
             is as it was after each call.
         under_way: the moves that have begun; they count as done, and their owners have no other.
+        strategy: the scheduler's.
         eager: with a lower threshold.
     """
 
     def __init__(
-        self, view: View, cluster: Cluster, under_way: Iterable[Party], now: datetime, limits: Limits, *, eager: bool
+        self,
+        view: View,
+        cluster: Cluster,
+        under_way: Iterable[Party],
+        now: datetime,
+        limits: Limits,
+        *,
+        strategy: Strategy,
+        eager: bool,
     ) -> None:
         self._view = view
         self._now = now
         self._cluster = cluster
+        self._strategy = strategy
         self._under_way = list(under_way)
         self._unsettled = movable.unsettled(view, now, limits.settle_seconds)
         busy = {demand_of(each.pod).owner for each in self._under_way}
@@ -112,7 +123,14 @@ class Outlook:
 
     def _tried(self, may_go: rebalance.MayGo, moves_max: int) -> list[rebalance.Move]:
         """Try moves out on the nodes, and leave these as they were."""
-        planner = rebalance.Planner(self._cluster, self._survey.candidates, may_go, threshold=self._threshold)
+        planner = rebalance.Planner(
+            self._cluster,
+            self._survey.candidates,
+            may_go,
+            self._survey.domains_of,
+            threshold=self._threshold,
+            strategy=self._strategy,
+        )
         self._take_away()
         try:
             return planner.plan(moves_max)
@@ -128,7 +146,7 @@ class Outlook:
         held = dataclasses.replace(demand, required_nodes=moves.on_node(demand.required_nodes, target))
         self._put_back()
         self._cluster.bind(pod, demand, candidate.node)
-        (answer,) = placement.place([(pod, held)], self._cluster)
+        (answer,) = placement.place([(pod, held)], self._cluster, strategy=self._strategy)
         self._cluster.unbind(pod)
         self._take_away()
         return answer.node == target

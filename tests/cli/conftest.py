@@ -25,7 +25,7 @@ from swarmlet.api.origins import Signed
 from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.clock import SystemClock
-from swarmlet.config import Rebalance
+from swarmlet.config import Config
 from swarmlet.identity import access
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
@@ -136,7 +136,7 @@ class Cluster:
             rng=random.Random(1),
             registry=CollectorRegistry(),
             routes=[
-                *RebalanceApi(replica=self.replica, clock=clock, limits=Rebalance()).routes(),
+                *RebalanceApi(replica=self.replica, clock=clock, config=Config()).routes(),
                 *plans.routes(),
                 *history.routes(),
             ],

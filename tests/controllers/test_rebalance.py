@@ -374,3 +374,14 @@ async def test_a_node_that_dies_as_the_target_leaves_the_pod_where_it_is() -> No
         assert not ready(world.node("n3"))
         assert watching.fewest == 6
         assert world.spread() == {"n1": 3, "n2": 3}
+
+
+async def test_a_replacement_must_be_ready_for_as_long_as_its_owner_says() -> None:
+    async with Crowded() as world:
+        await world.fill(replicas=6, min_ready_seconds=8)
+        await world.pass_time(20)
+        await world.open()
+        await world.until(lambda: any(pods.is_ready(new) for _, new in parties(world)))
+        await world.pass_time(6)
+        assert len(world.serving()) == 7
+        await world.until(lambda: len(world.serving()) == 6, 10)

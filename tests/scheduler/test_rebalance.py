@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarmlet.model import kinds, moves
 from swarmlet.model.meta import LabelSelector
 from swarmlet.model.topology import TopologySpreadConstraint
 from swarmlet.scheduler import filters, placement
@@ -17,6 +18,7 @@ from swarmlet.scheduler.demand import Demand, demand_of
 from swarmlet.scheduler.rebalance import MOVES_MAX, Candidate, Planner, load, percent
 from swarmlet.store.commands import Key
 from tests.scheduler.board import Options, make_node, make_pod
+from tests.scheduler.test_preemption import Field as Preempting
 
 ROOM = filters.NODE_FILTERS + filters.ROOM_FILTERS
 ZONE = "topology.kubernetes.io/zone"
@@ -240,3 +242,14 @@ def spread_pod(name: str) -> Demand:
     )
     spec = msgspec.structs.replace(pod.spec, topology_spread_constraints=(constraint,))
     return demand_of(msgspec.structs.replace(pod, spec=spec))
+
+
+def test_for_a_replacement_nobody_has_to_go() -> None:
+    field = Preempting(n1="cpu=1", n2="cpu=1")
+    field.pod("low", 0, node="n1")
+    old = field.pod("old", 10, node="n2")
+    new = field.pod("new", 10)
+    assert field.nomination("new"), "another Pod of its priority would have room made"
+    move = moves.Move("old", old.metadata.uid, "n2", "n1", new.metadata.uid)
+    field.board.put(kinds.POD, moves.bearing(new, move))
+    assert field.nomination("new") is None
