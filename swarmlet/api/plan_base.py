@@ -58,6 +58,14 @@ def moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return words
 
 
+def elsewhere(shown: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
+    """Return how what would happen to Pods differs from what was shown, where both are known whole."""
+    if not shown or not now:
+        return []
+    lines = [name for name in sorted({*shown, *now}) if shown.get(name, 0) != now.get(name, 0)]
+    return [f"{name}: {shown.get(name, 0)} -> {now.get(name, 0)}" for name in lines]
+
+
 def _deciding(view: View, namespaces: Iterable[str]) -> Iterator[Stored]:
     for resource in _CLUSTER_WIDE:
         yield from view.list(resource)

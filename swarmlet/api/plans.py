@@ -11,6 +11,7 @@ depends on is another thing than it was, or Pods would start and stop elsewhere,
 from __future__ import annotations
 
 import base64
+import dataclasses
 import random
 import zlib
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ from swarmlet.api.plan_writes import deletion_of, target_of
 from swarmlet.api.planning import TOO_LARGE, Draft, Planner
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
-from swarmlet.errors import BugError, CallerError, ConflictError, NotFoundError, TooLargeError
+from swarmlet.errors import BugError, CallerError, ConflictError, ForbiddenError, NotFoundError, TooLargeError
 from swarmlet.identity.access import PLANS_PATH
 from swarmlet.identity.users import User
 from swarmlet.model import kinds, names, objects, plans
@@ -93,7 +94,7 @@ class PlanApi:
         """
         self._check_reader(asked, user)
         plan_id = names.hashed(self._rng.randbytes(16))
-        draft = await self._planner.draft(asked, plan_id)
+        draft = self._seen_by(user, await self._planner.draft(asked, plan_id))
         if not draft.plan.changes or not draft.fits:
             return msgspec.structs.replace(draft.plan, by=user.name)
         packed = _packed(asked)
@@ -184,6 +185,24 @@ class PlanApi:
         for namespace in sorted({target.namespace for target in named if target.namespace}):
             self._check(user, "list", Target(kinds.POD, namespace))
 
+    def _seen_by(self, user: User, draft: Draft) -> Draft:
+        """Return a draft without what happens in namespaces whose Pods the user may not list."""
+        plan = draft.plan
+        namespaces = {each.namespace for each in plan.steps} | {each.namespace for each in plan.waiting}
+        seen = {each for each in namespaces if self._may(user, "list", Target(kinds.POD, each))}
+        if seen == namespaces:
+            return draft
+        steps = tuple(each for each in plan.steps if each.namespace in seen)
+        waiting = tuple(each for each in plan.waiting if each.namespace in seen)
+        return dataclasses.replace(draft, plan=msgspec.structs.replace(plan, steps=steps, waiting=waiting))
+
+    def _may(self, user: User, verb: str, target: Target) -> bool:
+        try:
+            self._check(user, verb, target)
+        except ForbiddenError:
+            return False
+        return True
+
     def _check(self, user: User, verb: str, target: Target) -> None:
         self._authorize(user, targets.attributes(target, verb, ""))
 
@@ -206,20 +225,12 @@ def _check_as_shown(kept: KeptPlan, draft: Draft) -> None:
     moved = (
         plan_base.moved(kept.base, draft.base)
         or [f"what becomes of {each}" for each in plan_base.moved(kept.result, plan_base.results(draft.plan.changes))]
-        or _elsewhere(kept.outcome, draft.outcome)
+        or plan_base.elsewhere(kept.outcome, draft.outcome)
     )
     if moved:
         more = f" and {len(moved) - SAID_MAX} more" if len(moved) > SAID_MAX else ""
         said = ", ".join(moved[:SAID_MAX])
         raise ConflictError(f'plan "{kept.metadata.name}" is stale, nothing was done: {said}{more}; plan anew')
-
-
-def _elsewhere(shown: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
-    """Return how what would happen to Pods differs from what was shown, where both are known whole."""
-    if not shown or not now:
-        return []
-    lines = [name for name in sorted({*shown, *now}) if shown.get(name, 0) != now.get(name, 0)]
-    return [f"{name}: {shown.get(name, 0)} -> {now.get(name, 0)}" for name in lines]
 
 
 def _decoded(document: bodies.Document) -> PlanRequest:

@@ -84,7 +84,7 @@ class Rehearsal:
         self._written = beginning.written
         self._diary = Diary(beginning.before, beginning.written)
         self._nodes = HollowNodes(fork)
-        self._notes = rehearsal_notes.Notes()
+        self._notes = rehearsal_notes.Notes(beginning.written)
         self._ready: dict[Ticket, None] = {}
         self._agenda: list[tuple[datetime, Ticket]] = []
         self._due: dict[Ticket, datetime] = {}

@@ -24,27 +24,36 @@ UNKNOWABLE = {
 
 
 class Notes:
-    """Sentences, each once, in the order in which they came up, and not more than `NOTES_MAX`."""
+    """Sentences, each once, in the order in which they came up, and not more than `NOTES_MAX`.
 
-    def __init__(self) -> None:
+    They are about objects of the namespaces that are written to: what others do there is not the plan's to tell.
+    """
+
+    def __init__(self, written: Iterable[Key]) -> None:
+        self._namespaces = {key.namespace or key.name for key in written}
         self._sentences: dict[str, None] = {}
         self._left_out = 0
 
     def heard(self, notes: Iterable[events.Note]) -> None:
         """Take in the warnings among the events that would be told."""
         for note in notes:
-            if note.type == events.WARNING and note.reason not in TOLD_ELSEWHERE:
+            told_here = note.regarding.metadata.namespace in self._namespaces
+            if told_here and note.type == events.WARNING and note.reason not in TOLD_ELSEWHERE:
                 kind = kinds.BY_GVK.get((note.regarding.api_version, note.regarding.kind))
                 what = kind.resource if kind else note.regarding.kind
                 self._add(f"{what}/{note.regarding.metadata.name}: {note.reason}: {note.message}")
 
     def refused(self, key: Key, why: str) -> None:
         """Say that something cannot be made."""
-        self._add(f"{key.resource}/{key.name}: {why}")
+        if key.namespace in self._namespaces:
+            self._add(f"{key.resource}/{key.name}: {why}")
 
     def failed(self, key: Key) -> None:
         """Say that what follows from an object could not be found out."""
-        self._add(f"{key.resource}/{key.name}: what follows from it could not be rehearsed; the daemon's log has more")
+        if key.namespace in self._namespaces:
+            self._add(
+                f"{key.resource}/{key.name}: what follows from it could not be rehearsed; the daemon's log has more"
+            )
 
     def cut_short(self, why: str) -> None:
         """Say that more would happen than is told."""

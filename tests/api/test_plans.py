@@ -16,11 +16,13 @@ from prometheus_client import CollectorRegistry
 from swarmlet.api.app import ApiServer, Sources
 from swarmlet.api.plans import PLANS, PLANS_MAX, PlanApi
 from swarmlet.api.reports import ClusterInfo
+from swarmlet.errors import ForbiddenError
 from swarmlet.identity import access
-from swarmlet.identity.users import User
+from swarmlet.identity.users import LOCAL_ADMIN, User
 from swarmlet.model import kinds
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta
+from swarmlet.model.plans import PlanRequest
 from swarmlet.store.commands import Key
 from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
 from tests.api.planning import plan_api
@@ -414,6 +416,22 @@ async def test_a_quota_counts_what_a_plan_makes(api, replica):
     assert "exceeded quota: few" in (await plan(api, other, code=403))["message"]
 
 
+async def test_what_a_quota_would_refuse_to_the_controllers_is_noted(api):
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": "default"},
+        "spec": {"hard": {"pods": "1"}},
+    }
+    await planned_and_applied(api, quota)
+    made = await plan(api, deployment())
+    assert sum(each.get("count", 1) for each in made["steps"][0]["pods"]) == 1
+    assert any(
+        "exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1" in each for each in made["notes"]
+    )
+    assert "deployments.apps/web: it would not be complete: 1 of 2 Pods updated, 1 available" in made["notes"]
+
+
 async def test_who_may_not_read_may_not_plan(api, authenticator):
     authenticator.user = User(name="eve", groups=("system:authenticated",))
     answer = await plan(api, config(a="1"), code=403)
@@ -427,6 +445,22 @@ async def test_who_may_only_read_may_plan_but_not_apply(api, authenticator, monk
     made = await plan(api, config(a="1"))
     answer = await apply(api, made["id"], code=403)
     assert 'User "ann" cannot create resource "configmaps"' in answer["message"]
+
+
+async def test_who_may_not_list_pods_of_a_namespace_is_not_told_of_them(api, plans, replica, monkeypatch):
+    elsewhere = deployment("theirs", replicas=1)
+    elsewhere["metadata"]["namespace"] = "other"
+    made = await plan(api, deployment(), elsewhere)
+    assert {step["namespace"] for step in made["steps"]} == {"default", "other"}
+    draft = await plans._planner.draft(PlanRequest(apply=(deployment(), elsewhere)), "s")
+
+    def authorize(user: User, asked: access.Attributes) -> None:
+        if (asked.resource, asked.namespace) == ("pods", "other"):
+            raise ForbiddenError("no")
+
+    monkeypatch.setattr(plans, "_authorize", authorize)
+    assert {step.namespace for step in plans._seen_by(LOCAL_ADMIN, draft).plan.steps} == {"default"}
+    assert "no" in (await plan(api, elsewhere, code=403))["message"]
 
 
 async def test_a_plan_that_no_command_can_hold_says_so(api):
