@@ -51,7 +51,7 @@ class Dependencies:
         if change.key.resource == PODS and not self._note(change):
             return ()
         namespace = change.key.namespace
-        return (Key(PODS, namespace, ""),) if self._waiting.get(namespace) else ()
+        return (Key(PODS, namespace, ""),) if namespace in self._waiting else ()
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return the namespaces in which Pods wait."""
@@ -70,13 +70,17 @@ class Dependencies:
 
     def _note(self, change: Change) -> bool:
         """Keep in mind who waits; return whether somebody may wait for what has changed."""
-        waits = change.new is not None and _waits(change.new)
-        waiting = self._waiting.setdefault(change.key.namespace, set())
-        if waits:
-            waiting.add(change.key)
-        else:
-            waiting.discard(change.key)
-        return waits or _stand(change.old) != _stand(change.new)
+        namespace = change.key.namespace
+        if change.new is not None and _waits(change.new):
+            self._waiting.setdefault(namespace, set()).add(change.key)
+            return True
+        waiting = self._waiting.get(namespace)
+        if waiting is None:
+            return False
+        waiting.discard(change.key)
+        if not waiting:
+            del self._waiting[namespace]
+        return _stand(change.old) != _stand(change.new)
 
 
 class _Round:

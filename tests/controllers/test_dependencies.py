@@ -100,6 +100,35 @@ async def test_what_has_run_is_replaced_and_scaled_whatever_became_of_what_it_wa
         assert told(world.pods(app="web")[0]).reason == "StartedBefore"
 
 
+async def test_once_one_pod_of_a_version_was_let_go_its_others_are_though_none_was_ever_ready() -> None:
+    async with World() as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment("db", 1, "db:1"))
+        template = waiting_template("web", WAITS_FOR_DB, "bad")
+        await world.create(kinds.DEPLOYMENT, new_deployment("web", 2, template=template))
+        await world.pass_time(5)
+        await set_ready(world, "db", ready=False)
+        await world.delete(kinds.POD, world.pods(app="web")[0].metadata.name)
+        await world.pass_time(5)
+        assert [bool(pod.spec.node_name) for pod in world.pods(app="web")] == [True] * 2
+
+
+async def test_a_pod_of_its_own_is_waited_for() -> None:
+    async with World() as world:
+        bare = new_template("one", "bad")
+        await world.create(kinds.POD, Pod(metadata=ObjectMeta(name="one", namespace="default"), spec=bare.spec))
+        await world.create(kinds.DEPLOYMENT, waiting_deployment("pod/one"))
+        await world.pass_time(5)
+        assert told(world.pods(app="web")[0]).message == "waits for pod/one to be ready (0/1)"
+        ready = Condition(type="Ready", status="True")
+
+        def change(it: Pod) -> Pod:
+            return msgspec.structs.replace(it, status=msgspec.structs.replace(it.status, conditions=(ready,)))
+
+        await world.change(kinds.POD, "one", change)
+        await world.pass_time(5)
+        assert all(pod.spec.node_name for pod in world.pods(app="web"))
+
+
 async def test_a_new_version_waits_anew() -> None:
     async with World() as world:
         await world.create(kinds.DEPLOYMENT, new_deployment("db", 1, "db:1"))
