@@ -5,6 +5,7 @@ So why a Pod is where it is outlives the leader that decided it and the hour of 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, cast
@@ -34,8 +35,10 @@ RECORDS = kinds.PLACEMENT_RECORD.resource
 MESSAGE_CHARACTERS_MAX = 160
 DIGITS = 3
 """Of scores: what differs by less is equal to a reader."""
-SWEEP_SECONDS = 60.0
-RECORDS_PER_SWEEP = 500
+GONE_MIN = 100
+GONE_SHARE = 16
+"""The records are looked through when so many Pods are gone, and at least one in 16 of those that are left."""
+RECORDS_PER_STEP = 500
 FRESH = timedelta(seconds=60)
 """How long before a Pod was made another one may have gone, to be told of with it."""
 ALL = Key(RECORDS, "", "")
@@ -115,30 +118,32 @@ class PlacementRecords:
     watches: ClassVar[frozenset[str]] = frozenset({PODS})
 
     def __init__(self) -> None:
-        self._swept: datetime | None = None
+        self._gone = 0
+        self._must_look = False
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
-        """Return the one key where a Pod is gone."""
-        return (ALL,) if change.new is None else ()
+        """Return the one key where many Pods are gone."""
+        if change.new is None:
+            self._gone += 1
+        return (ALL,) if change.new is None and self._gone >= GONE_MIN else ()
 
     def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
         """Return the one key."""
+        self._must_look = True
         return (ALL,)
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
-        """Return the removals, once in a while however many Pods go."""
-        if self._swept is not None:
-            wait = (self._swept + timedelta(seconds=SWEEP_SECONDS) - now).total_seconds()
-            if wait > 0:
-                return Reconciliation(requeue_after_seconds=wait)
-        alive = {stored.object.metadata.uid for stored in view.list(PODS)}
-        operations: list[Operation] = []
-        for stored in view.list(RECORDS):
-            if len(operations) >= RECORDS_PER_SWEEP:
-                return Reconciliation(tuple(operations), requeue_after_seconds=0.0)
-            operations += _swept(stored, alive)
-        self._swept = now
-        return Reconciliation(tuple(operations)) if operations else NOTHING
+        """Return the removals: after so many Pods that it is worth looking at all records, and at once, not later."""
+        pods_left = view.list(PODS)
+        if not self._must_look and self._gone < max(GONE_MIN, len(pods_left) // GONE_SHARE):
+            return NOTHING
+        alive = {stored.object.metadata.uid for stored in pods_left}
+        swept = (operation for stored in view.list(RECORDS) for operation in _swept(stored, alive))
+        operations = tuple(itertools.islice(swept, RECORDS_PER_STEP))
+        if operations:
+            return Reconciliation(operations, requeue_after_seconds=0.0)
+        self._gone, self._must_look = 0, False
+        return NOTHING
 
 
 def _swept(stored: Stored, alive: set[str]) -> Iterable[Operation]:

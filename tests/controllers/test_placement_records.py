@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import msgspec
+import pytest
 
 from swarmlet.cli import why
+from swarmlet.controllers import placement_records
 from swarmlet.explain import explainers
 from swarmlet.explain.case import Case
 from swarmlet.model import conditions, kinds
@@ -108,20 +110,48 @@ async def test_pods_bound_in_one_step_share_a_record_and_what_they_have_in_commo
         assert sum(stored) / 100 < 200  # bytes a Pod
 
 
-async def test_a_record_goes_with_its_last_pod_and_shrinks_before() -> None:
+async def test_a_record_goes_with_its_last_pod_and_shrinks_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement_records, "GONE_MIN", 1)
     async with World(nodes=3) as world:
         await world.create(kinds.DEPLOYMENT, new_deployment(replicas=10))
         await world.pass_time(3)
         (record,) = records(world)
         await world.respec("web", replicas=6)
-        await world.pass_time(130)
+        await world.pass_time(3)
         assert records(world) == [record]  # most of its Pods live
         await world.respec("web", replicas=2)
-        await world.pass_time(130)
+        await world.pass_time(3)
         (shrunk,) = records(world)
         assert {each.uid for each in shrunk.pods} == {pod.metadata.uid for pod in world.pods()}
         await world.delete(kinds.DEPLOYMENT, "web")
-        await world.pass_time(130)
+        await world.pass_time(3)
+        assert (world.pods(), records(world)) == ([], [])
+
+
+async def test_the_records_of_a_few_pods_wait_for_others_or_for_the_next_leader() -> None:
+    async with World(nodes=3) as world:
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=10))
+        await world.pass_time(3)
+        await world.delete(kinds.DEPLOYMENT, "web")
+        await world.pass_time(3)
+        assert (world.pods(), len(records(world))) == ([], 1)
+        written = len(world.replica.commands)
+        await world.pass_time(300)
+        assert world.commands_since(written) == []
+        world.replica.lead(False)
+        await world.pass_time(1)
+        world.replica.lead(True)
+        await world.pass_time(3)
+        assert records(world) == []
+
+
+async def test_a_hundred_pods_that_go_take_their_records_along() -> None:
+    async with World(nodes=3) as world:
+        await world.respec_nodes(pods="1000")
+        await world.create(kinds.DEPLOYMENT, new_deployment(replicas=150))
+        await world.pass_time(3)
+        await world.delete(kinds.DEPLOYMENT, "web")
+        await world.pass_time(5)
         assert (world.pods(), records(world)) == ([], [])
 
 
