@@ -352,7 +352,7 @@ def test_what_docker_prints_reads_as_it_is_meant() -> None:
 _texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.from_regex(r"[A-Z_]{1,6}", fullmatch=True), _texts, max_size=4), st.lists(_texts, max_size=4))
 def test_any_text_survives_printing_and_reading(environment: dict[str, str], command: list[str]) -> None:
     written = {"services": {"web": {"image": "x", "environment": environment, "command": command}}}
@@ -363,6 +363,7 @@ def test_any_text_survives_printing_and_reading(environment: dict[str, str], com
     assert load(yaml_text.written(rendering.document(project))).project == project
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         _texts.filter(lambda t: "$" not in t), lambda inner: st.dictionaries(_texts, inner, max_size=3), max_leaves=6

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlet.errors import TooLargeError
@@ -83,11 +83,13 @@ def test_what_is_no_variable_is_refused(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text().filter(lambda text: "$" not in text))
 def test_text_without_a_dollar_stays_as_it_is(text: str) -> None:
     assert interpolated(text) == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_doubled_dollars_are_text(text: str) -> None:
     assert interpolated(text.replace("$", "$$")) == text

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlet.manifests.compose import merging, nodes, rendering
@@ -246,6 +246,7 @@ def tree(value: Any) -> Node:
     return Node([tree(each) for each in value] if isinstance(value, list) else value, "f:1")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), _trees, max_size=4))
 def test_an_empty_file_changes_nothing(value: dict[str, Any]) -> None:
     empty = tree({})
@@ -253,6 +254,7 @@ def test_an_empty_file_changes_nothing(value: dict[str, Any]) -> None:
     assert nodes.plain_value(merging.settled(merging.merged(empty, tree(value)))) == value
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), st.dictionaries(st.sampled_from("xyz"), _scalars), max_size=4))
 def test_a_file_over_itself_is_itself(value: dict[str, Any]) -> None:
     assert nodes.plain_value(merging.settled(merging.merged(tree(value), tree(value)))) == value
@@ -261,6 +263,7 @@ def test_a_file_over_itself_is_itself(value: dict[str, Any]) -> None:
 _mappings = st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.sampled_from("xyz"), _scalars), max_size=3)
 
 
+@settings(deadline=None)
 @given(_mappings, _mappings, _mappings)
 def test_merging_mappings_is_associative(one: Any, two: Any, three: Any) -> None:
     left = merging.merged(merging.merged(tree(one), tree(two)), tree(three))

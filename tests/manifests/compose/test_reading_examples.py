@@ -10,6 +10,7 @@ import pytest
 from swarmlet.manifests.compose import discovery, loading, rendering
 from swarmlet.manifests.compose.model.project import Loaded
 
+ASKED_FOR = {"HOME": "/users/me", "GATEWAY_TLS_KEY": "a key", "MINIO_PASSWORD": "change-me"}
 EXAMPLES = Path(__file__).resolve().parents[3] / "config" / "examples" / "compose"
 
 
@@ -18,7 +19,7 @@ def load(name: str, *profiles: str) -> Loaded:
     paths = discovery.default_files(str(folder), lambda path: Path(path).is_file(), {})
     sources = [(path, Path(path).read_text(encoding="utf-8")) for path in paths]
     options = loading.Options(folder=str(folder), profiles=profiles)
-    return loading.load(sources, lambda path: Path(path).read_bytes(), {"HOME": "/users/me"}, options)
+    return loading.load(sources, lambda path: Path(path).read_bytes(), ASKED_FOR, options)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_every_example_is_read_without_a_word_and_prints_as_itself(folder: str) 
     printed = loading.load(
         [(str(EXAMPLES / folder / "printed.yaml"), text)],
         lambda path: Path(path).read_bytes(),
-        {},
+        ASKED_FOR,
         loading.Options(folder=str(EXAMPLES / folder)),
     )
     assert printed.project == loaded.project

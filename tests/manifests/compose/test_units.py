@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlet.manifests.compose import units
@@ -59,6 +59,7 @@ def test_what_is_no_duration(text: str) -> None:
         units.duration(text)
 
 
+@settings(deadline=None)
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=units.DURATION_DAYS_MAX)))
 def test_a_duration_is_written_as_it_is_read(value: timedelta) -> None:
     assert units.duration(units.duration_text(value)) == value
