@@ -66,7 +66,7 @@ def notes(pasts: Iterable[Past]) -> Iterator[str]:
     for past in pasts:
         if past.joined is not None:
             entry = past.joined
-            fields = ", ".join(sorted(".".join(path) for path in history_reading.fields(entry)))
+            fields = ", ".join(sorted(undoing.field(path, past.document) for path in history_reading.fields(entry)))
             yield (
                 f"{undoing.named(past.key)}: {entry.origin.who} changed {fields} {entry.joined} times from revision "
                 f"{entry.first} to {entry.revision}, which are kept as one: shown as it was before them"

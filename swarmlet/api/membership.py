@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from swarmlet import errors
+from swarmlet.api import origins
 from swarmlet.clock import Clock
 from swarmlet.config import join_address, node_name, split_address
 from swarmlet.identity import authority, calls, joining, registration, tokens
 from swarmlet.identity.access import NODES_PATH
-from swarmlet.identity.authority import Authority, NodeIdentity
+from swarmlet.identity.authority import NODE_USER_PREFIX, Authority, NodeIdentity
 from swarmlet.identity.incarnation import FIRST, Incarnation
 from swarmlet.identity.joining import JoinAnswer, JoinRequest
 from swarmlet.identity.state import Member
@@ -190,7 +191,8 @@ class Membership:
                 newcomer, public_key_sha256=key_sha256, uid=names.new_uid(self._rng), now=self._clock.now()
             )
             put = Put(node_key(newcomer.name), objects.to_json(node), expected_revision=0)
-            (outcome,) = await self._replica.propose([put])
+            origin = origins.named(NODE_USER_PREFIX + newcomer.name, "joined with a token")
+            (outcome,) = await self._replica.propose([put], origin=origin)
             if outcome.verdict is Verdict.DONE:
                 return
             existing = self._find_node(newcomer.name)

@@ -110,6 +110,11 @@ def noted(note: str) -> Origin:
     return msgspec.structs.replace(_current.get(), note=clean(note, NOTE_LENGTH_MAX))
 
 
+def named(who: str, note: str) -> Origin:
+    """Return who a request has turned out to be from, though it showed no credentials of a user."""
+    return msgspec.structs.replace(noted(note), who=clean(who, WHO_LENGTH_MAX))
+
+
 def clean(text: str, length_max: int) -> str:
     """Return what may stand in a line of a terminal and in the log, cut to a length."""
     return _UNPRINTABLE.sub("?", text[:length_max])

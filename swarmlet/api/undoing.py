@@ -84,7 +84,9 @@ def _changed_back(step: Step, view: View, *, force: bool) -> Document:
     )
     if touched and not force:
         later = next(each for each in _since(step, view) if _touches(each, touched))
-        raise ConflictError(f"{_what(step)}: {_told(later, f'changed {_dotted(touched)}')}; --force undoes that, too")
+        raise ConflictError(
+            f"{_what(step)}: {_told(later, f'changed {_fields(touched, now)}')}; --force undoes that, too"
+        )
     back = history_deltas.applied(now, history_deltas.decode(step.entry.before))
     document: Document = _laid_over(msgspec.json.decode(stored.json), now, back)
     return document
@@ -166,5 +168,20 @@ def named(key: Key) -> str:
     return f"{key.resource}/{key.name}{where}"
 
 
-def _dotted(paths: Sequence[Path]) -> str:
-    return ", ".join(".".join(path) for path in paths[:FIELDS_TOLD_MAX])
+def _fields(paths: Sequence[Path], document: Document) -> str:
+    more = f" and {len(paths) - FIELDS_TOLD_MAX} more" if len(paths) > FIELDS_TOLD_MAX else ""
+    return ", ".join(field(path, document) for path in paths[:FIELDS_TOLD_MAX]) + more
+
+
+def field(path: Path, document: Any) -> str:
+    """Return a field's name as people write it, with the items of lists by their names: `containers[main].image`."""
+    text = ""
+    for name in path:
+        if isinstance(document, list):
+            document = document[int(name)] if name.isdigit() and int(name) < len(document) else None
+            label = document.get("name", name) if isinstance(document, dict) else name
+            text += f"[{label}]"
+        else:
+            document = document.get(name) if isinstance(document, dict) else None
+            text += f".{name}" if text else name
+    return text

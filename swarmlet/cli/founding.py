@@ -17,12 +17,13 @@ from swarmlet.identity.authority import Authority, NodeIdentity
 from swarmlet.identity.joining import Joiner, JoinRequest
 from swarmlet.identity.state import NodeFiles, NodeState
 from swarmlet.identity.tokens import JoinToken
+from swarmlet.identity.users import LOCAL_ADMIN
 from swarmlet.model import kinds, names, objects
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import ClusterIdentity, Token
 from swarmlet.model.core import Namespace, NamespaceSpec, NamespaceStatus
 from swarmlet.model.meta import Object, ObjectMeta
-from swarmlet.store.commands import Key, Operation, Put
+from swarmlet.store.commands import Key, Operation, Origin, Put
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -51,7 +52,8 @@ async def found(config: Config, *, clock: Clock, rng: random.Random) -> Founded:
     token, invitation = first_invitation(ca, now, "made by swarmlet init")
     key_sha256 = authority.public_key_sha256(request)
     operations = initial_operations(ca, state.identity, key_sha256, invitation, now, rng)
-    await _write_log(config, state, operations, rng)
+    origin = Origin(LOCAL_ADMIN.name, now, state.name, verb="init")
+    await _write_log(config, state, operations, origin, rng)
     files.save(state, authority_pem=ca.certificate_pem, certificate_pem=certificate, key_pem=key_pem)
     assert invitation.expires is not None
     return Founded(state, token, invitation.expires)
@@ -107,7 +109,9 @@ def initial_operations(
     )
 
 
-async def _write_log(config: Config, state: NodeState, operations: Sequence[Operation], rng: random.Random) -> None:
+async def _write_log(
+    config: Config, state: NodeState, operations: Sequence[Operation], origin: Origin, rng: random.Random
+) -> None:
     disk = SqliteDisk(config.consensus_dir)
     try:
         await bootstrap.bootstrap(
@@ -116,6 +120,7 @@ async def _write_log(config: Config, state: NodeState, operations: Sequence[Oper
             node_id=state.node_id,
             address=state.advertise,
             operations=operations,
+            origin=origin,
             rng=rng,
         )
     finally:

@@ -11,7 +11,7 @@ from swarmlet.errors import AlreadyExistsError
 from swarmlet.raft.config import RestoredState
 from swarmlet.raft.messages import Entry
 from swarmlet.store import commands
-from swarmlet.store.commands import Command, Operation
+from swarmlet.store.commands import NOBODY, Command, Operation, Origin
 from swarmlet.store.state import Store
 
 
@@ -22,6 +22,7 @@ async def bootstrap(
     node_id: str,
     address: str,
     operations: Sequence[Operation],
+    origin: Origin = NOBODY,
     rng: random.Random,
 ) -> None:
     """Write the first log of a cluster of one to an empty disk; the command takes effect when the daemon first runs.
@@ -36,7 +37,7 @@ async def bootstrap(
     header = Header(born.snapshot, {node_id: address})
     if contents.snapshot.meta != born.snapshot:
         await disk.save_snapshot(header, Store().capture().encode_chunks(), trim_to=0)
-    first = Command(rng.randbytes(16), tuple(operations))
+    first = Command(rng.randbytes(16), tuple(operations), origin=origin)
     entry = Entry(born.snapshot.index + 1, born.snapshot.term, commands.encode(first))
     await disk.persist(Batch(entries=(entry,), hard_state=born.hard_state))
     await disk.claim(cluster_id, node_id)

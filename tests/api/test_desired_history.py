@@ -221,6 +221,11 @@ async def test_a_change_is_undone_on_top_of_what_is_now_and_that_is_a_change_its
 
 async def test_an_undo_that_would_undo_a_later_change_is_refused_by_name(api, replica, authenticator):
     await write(api, "POST", DEPLOYMENTS, deployment())
+    image = await set_web(api, "web:2")
+    await set_web(api, "web:3")
+    assert (
+        "ann changed spec.template.spec.containers[main].image later" in (await undo(api, image, code=409))["message"]
+    )
     first = await set_web(api, replicas=5)
     authenticator.user = BOB
     second = await set_web(api, replicas=9)
