@@ -21,7 +21,7 @@ from swarmlet.agent.keyring import Keyring
 from swarmlet.agent.pull_secrets import Find, PullSecrets, Tell
 from swarmlet.config import Config
 from swarmlet.errors import SwarmletError
-from swarmlet.model import core, events, kinds, pods, security
+from swarmlet.model import container_options, core, events, kinds, pods, security
 from swarmlet.model.container import Container
 from swarmlet.model.pod import Pod
 from swarmlet.model.runtime_classes import RuntimeClass
@@ -114,7 +114,8 @@ class Grants:
         context = isolation.context_of(pod, container)
         user = ""
         if isolation.needs_image_user(context):
-            user = await self._engine.image_user(container.image)
+            named = container_options.of(pod.metadata.annotations, container.name).user
+            user = named or await self._engine.image_user(container.image)
         isolation.forbid_root(pod, container, user)
         found = isolation.of_container(pod, container, user)
         can = self._info.confines_with

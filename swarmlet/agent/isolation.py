@@ -51,7 +51,7 @@ def of_container(pod: Pod, container: Container, image_user: str = "") -> Isolat
     app_armor = context.app_armor_profile
     options = container_options.of(pod.metadata.annotations, container.name)
     return Isolation(
-        user=_user(context, image_user),
+        user=_user(context, image_user) or options.user,
         groups=security.groups(pod.spec.security_context),
         privileged=bool(context.privileged),
         read_only_root=bool(context.read_only_root_filesystem),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from swarmlet.cli import exits
 from swarmlet.cli.session import Session
 from swarmlet.errors import ConflictError, NotFoundError
+from swarmlet.manifests.documents import Manifest
+from swarmlet.manifests.reading import Place
 
 if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue, Resource
-    from swarmlet.manifests.documents import Manifest
 
 WORKLOADS = ("deployments.apps", "daemonsets.apps", "jobs.batch", "services")
 FILES = ("configmaps", "secrets")
@@ -58,6 +59,15 @@ async def check_owner(session: Session, catalogue: Catalogue, project: str, mani
                 f"{resource.full_name}/{manifest.name} in namespace {namespace} belongs to {whose}, not to {project}; "
                 "put each project into a namespace of its own with -n"
             )
+
+
+async def with_namespace(session: Session, catalogue: Catalogue, manifests: list[Manifest]) -> list[Manifest]:
+    """Return the manifests, and the namespace that they go to where there is none yet: a project wants its own."""
+    if await session.api.find(catalogue.find("namespaces"), session.namespace) is not None:
+        return manifests
+    named = [each for each in manifests if (each.kind, each.name) == ("Namespace", session.namespace)]
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": session.namespace}}
+    return manifests if named else [Manifest(Place("-n", 1, 1), document), *manifests]
 
 
 async def left_over(

@@ -138,7 +138,9 @@ async def _application(session: Session, found: Found, *, remove_orphans: bool) 
     catalogue = await session.catalogue()
     documents.check_kinds(found.manifests, [(each.api_version, each.kind) for each in catalogue.resources])
     gone: list[compose_projects.Member] = []
+    manifests = found.manifests
     if found.project:
+        manifests = await compose_projects.with_namespace(session, catalogue, manifests)
         await compose_projects.check_owner(session, catalogue, found.project, found.manifests)
         orphans, gone = await compose_projects.left_over(session, catalogue, found.project, found.manifests)
         if remove_orphans:
@@ -147,7 +149,7 @@ async def _application(session: Session, found: Found, *, remove_orphans: bool) 
             exits.say(compose_projects.warning_of(orphans))
     applier = Applier(session, catalogue, dry_run="none", validation="Strict")
     return {
-        "apply": [applier.placed(each)[1] for each in documents.in_apply_order(found.manifests)],
+        "apply": [applier.placed(each)[1] for each in documents.in_apply_order(manifests)],
         "delete": [_reference(each.resource, each.name, session.namespace) for each in gone],
     }
 

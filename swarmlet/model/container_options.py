@@ -24,6 +24,7 @@ ULIMITS = frozenset(
 )
 """What the kernel limits per process, by the names of setrlimit(2) in lower case."""
 UNLIMITED = -1
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?")
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,15}|[1-9][0-9]?")
 
 
@@ -35,9 +36,13 @@ class Ulimit(ApiStruct, frozen=True, kw_only=True):
 
 
 class ContainerOptions(ApiStruct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`init`: a small process 1 before the container's own, which passes signals on and buries the dead."""
+    """`init`: a small process 1 before the container's own, which passes signals on and buries the dead.
+
+    `user` is "www-data" or "www-data:staff", by the names that the image knows; a `runAsUser` goes before it.
+    """
 
     init: bool = False
+    user: str = ""
     stop_signal: str = ""
     ulimits: dict[str, Ulimit | int] = {}
 
@@ -87,6 +92,8 @@ def check(annotations: Mapping[str, str], place: Place) -> None:
 def _check(container: str, options: ContainerOptions) -> None:
     if options.stop_signal and not SIGNAL.fullmatch(options.stop_signal):
         raise ValueError(f"{container}: stopSignal: {options.stop_signal!r} is no signal, such as SIGQUIT")
+    if options.user and not USER.fullmatch(options.user):
+        raise ValueError(f"{container}: user: {options.user!r} is no user, such as www-data or www-data:staff")
     for name, soft, hard in limits(options):
         if name not in ULIMITS:
             raise ValueError(f"{container}: ulimits: {name!r} is none of {', '.join(sorted(ULIMITS))}")

@@ -157,10 +157,14 @@ def test_what_a_runtime_without_isolation_ignores_is_named() -> None:
 
 def test_what_docker_alone_can_do_is_read_from_the_annotation() -> None:
     each = container()
-    text = '{"c": {"init": true, "stopSignal": "SIGQUIT", "ulimits": {"nofile": {"soft": 1, "hard": 2}}}}'
+    text = (
+        '{"c": {"init": true, "user": "www", "stopSignal": "SIGQUIT", "ulimits": {"nofile": {"soft": 1, "hard": 2}}}}'
+    )
     of = Pod(metadata=ObjectMeta(annotations={CONTAINER_OPTIONS: text}), spec=PodSpec(containers=(each,)))
-    wanted = Isolation(init=True, stop_signal="SIGQUIT", ulimits=(("nofile", 1, 2),))
+    wanted = Isolation(user="www", init=True, stop_signal="SIGQUIT", ulimits=(("nofile", 1, 2),))
     assert isolation.of_container(of, each) == wanted
+    as_root = container(run_as_user=0)
+    assert isolation.of_container(of, as_root).user == "0"
     assert isolation.ignored_fields(of, each)[-1] == f"metadata.annotations[{CONTAINER_OPTIONS}]"
 
 

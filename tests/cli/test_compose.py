@@ -146,6 +146,16 @@ def test_another_projects_objects_are_not_taken(cluster: Cluster) -> None:
     apply(cluster, "-n", "other", "-f", other)
 
 
+def test_the_namespace_is_made_where_there_is_none(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    planned = cluster.run("plan", "-n", "fresh", "-f", path)
+    assert "+ namespace/fresh" in planned.out
+    done, _ = apply(cluster, "-n", "fresh", "-f", path)
+    assert done[0] == "namespace/fresh created"
+    again, _ = apply(cluster, "-n", "fresh", "-f", path)
+    assert not any("namespace" in line for line in again)
+
+
 def test_delete_keeps_the_data_unless_told(cluster: Cluster) -> None:
     path = write(cluster, "compose.yaml", SHOP)
     apply(cluster, "-f", path, "--profile", "debug")

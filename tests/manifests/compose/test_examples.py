@@ -19,8 +19,8 @@ VARIABLES = {"MINIO_PASSWORD": "change-me-please", "GATEWAY_TLS_KEY": "a key"}
 WARNINGS: dict[str, set[str]] = {
     "elasticsearch": {"services.elasticsearch.ports"},
     "gitea": {"services.gitea.domainname", "services.gitea.volumes"},
-    "grafana": {"services.grafana.secrets", "services.node-exporter.volumes", "services.prometheus.user"},
-    "laravel": {"services.php.post_start", "services.php.user", "services.redis.sysctls"},
+    "grafana": {"services.grafana.secrets", "services.node-exporter.volumes"},
+    "laravel": {"services.php.post_start", "services.redis.sysctls"},
     "monitoring": {"services.node-exporter.volumes"},
     "node-mongo": {
         "networks",

@@ -48,7 +48,10 @@ def options(it: ServiceDraft) -> dict[str, str]:
     """Return the annotation with what Docker can do for a container and Kubernetes has no field for."""
     service = it.service
     ulimits = {name: {"soft": each.soft, "hard": each.hard} for name, each in service.ulimits.items()}
-    found = without_empty({"init": service.init or None, "stopSignal": service.stop_signal, "ulimits": ulimits})
+    user = "" if _is_numeric(service.user) else service.user
+    found = without_empty(
+        {"init": service.init or None, "user": user, "stopSignal": service.stop_signal, "ulimits": ulimits}
+    )
     return {CONTAINER_OPTIONS: json.dumps({it.name: found}, sort_keys=True)} if found else {}
 
 
@@ -149,15 +152,15 @@ def security_context(it: ServiceDraft) -> Document:
 
 
 def _user(it: ServiceDraft) -> tuple[int | None, int | None]:
-    if not it.service.user:
-        return None, None
     user, _, group = it.service.user.partition(":")
-    if not user.isdecimal() or (group and not group.isdecimal()):
-        it.warn(
-            "user", f"{it.service.user!r} is a name, and Kubernetes takes numbers: the container runs as its image says"
-        )
+    if not user or not _is_numeric(it.service.user):
         return None, None
     return int(user), int(group) if group else None
+
+
+def _is_numeric(user: str) -> bool:
+    """Whether Kubernetes can say it: a number, or two."""
+    return all(part.isdecimal() for part in user.split(":"))
 
 
 def _capabilities(names: Sequence[str]) -> list[str]:
