@@ -148,6 +148,16 @@ async def test_a_join_holds_the_name_with_a_node_that_is_not_ready(world: World,
     assert [(c.type, c.status, c.reason) for c in held.status.conditions] == [("Ready", "False", "Joining")]
 
 
+async def test_the_history_tells_which_machine_joined(world: World, alpha: Daemon) -> None:
+    await join(world, alpha)
+    entry = world.store.history.rows()[-1]
+    assert (entry.key.resource, entry.origin.who, entry.origin.note) == (
+        "nodes",
+        f"system:node:{entry.key.name}",
+        "joined with a token",
+    )
+
+
 @pytest.mark.parametrize("changes", [{"secret": "x" * 26}, {"secret": ""}, {"token_id": "zzzzzzzz"}])
 async def test_a_wrong_token_admits_nobody(world: World, alpha: Daemon, changes: dict[str, str]) -> None:
     with pytest.raises(errors.UnauthorizedError, match="wrong join token"):

@@ -7,6 +7,7 @@ import pytest
 
 from swarmlet.controllers import auto_rollback, revisions
 from swarmlet.model import conditions, kinds, objects
+from swarmlet.store.commands import Key
 from tests.controllers.world import BAD_IMAGE, World, new_deployment, new_template
 
 
@@ -111,3 +112,13 @@ async def test_what_worked_once_is_not_left_again(world: World) -> None:
     by_revision = {revisions.revision_of(each): each for each in world.replica_sets()}
     assert auto_rollback.is_due(late, by_revision[2])
     assert not auto_rollback.is_due(late, auto_rollback.completed(by_revision[2]))
+
+
+async def test_the_history_tells_who_undid_it_and_why(world: World) -> None:
+    await deploy(world)
+    await world.set_image("web", BAD_IMAGE)
+    await world.pass_time(60)
+    newest = next(world.replica.view.history.of(Key(kinds.DEPLOYMENT.resource, "default", "web")))
+    assert newest.origin.who == "system:controller:deployment"
+    assert newest.origin.note.startswith("Rolled back to revision 1: revision 2 was not available")
+    assert newest.origin.at is not None

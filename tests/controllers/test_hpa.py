@@ -146,6 +146,8 @@ async def test_it_scales_up_to_what_the_load_asks_for(world: LoadWorld) -> None:
     (event,) = world.events("SuccessfulRescale")
     assert event.message == "New size: 6; reason: cpu resource utilization (percentage of request) above target"
     assert event.involved_object.kind == "HorizontalPodAutoscaler"
+    scaled = next(each for each in world.replica.view.history.newest_first() if each.key.name == "web")
+    assert (scaled.origin.who, scaled.origin.note) == ("system:controller:horizontal-pod-autoscaler", event.message)
     assert world.told("AbleToScale") == ("True", "ReadyForNewScale", "recommended size matches current size")
     assert world.told("ScalingActive")[:2] == ("True", "ValidMetricFound")
     assert world.told("ScalingLimited")[:2] == ("False", "DesiredWithinRange")
