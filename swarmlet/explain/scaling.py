@@ -84,7 +84,7 @@ def _conditions(autoscaler: HorizontalPodAutoscaler) -> Iterator[Finding]:
 def _what_helps(message: str) -> str:
     if "missing request" in message:
         return "let the Pods' template ask for the resource in resources.requests"
-    if "replica count is zero" in message or "scaling is disabled" in message:
+    if "scaling is disabled" in message:
         return "scale the target to at least 1"
     return ""
 

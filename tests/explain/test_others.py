@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.explain.board import NOW, Board, ago, container, unready
+from tests.explain.board import NOW, Board, ago, container, unready, unscheduled
 
 
 def test_a_node_that_is_silent(board: Board) -> None:
@@ -188,3 +188,108 @@ def test_a_namespace_that_does_not_go(board: Board) -> None:
         "    -> whoever set a finalizer takes it off when its work is done",
         "  ! Some resources are remaining: configmaps. has 1 resource instances, since 11:59:30 (30 s ago)",
     ]
+
+
+def test_a_claim_and_the_pod_that_waits_with_it(board: Board) -> None:
+    rest = {"provisioner": "swarmlet.io/local", "volumeBindingMode": "WaitForFirstConsumer"}
+    default = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
+    board.put("storage.k8s.io/v1", "StorageClass", "local", meta=default, **rest)
+    claim = board.put("v1", "PersistentVolumeClaim", "data", status={"phase": "Pending"})
+    board.event(claim, "ProvisioningFailed", "no room for it on h1")
+    mounts = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}
+    board.pod("db", node="", spec=mounts, status=unscheduled("0/2 nodes are available: 2 cordoned."))
+    assert board.why("persistentvolumeclaims", "data") == [
+        "! claim data is Pending, since 11:50:00 (10 min ago)",
+        "  ! no room for it on h1, 11:59:50 (10 s ago)",
+        "  - its volume is made where Pod db goes (StorageClass local: WaitForFirstConsumer)",
+        "mounted by db",
+    ]
+    assert "  ! its claim data is not ready" in board.why("pods", "db")
+
+
+def test_a_claim_that_is_lost_and_one_of_no_class(board: Board) -> None:
+    board.put("v1", "PersistentVolumeClaim", "lost", spec={"volumeName": "pv-9"}, status={"phase": "Lost"})
+    assert "the data are lost" in board.why("persistentvolumeclaims", "lost")[1]
+    board.put("v1", "PersistentVolumeClaim", "bare", spec={"storageClassName": ""}, status={"phase": "Pending"})
+    assert "has no StorageClass" in board.why("persistentvolumeclaims", "bare")[1]
+
+
+def test_a_volume_whose_claim_is_gone(board: Board) -> None:
+    spec = {"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "default", "name": "data"}}
+    meta = {"deletionTimestamp": ago(5), "finalizers": ["kubernetes.io/pv-protection"]}
+    status = {"phase": "Released", "message": "could not be removed"}
+    board.put("v1", "PersistentVolume", "pv-1", meta=meta, spec=spec, status=status)
+    assert board.why("persistentvolumes", "pv-1") == [
+        "✗ volume pv-1 is Released, kept for claim default/data; its claim is gone and its reclaim policy is Retain",
+        "  ✗ could not be removed",
+        "  ! it is being deleted, and held by kubernetes.io/pv-protection, since 11:59:55 (5 s ago)",
+    ]
+
+
+def test_an_autoscaler_that_is_held_by_its_bounds_and_what_it_measures(board: Board) -> None:
+    target = {"type": "Utilization", "averageUtilization": 50}
+    spec = {
+        "scaleTargetRef": {"kind": "Deployment", "name": "web"},
+        "maxReplicas": 3,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    limited = {
+        "type": "ScalingLimited",
+        "status": "True",
+        "reason": "TooManyReplicas",
+        "message": "the desired replica count is more than the maximum replica count",
+        "lastTransitionTime": ago(20),
+    }
+    measured = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 90}}}
+    status = {"conditions": [limited], "currentReplicas": 3, "desiredReplicas": 3, "currentMetrics": [measured]}
+    made = board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
+    board.event(made, "SuccessfulRescale", "New size: 3; reason: cpu resource utilization above target", type="Normal")
+    assert board.why("horizontalpodautoscalers.autoscaling", "web") == [
+        "! autoscaler web: Deployment web has 3 replicas, 3 are wanted (of 1 to 3)",
+        (
+            "  ! the desired replica count is more than the maximum replica count (TooManyReplicas), "
+            "since 11:59:40 (20 s ago)"
+        ),
+        "  - cpu is used to 90 %, the target is 50 %",
+        "its last step: New size: 3; reason: cpu resource utilization above target, 11:59:50 (10 s ago)",
+    ]
+
+
+def test_an_autoscaler_of_nothing(board: Board) -> None:
+    able = {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale", "message": "not found"}
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+    status = {"conditions": [able | {"lastTransitionTime": ago(20)}]}
+    board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
+    assert "    -> correct spec.scaleTargetRef, or make what it names" in board.why(
+        "horizontalpodautoscalers.autoscaling", "web"
+    )
+
+
+def test_a_budget_of_no_pods_and_one_whose_pods_are_ill(board: Board) -> None:
+    nobody = {"matchLabels": {"app": "nobody"}}
+    board.put("policy/v1", "PodDisruptionBudget", "none", spec={"selector": nobody, "minAvailable": 1})
+    assert "  ! its selector matches no Pods" in board.why("poddisruptionbudgets.policy", "none")
+    board.pod("web-1", status=unready(container(waiting="ErrImagePull", message="manifest unknown"), phase="Pending"))
+    status = {"disruptionsAllowed": 0, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 2}
+    selector = {"matchLabels": {"app": "web"}}
+    board.put("policy/v1", "PodDisruptionBudget", "web", spec={"selector": selector, "minAvailable": 1}, status=status)
+    assert board.why("poddisruptionbudgets.policy", "web")[1] == "  ✗ Pod web-1 on h1"
+
+
+def test_services_that_lead_elsewhere(board: Board) -> None:
+    board.put("v1", "Service", "mail", spec={"type": "ExternalName", "externalName": "mail.example.com"})
+    assert "another name of mail.example.com" in board.why("services", "mail")[0]
+    board.put("v1", "Service", "own", spec={"ports": [{"port": 80}]})
+    assert board.why("services", "own")[1].startswith("  - it has no selector")
+    board.pod("web-1")
+    board.put("v1", "Service", "new", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
+    assert "its EndpointSlices do not tell of them yet" in board.why("services", "new")[1]
+
+
+def test_an_autoscaler_whose_target_has_no_replicas(board: Board) -> None:
+    message = "scaling is disabled since the replica count of the target is zero"
+    active = {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled", "message": message}
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+    status = {"conditions": [active | {"lastTransitionTime": ago(20)}]}
+    board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
+    assert "    -> scale the target to at least 1" in board.why("horizontalpodautoscalers.autoscaling", "web")

@@ -298,3 +298,12 @@ def test_a_node_that_has_left(board: Board) -> None:
 
 def test_now_is_the_moment_of_the_question() -> None:
     assert NOW.isoformat().startswith("2026-01-01T12")
+
+
+def test_a_pod_that_somebody_holds(board: Board) -> None:
+    board.pod("web", meta={"deletionTimestamp": ago(5), "finalizers": ["example.com/hold"]})
+    assert board.why("pods", "web")[:3] == [
+        "! Pod web is about to go from h1",
+        "  ! its grace of 0 s is over, 11:59:55 (5 s ago)",
+        "  ! it is held by: example.com/hold",
+    ]

@@ -182,3 +182,52 @@ def test_a_cron_job_that_waits_for_its_last_run(board: Board) -> None:
         "  ! its next run waits for the end of nightly-1 (concurrencyPolicy Forbid)",
         "it runs next, Jan 2 03:00:00 (in 15 h)",
     ]
+
+
+def test_a_rollout_that_is_under_way(board: Board) -> None:
+    told = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastTransitionTime": ago(9)}
+    board.deployment(wanted=3, ready=3, status={"replicas": 4, "updatedReplicas": 1, "conditions": [told]})
+    assert board.why("deployments.apps", "web")[1] == (
+        "  ! its rollout is under way: of 3 replicas 1 is of the newest revision 1, and 3 of older ones run, "
+        "since 11:59:51 (9 s ago)"
+    )
+
+
+def test_a_stateful_set_and_a_daemon_set_whose_rollouts_are_under_way(board: Board) -> None:
+    status = {
+        "replicas": 2,
+        "readyReplicas": 2,
+        "updatedReplicas": 1,
+        "currentRevision": "db-1",
+        "updateRevision": "db-2",
+    }
+    board.put("apps/v1", "StatefulSet", "db", spec={"replicas": 2}, status=status)
+    assert board.why("statefulsets.apps", "db") == [
+        "! StatefulSet db: of 2 replicas 2 are ready",
+        "  ! its rollout is under way: 1 of 2 replicas are of the newest revision db-2",
+    ]
+    status = {"desiredNumberScheduled": 2, "numberReady": 2, "updatedNumberScheduled": 1, "numberMisscheduled": 1}
+    board.put("apps/v1", "DaemonSet", "logs", spec={"updateStrategy": {"type": "OnDelete"}}, status=status)
+    assert board.why("daemonsets.apps", "logs")[1:] == [
+        "  ! its rollout waits for its Pods to be deleted (OnDelete): 1 of 2 Pods are of the newest revision",
+        "  ! it runs on 1 node where it should not",
+    ]
+
+
+def test_what_is_suspended(board: Board) -> None:
+    held = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "lastTransitionTime": ago(30)}
+    board.put("batch/v1", "Job", "load", spec={"suspend": True}, status={"conditions": [held]})
+    assert board.why("jobs.batch", "load")[1] == (
+        "  ! it is suspended (spec.suspend): no Pods are made, since 11:59:30 (30 s ago)"
+    )
+    board.put("batch/v1", "CronJob", "nightly", spec={"schedule": "0 3 * * *", "suspend": True})
+    assert board.why("cronjobs.batch", "nightly") == [
+        "! CronJob nightly (0 3 * * *) has not run yet",
+        "  ! it is suspended (spec.suspend): no Jobs are made",
+    ]
+
+
+def test_a_cron_job_that_could_not_make_its_job(board: Board) -> None:
+    cron_job = board.put("batch/v1", "CronJob", "nightly", spec={"schedule": "0 3 * * *"})
+    board.event(cron_job, "FailedCreate", "Error creating job: exceeded quota")
+    assert "  ! Error creating job: exceeded quota, 11:59:50 (10 s ago)" in board.why("cronjobs.batch", "nightly")
