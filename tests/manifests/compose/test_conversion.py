@@ -355,6 +355,30 @@ def test_who_holds_a_volume_alone_ends_before_its_successor_begins() -> None:
     assert at(found(converted, "Deployment", "pool"), "spec.strategy") == rolling
 
 
+def test_volumes_from_mounts_what_another_service_mounts() -> None:
+    text = """
+services:
+  a: {image: a, volumes: ["data:/data", "/srv:/srv", "logs:/logs:ro"], tmpfs: /run}
+  b: {image: b, volumes_from: ["a:ro"], volumes: ["own:/logs"]}
+  c: {image: c, volumes_from: [b]}
+volumes: {data: {}, logs: {}, own: {}}
+"""
+    converted = convert(text)
+    for name in ("b", "c"):
+        container = found(converted, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+        assert [(each["mountPath"], each.get("readOnly", False)) for each in container["volumeMounts"]] == [
+            ("/logs", False),
+            ("/data", True),
+            ("/srv", True),
+        ]
+
+
+@pytest.mark.parametrize("source", ["container:x", "db"])
+def test_volumes_that_cannot_be_shared_are_refused(source: str) -> None:
+    with pytest.raises(ManifestError, match=r"services.web.volumes_from: .*name the volume"):
+        convert(f"services: {{web: {{image: w, volumes_from: ['{source}']}}, db: {{image: d, volumes: [/anonymous]}}}}")
+
+
 FILES = """
 name: shop
 services:

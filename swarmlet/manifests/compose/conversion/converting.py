@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from swarmlet.manifests.compose.conversion import networking, ordering, storage, unsupported
+from swarmlet.manifests.compose.conversion import networking, ordering, sharing, storage, unsupported
 from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, service_name
 from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.workloads import Made, Workloads
@@ -43,7 +43,7 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
     workloads = Workloads(Files(draft), ordering.awaited(draft))
     made: dict[str, Made] = {}
     for key in ordering.in_order(draft):
-        it = ServiceDraft(draft, key, loaded.project.services[key])
+        it = ServiceDraft(draft, key, sharing.with_shared_volumes(draft, key))
         unsupported.check_service(it)
         made[key] = workloads.make(it, made)
         if made[key].kind != "job" or it.service.ports or it.service.expose:  # what runs to its end serves nobody

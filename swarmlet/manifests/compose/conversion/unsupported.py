@@ -49,7 +49,6 @@ REFUSED: Mapping[str, str] = {
     "provider": "what provides it is a program of Docker's; run what it needs as a service, or outside",
     "models": "language models are not run by the cluster; run one as a service, or name one outside by environment:",
     "use_api_socket": "the Engine's socket is not given to containers: it would make them masters of their machine",
-    "volumes_from": "name the volume in both services instead",
 }
 HONOURED = frozenset(
     {
@@ -78,7 +77,7 @@ HONOURED = frozenset(
     | {"dns_search", "extra_hosts", "links", "volumes", "tmpfs", "configs", "secrets", "shm_size", "read_only"}
     | {"cpu_period", "cpu_quota", "cpus", "mem_limit", "mem_reservation", "memswap_limit", "pids_limit", "gpus"}
     | {"cap_add", "cap_drop", "privileged", "security_opt", "sysctls", "ipc", "pid", "platform", "pull_policy"}
-    | {"stdin_open", "tty", "init", "ulimits"}
+    | {"stdin_open", "tty", "init", "ulimits", "volumes_from"}
 )
 
 ATTACHMENT: Mapping[str, str] = {
