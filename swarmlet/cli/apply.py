@@ -53,9 +53,11 @@ async def apply(
         raise exits.UsageError(f"--validate={validate}: unknown; allowed: strict, warn, ignore")
     seconds = spans.seconds(within, "--timeout")
     if planned:
-        if filename or dry_run != "none" or wait:
-            raise exits.UsageError("--plan has it all: -f, --dry-run and --wait exclude it")
-        await plan.apply(session, planned)
+        if filename or dry_run != "none":
+            raise exits.UsageError("--plan says what is to be done: -f and --dry-run exclude it")
+        done = await plan.apply(session, planned)
+        if wait:
+            await waiting.until_ready(session, await session.catalogue(), done, seconds)
         return
     found = files.find(filename, recursive=recursive, choice=Choice.of(project_name, profile, env_file))
     manifests = found.manifests

@@ -12,6 +12,7 @@ from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError
 
 if TYPE_CHECKING:
+    from swarmlet.cli.applying import Applied
     from swarmlet.cli.files import Found
     from swarmlet.client.discovery import Resource
     from swarmlet.model.plans import Plan
@@ -118,15 +119,26 @@ def show(made: Plan, *, as_json: bool = False, full: bool = False) -> None:
         print(terminal.signed(line))
 
 
-async def apply(session: Session, plan_id: str) -> None:
-    """Do what was planned and print what was done."""
+async def apply(session: Session, plan_id: str) -> list[Applied]:
+    """Do what was planned, print what was done, and return what is there now."""
     from swarmlet.cli import plan_text
+    from swarmlet.cli.applying import Applied
     from swarmlet.client.connection import Request
+    from swarmlet.model import plans
 
     path = f"{PLANS_PATH}/{plan_id}/apply"
     answer = await session.api.connection.json(Request(method="POST", path=path, body={}))
-    for each in answer.get("changes") or ():
-        print(plan_text.done(each["action"], each["resource"], each["name"]))
+    changes = answer.get("changes") or ()
+    for each in changes:
+        print(plan_text.done(each["action"], each["resource"], each["name"]), flush=True)
+    catalogue = await session.catalogue()
+    return [
+        Applied(
+            catalogue.find(each["resource"]), each.get("namespace", ""), each["name"], plan_text.DONE[each["action"]]
+        )
+        for each in changes
+        if each["action"] != plans.DELETE
+    ]
 
 
 async def _application(session: Session, found: Found, *, remove_orphans: bool) -> dict[str, Any]:

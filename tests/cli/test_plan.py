@@ -151,6 +151,17 @@ def test_a_refused_manifest_is_one_line(cluster: Cluster) -> None:
     assert "spec.replicas" in result.err.splitlines()[0]
 
 
+def test_what_was_planned_can_be_waited_for(cluster: Cluster) -> None:
+    path = write(cluster, "web.yaml", objects.WEB)
+    plan_id = planned(cluster, "-f", path)["id"]
+    cluster.once_watched("deployments.apps", "pods", do=lambda: objects.finish_rollout(cluster.replica))
+    assert cluster.ok("apply", "--plan", plan_id, "--wait").splitlines() == [
+        "deployment.apps/web created",
+        "deployment.apps/web: 0 of 2 ready",
+        "deployment.apps/web: 2 of 2 ready",
+    ]
+
+
 def test_apply_takes_a_plan_or_files(cluster: Cluster) -> None:
     assert cluster.run("apply", "--plan", "x", "-f", "a.yaml").code == 2
 
