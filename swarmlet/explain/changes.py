@@ -28,7 +28,8 @@ def newest(case: Case, value: Object) -> Iterator[Finding]:
         what = "it was made"
     else:
         what = f"its newest change, of {_paths(history_reading.fields(entry))}, was made"
-    yield Finding(text=f"{what}{by(entry)}", at=entry.origin.at, about=about(value), source=SOURCE)
+    advice = f"swarmlet diff {entry.revision}" if entry.action is Action.CHANGED else ""
+    yield Finding(text=f"{what}{by(entry)}", at=entry.origin.at, about=about(value), source=SOURCE, advice=advice)
 
 
 def of_field(case: Case, value: Object, *path: str) -> Entry | None:

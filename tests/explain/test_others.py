@@ -293,3 +293,13 @@ def test_an_autoscaler_whose_target_has_no_replicas(board: Board) -> None:
     status = {"conditions": [active | {"lastTransitionTime": ago(20)}]}
     board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
     assert "    -> scale the target to at least 1" in board.why("horizontalpodautoscalers.autoscaling", "web")
+
+
+def test_an_autoscaler_that_waits_before_it_scales_down(board: Board) -> None:
+    message = "recent recommendations were higher than current one, applying the highest recent recommendation"
+    able = {"type": "AbleToScale", "status": "True", "reason": "ScaleDownStabilized", "message": message}
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+    status = {"conditions": [able | {"lastTransitionTime": ago(20)}]}
+    board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
+    told = board.why("horizontalpodautoscalers.autoscaling", "web")
+    assert told[1] == f"  - {message} (ScaleDownStabilized), since 11:59:40 (20 s ago)"

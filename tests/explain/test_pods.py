@@ -148,8 +148,10 @@ def test_what_the_filters_say_now_stands_beside_what_was_recorded(board: Board) 
     assert board.why("pods", "web")[2:] == [
         "  - by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
     ]
-    board.node("h1", spec={"unschedulable": True})
-    board.node("h2", ready="Unknown", reason="NodeStatusUnknown")
+    cordon = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+    silence = {"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}
+    board.node("h1", spec={"unschedulable": True, "taints": [cordon]})
+    board.node("h2", ready="Unknown", reason="NodeStatusUnknown", spec={"taints": [silence]})
     assert board.why("pods", "web")[2:] == [
         "  - now: 0/2 nodes are available: 1 cordoned, 1 not ready",
         "  - h1 would do, but that it is cordoned",
@@ -307,3 +309,16 @@ def test_a_pod_that_somebody_holds(board: Board) -> None:
         "  ! its grace of 0 s is over, 11:59:55 (5 s ago)",
         "  ! it is held by: example.com/hold",
     ]
+
+
+def test_a_container_that_waits_for_its_startup_probe(board: Board) -> None:
+    probe = {"startupProbe": {"tcpSocket": {"port": 80}}}
+    board.pod("web", container=probe, status=unready(container(running=62)))
+    assert board.why("pods", "web")[1] == (
+        "  ! container main runs and waits for its startup probe to succeed, since 11:58:58 (62 s ago)"
+    )
+
+
+def test_a_container_without_probes_that_is_not_ready_is_not_explained_by_one(board: Board) -> None:
+    board.pod("web", status=unready(container(running=62)))
+    assert board.why("pods", "web")[1] == "  ! container main runs and is not ready, since 11:58:58 (62 s ago)"

@@ -92,6 +92,7 @@ def test_who_changed_a_deployment_last_and_what(board: Board) -> None:
     assert board.why("deployments.apps", "web")[1].startswith(
         "its newest change, of spec.minReadySeconds, was made by bob from 10.0.0.7 (revision "
     )
+    assert board.why("deployments.apps", "web")[2].startswith("  -> swarmlet diff ")
 
 
 def test_a_replica_set_kept_to_go_back_to(board: Board) -> None:
