@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,10 @@ from swarmlet.manifests.reading import Place
 FOLDER_ENTRIES_MAX = 200
 FOLDER_BYTES_MAX = 512 * 1024
 """A folder with more in it does not go along with what mounts it: it lies on the machines."""
-_MARKS = ("services", "include")
+FLOW_CHARS_MAX = 64 * 1024
+"""Of YAML in braces that is looked at for being a Compose file: nobody writes longer ones."""
+SECTIONS = ("services", "include")
+_SECTION = re.compile(rf"""^(["']?)({"|".join(SECTIONS)})\1\s*:""", re.MULTILINE)
 
 Texts = Sequence[tuple[str, str]]
 """(path as it was named, text) of files."""
@@ -42,12 +47,26 @@ class Composed:
 
 
 def is_compose(source: str, text: str) -> bool:
-    """Whether a text is a Compose file; one that cannot be is told at a glance."""
-    if not any(mark in text for mark in _MARKS):
+    """Whether a text is a Compose file. Manifests, however many, are told at a glance."""
+    start = text.lstrip()[:1]
+    if start in {"{", "["}:
+        return _is_compose_json(source, text)
+    if not _SECTION.search(text):
         return False
     from swarmlet.manifests.compose import discovery
 
     return discovery.is_compose(source, text)
+
+
+def _is_compose_json(source: str, text: str) -> bool:
+    """Whether JSON, or YAML that looks like it, is a Compose file."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):  # several documents, or YAML
+        from swarmlet.manifests.compose import discovery
+
+        return len(text) <= FLOW_CHARS_MAX and discovery.is_compose(source, text)
+    return isinstance(value, dict) and "apiVersion" not in value and any(key in value for key in SECTIONS)
 
 
 def of_folder(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from swarmlet.cli import compose_manifests
 from tests.cli.conftest import Cluster
 
 SHOP = """
@@ -72,6 +73,27 @@ def test_a_folder_with_a_compose_file_is_that_project_and_its_other_files_are_th
     write(cluster, "shop/prometheus.yml", "global: {scrape_interval: 15s}")
     apply(cluster, "-f", str(cluster.folder / "shop"))
     assert json.loads(cluster.ok("get", "deploy", "web", "-o", "json"))["spec"]["replicas"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("services:\n  a: {image: x}\n", True),
+        ("# a comment\nname: x\n\n'services' : {}\n", True),
+        ("include: [other.yaml]\n", True),
+        ('{"services": {"a": {"image": "x"}}}', True),
+        ("{services: {a: {image: x}}}", True),
+        ("apiVersion: v1\nkind: ConfigMap\ndata: {services: x}\n", False),
+        ("apiVersion: v1\nkind: ConfigMap\ndata:\n  services: x\n", False),
+        ('{"apiVersion": "v1", "services": {}}', False),
+        ('{"apiVersion": "v1"}\n{"apiVersion": "v1", "services": {}}', False),
+        ("apiVersion: example.com/v1\nservices:\n", False),
+        ("services: [", False),
+        ("", False),
+    ],
+)
+def test_a_compose_file_is_told_from_manifests(text: str, expected: bool) -> None:
+    assert compose_manifests.is_compose("x.yaml", text) is expected
 
 
 def test_compose_files_and_manifests_go_together(cluster: Cluster) -> None:
