@@ -52,7 +52,7 @@ NOT_REHEARSED = frozenset(
 TICKETS_PER_BATCH = 512
 BATCHES_MAX = 20_000
 QUIET = timedelta(seconds=60)
-"""So long no Pod starts, gets ready or stops: then it is over. On top of the longest `minReadySeconds`."""
+"""So long no Pod starts, gets ready or stops, and none is about to: then it is over. On top of `minReadySeconds`."""
 VIRTUAL_MAX = timedelta(hours=1)
 RETRY = timedelta(milliseconds=5)
 RETRIES_MAX = 20
@@ -90,6 +90,7 @@ class Rehearsal:
         self._due: dict[Ticket, datetime] = {}
         self._failures: dict[Ticket, int] = {}
         self._inbox: list[Change] = list(beginning.changes)
+        self._is_out_of_time = False
 
     def run(self, is_over: Callable[[], bool]) -> Rehearsed:
         """Let come what comes, until it is quiet or `is_over` says that it took too long; return what happened."""
@@ -104,6 +105,8 @@ class Rehearsal:
             self._route()
         else:
             cut_short = f"it was not over after {BATCHES_MAX} rounds"
+        if self._is_out_of_time:
+            cut_short = "it takes over an hour"
         if cut_short:
             self._notes.cut_short(cut_short)
         return Rehearsed(
@@ -197,11 +200,14 @@ class Rehearsal:
         """Go on to what is due next, and do what nodes do then; return False where it is over."""
         while self._agenda and self._due.get(self._agenda[0][1]) != self._agenda[0][0]:
             heapq.heappop(self._agenda)
-        moments = [at for at in (self._agenda[0][0] if self._agenda else None, self._nodes.next_at()) if at]
+        nodes_at = self._nodes.next_at()
+        moments = [at for at in (self._agenda[0][0] if self._agenda else None, nodes_at) if at]
         if not moments:
             return False
         at = min(moments)
-        if at > self._last_step + QUIET + self._patience() or at > self._began + VIRTUAL_MAX:
+        is_quiet = nodes_at is None and at > self._last_step + QUIET + self._patience()
+        self._is_out_of_time = not is_quiet and at > self._began + VIRTUAL_MAX
+        if is_quiet or self._is_out_of_time:
             return False
         self._now = max(at, self._now)
         while self._agenda and self._agenda[0][0] <= self._now:

@@ -20,6 +20,7 @@ from swarmlet.model import kinds, objects
 from swarmlet.model.kept_plans import KeptPlan
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.plans import READY, START, STOP, Rehearsed
+from swarmlet.model.probes import Probe
 from swarmlet.store.commands import Command, Delete, Key
 from tests.controllers.world import World, new_deployment, new_node, new_template
 
@@ -115,6 +116,29 @@ async def test_a_rollout_starts_before_it_stops_and_ends_where_it_said():
         await world.pass_time(60)
         assert world.images() == {"web:2": 6}
         assert count(outcome, START) == world.spread()
+
+
+async def test_a_probe_that_begins_late_makes_a_rollout_long_and_not_incomplete():
+    async with World(nodes=2) as world:
+        await world.replica.propose([new_web(world, 2)])
+        await world.pass_time(10)
+        template = new_template("web", "web:2")
+        [container] = template.spec.containers
+        slow = msgspec.structs.replace(container, readiness_probe=Probe(initial_delay_seconds=300))
+        template = msgspec.structs.replace(template, spec=msgspec.structs.replace(template.spec, containers=(slow,)))
+        outcome = rehearse(world, changed(world, template=template, min_ready_seconds=100))
+        assert [step.does for step in outcome.steps] == [START, READY, STOP, START, READY, STOP]
+        assert [step.after_seconds for step in outcome.steps] == [0, 301, 401, 401, 702, 802]
+        assert outcome.notes == ()
+
+
+async def test_a_rollout_of_many_hours_is_cut_short():
+    async with World(nodes=2) as world:
+        await world.replica.propose([new_web(world, 20)])
+        await world.pass_time(10)
+        outcome = rehearse(world, changed(world, template=new_template("web", "web:2"), min_ready_seconds=600))
+        assert not outcome.complete
+        assert "the rehearsal was cut short: it takes over an hour; more happens than is told here" in outcome.notes
 
 
 async def test_deleting_a_deployment_stops_its_pods():
