@@ -9,6 +9,7 @@ from typing import cast
 
 from swarmlet.controllers.garbage import owner_key
 from swarmlet.model import conditions, kinds, objects, plans
+from swarmlet.model.dependencies import DEPENDENCIES_MET
 from swarmlet.model.meta import Object
 from swarmlet.model.plans import PlannedPods, Step, Waiting
 from swarmlet.model.pod import Pod
@@ -81,7 +82,9 @@ class Diary:
             if objects.is_terminating(pod) or condition is None or condition.status == "True":
                 continue
             owner = told(self.owner(pod, view))
-            reason = condition.message or condition.reason
+            awaited = conditions.get(pod.status.conditions, DEPENDENCIES_MET)
+            told_by = awaited if awaited is not None and awaited.status == "False" else condition
+            reason = told_by.message or told_by.reason
             groups[pod.metadata.namespace, owner, self._name(pod), reason] += 1
         return tuple(
             Waiting(pods=PlannedPods(name=name, count=count), reason=reason, namespace=namespace, owner=owner)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from swarmlet.model import conditions, dependencies, kinds
+from swarmlet.controllers.drafts import creation
+from swarmlet.model import conditions, dependencies, kinds, objects
 from swarmlet.model.batch import COMPLETE, FAILED, Job, JobSpec, JobStatus
 from swarmlet.model.container import Container
 from swarmlet.model.meta import Condition, ObjectMeta
+from swarmlet.model.plans import START
 from swarmlet.model.pod import Pod, PodSpec, PodTemplateSpec
+from tests.controllers.test_rehearsal import rehearse
 from tests.controllers.world import World, new_deployment, new_template
 
 WAITS_FOR_DB = "deployment/db=ready"
@@ -217,6 +220,22 @@ async def test_those_that_wait_write_nothing_while_nothing_happens() -> None:
         before = len(world.replica.commands)
         await world.pass_time(60)
         assert world.commands_since(before) == []
+
+
+async def test_a_plan_tells_the_order_and_what_is_waited_for() -> None:
+    async with World() as world:
+
+        def new(deployment):
+            return creation(
+                kinds.DEPLOYMENT, objects.with_metadata(deployment, uid=deployment.metadata.name, generation=1)
+            )
+
+        template = waiting_template("web", WAITS_FOR_DB)
+        web = new_deployment("web", 1, template=template)
+        outcome = rehearse(world, new(web), new(new_deployment("db", 1, "db:1")))
+        assert [step.owner.rpartition("/")[2] for step in outcome.steps if step.does == START] == ["db", "web"]
+        alone = rehearse(world, new(web))
+        assert [each.reason for each in alone.waiting] == ["waits for deployment/db to exist"]
 
 
 async def test_a_pod_without_the_annotation_that_bears_the_gate_is_let_go() -> None:
