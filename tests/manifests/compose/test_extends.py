@@ -95,6 +95,14 @@ def test_tags_hold_against_earlier_files_too() -> None:
     assert loaded.project.services["web"].dns == ("2.2.2.2",)
 
 
+def test_tags_of_what_is_extended_are_not_those_of_the_service() -> None:
+    loaded = load(
+        "services: {web: {image: x, dns: [1.1.1.1]}}",
+        "services: {base: {image: y, dns: !override [2.2.2.2]}, web: {extends: base}}",
+    )
+    assert loaded.project.services["web"].dns == ("1.1.1.1", "2.2.2.2")
+
+
 def test_a_service_may_extend_one_that_is_included() -> None:
     loaded = load(
         "include: [sub/compose.yaml]\nservices: {web: {extends: base, user: me}}",
