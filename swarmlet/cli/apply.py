@@ -64,7 +64,8 @@ async def apply(
     catalogue = await session.catalogue()
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
     if found.project:
-        await compose_projects.check_owner(session, catalogue, found.project, manifests)
+        replaced = await compose_projects.check_owner(session, catalogue, found.project, manifests)
+        await compose_projects.remove(session, replaced if dry_run == "none" else ())
         manifests = await compose_projects.with_namespace(session, catalogue, manifests)
     applier = Applier(session, catalogue, dry_run=dry_run, validation=VALIDATION[validate])
     applied = await _apply_all(applier, documents.in_apply_order(manifests), DRY_RUN[dry_run])

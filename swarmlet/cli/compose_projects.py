@@ -39,10 +39,17 @@ class Member:
         return f"{self.resource.full_name}/{self.name}"
 
 
-async def check_owner(session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest]) -> None:
-    """Raise `ConflictError` where an object of the project's names is another's."""
+async def check_owner(
+    session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest]
+) -> list[Member]:
+    """Return the objects that cannot become what they are to be, and must go first.
+
+    That is a Service which had no ports and gets some, or the other way: an address cannot be given or taken away.
+    Raises `ConflictError` where an object of the project's names is another's.
+    """
     from swarmlet.manifests.compose.conversion.draft import PROJECT_LABEL
 
+    replaced: list[Member] = []
     for manifest in manifests:
         resource = catalogue.of_kind(manifest.api_version, manifest.kind)
         if resource is None or manifest.document["metadata"].get("labels", {}).get(PROJECT_LABEL) is None:
@@ -59,6 +66,9 @@ async def check_owner(session: Session, catalogue: Catalogue, project: str, mani
                 f"{resource.full_name}/{manifest.name} in namespace {namespace} belongs to {whose}, not to {project}; "
                 "put each project into a namespace of its own with -n"
             )
+        if manifest.kind == "Service" and _is_headless(current) != _is_headless(manifest.document):
+            replaced.append(Member(resource, manifest.name, _service(current)))
+    return replaced
 
 
 async def with_namespace(session: Session, catalogue: Catalogue, manifests: list[Manifest]) -> list[Manifest]:
@@ -154,6 +164,10 @@ async def _needed(session: Session, catalogue: Catalogue, files: Sequence[Member
         listed = await session.api.list(resource, Scope(namespace=session.namespace))
         texts += [json.dumps(item) for item in listed.get("items") or ()]
     return {each.name for each in files if any(f'"{each.name}"' in text for text in texts)}
+
+
+def _is_headless(service: dict[str, Any]) -> bool:
+    return (service.get("spec") or {}).get("clusterIP") == "None"
 
 
 def _resources(catalogue: Catalogue, names: Sequence[str]) -> list[Resource]:

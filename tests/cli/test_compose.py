@@ -146,6 +146,16 @@ def test_what_a_change_replaces_goes_once_nobody_needs_it(cluster: Cluster) -> N
     assert len(names(cluster, "jobs")) == len(names(cluster, "cm")) == 1
 
 
+def test_a_service_that_gets_its_first_port_is_found_under_the_same_name(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    apply(cluster, "-f", path)
+    write(cluster, "compose.yaml", SHOP.replace("volumes: [data:/data]", "volumes: [data:/data], expose: ['5432']"))
+    done, _ = apply(cluster, "-f", path)
+    assert {"service/db deleted", "service/db created"} <= set(done)
+    write(cluster, "compose.yaml", SHOP)
+    assert {"service/db deleted", "service/db created"} <= set(apply(cluster, "-f", path)[0])
+
+
 def test_a_config_that_an_earlier_version_mounts_is_kept(cluster: Cluster) -> None:
     path = write(cluster, "compose.yaml", SHOP)
     apply(cluster, "-f", path)
