@@ -68,7 +68,7 @@ class WhyApi:
         await self._replica.linearize()
         found = [*self._found(readable, namespace, name)][:NAMED_ALIKE_MAX]
         if not found:
-            raise NotFoundError(self._nothing_named(readable, namespace, name))
+            raise NotFoundError(self._nothing_named(user, readable, namespace, name))
         case = await self._case(found)
         return answers.json(msgspec.json.encode({"items": [self._explained(case, user, each) for each in found]}))
 
@@ -98,12 +98,13 @@ class WhyApi:
             if stored is not None:
                 yield stored
 
-    def _nothing_named(self, asked: list[Kind], namespace: str, name: str) -> str:
-        """Return that there is none, and what is called nearly so, or is elsewhere."""
+    def _nothing_named(self, user: User, asked: list[Kind], namespace: str, name: str) -> str:
+        """Return that there is none, and what is called nearly so, or is elsewhere, as far as the user may know."""
         what = f'{asked[0].resource} "{name}" not found' if len(asked) == 1 else f'nothing is called "{name}"'
         what += f" in namespace {namespace}" if any(kind.namespaced for kind in asked) else ""
         every = [(stored.key, kind) for kind in asked for stored in self._replica.view.list(kind.resource)]
-        elsewhere = sorted({key.namespace for key, _ in every if key.name == name and key.namespace != namespace})
+        alike = ((key, kind) for key, kind in every if key.name == name and key.namespace != namespace)
+        elsewhere = sorted({key.namespace for key, kind in alike if self._may_read(user, kind, key.namespace, name)})
         if elsewhere:
             return f"{what}; there is one in namespace {', '.join(elsewhere[:SUGGESTIONS_MAX])}"
         near = {key.name: kind for key, kind in every if key.namespace in ("", namespace)}

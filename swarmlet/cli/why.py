@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, parsing, terminal
+from swarmlet.cli import parsing, terminal
 from swarmlet.cli.session import Session, connected
 
 if TYPE_CHECKING:
@@ -116,6 +116,4 @@ def _named(words: list[str], catalogue: Catalogue | None) -> tuple[str, str]:
 
     about = selection.one(words, catalogue)
     resource = about.resource
-    if not about.name:
-        raise exits.UsageError("name one object, as in `deployment/web`")
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural, about.name

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from swarmlet.explain import pods as pod_explainer
 from swarmlet.explain.case import Case, about, listed, plural
 from swarmlet.explain.findings import RANK, WARNING, Finding, severity_of, worst_first
@@ -63,5 +61,4 @@ def _told(group: Sequence[tuple[Pod, list[Finding]]]) -> Finding:
     if len(group) > 1:
         others = listed(each.metadata.name for each, _ in group[1:])
         text = f"{plural(len(group), 'Pod')} alike, such as {pod.metadata.name}{where} (also {others})"
-    causes = tuple(msgspec.structs.replace(each) for each in worst_first(found))
-    return Finding(text=text, severity=severity_of(found), about=about(pod), source="status", causes=causes)
+    return Finding(text=text, severity=severity_of(found), about=about(pod), source="status", causes=worst_first(found))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from swarmlet.explain.case import Case, about, by_condition, listed, plural
-from swarmlet.explain.findings import ERROR, WARNING, Finding, severity_of, worst_first
+from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import amounts, conditions, kinds, objects
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import Object
@@ -53,12 +53,12 @@ def explain_quota(case: Case, value: Object) -> list[Finding]:  # noqa: ARG001  
             continue
         full = taken.nano >= most.nano
         text = f"{name}: {taken} of {most} {'are used: nothing more is made that counts here' if full else 'are used'}"
-        severity = ERROR if full else "info"
+        severity = ERROR if full else INFO
         found.append(Finding(text=text, severity=severity, about=about(quota), source="status.used"))
     full_names = [name for name, most in hard.items() if name in used and used[name].nano >= most.nano]
     text = f"quota {quota.metadata.name} of namespace {quota.metadata.namespace} "
     text += f"is used up for {listed(full_names, 5)}" if full_names else "has room"
-    severity = WARNING if full_names else severity_of(())
+    severity = WARNING if full_names else INFO
     return [Finding(text=text, severity=severity, about=about(quota), source="status.used", causes=worst_first(found))]
 
 
