@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from swarmlet.errors import TooLargeError
 from swarmlet.manifests.compose import merging, nodes
 from swarmlet.manifests.compose.files import Files
 from swarmlet.manifests.compose.nodes import Node
 from swarmlet.manifests.compose.paths import Folder
+from swarmlet.manifests.reading import VALUES_MAX
 
 CHAIN_MAX = 20
 
@@ -31,7 +33,13 @@ class Extension:
         services = root.entries.get("services")
         if services is None or not services.entries:
             return root
-        whole = {name: self._service(root, ("", name), ()) for name in services.entries}
+        whole: dict[str, Node] = {}
+        values = 0
+        for name in services.entries:
+            whole[name] = self._service(root, ("", name), ())
+            values += nodes.count(whole[name])
+            if values > VALUES_MAX:
+                raise TooLargeError(f"{services.place}: services: over {VALUES_MAX} values with what is extended")
         return root.with_entries({"services": services.like(whole)})
 
     def _service(self, root: Node, link: Link, chain: tuple[Link, ...]) -> Node:

@@ -126,6 +126,11 @@ def integer(text: str) -> int:
     return (-1 if text[0] == "-" else 1) * int(digits, 8 if octal else 0)
 
 
+def count(node: Node) -> int:
+    """Return of how many nodes a tree is."""
+    return 1 + sum(map(count, node.entries.values())) + sum(map(count, node.items))
+
+
 def places(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (path, place) of a node and of all in it."""
     if path:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from swarmlet.errors import TooLargeError
 from swarmlet.manifests.compose import extending, loading
 from swarmlet.manifests.reading import ManifestError
 from tests.manifests.compose.projects import load
@@ -156,6 +157,13 @@ def test_what_cannot_be_extended(text: str, message: str) -> None:
     with pytest.raises(ManifestError) as caught:
         load(text, files=files)
     assert str(caught.value).startswith(message)
+
+
+def test_what_is_extended_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extending, "VALUES_MAX", 100)
+    services = "".join(f"  s{number}: {{extends: base}}\n" for number in range(20))
+    with pytest.raises(TooLargeError, match="over 100 values with what is extended"):
+        load(f"services:\n  base: {{image: x, environment: {{A: 1, B: 2, C: 3}}}}\n{services}")
 
 
 def test_a_chain_has_an_end() -> None:
