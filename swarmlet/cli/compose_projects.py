@@ -44,7 +44,8 @@ async def check_owner(
 ) -> list[Member]:
     """Return the objects that cannot become what they are to be, and must go first.
 
-    That is a Service which had no ports and gets some, or the other way: an address cannot be given or taken away.
+    That is a Service that loses its last port and becomes headless: an address cannot be taken away. One that gets its
+    first port stays headless, and is found as before.
     Raises `ConflictError` where an object of the project's names is another's.
     """
     from swarmlet.manifests.compose.conversion.draft import PROJECT_LABEL
@@ -66,7 +67,7 @@ async def check_owner(
                 f"{resource.full_name}/{manifest.name} in namespace {namespace} belongs to {whose}, not to {project}; "
                 "put each project into a namespace of its own with -n"
             )
-        if manifest.kind == "Service" and _is_headless(current) != _is_headless(manifest.document):
+        if manifest.kind == "Service" and _is_headless(manifest.document) and not _is_headless(current):
             replaced.append(Member(resource, manifest.name, _service(current)))
     return replaced
 
