@@ -70,8 +70,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def weight(self) -> int:
         """What it counts towards `BYTES_MAX`."""
         key, origin = self.key, self.origin
-        words = (key.resource, key.namespace, key.name, origin.who, origin.node, origin.address)
-        return ENTRY_BYTES + len(self.before) + sum(map(len, (*words, origin.agent, origin.verb, origin.note)))
+        words = len(key.resource) + len(key.namespace) + len(key.name)
+        words += len(origin.who) + len(origin.node) + len(origin.address) + len(origin.agent) + len(origin.verb)
+        return ENTRY_BYTES + len(self.before) + words + len(origin.note)
 
 
 class History:
@@ -170,7 +171,9 @@ class History:
         """Return the entry of the same object that one more has pushed out of the newest `KEPT_MIN`."""
         entry: Entry | None = newest
         for _ in range(KEPT_MIN):
-            entry = self._entries.get(entry.previous) if entry else None
+            if entry is None:
+                break
+            entry = self._entries.get(entry.previous)
         return entry
 
     def _join(self, entry: Entry) -> bool:

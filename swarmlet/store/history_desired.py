@@ -78,6 +78,11 @@ class _Metadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
         return self.deletion_timestamp is None and not any(owner.controller for owner in self.owner_references)
 
 
+class _Header(msgspec.Struct, frozen=True, gc=False):
+    metadata: _Metadata
+
+
+_headers = msgspec.json.Decoder(_Header)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _metadata = msgspec.json.Decoder(_Metadata)
 _documents = msgspec.json.Decoder(Document)
@@ -125,11 +130,10 @@ def differ(change: Change) -> tuple[Desired, Desired] | None:
     if not is_recorded(change.key.resource) or ((old is None or _is_made(old)) and (new is None or _is_made(new))):
         return None
     try:
-        was, told = _read(old), _read(new)
-        if was is None and told is None:
-            return None
+        was = _read(old)
         if was is None:
-            return None, {}
+            return (None, {}) if new is not None and _headers.decode(new.json).metadata.is_desired else None
+        told = _read(new)
         if told is not None:
             return _differing(change.key.resource, was, told)
     except _NOT_JSON:
