@@ -303,3 +303,14 @@ def test_an_autoscaler_that_waits_before_it_scales_down(board: Board) -> None:
     board.put("autoscaling/v2", "HorizontalPodAutoscaler", "web", spec=spec, status=status)
     told = board.why("horizontalpodautoscalers.autoscaling", "web")
     assert told[1] == f"  - {message} (ScaleDownStabilized), since 11:59:40 (20 s ago)"
+
+
+def test_a_budget_whose_pods_cannot_be_counted(board: Board) -> None:
+    board.pod("web-1")
+    failed = {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "found no controller"}
+    status = {"expectedPods": 1, "conditions": [failed | {"lastTransitionTime": ago(20)}]}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "minAvailable": "50%"}
+    board.put("policy/v1", "PodDisruptionBudget", "web", spec=spec, status=status)
+    assert board.why("poddisruptionbudgets.policy", "web")[1] == (
+        "  ✗ its Pods cannot be counted: found no controller, since 11:59:40 (20 s ago)"
+    )

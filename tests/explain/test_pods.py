@@ -322,3 +322,13 @@ def test_a_container_that_waits_for_its_startup_probe(board: Board) -> None:
 def test_a_container_without_probes_that_is_not_ready_is_not_explained_by_one(board: Board) -> None:
     board.pod("web", status=unready(container(running=62)))
     assert board.why("pods", "web")[1] == "  ! container main runs and is not ready, since 11:58:58 (62 s ago)"
+
+
+def test_a_pod_that_its_node_has_not_begun_with(board: Board) -> None:
+    bound = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(50)}
+    pod = board.pod("web", status={"phase": "Pending", "conditions": [bound]})
+    assert board.why("pods", "web")[1] == "  ! h1 has not begun with it, since 11:59:10 (50 s ago)"
+    board.event(pod, "FailedMount", 'configmap "settings" not found')
+    assert board.why("pods", "web")[1] == (
+        '  ! h1 has not begun with it: configmap "settings" not found, since 11:59:10 (50 s ago)'
+    )
