@@ -194,7 +194,7 @@ def test_what_is_global_runs_on_each_machine(project: Project) -> None:
     assert {each["spec"]["nodeName"] for each in project.pods("vector")} == {"h1", "h2", "h3"}
     assert "prometheus_remote_write" in project.kubectl("logs", project.pods("vector")[0]["metadata"]["name"])
     smaller = project.stand_in.parent / "smaller.yaml"
-    smaller.write_text("services: {victoria: {profiles: [elsewhere]}}", encoding="utf-8")
+    smaller.write_text("services: {victoria: !reset null}", encoding="utf-8")
     assert "deployment.apps/victoria deleted" in project.swarmlet(
         "apply", *project.files, "-f", str(smaller), "--remove-orphans"
     )

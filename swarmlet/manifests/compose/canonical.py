@@ -21,7 +21,12 @@ def document(root: Node, warn: Callable[[str], None]) -> Node:
             continue
         if not isinstance(node.value, dict):
             raise nodes.fault(node, section, f"must be a mapping, not {nodes.kind(node)}")
-        entries[section] = node.like({name: form(each, f"{section}.{name}", warn) for name, each in node.value.items()})
+        entries[section] = node.like(
+            {
+                name: each if each.tag == nodes.RESET else form(each, f"{section}.{name}", warn)
+                for name, each in node.value.items()
+            }
+        )
     return root.like(entries)
 
 

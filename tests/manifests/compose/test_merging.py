@@ -269,3 +269,9 @@ def test_merging_mappings_is_associative(one: Any, two: Any, three: Any) -> None
     left = merging.merged(merging.merged(tree(one), tree(two)), tree(three))
     right = merging.merged(tree(one), merging.merged(tree(two), tree(three)))
     assert nodes.plain_value(left) == nodes.plain_value(right)
+
+
+@pytest.mark.parametrize("nothing", ["null", "{}"])
+def test_reset_takes_away_a_whole_service(nothing: str) -> None:
+    loaded = load("services: {a: {image: x}, b: {image: y}}", f"services: {{a: !reset {nothing}}}")
+    assert list(loaded.project.services) == ["b"]
