@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarmlet.manifests.compose import forms, nodes
+from swarmlet.manifests.compose import forms, nodes, paths
 from swarmlet.manifests.compose.nodes import Node
 from swarmlet.manifests.compose.paths import Folder
 
@@ -76,7 +76,7 @@ def _texts(node: Node, key: str, path: str) -> list[str]:
     found = node.entries.get(key, node.like([]))
     if not isinstance(found.value, list) or not all(each.text for each in found.value):
         raise nodes.fault(found, f"{path}.{key}", "must be a path, or a list of paths")
-    return [each.text for each in found.value]
+    return [paths.local(each, f"{path}.{key}").text for each in found.value]
 
 
 def _imported(root: Node, other: Node) -> Node:

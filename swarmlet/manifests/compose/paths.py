@@ -11,8 +11,8 @@ from swarmlet.manifests.compose import nodes
 from swarmlet.manifests.compose.forms import Form, by_key, each_entry, each_item
 from swarmlet.manifests.compose.nodes import Node
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/|oci://", re.IGNORECASE)
-_REMOTE_NAMES = ("docker-image:", "service:", "target:", "oci-layout:")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://|git@", re.IGNORECASE)
+_REMOTE_NAMES = ("github.com/", "docker-image:", "service:", "target:", "oci-layout:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,21 @@ class Folder:
         return Folder(posixpath.dirname(self.resolve(path)), self.home)
 
 
+def local(node: Node, path: str) -> Node:
+    """Return a path as it is; raise `ManifestError` where it leads to another machine."""
+    if _URL.match(node.text):
+        told = f"{node.text[:60]!r} is elsewhere; only files of this machine are read, so fetch it first"
+        raise nodes.fault(node, path, told)
+    return node
+
+
 def absolute(root: Node, folder: Folder) -> Node:
     """Return a tree in long form with the paths in it absolute."""
 
     def path_of(node: Node, path: str) -> Node:
         if node.text.startswith("~") and not folder.home:
             raise nodes.fault(node, path, "~ stands for HOME, which is not set")
-        return node.like(folder.resolve(node.text)) if node.text else node
+        return node.like(folder.resolve(local(node, path).text)) if node.text else node
 
     def context(node: Node, path: str) -> Node:
         is_remote = _URL.match(node.text) or node.text.startswith(_REMOTE_NAMES)

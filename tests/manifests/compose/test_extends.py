@@ -136,6 +136,10 @@ def test_a_service_may_extend_one_that_is_included() -> None:
             "services:\n  a: {extends: {file: other.yaml, service: b}}",
             "compose.yaml:2: services.a.extends: there is no service b in other.yaml",
         ),
+        (
+            "services:\n  a: {extends: {file: 'https://x/y.yaml', service: b}}",
+            "compose.yaml:2: services.a.extends.file: 'https://x/y.yaml' is elsewhere; only files of this machine",
+        ),
         ("services:\n  a: {extends: {file: other.yaml}}", "compose.yaml:2: services.a.extends: service is not set"),
         ("services:\n  a: {extends: {services: x}}", "compose.yaml:2: services.a.extends.services: no such key; did"),
         (

@@ -93,6 +93,8 @@ def test_the_same_resource_twice_is_no_conflict() -> None:
         ("[{path: {a: 1}}]", "compose.yaml:1: include[0].path: must be a path, or a list of paths"),
         ("[[a]]", "compose.yaml:1: include[0]: must be a path or a mapping, not a list"),
         ("text.yaml", "compose.yaml:1: include: must be a list"),
+        ("['oci://docker.io/x/y']", "compose.yaml:1: include[0].path: 'oci://docker.io/x/y' is elsewhere; only files"),
+        ("['git@github.com:x/y.git']", "compose.yaml:1: include[0].path: 'git@github.com:x/y.git' is elsewhere"),
         ("[{path: clash.yaml, env_file: none.env}]", "there is no file of variables none.env"),
         ("[bad.yaml]", "bad.yaml:1: services.db.imag: no such key; did you mean image?"),
     ],
