@@ -252,6 +252,14 @@ async def test_what_was_deleted_is_made_again_and_what_was_made_is_deleted(api, 
     assert (await undo(api, deleted))["changes"][0]["action"] == "create"
 
 
+async def test_what_a_person_has_changed_since_it_was_made_is_not_deleted_unasked(api, replica, authenticator):
+    made = await write(api, "POST", DEPLOYMENTS, deployment())
+    authenticator.user = BOB
+    await set_web(api, replicas=6)
+    assert "bob changed it later" in (await undo(api, made, code=409))["message"]
+    assert (await undo(api, made, force=True))["changes"][0]["action"] == "delete"
+
+
 async def test_what_was_changed_together_is_undone_together(api, replica):
     applied = [config_map("a", x="1"), config_map("b", x="1")]
     for document in applied:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from swarmlet.api.origins import clean
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from swarmlet.api.middleware import USER
+from swarmlet.api.origins import Signer, clean, noted
 from swarmlet.identity.users import User
-from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator
+from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock
 from tests.api.documents import CONFIG_MAPS as MAPS
 from tests.api.documents import MERGE, config_map
 
@@ -46,6 +50,18 @@ async def test_one_request_leaves_no_trace_on_the_next(api: Api, replica: Direct
     authenticator.user = User("bob", ("system:masters",))
     await api.read("POST", MAPS, json=config_map("b"))
     assert [entry.origin.who for entry in replica.store.history.rows()[-2:]] == ["ann", "bob"]
+
+
+async def test_what_follows_a_request_in_the_same_task_is_not_in_its_name():
+    request = make_mocked_request("POST", "/x")
+    request[USER] = User("ann", ())
+
+    async def handler(_request) -> web.Response:
+        assert noted("").who == "ann"
+        return web.Response()
+
+    await Signer(node_name="n1", clock=FakeClock())(request, handler)
+    assert noted("").who == ""
 
 
 def test_what_a_client_says_of_itself_is_cut_and_fit_for_a_terminal():

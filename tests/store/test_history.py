@@ -206,6 +206,18 @@ def test_a_users_changes_are_never_joined(store):
     assert len(store.history) == 40
 
 
+def test_a_controllers_changes_of_different_fields_are_kept_apart(store):
+    put(store, spec={"replicas": 1, "paused": False})
+    for number in range(30):
+        put(store, spec={"replicas": number // 2, "paused": bool(number % 2)}, by=origin(HPA, number))
+    assert {entry.joined for entry in store.history.rows()} == {1}
+    for number in range(30):
+        assert history_reading.at(store, WEB, number + 2).document["spec"] == {
+            "replicas": number // 2,
+            "paused": bool(number % 2),
+        }
+
+
 # Snapshots.
 
 
