@@ -78,6 +78,12 @@ def _env_file(node: Node, path: str) -> Node:
     )
 
 
+def _condition(node: Node, path: str) -> Node:
+    """Return when to start again in Swarm's words: Compose takes those of `restart` too."""
+    del path
+    return node.like(_CONDITIONS[node.text]) if node.text in _CONDITIONS else node
+
+
 def _secret_grants(node: Node, path: str) -> Node:
     return forms.each_item(lambda each, below: mounts.grant(each, below, mounts.SECRETS_FOLDER))(node, path)
 
@@ -104,8 +110,13 @@ _build = forms.in_turn(
         }
     ),
 )
+_CONDITIONS = {"no": "none", "always": "any", "unless-stopped": "any"}
 _deploy = forms.by_key(
-    {"labels": forms.labels, "resources": forms.by_key({"reservations": forms.by_key({"devices": _device_requests})})},
+    {
+        "labels": forms.labels,
+        "resources": forms.by_key({"reservations": forms.by_key({"devices": _device_requests})}),
+        "restart_policy": forms.by_key({"condition": _condition}),
+    }
 )
 _watch = forms.by_key({"ignore": forms.as_list, "include": forms.as_list, "exec": _hook})
 _networks = forms.in_turn(

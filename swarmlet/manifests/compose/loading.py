@@ -158,7 +158,8 @@ class _Loader:
             whole = complete if whole is None else merging.merged(whole, complete)
         if whole is None:
             raise ManifestError("no Compose file was given")
-        return environments.resolved(merging.settled(whole), self._files, environment, self._is_active)
+        root = merging.distinct(merging.settled(whole))
+        return environments.resolved(root, self._files, environment, self._is_active)
 
     def _included(self, inclusion: Inclusion, environment: Mapping[str, str], chain: tuple[Inclusion, ...]) -> Node:
         first = self._files.shown(inclusion.files[0])

@@ -42,6 +42,15 @@ def settled(node: Node) -> Node:
     return Node(node.value, node.place, node.plain)
 
 
+def distinct(node: Node, pattern: str = "") -> Node:
+    """Return a tree where what is unique by its target stands once: the later one, in the place of the first."""
+    if isinstance(node.value, dict):
+        return node.like({key: distinct(each, _below(pattern, key)) for key, each in node.value.items()})
+    if isinstance(node.value, list) and pattern in _IDENTITIES:
+        return _sequence([], node, pattern)
+    return node
+
+
 def _merged(base: Node, over: Node, pattern: str, path: str) -> Node:
     """`pattern` is the path with names that people choose as "*"."""
     if over.tag or base.tag == nodes.RESET or pattern in _REPLACED or base.value is None:
@@ -116,4 +125,5 @@ _IDENTITIES: Mapping[str, Identity] = {
         for key in ("weight_device", "device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops")
     },
     "networks.*.ipam.config": _by("subnet"),
+    "models.*.runtime_flags": id,
 }

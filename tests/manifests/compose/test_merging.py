@@ -173,6 +173,22 @@ def test_configs_and_secrets_are_one_by_target() -> None:
     ]
 
 
+def test_one_file_has_one_entry_for_a_target_too() -> None:
+    web = load(
+        "services: {web: {image: x, ports: ['80:80', {target: 80, published: 80, name: p}, '81:80'], "
+        "volumes: ['data:/d', 'other:/d:ro'], command: [a, a]}}\nvolumes: {data: , other: }"
+    ).project.services["web"]
+    assert [(port.published, port.name) for port in web.ports] == [("80", "p"), ("81", "")]
+    assert [(mount.source, mount.read_only) for mount in web.volumes] == [("other", True)]
+    assert web.command == ("a", "a")
+
+
+def test_flags_may_be_said_twice() -> None:
+    text = "services: {web: {image: x, models: [m]}}\nmodels: {m: {model: y, runtime_flags: [--a, '1']}}"
+    loaded = load(text, "models: {m: {runtime_flags: [--b, '1']}}")
+    assert loaded.project.models["m"].runtime_flags == ("--a", "1", "--b", "1")
+
+
 def test_sections_of_files_come_together() -> None:
     loaded = load(
         "services: {web: {image: x, volumes: ['a:/a'], networks: [n]}}\nvolumes: {a: {driver: x}}\nnetworks: {n: {}}",

@@ -323,6 +323,12 @@ def test_texts_lists_and_mappings(keys: str, field: str, result: object) -> None
         ("healthcheck: {test: [NONE]}", "healthcheck", {"disable": True}),
         ("healthcheck: {test: NONE}", "healthcheck", {"disable": True}),
         ("healthcheck: {disable: true}", "healthcheck", {"disable": True}),
+        (
+            "deploy: {restart_policy: {condition: unless-stopped}}",
+            "deploy",
+            {"restart_policy": {"condition": "any"}},
+        ),
+        ("deploy: {restart_policy: {condition: no}}", "deploy", {"restart_policy": {"condition": "none"}}),
         ("models: [llm]", "models", {"llm": {}}),
         (
             "models: {llm: {endpoint_var: URL, model_var: M}}",
