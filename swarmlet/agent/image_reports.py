@@ -5,6 +5,8 @@ Source: kubernetes pkg/kubelet/nodestatus/setters.go (Images), pkg/kubelet/image
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -15,7 +17,9 @@ from swarmlet.model.core import ContainerImage
 from swarmlet.runtime import runtime
 
 LOOK_SECONDS = 60.0
-"""How often the images are listed. Only where they are others than before is anything written."""
+"""How often the images are listed, beside when the agent changes them: others may, too."""
+PAUSE_SECONDS = 2.0
+"""After a change, for others that come with it. Only where the images are others than before is anything written."""
 IMAGES_MAX = 50
 NAMES_MAX = 5
 """Of one image."""
@@ -32,15 +36,24 @@ class ImageReports:
         self._engine = engine
         self._clock = clock
         self._tell = tell
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        """Look soon: an image came or went."""
+        self._changed.set()
 
     async def run(self) -> None:
         """Look and tell until cancelled."""
         while True:
+            self._changed.clear()
             try:
                 self._tell(reported(await self._engine.images()))
             except EngineError as error:
                 log.debug("images_not_listed", error=str(error))
-            await self._clock.sleep(LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._changed.wait()
+                    await self._clock.sleep(PAUSE_SECONDS)
 
 
 def reported(images: Iterable[runtime.Image]) -> tuple[ContainerImage, ...]:

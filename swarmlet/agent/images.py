@@ -35,13 +35,24 @@ class NeverPullError(EngineError):
 
 
 class Images:
-    """Finds out whether an image is here and fetches it where the policy asks for it."""
+    """Finds out whether an image is here and fetches it where the policy asks for it.
 
-    def __init__(self, runtime_: runtime.Runtime, clock: Clock, access: ImageAccess, pulled: PulledImages) -> None:
+    `changed` is told when an image turns out to be here, another one than before, or gone.
+    """
+
+    def __init__(
+        self,
+        runtime_: runtime.Runtime,
+        clock: Clock,
+        access: ImageAccess,
+        pulled: PulledImages,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runtime = runtime_
         self._clock = clock
         self._pulled = pulled
         self._access = access
+        self._changed = changed
         self._known: dict[str, str] = {}
         self._under_way: dict[tuple[str, tuple[Entry, ...]], asyncio.Future[Fetched]] = {}
         self._pulls = asyncio.Semaphore(PULLS_MAX)
@@ -69,6 +80,7 @@ class Images:
     def forget(self, image: str) -> None:
         """Note that an image thought to be here is not."""
         self._known.pop(image, None)
+        self._changed()
 
     def _present(self, image: str) -> Fetched:
         self._pulled.use((image,), self._clock.now())
@@ -135,4 +147,6 @@ class Images:
     def _remember(self, image: str, image_id: str) -> None:
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
-        self._known[image] = image_id
+        if self._known.get(image) != image_id:
+            self._known[image] = image_id
+            self._changed()

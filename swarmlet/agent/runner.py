@@ -45,6 +45,7 @@ from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import InvalidError, NotFoundError
 from swarmlet.model import events, kinds, pods, singletons
+from swarmlet.model.core import ContainerImage
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.runtime import runtime
@@ -81,7 +82,9 @@ class Agent:
         self._workers: dict[str, PodWorker] = {}
         self._journal = events.Journal(component="swarmlet-agent", host=node.name, rng=rng)
         self._pulled = pulled_images.PulledImages(machine.pulled_images)
-        self._images = images.Images(runtime, clock, ImageAccess(config.data_dir / IMAGE_ACCESS_FILE), self._pulled)
+        self._image_reports = image_reports.ImageReports(runtime, clock, self._tell_images)
+        access = ImageAccess(config.data_dir / IMAGE_ACCESS_FILE)
+        self._images = images.Images(runtime, clock, access, self._pulled, self._image_reports.changed)
         self._http = HttpCalls()
         self._terminations = Terminations(runtime, lambda: self._reporter.info, volumes)
         self._volumes = volumes
@@ -132,8 +135,7 @@ class Agent:
             tasks.create_task(self._events.run())
             tasks.create_task(self._reporter.check_health())
             tasks.create_task(self._volume_keeper().run())
-            reports = image_reports.ImageReports(self._runtime, self._clock, self._reporter.tell_images)
-            tasks.create_task(reports.run())
+            tasks.create_task(self._image_reports.run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 watch = self._make_engine_watch(tasks)
@@ -317,6 +319,9 @@ class Agent:
             record=self._record,
             record_on_node=self._reporter.note,
         )
+
+    def _tell_images(self, found: tuple[ContainerImage, ...]) -> None:
+        self._reporter.tell_images(found)
 
     def _record(self, note: events.Note) -> None:
         self._journal.record(note, self._clock.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarmlet.agent import image_reports
 from swarmlet.model import kinds
+from swarmlet.model.container import Container
 from swarmlet.model.core import ContainerImage
 from swarmlet.runtime.runtime import Image
 from swarmlet.store.commands import Key
@@ -40,6 +41,16 @@ async def test_a_node_tells_its_images_when_they_change_and_writes_nothing_else(
         await home.clock.sleep(image_reports.LOOK_SECONDS + SOON)
         assert sorted(each.names for each in told(home)) == [("db:1",), (IMAGE,)]
         assert len(home.replica.proposals) == count + 1
+
+
+async def test_an_image_that_a_pod_brings_is_told_soon(home: Home, engine: Engine) -> None:
+    async with home.running():
+        await home.clock.sleep(SOON)
+        engine.registry.add("new:1")
+        key = home.bind(containers=[Container(name="main", image="new:1", image_pull_policy="IfNotPresent")])
+        await home.until(lambda: home.is_ready(key))
+        await home.clock.sleep(SOON)
+        assert ("new:1",) in [each.names for each in told(home)]
 
 
 async def test_a_daemon_that_starts_anew_writes_its_images_only_where_they_are_others(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from swarmlet.agent import image_reports
 from swarmlet.agent.own_node import Machine as MachineIds
 from swarmlet.agent.volumes import Volumes
 from swarmlet.cli import founding
@@ -33,6 +34,8 @@ CLUSTER_ID = "c1"
 DISK = Path("/data")
 CONSENSUS = Consensus(snapshot_entries=150, tail_entries=20)
 CLOCK_SKEW_SECONDS_MAX = 1.0
+
+image_reports.LOOK_SECONDS = 4.0  # what a fault does to images is told before the cluster must be quiet
 
 
 class Audience(Protocol):
