@@ -8,6 +8,7 @@ of the things it once waited for, so the failure of one does not spread to those
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -37,6 +38,14 @@ MET = "Met"
 STARTED_BEFORE = "StartedBefore"
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What becomes of Pods; `words` tell why."""
+
+    reason: str
+    words: str
+
+
 class Dependencies:
     """The reconciler; a key names a namespace in which Pods wait for others (its own name is empty)."""
 
@@ -44,7 +53,7 @@ class Dependencies:
     watches: ClassVar[frozenset[str]] = frozenset(kind.resource for kind in dependency_states.KINDS.values())
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[Key]] = {}
+        self._waiting: dict[str, dict[Key, None]] = {}
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
         """Return the namespace of the change where Pods wait in it, and the change may matter to them."""
@@ -58,12 +67,12 @@ class Dependencies:
         self._waiting = {}
         for stored in view.pods_on(""):
             if _waits(stored):
-                self._waiting.setdefault(stored.key.namespace, set()).add(stored.key)
+                self._waiting.setdefault(stored.key.namespace, {})[stored.key] = None
         return [Key(PODS, namespace, "") for namespace in self._waiting]
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
         """Let go the Pods of the namespace for which all is there, and tell of the others what they wait for."""
-        waiting = [stored for each in sorted(self._waiting.get(key.namespace, ())) if (stored := view.get(each))]
+        waiting = [stored for each in self._waiting.get(key.namespace, ()) if (stored := view.get(each))]
         if not waiting:
             return NOTHING
         return _Round(view, key.namespace, now).finish([stored for stored in waiting if _waits(stored)])
@@ -72,12 +81,12 @@ class Dependencies:
         """Keep in mind who waits; return whether somebody may wait for what has changed."""
         namespace = change.key.namespace
         if change.new is not None and _waits(change.new):
-            self._waiting.setdefault(namespace, set()).add(change.key)
+            self._waiting.setdefault(namespace, {})[change.key] = None
             return True
         waiting = self._waiting.get(namespace)
         if waiting is None:
             return False
-        waiting.discard(change.key)
+        waiting.pop(change.key, None)
         if not waiting:
             del self._waiting[namespace]
         return _stand(change.old) != _stand(change.new)
@@ -91,6 +100,7 @@ class _Round:
         self._namespace = namespace
         self._now = now
         self._states: dict[Dependency, State] = {}
+        self._verdicts: dict[str, _Verdict] = {}
         self._versions: dict[tuple[str, str], bool] = {}
         self._drafts = Drafts()
         self._events: list[events.Note] = []
@@ -108,18 +118,30 @@ class _Round:
 
     def _judge(self, stored: Stored, pod: Pod) -> None:
         if self._has_started_before(pod):
-            self._release(stored, pod, STARTED_BEFORE, "its version has been started before")
+            self._release(stored, pod, _Verdict(STARTED_BEFORE, "its version has been started before"))
             return
-        try:
-            awaited = dependencies.parse(pod.metadata.annotations.get(DEPENDS_ON, ""))
-        except ValueError as error:  # written past the rules, by a version that had others
-            self._hold(stored, pod, [State(met=False, failed=True, words=f"{DEPENDS_ON}: {error}")])
-            return
-        unmet = [state for each in awaited if not (state := self._state(each)).met]
-        if unmet:
-            self._hold(stored, pod, unmet)
+        verdict = self._verdict(pod.metadata.annotations.get(DEPENDS_ON, ""))
+        if verdict.reason == MET:
+            self._release(stored, pod, verdict)
         else:
-            self._release(stored, pod, MET, f"has what it waited for: {', '.join(each.target for each in awaited)}")
+            self._hold(stored, pod, verdict)
+
+    def _verdict(self, text: str) -> _Verdict:
+        """Return what is to become of the Pods with an annotation of this text."""
+        if text not in self._verdicts:
+            self._verdicts[text] = self._considered(text)
+        return self._verdicts[text]
+
+    def _considered(self, text: str) -> _Verdict:
+        try:
+            awaited = dependencies.parse(text)
+        except ValueError as error:  # written past the rules, by a version that had others
+            return _Verdict(FAILED, f"{DEPENDS_ON}: {error}")
+        unmet = [state for each in awaited if not (state := self._state(each)).met]
+        if not unmet:
+            return _Verdict(MET, f"has what it waited for: {', '.join(each.target for each in awaited)}")
+        reason = FAILED if any(state.failed for state in unmet) else WAITING
+        return _Verdict(reason, "; ".join(state.words for state in unmet))
 
     def _state(self, dependency: Dependency) -> State:
         if dependency not in self._states:
@@ -152,29 +174,29 @@ class _Round:
             return COMPLETED in owner.metadata.annotations
         return isinstance(owner, Job) and bool(owner.status.succeeded or owner.status.failed)
 
-    def _release(self, stored: Stored, pod: Pod, reason: str, message: str) -> None:
-        free = dependencies.without_gate(pod)
-        self._tell(stored, free, Condition(type=DEPENDENCIES_MET, status="True", reason=reason, message=message))
-        self._events.append(events.Note(pod, events.NORMAL, "DependenciesMet", f"Let go: {message}"))
+    def _release(self, stored: Stored, pod: Pod, verdict: _Verdict) -> None:
+        self._tell(stored, dependencies.without_gate(pod), verdict)
+        self._events.append(events.Note(pod, events.NORMAL, "DependenciesMet", f"Let go: {verdict.words}"))
 
-    def _hold(self, stored: Stored, pod: Pod, unmet: list[State]) -> None:
-        failed = any(state.failed for state in unmet)
-        message = "; ".join(state.words for state in unmet)
-        reason = FAILED if failed else WAITING
+    def _hold(self, stored: Stored, pod: Pod, verdict: _Verdict) -> None:
         before = conditions.get(pod.status.conditions, DEPENDENCIES_MET)
-        self._tell(stored, pod, Condition(type=DEPENDENCIES_MET, status="False", reason=reason, message=message))
-        if before is None or before.reason != reason:
+        if before is not None and (before.reason, before.message) == (verdict.reason, verdict.words):
+            return
+        self._tell(stored, pod, verdict)
+        if before is None or before.reason != verdict.reason:
+            failed = verdict.reason == FAILED
             type_ = events.WARNING if failed else events.NORMAL
             told = "DependencyFailed" if failed else "WaitingForDependencies"
-            self._events.append(events.Note(pod, type_, told, message[:1].upper() + message[1:]))
+            words = verdict.words[:1].upper() + verdict.words[1:]
+            self._events.append(events.Note(pod, type_, told, words))
 
-    def _tell(self, stored: Stored, pod: Pod, condition: Condition) -> None:
+    def _tell(self, stored: Stored, pod: Pod, verdict: _Verdict) -> None:
+        met = verdict.reason in {MET, STARTED_BEFORE}
+        condition = Condition(type=DEPENDENCIES_MET, status=str(met), reason=verdict.reason, message=verdict.words)
         told = conditions.put(pod.status.conditions, condition, self._now)
         status = msgspec.structs.replace(pod.status, conditions=told, phase=pod.status.phase or "Pending")
-        changed = msgspec.structs.replace(pod, status=status)
-        if changed != stored.object:
-            self._drafts.update(stored, changed)
-            self._writes += 1
+        self._drafts.update(stored, msgspec.structs.replace(pod, status=status))
+        self._writes += 1
 
 
 def _waits(stored: Stored) -> bool:
