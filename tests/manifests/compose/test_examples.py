@@ -36,7 +36,7 @@ WARNINGS: dict[str, set[str]] = {
         "services.sidekiq.logging",
         "services.web.logging",
     },
-    "voting": {"networks", "networks.back.internal", "services.redis.logging", "services.vote.restart"},
+    "voting": {"networks", "networks.back.internal", "services.redis.logging", "services.vote.deploy.restart_policy"},
 }
 """What each says beside its manifests: the keys that mean something else here."""
 

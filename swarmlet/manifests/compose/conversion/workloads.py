@@ -72,7 +72,7 @@ class Workloads:
         if it.key in self.awaited or self._ends(it):
             return "Job"
         if _restart(it)[0] in {"none", "on-failure"}:
-            it.warn("restart", "a service that serves others is started again whenever it ends")
+            it.warn(_restart_key(it), "a service that serves others is started again whenever it ends")
         return "Deployment"
 
     def _ends(self, it: ServiceDraft) -> bool:
@@ -160,10 +160,16 @@ def _restart(it: ServiceDraft) -> tuple[str, int | None]:
     return condition, int(attempts) if attempts.isdecimal() else policy.max_attempts
 
 
+def _restart_key(it: ServiceDraft) -> str:
+    """Return the key that says it."""
+    policy = (it.service.deploy or Deploy()).restart_policy
+    return "deploy.restart_policy" if policy is not None and policy.condition else "restart"
+
+
 def _check_attempts(it: ServiceDraft) -> None:
     _, attempts = _restart(it)
     if attempts is not None:
-        it.warn("restart", f"not given up after {attempts} attempts: it is started again after ever longer")
+        it.warn(_restart_key(it), f"not given up after {attempts} attempts: it is started again after ever longer")
 
 
 def _annotations(it: ServiceDraft, made: dict[str, Made]) -> dict[str, str]:
