@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarmlet.model import kinds, objects, selectors
+from swarmlet.model.affinity import Affinity, PodAffinityTerm, PodAntiAffinity
 from swarmlet.model.core import Namespace, Node
-from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler import filters, placement, terms
 from swarmlet.scheduler.cluster import Cluster
@@ -261,3 +265,68 @@ def test_a_change_of_a_namespaces_labels_is_seen() -> None:
     assert "didn't match pod affinity rules" in board.run("place")[0]
     board.run("namespace n team=y")
     assert board.run("place") == ["near: 1 on a"]
+
+
+REQUIREMENTS = st.builds(
+    lambda key, operator, values: LabelSelectorRequirement(
+        key=key, operator=operator, values=tuple(values) if operator in {"In", "NotIn"} else ()
+    ),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]),
+    st.lists(st.sampled_from(["x", "y"]), min_size=1, max_size=2),
+)
+LABELS = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y", "z"]))
+
+
+@given(st.lists(REQUIREMENTS, max_size=3), LABELS, LABELS)
+def test_requirements_hold_where_a_selector_matches(
+    expressions: list[LabelSelectorRequirement], wanted: dict[str, str], labels: dict[str, str]
+) -> None:
+    selector = LabelSelector(match_labels=wanted, match_expressions=tuple(expressions))
+    assert terms.holds(terms.requirements(selector), labels) is selectors.from_labels(selector)(labels)
+
+
+def test_pods_with_other_values_are_told_by_mismatched_labels() -> None:
+    term = PodAffinityTerm(
+        topology_key="host", label_selector=LabelSelector(match_labels={"app": "x"}), mismatch_label_keys=("tenant",)
+    )
+    anti = Affinity(pod_anti_affinity=PodAntiAffinity(required=(term,)))
+    cluster = cluster_of(nodes_of([[], []]))
+    settle(cluster, pods_of([["is.app=x", "is.tenant=a"]], "b"))
+    alike, other = pods_of([["is.app=x", "is.tenant=a"], ["is.app=x", "is.tenant=b"]])
+    refused = [
+        sum(
+            Constraints(demand_of(with_affinity(each, anti)), cluster.nodes, cluster.peers).refusal(node) is not None
+            for node in cluster.nodes.values()
+        )
+        for each in (alike, other)
+    ]
+    assert refused == [0, 1]
+
+
+def with_affinity(pod: Pod, affinity: Affinity) -> Pod:
+    return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, affinity=affinity))
+
+
+@pytest.mark.parametrize("change", ["labels", "leaving"])
+def test_what_becomes_of_a_bound_pod_is_seen_by_those_that_come(change: str) -> None:
+    board = Board()
+    for line in ("node a label.zone=a", "node b label.zone=b", "pods web 1 is.app=x select.zone=a", "place"):
+        board.run(line)
+    bare = objects.with_metadata(board.store.get(Key("pods", "default", "web")).object, resource_version="")
+    changed = (
+        {"labels": {"app": "y"}} if change == "labels" else {"deletion_timestamp": datetime(2026, 1, 1, tzinfo=UTC)}
+    )
+    board.put(kinds.POD, objects.with_metadata(bare, **changed))
+    board.cluster.catch_up(board.store)
+    (even,) = pods_of([["is.app=x", "spread=zone/app=x:1"]])
+    (tally,) = Constraints(demand_of(even), board.cluster.nodes, board.cluster.peers).hard
+    assert tally.counts == {"a": 0, "b": 0}
+
+
+def test_terms_that_come_late_in_a_round_see_what_it_has_placed_before() -> None:
+    cluster = cluster_of(nodes_of([["cpu=4", "pods=9"]]))
+    plain, huge, apart = pods_of([["is.app=x"], ["cpu=99"], ["apart=host/app=x"]])
+    requests = [(key_of(pod), demand_of(pod)) for pod in (plain, huge, apart)]
+    answers = placement.place(requests, cluster, placements_max=2)
+    assert [bool(each.node) for each in answers] == [True, False, False]
