@@ -5,6 +5,8 @@ Invariants:
 - A document costs no more than the named limits of `reading`, whatever its aliases say.
 - What a manifest holds is what was written: a key that stands twice is refused, and nothing is dropped or filled in.
 
+Compose files have a room of their own, `compose`; what it converts them to are documents like all others.
+
     manifests = documents.parse([("web.yaml", text), ("<stdin>", other)])
     documents.check_kinds(manifests, known=[("apps/v1", "Deployment"), ...])
     for manifest in documents.in_apply_order(manifests):
