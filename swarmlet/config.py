@@ -7,6 +7,7 @@ says what is allowed. Flags of the command line are checked by the same rules an
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import socket
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 from swarmlet import config_file
 from swarmlet.config_file import Rule
 from swarmlet.errors import ConfigError
-from swarmlet.model import device_classes, thresholds
+from swarmlet.model import device_classes, node_subnets, thresholds
 from swarmlet.model.device_classes import DeviceClass
 from swarmlet.model.singletons import FENCE_AFTER_SECONDS_MAX
 
@@ -29,6 +30,8 @@ SECCOMP_FOLDER = "seccomp"
 PORT = 7600
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
 NODE_NAME_LENGTH_MAX = 63
+MTU_MIN = 576  # what every IPv4 host must take (RFC 791)
+MTU_MAX = 65_535
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -185,6 +188,28 @@ def _eviction_thresholds(value: Any) -> Mapping[str, str]:
     return {**thresholds.DEFAULTS, **given}
 
 
+def _cluster_cidr(value: Any) -> str:
+    widths = node_subnets.CLUSTER_PREFIXES
+    allowed = (
+        f'a private IPv4 network such as "{node_subnets.CLUSTER_CIDR}", /{widths.start} to /{widths.stop - 1}, '
+        f"that shares nothing with {node_subnets.SERVICE_CIDR}, the Services' own"
+    )
+    try:
+        network = ipaddress.IPv4Network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(allowed) from None
+    overlaps = network.overlaps(ipaddress.IPv4Network(node_subnets.SERVICE_CIDR))
+    if network.prefixlen not in widths or not network.is_private or overlaps:
+        raise ValueError(allowed)
+    return str(network)
+
+
+def _mtu(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or (value and not MTU_MIN <= value <= MTU_MAX):
+        raise ValueError(f"0 (found), or a whole number of bytes from {MTU_MIN} to {MTU_MAX}")
+    return value
+
+
 def _docker_host(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("unix:///", "tcp://", "http://", "https://")):
         raise ValueError(
@@ -298,6 +323,18 @@ class Rebalance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How Pods of different machines reach each other: "none" leaves them to the Engine's own bridge.
+
+    `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
+    """
+
+    mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"
+    cluster_cidr: Annotated[str, _cluster_cidr] = node_subnets.CLUSTER_CIDR
+    mtu: Annotated[int, _mtu] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     level: Annotated[str, _one_of("debug", "info", "warning", "error")] = "info"
     format: Annotated[str, _one_of("auto", "json", "console")] = "auto"
@@ -334,6 +371,7 @@ class Config:
     autoscaling: Autoscaling = Autoscaling()
     placement: Placement = Placement()
     rebalance: Rebalance = Rebalance()
+    network: Network = Network()
     log: Log = Log()
 
     @property

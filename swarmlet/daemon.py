@@ -120,6 +120,7 @@ class Daemon:
             autoscaling=config.autoscaling,
             placement=config.placement,
             rebalance=config.rebalance,
+            network=config.network,
             host=state.name,
         )
         consensus.on_role(self.controllers.note_role)

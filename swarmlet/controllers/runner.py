@@ -9,7 +9,7 @@ import random
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.config import Autoscaling, Placement
+from swarmlet.config import Autoscaling, Network, Placement
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.config import Rebalance as RebalanceConfig
 from swarmlet.controllers.batch import Ticket
@@ -27,6 +27,7 @@ from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.job import Jobs
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
+from swarmlet.controllers.node_subnets import NodeSubnets
 from swarmlet.controllers.persistent_volumes import PersistentVolumes
 from swarmlet.controllers.placement_records import PlacementRecords
 from swarmlet.controllers.plan_expiry import PlanExpiry
@@ -71,6 +72,7 @@ class Controllers:
         autoscaling: Autoscaling | None = None,
         placement: Placement | None = None,
         rebalance: RebalanceConfig | None = None,
+        network: Network | None = None,
         host: str = "",
     ) -> None:
         self._replica = replica
@@ -81,6 +83,7 @@ class Controllers:
         self._autoscaling = autoscaling or Autoscaling()
         self._placement = placement or Placement()
         self._rebalance = rebalance or RebalanceConfig()
+        self._network = network or Network()
         self._host = host
         self._recorder: Recorder | None = None
         self._turned = asyncio.Event()
@@ -122,6 +125,7 @@ class Controllers:
             Rebalance(self._rng, self._rebalance, self._placement.strategy, cluster),
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
+            NodeSubnets(self._network),
             Quotas(),
             PodGarbage(),
             PlacementRecords(),

@@ -63,6 +63,7 @@ class Taint(ApiStruct, frozen=True, kw_only=True):
 
 class NodeSpec(ApiStruct, frozen=True, kw_only=True):
     pod_cidr: str = msgspec.field(name="podCIDR", default="")
+    pod_cidrs: tuple[str, ...] = msgspec.field(name="podCIDRs", default=())
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
     provider_id: str = msgspec.field(name="providerID", default="")

@@ -12,6 +12,7 @@ from swarmlet.model import (
     cluster,
     core,
     metrics,
+    node_subnets,
     placements,
     pod,
     policy,
@@ -168,9 +169,21 @@ KEPT_PLAN = Kind(KeptPlan, "keptplans", "keptplan", namespaced=False)
 PLACEMENT_RECORD = Kind(placements.PlacementRecord, "placementrecords", "placementrecord", namespaced=False)
 ADDRESS_CLAIM = Kind(services.AddressClaim, "addressclaims", "addressclaim", namespaced=False)
 
+CLUSTER_NETWORK = Kind(node_subnets.ClusterNetwork, "clusternetworks", "clusternetwork", namespaced=False)
+SUBNET_CLAIM = Kind(node_subnets.SubnetClaim, "subnetclaims", "subnetclaim", namespaced=False)
+
 REBALANCING = Kind(cluster.Rebalancing, "rebalancings", "rebalancing", namespaced=False)
 
-INTERNAL = (REBALANCING, CLUSTER_IDENTITY, TOKEN, KEPT_PLAN, PLACEMENT_RECORD, ADDRESS_CLAIM)
+INTERNAL = (
+    REBALANCING,
+    CLUSTER_IDENTITY,
+    TOKEN,
+    KEPT_PLAN,
+    PLACEMENT_RECORD,
+    ADDRESS_CLAIM,
+    CLUSTER_NETWORK,
+    SUBNET_CLAIM,
+)
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}

@@ -14,7 +14,7 @@ from typing import cast
 
 import msgspec
 
-from swarmlet.model import kinds, objects, services
+from swarmlet.model import kinds, node_subnets, objects, services
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.problems import Place, Problems, refusal
 from swarmlet.model.services import AddressClaim, Service, ServicePort
@@ -23,7 +23,7 @@ from swarmlet.store.replica import View
 
 CLAIMS = kinds.ADDRESS_CLAIM.resource
 SERVICES = kinds.SERVICE.resource
-SERVICE_NETWORK = ipaddress.IPv4Network("10.43.0.0/16")
+SERVICE_NETWORK = ipaddress.IPv4Network(node_subnets.SERVICE_CIDR)
 CHOSEN_BY_HAND = 256
 """The first addresses of the network are given to nobody who does not ask for them, as in Kubernetes."""
 NODE_PORTS = range(30_000, 32_768)
