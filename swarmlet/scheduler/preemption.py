@@ -135,7 +135,9 @@ class Preemption:
         if found is None:
             self._is_hopeless = True
             return None
-        self._comparisons += len(self._known) - known
+        is_news = found.victims or found.node != pod.status.nominated_node_name
+        if is_news:  # else nothing is written that the rest would have to wait for
+            self._comparisons += len(self._known) - known
         self._spend(found, constraints)
         return Nomination(found.node, tuple(each.pod for each in found.victims))
 

@@ -293,6 +293,19 @@ def test_a_round_compares_so_many_nodes_and_those_that_get_nothing_hold_up_nobod
     assert found["new-1"].nomination is not None
 
 
+def test_those_that_wait_already_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preemption, "COMPARISONS_MAX", 1)
+    field = Field(a="cpu=1", b="cpu=1")
+    for node in "ab":
+        field.pod(f"leaving-{node}", 0, node=node)
+        field.mark(f"leaving-{node}")
+        field.pod(f"nominee-{node}", 9, nominated=node)
+    field.pod("small", 1, "cpu=0")
+    found = field.round()
+    assert [found[f"nominee-{node}"].nomination for node in "ab"] == [Nomination("a"), Nomination("b")]
+    assert found["small"].node != ""
+
+
 # For any cluster.
 
 PODS = st.lists(
