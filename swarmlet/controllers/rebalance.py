@@ -106,7 +106,7 @@ class Rebalance:
         if len(under_way) >= self._limits.moves_at_once or any(map(_waits, view.pods_on(""))):
             return NOTHING
         if self._not_before is None or now < self._not_before:
-            self._not_before = self._not_before or now + pause
+            self._not_before = min(self._not_before or now + pause, now + pause)  # a clock may have been set back
             return Reconciliation(requeue_after_seconds=(self._not_before - now).total_seconds())
         self._not_before = now + pause
         self._cluster.catch_up(view)

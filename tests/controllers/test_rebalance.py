@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from swarmlet.config import Rebalance
+from swarmlet.controllers.replicaset import DELETION_COST
 from swarmlet.model import kinds, moves, objects, pods
 from swarmlet.model.cluster import Rebalancing
 from swarmlet.model.core import Node
@@ -18,6 +19,7 @@ from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec
 from swarmlet.scheduler import rebalancing
 from swarmlet.store.replica import Change
 from tests.controllers.test_disruption import BUDGET, new_budget
+from tests.controllers.test_hpa import LoadWorld
 from tests.controllers.test_statefulsets import new_stateful_set
 from tests.controllers.world import World, new_deployment, new_node, new_template
 
@@ -308,6 +310,23 @@ async def test_a_smaller_size_in_the_middle_ends_the_move() -> None:
         assert watching.fewest == 4
 
 
+async def test_a_smaller_size_takes_one_of_the_two_whatever_others_cost() -> None:
+    async with Crowded() as world:
+        await world.fill(min_ready_seconds=8)
+        await world.pass_time(20)
+        await world.open()
+        await world.until(lambda: any(pods.is_ready(new) for _, new in parties(world)))
+        ((mover, replacement),) = parties(world)
+        made = len(world.events("SuccessfulCreate"))
+        for pod in world.pods()[:4]:
+            if pod.metadata.uid not in (mover.metadata.uid, replacement.metadata.uid):
+                await annotate(world, kinds.POD, pod.metadata.name, **{DELETION_COST: "-10"})
+        await world.respec("web", replicas=5)
+        await world.pass_time(0.5)
+        assert replacement.metadata.uid not in {pod.metadata.uid for pod in world.pods()}
+        assert len(world.events("SuccessfulCreate")) == made, "nobody is made for one that went in vain"
+
+
 async def test_a_larger_size_in_the_middle_is_made_beside_the_move() -> None:
     async with Crowded() as world:
         watching = await world.fill()
@@ -385,3 +404,18 @@ async def test_a_replacement_must_be_ready_for_as_long_as_its_owner_says() -> No
         await world.pass_time(6)
         assert len(world.serving()) == 7
         await world.until(lambda: len(world.serving()) == 6, 10)
+
+
+async def test_an_autoscaler_sees_nothing_of_moves() -> None:
+    async with LoadWorld(nodes=3, rebalance=LIMITS) as world:
+        await spec_node(world, "n3", unschedulable=True)
+        world.load_millis = 300
+        await world.deploy(replicas=6)
+        await world.autoscale()
+        await world.pass_time(400)
+        sizes: set[int] = set()
+        world.replica.view.subscribe(lambda _changes: sizes.add(world.replicas()))
+        await spec_node(world, "n3", unschedulable=False)
+        await world.pass_time(400)
+        assert world.spread() == EVEN
+        assert sizes == {6}

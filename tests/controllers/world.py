@@ -138,7 +138,9 @@ class HollowAgent:
 
     async def _serve_all(self) -> None:
         found = self._replica.view.pods_on(self.name)
-        operations = [each for pod in found if (self.serves or objects.is_terminating(pod.object)) and (each := _serve(pod))]
+        operations = [
+            each for pod in found if (self.serves or objects.is_terminating(pod.object)) and (each := _serve(pod))
+        ]
         if operations:
             await self._replica.propose(operations, atomic=False)
 

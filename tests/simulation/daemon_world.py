@@ -16,7 +16,7 @@ from swarmlet.errors import SwarmletError
 from swarmlet.model import kinds
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Delete, Verdict
-from tests.simulation import cluster_invariants
+from tests.simulation import cluster_invariants, moves_invariants
 from tests.simulation.cluster_invariants import Singletons
 from tests.simulation.daemons import Host, node_key, registered
 from tests.simulation.engines import MachineEngine
@@ -31,8 +31,8 @@ from tests.simulation.workload import Desk, User
 
 FORMING_SECONDS_MAX = 60.0
 SETTLING_SECONDS_MAX = 600.0
-RESTING_SECONDS, QUIET_SECONDS = 10.0, 50.0
-"""Once settled a cluster may write for so long, and then not at all for so long."""
+RESTING_SECONDS, QUIET_SECONDS = 65.0, 50.0
+"""Once settled a cluster may write for so long, and then not at all: once a minute nodes look at their images."""
 QUIET_EVENTS_MAX = 300.0
 """Of one machine in a second in which it writes nothing: ticks, heartbeats and turns; about 110 are usual."""
 LOOK_SECONDS = 1.0
@@ -44,6 +44,7 @@ ALIVE = "no daemon ends by itself"
 SILENT = "no error is logged and no task fails"
 FORMED = "machines that join become members and ready"
 ONCE = "a strict singleton never lives twice"
+REPLACED = "a Pod that is moved goes once another serves in its place"
 SETTLED = "a cluster that is left alone becomes what it is asked to be"
 DONE = "done"
 TRIES_MAX = 600
@@ -179,7 +180,16 @@ class DaemonWorld:
             return ["a user still waits"]
         if self._errands:
             return ["the operator is not done"]
-        return absent or list(cluster_invariants.settled(list(self.hosts.values()), self.users))
+        return absent or [
+            *cluster_invariants.settled(list(self.hosts.values()), self.users),
+            *self._moves(),
+        ]
+
+    def _moves(self) -> Iterator[str]:
+        """Yield what moves, or is to, as the leader sees it."""
+        for host in self.hosts.values():
+            if host.replica.is_leader:
+                yield from moves_invariants.unfinished(host.store, host.machine.clock.now())
 
     def _until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Let time pass until `done`, looking now and then; return whether it came to that."""
@@ -204,6 +214,10 @@ class DaemonWorld:
         """A daemon was put together: follow its store."""
 
         def learn(changes: Any) -> None:
+            for change in changes:
+                if change.key.resource == kinds.POD.resource:
+                    for broken in moves_invariants.went_too_early(host.store, change):
+                        self._note(REPLACED, broken)
             pods = [each.new for each in changes] if changes else host.store.list(kinds.POD.resource)
             for stored in pods:
                 if stored is not None and stored.key.resource == kinds.POD.resource:

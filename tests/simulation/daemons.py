@@ -23,6 +23,7 @@ from swarmlet.model import kinds, names, objects
 from swarmlet.store.commands import Key, Put
 from swarmlet.store.replica import Replica
 from swarmlet.store.state import Store
+from tests.simulation import moves_invariants
 from tests.simulation.engines import MachineEngine, MachineRuntime
 from tests.simulation.kernel import Kernel
 from tests.simulation.machine import Life, Machine
@@ -175,7 +176,7 @@ class Host:
         disk = _disk(life)
         peers = life.peers(self.node_id)
         given = Surroundings(
-            config=Config(data_dir=DISK, node_name=self.name, consensus=CONSENSUS),
+            config=Config(data_dir=DISK, node_name=self.name, consensus=CONSENSUS, rebalance=moves_invariants.QUICK),
             state=self._state,
             machine=MachineIds(machine_id=self.name),
             volumes=self.volumes,

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.controllers import replicaset
+from swarmlet.controllers import rebalance_moves, replicaset
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.runtime.runtime import State
 from swarmlet.store.commands import Command, Delete, Put
 from tests.fakes.runtime import FakeWatchdog
 from tests.simulation import cluster_invariants, daemon_planning, faults
-from tests.simulation.daemon_world import ONCE, QUIET, RESTING_SECONDS, SETTLED, SILENT, DaemonWorld, simulate
+from tests.simulation.daemon_world import ONCE, QUIET, REPLACED, RESTING_SECONDS, SETTLED, SILENT, DaemonWorld, simulate
 from tests.simulation.faults import Plan
 from tests.simulation.violations import Violation
 
@@ -74,7 +74,7 @@ def test_a_replay_is_the_same_to_the_byte_whatever_the_hash_seed() -> None:
 
 
 def breaks(plan: Plan, promise: str) -> bool:
-    report = simulate(0, plan)
+    report = simulate(1, plan)
     return report.violation is not None and report.violation.promise == promise
 
 
@@ -89,8 +89,14 @@ def test_replacing_a_strict_singleton_before_its_end_is_certain_is_found(monkeyp
 
 
 def test_pods_that_are_never_removed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicaset._Work, "_remove", lambda _self, _number: None)
+    monkeypatch.setattr(replicaset._Work, "_remove", lambda _self, _number, _pairs: None)
     assert breaks(Plan(machines=1, clients=3, seconds=60.0), SETTLED)
+
+
+def test_moving_pods_before_others_serve_in_their_place_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebalance_moves.Step, "_advance", rebalance_moves.Step._evict)
+    plan = faults.parse("plan machines=3 clients=3 seconds=60\n20 kill machine=m3 down_seconds=20")
+    assert breaks(plan, REPLACED)
 
 
 def test_a_daemon_that_adopts_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
