@@ -7,7 +7,6 @@ says what is allowed. Flags of the command line are checked by the same rules an
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import socket
 from collections.abc import Mapping
@@ -30,8 +29,6 @@ SECCOMP_FOLDER = "seccomp"
 PORT = 7600
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
 NODE_NAME_LENGTH_MAX = 63
-MTU_MIN = 576  # what every IPv4 host must take (RFC 791)
-MTU_MAX = 65_535
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -188,28 +185,6 @@ def _eviction_thresholds(value: Any) -> Mapping[str, str]:
     return {**thresholds.DEFAULTS, **given}
 
 
-def _cluster_cidr(value: Any) -> str:
-    widths = node_subnets.CLUSTER_PREFIXES
-    allowed = (
-        f'a private IPv4 network such as "{node_subnets.CLUSTER_CIDR}", /{widths.start} to /{widths.stop - 1}, '
-        f"that shares nothing with {node_subnets.SERVICE_CIDR}, the Services' own"
-    )
-    try:
-        network = ipaddress.IPv4Network(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError(allowed) from None
-    overlaps = network.overlaps(ipaddress.IPv4Network(node_subnets.SERVICE_CIDR))
-    if network.prefixlen not in widths or not network.is_private or overlaps:
-        raise ValueError(allowed)
-    return str(network)
-
-
-def _mtu(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or (value and not MTU_MIN <= value <= MTU_MAX):
-        raise ValueError(f"0 (found), or a whole number of bytes from {MTU_MIN} to {MTU_MAX}")
-    return value
-
-
 def _docker_host(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("unix:///", "tcp://", "http://", "https://")):
         raise ValueError(
@@ -330,8 +305,8 @@ class Network:
     """
 
     mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"
-    cluster_cidr: Annotated[str, _cluster_cidr] = node_subnets.CLUSTER_CIDR
-    mtu: Annotated[int, _mtu] = 0
+    cluster_cidr: Annotated[str, node_subnets.read_cluster_cidr] = node_subnets.CLUSTER_CIDR
+    mtu: Annotated[int, node_subnets.read_mtu] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

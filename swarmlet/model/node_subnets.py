@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from swarmlet.model.base import Time, always
 from swarmlet.model.meta import Object
@@ -17,6 +18,9 @@ CLUSTER_PREFIXES = range(12, SUBNET_PREFIX - 1)
 """How wide a cluster CIDR may be: for 4 nodes at least, and 4096 at most."""
 REST = timedelta(hours=1)
 """How long the subnet of a node that is gone stays with nobody: others may still remember its addresses."""
+MTU_MIN = 576
+"""What every host must take. Source: RFC 791."""
+MTU_MAX = 65_535
 THE_CLUSTER = "cluster"
 """The name of the one `ClusterNetwork`."""
 
@@ -62,3 +66,26 @@ def subnet_of(claim: SubnetClaim) -> str:
 def rested_at(claim: SubnetClaim) -> datetime | None:
     """Return when a subnet that was given back may be given to another, None for one that was not."""
     return claim.released + REST if claim.released is not None else None
+
+
+def read_cluster_cidr(value: Any) -> str:
+    """Return a cluster CIDR as a configuration file holds it; raise `ValueError` with what is allowed."""
+    allowed = (
+        f'a private IPv4 network such as "{CLUSTER_CIDR}", /{CLUSTER_PREFIXES.start} to /{CLUSTER_PREFIXES.stop - 1}, '
+        f"that shares nothing with {SERVICE_CIDR}, the Services' own"
+    )
+    try:
+        network = ipaddress.IPv4Network(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(allowed) from None
+    overlaps = network.overlaps(ipaddress.IPv4Network(SERVICE_CIDR))
+    if network.prefixlen not in CLUSTER_PREFIXES or not network.is_private or overlaps:
+        raise ValueError(allowed)
+    return str(network)
+
+
+def read_mtu(value: Any) -> int:
+    """Return an MTU as a configuration file holds it, 0 to find it out; raise `ValueError` with what is allowed."""
+    if isinstance(value, bool) or not isinstance(value, int) or (value and not MTU_MIN <= value <= MTU_MAX):
+        raise ValueError(f"0 (found), or a whole number of bytes from {MTU_MIN} to {MTU_MAX}")
+    return value
