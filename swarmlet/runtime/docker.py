@@ -21,6 +21,7 @@ from swarmlet.runtime import (
     docker_documents,
     docker_exec,
     docker_link,
+    docker_networks,
     docker_usage,
     log_stream,
     runtime,
@@ -231,6 +232,9 @@ class DockerRuntime:
             except (EngineError, OSError, aiohttp.ClientError, ValueError) as error:
                 log.warning("engine_watch_lost", host=self.host, error=str(error))
             await self._clock.sleep(RECONNECT_SECONDS)
+
+    def networks(self) -> docker_networks.DockerNetworks | None:
+        return docker_networks.DockerNetworks(self._link, self._owner) if self._link.is_local else None
 
     def watchdog(self) -> runtime.Watchdog:
         labels = [f"{key}={value}" for key, value in self._owner.items()] + [docker_documents.STRICT_LABEL]

@@ -138,6 +138,10 @@ def _set_network(document: dict[str, Any], network: runtime.PodNetwork) -> None:
     if network.host_network:
         document["HostConfig"]["NetworkMode"] = "host"
         return
+    if network.bridge_network:
+        document["HostConfig"]["NetworkMode"] = network.bridge_network
+        endpoint = {"IPAMConfig": {"IPv4Address": network.address}}
+        document["NetworkingConfig"] = {"EndpointsConfig": {network.bridge_network: endpoint}}
     if network.hostname:
         document["Hostname"] = network.hostname
     if network.domain:

@@ -194,6 +194,9 @@ class ProcessRuntime:
         while True:
             yield await self._changes.get()
 
+    def networks(self) -> None:
+        return None
+
     def watchdog(self) -> runtime.Watchdog:
         orders = {"processes": str(self._folder.resolve()), "owner": self._owner}
         return watchdog.DeputyWatchdog(f"{self._owner} {orders['processes']}", orders, self._clock)

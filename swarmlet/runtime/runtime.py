@@ -77,6 +77,7 @@ class PodNetwork:
     """What the first container of a Pod (its sandbox, where it has one) sets up for all of them.
 
     `hosts` are (name, address) pairs of its /etc/hosts, `sysctls` (name, value); `name_servers` None: the machine's.
+    `bridge_network` is the name of the `BridgeNetwork` where it has `address`, "" where the engine gives it one.
     """
 
     hostname: str = ""
@@ -86,6 +87,8 @@ class PodNetwork:
     hosts: tuple[tuple[str, str], ...] = ()
     name_servers: NameServers | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
+    bridge_network: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +227,30 @@ class Measurement:
     containers: Mapping[str, Usage]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeNetwork:
+    """The network of a node's Pods: `name` is what the engine calls it, `bridge` the kernel. `mtu` is in bytes."""
+
+    name: str
+    bridge: str
+    subnet: str
+    gateway: str
+    mtu: int
+
+
+class Networks(Protocol):
+    """The networks of an engine, as far as they are this node's."""
+
+    async def ensure(self, network: BridgeNetwork) -> None:
+        """See to it that there is such a network.
+
+        Raises `EngineError` where another has one of its name, or where Pods are attached to one that is otherwise.
+        """
+
+    async def remove(self, name: str) -> None:
+        """Remove a network of this node's; fine where it is gone or another's."""
+
+
 class Watchdog(Protocol):
     """Ends this node's strict containers when their lease is over, though the daemon may have died or be paused.
 
@@ -314,6 +341,9 @@ class Runtime(Protocol):
 
         None comes first and after each reconnect: changes may have been missed, `list` anew.
         """
+
+    def networks(self) -> Networks | None:
+        """Return where Pods can be given a network of their own, None where the engine knows no such thing."""
 
     def watchdog(self) -> Watchdog:
         """Return this node's watchdog over its strict containers; it is not started yet."""

@@ -57,6 +57,7 @@ class Engine:
         self.machine_memory_bytes = 8 * 1024**3
         self.image_bytes = 10 * 1024 * 1024  # of each image
         self.watchdogs: dict[tuple[str, str], FakeWatchdog] = {}
+        self.networks: dict[str, tuple[tuple[str, str], runtime.BridgeNetwork]] = {}
 
     def running(self, name: str = "") -> list[Container]:
         found = [process.container for process in self.processes.values()]
@@ -107,6 +108,26 @@ class Engine:
     def _tell(self, container: Container) -> None:
         for watcher in self.watchers:
             watcher.put_nowait(container)
+
+
+class FakeNetworks:
+    """The `runtime.Networks` of one node."""
+
+    def __init__(self, engine: Engine, owner: tuple[str, str]) -> None:
+        self._engine = engine
+        self._owner = owner
+
+    async def ensure(self, network: runtime.BridgeNetwork) -> None:
+        if self._engine.down:
+            raise EngineError(self._engine.down)
+        owner, _ = self._engine.networks.get(network.name, (self._owner, network))
+        if owner != self._owner:
+            raise EngineError(f"a network {network.name} that is not this node's")
+        self._engine.networks[network.name] = (owner, network)
+
+    async def remove(self, name: str) -> None:
+        if name in self._engine.networks and self._engine.networks[name][0] == self._owner:
+            del self._engine.networks[name]
 
 
 class FakeWatchdog:
@@ -211,7 +232,7 @@ class FakeRuntime:
             spec_hash=spec.spec_hash,
             state=State.RUNNING,
             image_id=f"sha256:{spec.image}",
-            address="" if spec.sandbox else f"10.244.0.{number % 250 + 1}",
+            address="" if spec.sandbox else spec.network.address or f"10.244.0.{number % 250 + 1}",
             started_at=self.engine.clock.now(),
             strict=spec.strict,
             devices=spec.devices.units,
@@ -348,6 +369,9 @@ class FakeRuntime:
                     yield container
         finally:
             self.engine.watchers.discard(queue)
+
+    def networks(self) -> FakeNetworks:
+        return FakeNetworks(self.engine, self._owner)
 
     def watchdog(self) -> FakeWatchdog:
         return self.engine.watchdogs.setdefault(self._owner, FakeWatchdog(self.engine, self._owner))
