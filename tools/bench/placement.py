@@ -7,6 +7,7 @@ commands that bind them, 500 in each. Processor time of one thread is told. The 
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
 import time
@@ -23,6 +24,7 @@ from swarmlet.model import decode, defaults, kinds, names, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod
+from swarmlet.node import GARBAGE_THRESHOLDS
 from swarmlet.scheduler import placement
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.demand import demand_of
@@ -32,7 +34,6 @@ from tools.bench.population import START, node_status
 from tools.bench.report import Report
 
 PODS = 30_000
-REPLICAS = 100
 ZONES = 3
 NODES = (100, 1_000, 5_000)
 JUDGED = 1_000
@@ -48,11 +49,14 @@ class Workload:
 
     name: str
     spec: Callable[[str], dict[str, Any]]
+    replicas: int
     at_least: int
 
 
 async def measure(report: Report) -> None:
-    """Place everything for each number of nodes."""
+    """Place everything for each number of nodes, with the collector of cycles set as in a daemon."""
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     for workload, nodes in itertools.product(WORKLOADS, NODES):
         alone = await asyncio.to_thread(placer_alone, workload, nodes)
         whole = await asyncio.to_thread(reconciler, workload, nodes)
@@ -119,13 +123,13 @@ def _nodes(count: int) -> Iterator[Node]:
 
 def _pods(workload: Workload) -> Iterator[Pod]:
     rng = random.Random(1)  # noqa: S311  uids for a benchmark
-    for owner in range(PODS // REPLICAS):
+    for owner in range(PODS // workload.replicas):
         name = f"web-{owner:03}"
         document = {"metadata": {"name": name, "namespace": "default"}, "spec": workload.spec(name)}
         model = cast("Pod", defaults.fill(decode.decode(kinds.POD, document).object))
         uid = names.new_uid(rng)
         reference = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name=name, uid=uid, controller=True)
-        for number in range(REPLICAS):
+        for number in range(workload.replicas):
             yield objects.with_metadata(
                 model,
                 name=f"{name}-{number:03}",
@@ -161,6 +165,8 @@ def _constrained(name: str) -> dict[str, Any]:
 
 
 WORKLOADS = (
-    Workload("Plain Pods", _plain, PLAIN_MIN),
-    Workload("Even over 3 zones, never two a node, rather on ssd", _constrained, CONSTRAINED_MIN),
+    Workload("Deployments of 200", _plain, 200, PLAIN_MIN),
+    Workload(
+        "Deployments of 100, even over 3 zones, never two a node, rather on ssd", _constrained, 100, CONSTRAINED_MIN
+    ),
 )
