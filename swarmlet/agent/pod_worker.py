@@ -15,6 +15,7 @@ from swarmlet.agent.downward import Find
 from swarmlet.agent.fence import Fence
 from swarmlet.agent.grants import Grants
 from swarmlet.agent.images import Images
+from swarmlet.agent.pod_addresses import PodAddresses
 from swarmlet.agent.pod_machine import PodMachine
 from swarmlet.agent.probing import Target
 from swarmlet.agent.termination import Terminations
@@ -43,6 +44,7 @@ class Tools:
     volumes: Volumes
     grants: Grants
     fence: Fence
+    addresses: PodAddresses | None
     hooks: hooks.Hooks
     prober: prober.Prober
     terminations: Terminations
@@ -161,6 +163,8 @@ class PodWorker:
                 if singletons.must_be_single(pod):
                     await tools.fence.confirm_end(lambda: self.machine.is_gone)
                 await asyncio.to_thread(tools.volumes.remove, self.uid)
+                if tools.addresses is not None:
+                    await tools.addresses.release(self.uid)
                 self.cleaned = True
                 tools.changed(self)
         return None
@@ -174,6 +178,8 @@ class PodWorker:
         self, start: Callable[[ContainerSpec], Awaitable[runtime.Container]], spec: ContainerSpec
     ) -> runtime.Container:
         """Start a container; one of a strict singleton only while the node has a lease, and is killed if it ran out."""
+        if self._tools.addresses is not None:
+            spec = await self._tools.addresses.with_address(spec)
         if not spec.strict:
             return await start(spec)
         await self._tools.fence.admit(self._is_unwanted, self._tell_waiting)

@@ -24,6 +24,7 @@ from swarmlet.agent import (
     images,
     node_reporter,
     own_node,
+    pod_addresses,
     pod_writer,
     pressure_watch,
     probe_actions,
@@ -36,7 +37,9 @@ from swarmlet.agent import (
 from swarmlet.agent.grants import Grants
 from swarmlet.agent.http_calls import HttpCalls
 from swarmlet.agent.image_access import ImageAccess
+from swarmlet.agent.node_network import NodeNetwork
 from swarmlet.agent.patience import until_done
+from swarmlet.agent.pod_addresses import PodAddresses
 from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.termination import Terminations
@@ -112,6 +115,7 @@ class Agent:
             record=self._record,
             with_devices=self._grants.with_devices,
         )
+        self.network = self._make_network(config)
         self._pressure = self._make_pressure_watch(config)
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
@@ -136,9 +140,11 @@ class Agent:
             tasks.create_task(self._reporter.check_health())
             tasks.create_task(self._volume_keeper().run())
             tasks.create_task(self._image_reports.run())
+            tasks.create_task(self.network.run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
                 watch = self._make_engine_watch(tasks)
+                await until_done(lambda: self.network.adopt(self._runtime), self._clock)
                 await until_done(watch.adopt, self._clock)
                 tasks.create_task(watch.run())
                 tasks.create_task(self._pressure.run())
@@ -262,6 +268,7 @@ class Agent:
             volumes=self._volumes,
             grants=self._grants,
             fence=self._fence,
+            addresses=self.network.addresses,
             hooks=hooks.Hooks(self._runtime, self._clock, self._http),
             prober=prober.Prober(
                 self._clock, probe_actions.ProbeActions(self._runtime, self._http).run, tasks.create_task
@@ -285,6 +292,11 @@ class Agent:
             start=self._start_worker,
             spawn=tasks.create_task,
         )
+
+    def _make_network(self, config: Config) -> NodeNetwork:
+        wanted = config.network.mode != "none" and self._runtime.networks() is not None
+        addresses = PodAddresses(config.data_dir / pod_addresses.FILE) if wanted else None
+        return NodeNetwork(node_name=self._node.name, replica=self._replica, clock=self._clock, addresses=addresses)
 
     def _make_fence(self, config: Config) -> fence.Fence:
         return fence.Fence(

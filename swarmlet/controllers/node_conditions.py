@@ -13,7 +13,7 @@ from swarmlet.model import conditions, taints
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node, Taint
 from swarmlet.model.meta import Condition
-from swarmlet.model.nodes import DISK_PRESSURE, MEMORY_PRESSURE, PID_PRESSURE, READY
+from swarmlet.model.nodes import DISK_PRESSURE, MEMORY_PRESSURE, NETWORK_UNAVAILABLE, PID_PRESSURE, READY
 
 STOPPING = "DaemonStopping"
 """The reason of a node whose daemon stops on purpose: for its grace nobody is evicted."""
@@ -114,7 +114,7 @@ def _wanted(node: Node) -> Iterator[tuple[str, str]]:
     for each in PRESSURES:
         if conditions.is_true(node.status.conditions, each.type):
             yield each.taint, NO_SCHEDULE
-    if conditions.is_true(node.status.conditions, "NetworkUnavailable"):
+    if conditions.is_true(node.status.conditions, NETWORK_UNAVAILABLE):
         yield taints.NETWORK_UNAVAILABLE, NO_SCHEDULE
     if node.spec.unschedulable:
         yield taints.UNSCHEDULABLE, NO_SCHEDULE
