@@ -127,13 +127,23 @@ def _laid_over(live: Any, now: Any, back: Any) -> Any:
     What is in the live one alone is bookkeeping and stays, in lists behind what is asked for.
     """
     if isinstance(live, dict) and isinstance(now, dict) and isinstance(back, dict):
-        kept = {name: value for name, value in live.items() if name in back or name not in now}
-        return kept | {name: _laid_over(live.get(name), now.get(name), value) for name, value in back.items()}
+        alone = {name: _bookkeeping(value, now.get(name)) for name, value in live.items() if name not in back}
+        laid = {name: _laid_over(live.get(name), now.get(name), value) for name, value in back.items()}
+        return {name: value for name, value in alone.items() if value is not None} | laid
     if now == back:
         return live
     if isinstance(live, list) and isinstance(now, list) and isinstance(back, list):
         return [*back, *(item for item in live if item not in now and item not in back)]
     return back
+
+
+def _bookkeeping(live: Any, now: Any) -> Any:
+    """Return what of a live value is not of its desired part; None for nothing."""
+    if now is None:
+        return live
+    if isinstance(now, dict | list) and isinstance(live, type(now)):
+        return _laid_over(live, now, type(now)()) or None
+    return None
 
 
 def _value(document: Any, path: Path) -> Any:

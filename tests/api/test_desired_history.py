@@ -292,5 +292,19 @@ async def test_a_machine_is_not_undone_but_a_cordon_is(api, replica):
     assert not replica.store.get(Key("nodes", "", "h1")).object.spec.unschedulable
 
 
+async def test_bookkeeping_stays_where_all_that_people_asked_for_beside_it_goes(api, replica):
+    """A label that was the only one of theirs, a cordon on a machine that has other taints and a subnet."""
+    own = {"labels": {"swarmlet.io/node-id": "n1"}, "annotations": {"swarmlet.io/public-key-sha256": "00ff"}}
+    taint = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
+    document = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "h1"} | own, "spec": {"taints": [taint]}}
+    await write(api, "POST", "/api/v1/nodes", document)
+    patch = {"metadata": {"labels": {"zone": "a"}, "annotations": {"rack": "7"}}, "spec": {"unschedulable": True}}
+    changed = await write(api, "PATCH", "/api/v1/nodes/h1", patch, headers=MERGE)
+    await undo_and_apply(api, changed)
+    node = replica.store.get(Key("nodes", "", "h1")).object
+    assert (node.metadata.labels, node.metadata.annotations) == (own["labels"], own["annotations"])
+    assert ([each.key for each in node.spec.taints], node.spec.unschedulable) == ([taint["key"]], False)
+
+
 async def test_what_is_no_change_cannot_be_undone(api):
     await undo(api, 4711, code=404)
