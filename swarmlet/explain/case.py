@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, cast
 
 from swarmlet.explain.findings import INFO, Finding
 from swarmlet.explain.happenings import Happenings, last_seen
-from swarmlet.explain.refusals import Obstacle
+from swarmlet.explain.refusals import Answer
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Event, Node
 from swarmlet.model.meta import Condition, Object, OwnerReference
@@ -26,11 +26,8 @@ EVENT_LIFE = "events are kept for 1 h"
 class Scheduler(Protocol):
     """Runs the scheduler's filters on this view; `refusals` has the real one."""
 
-    def refusal(self, pod: Pod) -> str:
-        """Return why no node will do for a Pod now, "" where one would."""
-
-    def obstacles(self, pod: Pod) -> Sequence[Obstacle]:
-        """Return what alone keeps the Pod off some node, one of each kind."""
+    def answer(self, pod: Pod) -> Answer | None:
+        """Return why no node will do for a Pod now, and how near that is; None where it was asked too much."""
 
 
 @dataclass(frozen=True)

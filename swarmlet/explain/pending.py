@@ -73,14 +73,17 @@ def _by_now(case: Case, pod: Pod, told: Condition | None) -> Iterator[Finding]:
     """Yield what the filters say on this view, where that is something else, and what is nearest to be done."""
     if case.scheduler is None or told is None or volumes.claim_names(pod):
         return  # what its claims ask of a node is the scheduler's to say, and it stands in the condition
-    now = case.scheduler.refusal(pod)
+    answer = case.scheduler.answer(pod)
+    if answer is None:
+        return
+    now = answer.refusal
     if not now:
         text = "by now a node would do: the scheduler takes it at its next look, or after Pods that are before it"
         yield Finding(text=text, about=about(pod), source="now")
         return
     if not told.message.startswith(now):
         yield Finding(text=f"now: {now.removesuffix('.')}", severity=INFO, about=about(pod), source="now")
-    for each in case.scheduler.obstacles(pod):
+    for each in answer.obstacles:
         text = f"{each.node} would do, but that it {each.why}"
         yield Finding(text=text, about=f"{NODES}//{each.node}", source="now", advice=_remedy(each))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swarmlet.model import kinds, objects, taints
 from swarmlet.model.pod import Pod
@@ -19,6 +19,8 @@ OF_THE_NODE = (taints.MEMORY_PRESSURE, taints.DISK_PRESSURE, taints.PID_PRESSURE
 KINDS = ("cordon", "taint", "node", "room", "other")
 PODS_MAX = 10_000
 """In the cluster. To look at so many takes some 0.3 s, for which the daemon does nothing else."""
+LOOKS_MAX = 20_000
+"""Nodes that are looked at for one question, each once for every Pod that asks for something else: some 0.3 s, too."""
 EVERY = filters.NODE_FILTERS + filters.ROOM_FILTERS
 
 
@@ -35,6 +37,14 @@ class Obstacle:
     taint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why no node will do for a Pod, "" where one would, and what alone keeps it off some node, one of each kind."""
+
+    refusal: str
+    obstacles: Sequence[Obstacle] = ()
+
+
 class Refusals:
     """The scheduler's picture of the nodes, kept from one question to the next: to make it, every Pod is looked at."""
 
@@ -45,21 +55,17 @@ class Refusals:
         """Return what may be asked of one view; None where there are too many Pods to look at."""
         return Scheduler(self, view) if len(view.list(kinds.POD.resource)) <= PODS_MAX else None
 
-    def of(self, view: View, pod: Pod) -> str:
-        """Return why no node will do for a Pod that mounts no claim, "" where one would."""
-        assert not objects.is_terminating(pod)
+    def of(self, view: View, key: Key, demand: Demand) -> Answer:
+        """Return what the filters say of a Pod that mounts no claim."""
         self._cluster.catch_up(view)
-        key = Key(kinds.POD.resource, pod.metadata.namespace, pod.metadata.name)
-        (answer,) = placement.place([(key, demand_of(pod))], self._cluster)
-        return answer.refusal
+        (placed,) = placement.place([(key, demand)], self._cluster)
+        return Answer(placed.refusal, self._obstacles(demand) if placed.refusal else ())
 
-    def obstacles(self, view: View, pod: Pod) -> Sequence[Obstacle]:
+    def _obstacles(self, demand: Demand) -> Sequence[Obstacle]:
         """Return, of the nodes that refuse for one thing alone, the first one of each kind of thing.
 
         It does not look at what other Pods forbid, such as by anti-affinity.
         """
-        self._cluster.catch_up(view)
-        demand = demand_of(pod)
         found: dict[str, Obstacle] = {}
         for node in self._cluster.nodes.values():
             obstacle = _only_obstacle(demand, node)
@@ -70,18 +76,22 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:
-    """What the filters say on one view."""
+    """What the filters say on one view, for one question. Pods that ask for the same get the same answer."""
 
     refusals: Refusals
     view: View
+    _answers: dict[Demand, Answer] = field(default_factory=dict, init=False)
 
-    def refusal(self, pod: Pod) -> str:
-        """Return why no node will do for a Pod, "" where one would."""
-        return self.refusals.of(self.view, pod)
-
-    def obstacles(self, pod: Pod) -> Sequence[Obstacle]:
-        """Return what alone keeps the Pod off some node, one of each kind."""
-        return self.refusals.obstacles(self.view, pod)
+    def answer(self, pod: Pod) -> Answer | None:
+        """Return what the filters say of a Pod; None where that would be too much for one question."""
+        assert not objects.is_terminating(pod)
+        demand = demand_of(pod)
+        if demand not in self._answers:
+            if self._answers and (len(self._answers) + 1) * len(self.view.list(kinds.NODE.resource)) > LOOKS_MAX:
+                return None
+            key = Key(kinds.POD.resource, pod.metadata.namespace, pod.metadata.name)
+            self._answers[demand] = self.refusals.of(self.view, key, demand)
+        return self._answers[demand]
 
 
 def _only_obstacle(demand: Demand, node: NodeInfo) -> Obstacle | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from swarmlet.api import why as why_api
 from swarmlet.identity import access
 from swarmlet.identity.access import WHY_PATH, Attributes
 from swarmlet.identity.users import ANONYMOUS, AUTHENTICATED, User
@@ -47,6 +48,16 @@ async def test_what_is_not_there_brings_what_is_called_nearly_so(api: Api, repli
         'pods "db" not found in namespace default; there is one in namespace other'
     )
     assert (await why(api, "zzz", resource="pods"))[1]["message"] == 'pods "zzz" not found in namespace default'
+
+
+async def test_names_are_compared_with_those_that_begin_alike_and_not_with_all_that_there_are(
+    api: Api, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To compare a name with 30,000 others would stop the daemon for half a second and more."""
+    for name in ("aweb-1x", "web-1", "yweb-1x"):
+        put_pod(replica, name)
+    monkeypatch.setattr(why_api, "COMPARED_MAX", 1)
+    assert (await why(api, "web-1x"))[1]["message"].endswith("did you mean pod/web-1?")
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,23 @@ def test_in_a_huge_cluster_the_filters_are_not_run(board: Board, monkeypatch: py
     assert len(board.why("pods", "web")) == 2
 
 
+def test_of_pods_that_ask_for_different_things_only_so_many_are_put_to_the_filters(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred Pods that wait, on a thousand nodes, would stop the daemon for seconds."""
+    monkeypatch.setattr(refusals, "LOOKS_MAX", 3)
+    board.filters = True
+    of_deployment = board.deployment("web", wanted=3)
+    for name, label in (("web-1-a", "fast"), ("web-1-b", "fast"), ("web-1-c", "slow")):
+        waits = unscheduled(f"no disk is {label}.")
+        board.pod(name, owner=of_deployment, node="", spec={"nodeSelector": {"disk": label}}, status=waits)
+    told = board.why("deployments.apps", "web")
+    assert "  ✗ 2 Pods alike, such as web-1-a, which has no node (also web-1-b)" in told
+    assert [line for line in told if "now: " in line] == [
+        "    - now: 0/2 nodes are available: 2 do not match the node selector (disk=fast)"
+    ]
+
+
 def test_a_node_that_has_left(board: Board) -> None:
     board.pod("web", node="gone")
     assert "  ✗ its node gone is not in the cluster any more" in board.why("pods", "web")
