@@ -6,29 +6,33 @@ from collections.abc import Iterator
 
 from swarmlet.explain.case import Case, about, listed
 from swarmlet.explain.findings import Finding
-from swarmlet.model import kinds
+from swarmlet.model import differences, kinds
 from swarmlet.model.meta import Object
 from swarmlet.store import history_reading
 from swarmlet.store.commands import Key
 from swarmlet.store.history import Action, Entry
-from swarmlet.store.history_deltas import Path
 
 SOURCE = "history"
 LOOK_BACK_MAX = 50
 """Changes of one object that are looked through for one of a field."""
-PATHS_SHOWN = 3
+FIELDS_SHOWN = 3
 
 
 def newest(case: Case, value: Object) -> Iterator[Finding]:
     """Yield what was last changed of an object, by whom and from where, if that is known."""
-    entry = next(case.view.history.of(_key(value)), None)
-    if entry is None or not entry.origin.who:
+    step = next(history_reading.steps(case.view, key=_key(value)), None)
+    if step is None or not step.entry.origin.who:
         return
-    if entry.action is Action.CREATED:
-        what = "it was made"
-    else:
-        what = f"its newest change, of {_paths(history_reading.fields(entry))}, was made"
-    advice = f"swarmlet diff {entry.revision}" if entry.action is Action.CHANGED else ""
+    entry, advice = step.entry, ""
+    match entry.action:
+        case Action.CREATED:
+            what = "it was made"
+        case Action.DELETED:
+            what = "its deletion was asked for"
+        case Action.CHANGED:
+            found = differences.between(step.before or {}, step.after or {})
+            fields = listed((each.path for each in found), FIELDS_SHOWN)
+            what, advice = f"its newest change, of {fields}, was made", f"swarmlet diff {entry.revision}"
     yield Finding(text=f"{what}{by(entry)}", at=entry.origin.at, about=about(value), source=SOURCE, advice=advice)
 
 
@@ -57,10 +61,6 @@ def by(entry: Entry) -> str:
 def _key(value: Object) -> Key:
     kind = kinds.BY_GVK[value.api_version, value.kind]
     return Key(kind.resource, value.metadata.namespace, value.metadata.name)
-
-
-def _paths(found: frozenset[Path]) -> str:
-    return listed(sorted(".".join(str(part) for part in path) for path in found), PATHS_SHOWN)
 
 
 def _at(document: object, path: tuple[str, ...]) -> object:

@@ -142,4 +142,4 @@ def _wanted(replicas: int | None) -> int:
 
 def _revision(replica_set: Object) -> int:
     text = replica_set.metadata.annotations.get(REVISION, "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import cast
 
 from swarmlet.explain import groups
@@ -39,13 +39,15 @@ def explain(case: Case, value: Object) -> list[Finding]:
 
 def _endpoints(case: Case, service: Service) -> tuple[int, int]:
     """Return how many endpoints its EndpointSlices tell as ready, and how many as not."""
-    told: dict[tuple[str, ...], bool] = {}
+    told: dict[Hashable, bool] = {}
     for stored in case.view.list(kinds.ENDPOINT_SLICE.resource, service.metadata.namespace):
         each = cast("EndpointSlice", stored.object)
         if each.metadata.labels.get(SERVICE_NAME_LABEL) != service.metadata.name:
             continue
         for endpoint in each.endpoints:
-            told[endpoint.addresses] = told.get(endpoint.addresses, False) or endpoint.conditions.ready is not False
+            # Pods of different machines may have one address, and a Pod several.
+            who = endpoint.target_ref or endpoint.addresses
+            told[who] = told.get(who, False) or endpoint.conditions.ready is not False
     return sum(told.values()), sum(not ready for ready in told.values())
 
 

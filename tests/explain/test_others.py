@@ -131,6 +131,28 @@ def test_a_service_that_serves(board: Board) -> None:
     assert board.why("services", "web") == ["Service web has 1 ready endpoint"]
 
 
+def test_an_endpoint_is_a_pod_whatever_its_addresses_are(board: Board) -> None:
+    """Pods on different machines may have the same address of the default bridge, and one Pod may have two."""
+    board.put("v1", "Service", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
+    told = {"web-4": ("IPv4", ["10.0.0.2", "10.0.0.2"]), "web-6": ("IPv6", ["fd::1", "fd::2"])}
+    for name, (family, addresses) in told.items():
+        endpoints = []
+        for number, address in enumerate(addresses, 1):
+            pod = board.pod(f"web-{number}")["metadata"]
+            refers = {"kind": "Pod", "namespace": "default", "name": pod["name"], "uid": pod["uid"]}
+            endpoints.append({"addresses": [address], "conditions": {"ready": True}, "targetRef": refers})
+        labels = {"kubernetes.io/service-name": "web"}
+        board.put(
+            "discovery.k8s.io/v1",
+            "EndpointSlice",
+            name,
+            meta={"labels": labels},
+            addressType=family,
+            endpoints=endpoints,
+        )
+    assert board.why("services", "web") == ["Service web has 2 ready endpoints"]
+
+
 def test_an_autoscaler_whose_pods_ask_for_nothing(board: Board) -> None:
     message = "the HPA was unable to compute the replica count: failed to get cpu utilization: missing request for cpu"
     held = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": message}

@@ -95,6 +95,22 @@ def test_who_changed_a_deployment_last_and_what(board: Board) -> None:
     assert board.why("deployments.apps", "web")[2].startswith("  -> swarmlet diff ")
 
 
+def test_what_was_changed_is_named_as_the_history_names_it(board: Board) -> None:
+    board.deployment(ready=1, by="ann")
+    labels, main = {"app": "web"}, {"name": "main", "image": "web:2"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [main]}}
+    board.deployment(ready=1, spec={"template": template}, by="bob")
+    assert board.why("deployments.apps", "web")[1].startswith(
+        "its newest change, of spec.template.spec.containers[main].image, was made by bob "
+    )
+
+
+def test_who_asked_for_the_deletion_of_what_is_there_still(board: Board) -> None:
+    board.deployment(ready=1, by="ann")
+    board.deployment(ready=1, meta={"deletionTimestamp": ago(5), "finalizers": ["foregroundDeletion"]}, by="bob")
+    assert board.why("deployments.apps", "web")[1].startswith("its deletion was asked for by bob from 10.0.0.7 ")
+
+
 def test_a_replica_set_kept_to_go_back_to(board: Board) -> None:
     board.deployment(wanted=0)
     assert board.why("replicasets.apps", "web-1") == [
