@@ -5,6 +5,7 @@ So a field that this version does not know survives, and daemons of different ve
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored
 
 _HEAD = re.compile(rb'\{"apiVersion":"[^"\\]*","kind":"[^"\\]*","metadata":\{')
+OWNERS_MAX = 16_384
+"""Different owners whose dependents share what names them; over it the least used begin anew."""
 _STAMP = re.compile(rb'"resourceVersion":"[0-9]*",?')
 
 
@@ -121,8 +124,14 @@ def _read_header(key: Key, data: bytes) -> tuple[_Metadata, str]:
 
 
 def _facts(metadata: _Metadata, node_name: str) -> Facts:
-    owner_uids = dict.fromkeys(sys.intern(owner.uid) for owner in metadata.owner_references)
-    return Facts(metadata.uid, tuple(owner_uids), node_name)
+    owner_uids = dict.fromkeys(owner.uid for owner in metadata.owner_references)
+    return Facts(metadata.uid, _shared(tuple(owner_uids)), node_name)
+
+
+@functools.lru_cache(maxsize=OWNERS_MAX)
+def _shared(owner_uids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same tuple of the same texts for all that have the same owners: a ReplicaSet's Pods."""
+    return tuple(map(sys.intern, owner_uids))
 
 
 def _split(data: bytes, *, stamped: bool) -> tuple[bytes, bytes]:
