@@ -12,4 +12,4 @@ stored, whatever happened before; nothing that others own is touched.
     service = wanted.get(key)                   # None: nothing is to be rendered for it
 """
 
-from swarmlet.network.desired import DesiredServices as DesiredServices
+from swarmlet.network.service_network import ServiceNetwork as ServiceNetwork

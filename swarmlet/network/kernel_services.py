@@ -1,0 +1,189 @@
+"""Keeps the kernel's rules in step with what Services ask of this node.
+
+    kernel = KernelServices(wanted, ground, clock)
+    await kernel.run()                          # until cancelled; the rules stay, so that traffic goes on
+
+A change is in the kernel some milliseconds after it is in the store; those of a burst go together. A table that a
+stranger flushed or changed is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.network import conntrack, service_rules
+from swarmlet.network.conntrack import Flow
+from swarmlet.network.desired import DesiredServices, Port, Service
+from swarmlet.network.nftables import Nftables, NftError
+from swarmlet.network.ruleset import NOTHING, Part, Table
+from swarmlet.network.service_rules import Ground
+from swarmlet.store.commands import Key
+
+LOOK_SECONDS = 0.5
+"""How often it is seen whether a stranger changed the rules."""
+RETRY_SECONDS = 1.0
+REST_SECONDS_MAX = 0.5
+"""After each change the processor is left to others for as long as the change took, but for no longer than this."""
+
+BRIDGE_TRAFFIC = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""Whether the rules see what two Pods of one bridge say to each other: answers must be translated back."""
+
+log = structlog.get_logger(__name__)
+
+
+class KernelServices:
+    """The rules of one node's kernel. `error` says what is wrong with them now, "" where they are as they should be."""
+
+    def __init__(self, wanted: DesiredServices, ground: Ground, clock: Clock) -> None:
+        self.error = "not made yet"
+        self._wanted = wanted
+        self._ground = ground
+        self._clock = clock
+        self._table = Table(service_rules.TABLE, service_rules.base(ground))
+        self._services: dict[Key, Service] = {}
+        self._dirty: set[Key] = set()
+        self._anew = True
+        self._is_new = True
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the store until cancelled."""
+        await asyncio.to_thread(show_bridge_traffic)
+        kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS)
+        end = self._wanted.subscribe(self._note)
+        self._wake.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look(kernel), name="service-rules-look")
+                group.create_task(self._follow(kernel), name="service-rules")
+        finally:
+            end()
+            kernel.close()
+
+    def _note(self, keys: Collection[Key]) -> None:
+        self._dirty.update(keys or self._wanted.all_keys())
+        if not keys:
+            self._dirty.update(self._table.keys())
+        self._wake.set()
+
+    async def _look(self, kernel: Nftables) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            if not self._anew and kernel.is_disturbed():
+                log.warning("service_rules_disturbed", table=service_rules.TABLE)
+                self._anew = True
+                self._wake.set()
+
+    async def _follow(self, kernel: Nftables) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            begun = self._clock.monotonic()
+            try:
+                await self._settle(kernel)
+                self.error = ""
+            except (NftError, OSError) as error:
+                log.warning("service_rules_failed", error=str(error))
+                self.error, self._anew = str(error), True
+                await self._clock.sleep(RETRY_SECONDS)
+                self._wake.set()
+            await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
+
+    async def _settle(self, kernel: Nftables) -> None:
+        keys = self._dirty
+        self._dirty = set()
+        if self._anew:
+            keys = {*self._wanted.all_keys(), *self._table.keys()}
+        told = {key: self._wanted.get(key) for key in keys}
+        parts = {key: service_rules.render(each, self._ground) if each else NOTHING for key, each in told.items()}
+        script = self._table.update(parts)
+        if self._anew:
+            script = self._table.whole()
+        if script:
+            await self._apply(kernel, script, parts)
+        self._anew = False
+        await self._forget(told)
+
+    async def _apply(self, kernel: Nftables, script: str, parts: Mapping[Key, Part]) -> None:
+        """Carry out a script; where it is refused, everything but its parts, and then each that is not to blame."""
+        try:
+            await kernel.apply(script)
+        except NftError as error:
+            log.warning("service_rules_refused", services=len(parts), error=str(error))
+            self._table.update(dict.fromkeys(parts, NOTHING))
+            await kernel.apply(self._table.whole())
+            for key, part in parts.items():
+                await self._apply_one(kernel, key, part)
+
+    async def _apply_one(self, kernel: Nftables, key: Key, part: Part) -> None:
+        script = self._table.update({key: part})
+        try:
+            if script:
+                await kernel.apply(script)
+        except NftError as error:
+            log.warning("service_not_rendered", service=str(key), error=str(error))
+            self._table.update({key: NOTHING})
+
+    async def _forget(self, told: Mapping[Key, Service | None]) -> None:
+        """End the connections to endpoints that are gone, once the rules lead there no longer."""
+        gone: set[tuple[str, int, str, int]] = set()
+        for key, service in told.items():
+            old = self._services.pop(key, None)
+            gone |= _ways(old) - _ways(service)
+            if service is not None:
+                self._services[key] = service
+        if self._is_new:
+            await self._forget_those(
+                functools.partial(_leads_nowhere, self._ground, _addressed(self._services.values()))
+            )
+            self._is_new = False
+        elif gone:
+            await self._forget_those(lambda flow: (flow.protocol, flow.port, flow.endpoint, flow.endpoint_port) in gone)
+
+    async def _forget_those(self, is_stale: Callable[[Flow], bool]) -> None:
+        try:
+            number = await asyncio.to_thread(conntrack.forget, is_stale)
+        except OSError as error:
+            log.warning("connections_not_forgotten", error=str(error))
+            return
+        if number:
+            log.info("connections_forgotten", connections=number)
+
+
+def show_bridge_traffic() -> None:
+    """Let the rules see what goes over bridges, where the kernel can; Docker and Kubernetes want the same."""
+    try:
+        if BRIDGE_TRAFFIC.read_text(encoding="ascii").strip() == "0":
+            BRIDGE_TRAFFIC.write_text("1", encoding="ascii")
+    except OSError as error:
+        log.warning("bridge_traffic_not_seen", file=str(BRIDGE_TRAFFIC), error=str(error))
+
+
+def _ways(service: Service | None) -> set[tuple[str, int, str, int]]:
+    """Return (protocol, port, endpoint, its port) of what may go on: TCP also where an endpoint is only to finish."""
+    return {
+        (port.protocol, number, each.address, each.port)
+        for port in (service.ports if service else ())
+        for each in (port.endpoints if port.protocol == "TCP" else port.everywhere + port.here)
+        for number in (port.port, port.node_port)
+    }
+
+
+def _addressed(services: Iterable[Service]) -> dict[tuple[str, str, int], Port]:
+    return {(port.protocol, each.cluster_ip, port.port): port for each in services for port in each.ports}
+
+
+def _leads_nowhere(ground: Ground, known: Mapping[tuple[str, str, int], Port], flow: Flow) -> bool:
+    """Whether a connection to a cluster IP, made before this daemon's time, leads to no endpoint of today."""
+    if ipaddress.ip_address(flow.address) not in ipaddress.ip_network(ground.service_network):
+        return False
+    port = known.get((flow.protocol, flow.address, flow.port))
+    places = {(each.address, each.port) for each in port.endpoints} if port else set()
+    return (flow.endpoint, flow.endpoint_port) not in places

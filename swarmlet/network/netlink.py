@@ -1,0 +1,89 @@
+"""Netfilter's netlink, as little of it as is needed: ask, and read attributes.
+
+The kernel answers while it is asked, so a call here does not wait.
+Source: linux/netlink.h, linux/netfilter/nfnetlink.h.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+NETLINK_NETFILTER = 12
+REQUEST, ACKNOWLEDGE, DUMP = 0x01, 0x04, 0x300
+ERROR, DONE = 2, 3
+IPV4 = socket.AF_INET
+RECEIVE_BYTES = 1 << 20
+
+_HEADER = struct.Struct("=IHHII")
+_NETFILTER = struct.Struct("!BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+_ERROR = struct.Struct("=i")
+_TYPE_MASK = 0x3FFF
+
+Attributes = dict[int, bytes]
+
+
+class Netfilter:
+    """One socket; for one task or thread at a time."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self._socket.settimeout(1.0)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def ask(self, message: int, payload: bytes = b"", *, flags: int = ACKNOWLEDGE) -> Iterator[Attributes]:
+        """Send a request and yield the attributes of each answer; raise `OSError` where the kernel refuses it.
+
+        `message` is the subsystem's number in the upper byte and that of the message in the lower.
+        """
+        body = _NETFILTER.pack(IPV4, 0, 0) + payload
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), message, REQUEST | flags, 0, 0) + body)
+        while True:
+            data = self._socket.recv(RECEIVE_BYTES)
+            for kind, start, end in _messages(data):
+                if kind == ERROR and (number := -_ERROR.unpack_from(data, start)[0]):
+                    raise OSError(number, os.strerror(number))
+                if kind in (ERROR, DONE):
+                    return
+                yield attributes(data[start + _NETFILTER.size : end])
+
+
+def attributes(data: bytes) -> Attributes:
+    """Return attributes by number; one that holds others holds their bytes."""
+    found: Attributes = {}
+    position = 0
+    while position + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, position)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & _TYPE_MASK] = data[position + _ATTRIBUTE.size : position + length]
+        position += (length + 3) & ~3
+    return found
+
+
+def attribute(kind: int, value: bytes, *, nested: bool = False) -> bytes:
+    """Return one attribute's bytes, padded."""
+    head = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind | (0x8000 if nested else 0))
+    return head + value + b"\0" * (-len(value) % 4)
+
+
+def text(kind: int, value: str) -> bytes:
+    """Return an attribute that holds a name."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield each message's type, and where what it holds begins and ends."""
+    position = 0
+    while position + _HEADER.size <= len(data):
+        length, kind, _, _, _ = _HEADER.unpack_from(data, position)
+        if length < _HEADER.size:
+            break
+        yield kind, position + _HEADER.size, position + length
+        position += (length + 3) & ~3

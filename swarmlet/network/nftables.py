@@ -1,0 +1,120 @@
+"""The applier: gives scripts to nft, each carried out wholly or not at all, and sees when a stranger was at a table.
+
+Every change of the rules, whoever makes it, counts up the kernel's generation of them: to look at that number costs
+nothing, and only when it moved without us is the table itself looked at. Source: linux/netfilter/nf_tables.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Sequence
+
+from swarmlet.errors import PeerError
+from swarmlet.network.netlink import ACKNOWLEDGE, Netfilter, text
+
+PROGRAM = "nft"
+RUN_SECONDS_MAX = 20.0
+MESSAGE_LENGTH_MAX = 500
+
+_SUBSYSTEM = 10 << 8
+_GET_TABLE = _SUBSYSTEM | 1
+_GET_CHAIN = _SUBSYSTEM | 4
+_GET_GENERATION = _SUBSYSTEM | 16
+_GENERATION_ID = 1
+_TABLE_NAME, _TABLE_USE, _TABLE_HANDLE = 1, 3, 4
+_CHAIN_TABLE, _CHAIN_NAME, _CHAIN_USE = 1, 3, 6
+
+Likeness = tuple[bytes, ...]
+"""What a table has that a stranger's work on it changes: its handle, what it holds, the rules of its base chains."""
+
+
+class NftError(PeerError):
+    """The kernel or the nft program refused rules; `str()` is what it said, shortened. Nothing was changed."""
+
+
+def is_usable() -> bool:
+    """Whether this process may see and change the rules of this network namespace with the nft program."""
+    if shutil.which(PROGRAM) is None:
+        return False
+    try:
+        tables = Nftables("swarmlet-probe", ())
+    except OSError:
+        return False
+    try:
+        return tables.may()
+    finally:
+        tables.close()
+
+
+async def run(script: str) -> None:
+    """Give a script to the kernel; raise `NftError` where it refuses it or does not end."""
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM, "-f", "-", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(RUN_SECONDS_MAX):
+            _, told = await process.communicate(script.encode())
+    except TimeoutError:
+        raise NftError(f"{PROGRAM} did not end in {RUN_SECONDS_MAX:g} s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode:
+        raise NftError(told.decode(errors="replace").strip()[:MESSAGE_LENGTH_MAX] or f"exit {process.returncode}")
+
+
+class Nftables:
+    """One table of the kernel. `chains` are those whose rules only ever change with the whole table."""
+
+    def __init__(self, table: str, chains: Sequence[str]) -> None:
+        self._table = table
+        self._chains = chains
+        self._netlink = Netfilter()
+        self._generation = b""
+        self._likeness: Likeness = ()
+
+    def close(self) -> None:
+        """Look at it no longer; the rules stay."""
+        self._netlink.close()
+
+    def may(self) -> bool:
+        """Whether this process may ask for rules at all."""
+        try:
+            self._read_generation()
+        except OSError:
+            return False
+        return True
+
+    async def apply(self, script: str) -> None:
+        """Carry out a script of this table's, and know the table by what it made of it.
+
+        Raises `NftError`, with nothing changed, where it is refused.
+        """
+        await run(script)
+        self._generation, self._likeness = self._read_generation(), self._read_likeness()
+
+    def is_disturbed(self) -> bool:
+        """Whether somebody else changed the table since the last script; `OSError` where the kernel does not tell."""
+        generation = self._read_generation()
+        if generation == self._generation and self._likeness:
+            return False
+        if not self._likeness or self._read_likeness() != self._likeness:
+            return True
+        self._generation = generation
+        return False
+
+    def _read_generation(self) -> bytes:
+        return next((each[_GENERATION_ID] for each in list(self._netlink.ask(_GET_GENERATION))), b"")
+
+    def _read_likeness(self) -> Likeness:
+        try:
+            [table] = self._netlink.ask(_GET_TABLE, text(_TABLE_NAME, self._table), flags=ACKNOWLEDGE)
+            chains = [text(_CHAIN_TABLE, self._table) + text(_CHAIN_NAME, name) for name in self._chains]
+            uses = [each[_CHAIN_USE] for payload in chains for each in self._netlink.ask(_GET_CHAIN, payload)]
+        except FileNotFoundError:
+            return ()
+        return table[_TABLE_HANDLE], table[_TABLE_USE], *uses

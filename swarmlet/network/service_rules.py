@@ -1,0 +1,204 @@
+"""Services as rules of nftables: which packets lead where. Pure.
+
+A packet that begins a connection is looked up once, by address, protocol and port, however many Services there are; its
+Service's own chain then draws an endpoint by lot. Packets that follow never come here: the kernel's connection
+tracking knows where the first one went, so established connections survive whatever becomes of the rules.
+
+Source: kubernetes pkg/proxy/nftables/README.md and proxier.go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from swarmlet.network.desired import Endpoint, Port, Service
+from swarmlet.network.ruleset import Element, Part
+
+TABLE = "swarmlet-services"
+SERVICES = "services"
+NODE_PORTS = "node-ports"
+HAIRPINS = "hairpins"
+REFUSE = "goto refuse"
+DROP = "drop"
+
+MASQUERADE_BIT = 0x4000
+"""Of a packet's mark: it is to leave with this node's address. Kubernetes' bit, which others leave free."""
+_BITS = 0xFFFFFFFF
+_OWN_ADDRESS = "masquerade fully-random"
+
+CLIENTS_MAX = 65_535
+"""How many clients an endpoint of a Service with affinity remembers; those beyond are given to any."""
+STANDING_CHAINS = ("prerouting", "output", "postrouting", "dispatch")
+"""Whose rules are the same whatever Services there are."""
+
+NAME_LENGTH_MAX = 70
+"""Of what a chain says of its port; the kernel takes 127 in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What the rules stand on: the networks of Pods and of Services, and ports of the node that stay its own.
+
+    `reserved`: (protocol, port) that no external address of a Service takes away from the daemon.
+    """
+
+    pod_network: str
+    service_network: str
+    reserved: frozenset[tuple[str, int]] = frozenset()
+
+
+def base(ground: Ground) -> Part:
+    """Return what is there without any Service: the hooks, and the maps in which Services are found."""
+    bit = f"{MASQUERADE_BIT:#x}"
+    dispatch = (
+        f"ip daddr . meta l4proto . th dport vmap @{SERVICES}",
+        f"ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}",
+        f"ip daddr {ground.service_network} fib daddr type != local {REFUSE}",
+    )
+    return Part(
+        sets={
+            SERVICES: "map { type ipv4_addr . inet_proto . inet_service : verdict; }",
+            NODE_PORTS: "map { type inet_proto . inet_service : verdict; }",
+            HAIRPINS: "set { type ipv4_addr . ipv4_addr; }",
+        },
+        hooks={
+            "prerouting": "{ type nat hook prerouting priority dstnat; policy accept; }",
+            "output": "{ type nat hook output priority -100; policy accept; }",
+            "postrouting": "{ type nat hook postrouting priority srcnat; policy accept; }",
+        },
+        chains={
+            "prerouting": ("jump dispatch",),
+            "output": ("jump dispatch",),
+            "postrouting": (
+                f"meta mark & {bit} == {bit} meta mark set meta mark & {_BITS ^ MASQUERADE_BIT:#x} {_OWN_ADDRESS}",
+                f"ct status dnat ip saddr . ip daddr @{HAIRPINS} {_OWN_ADDRESS}",
+            ),
+            "dispatch": dispatch,
+            "refuse": ("meta l4proto tcp reject with tcp reset", "reject with icmp port-unreachable"),
+        },
+    )
+
+
+def render(service: Service, ground: Ground) -> Part:
+    """Return the rules of one Service."""
+    work = _Work(service, ground)
+    for port in service.ports:
+        work.add(port)
+    return Part(sets=work.sets, chains=work.chains, elements=work.elements)
+
+
+class _Work:
+    """The rules of one Service, in the making."""
+
+    def __init__(self, service: Service, ground: Ground) -> None:
+        self.sets: dict[str, str] = {}
+        self.chains: dict[str, tuple[str, ...]] = {}
+        self.elements: dict[Element, str] = {}
+        self._service = service
+        self._ground = ground
+
+    def add(self, port: Port) -> None:
+        name = _name(self._service, port)
+        protocol = port.protocol.lower()
+        self._lead([self._service.cluster_ip], port, self._internal(port, name))
+        if self._is_external(port):
+            verdict = self._external(port, name)
+            if port.node_port:
+                self.elements[NODE_PORTS, f"{protocol} . {port.node_port}"] = verdict
+            if (port.protocol, port.port) not in self._ground.reserved:
+                self._lead(self._service.external_ips, port, verdict)
+                self._lead(self._service.ingress, port, self._guarded(name, verdict))
+        for each in {*port.here, *(each for each in port.everywhere if not each.node)}:
+            self.elements[HAIRPINS, f"{each.address} . {each.address}"] = ""
+
+    def _is_external(self, port: Port) -> bool:
+        return bool(port.node_port or self._service.external_ips or self._service.ingress)
+
+    def _lead(self, addresses: Sequence[str], port: Port, verdict: str) -> None:
+        for address in addresses:
+            self.elements[SERVICES, f"{address} . {port.protocol.lower()} . {port.port}"] = verdict
+
+    def _internal(self, port: Port, name: str) -> str:
+        """Return where the cluster IP leads. Who is no Pod takes this node's address, so that answers find back."""
+        chosen = self._choice(port, name, local=self._service.internal_local)
+        if chosen in (REFUSE, DROP):
+            return chosen
+        self.chains[f"internal-{name}"] = (f"ip saddr != {self._ground.pod_network} {_MASQUERADE}", chosen)
+        return f"goto internal-{name}"
+
+    def _external(self, port: Port, name: str) -> str:
+        """Return where addresses from outside lead. Under Local, the client's address stays as it is.
+
+        Who is on this node already is served by any endpoint all the same, as Kubernetes does.
+        """
+        everywhere = self._choice(port, name, local=False)
+        if everywhere == REFUSE:
+            return REFUSE
+        rules: tuple[str, ...] = (_MASQUERADE, everywhere)
+        if self._service.external_local:
+            rules = (
+                f"ip saddr {self._ground.pod_network} {everywhere}",
+                f"fib saddr type local {_MASQUERADE} {everywhere}",
+                self._choice(port, name, local=True),
+            )
+        self.chains[f"external-{name}"] = rules
+        return f"goto external-{name}"
+
+    def _guarded(self, name: str, verdict: str) -> str:
+        """Return where a load balancer's address leads, which only clients of the source ranges may use."""
+        if not self._service.source_ranges or verdict == REFUSE:
+            return verdict
+        ranges = (ipaddress.ip_network(each.strip(), strict=False) for each in self._service.source_ranges)
+        single = ipaddress.collapse_addresses(each for each in ranges if isinstance(each, ipaddress.IPv4Network))
+        self.chains[f"guarded-{name}"] = (*(f"ip saddr {each} {verdict}" for each in single), DROP)
+        return f"goto guarded-{name}"
+
+    def _choice(self, port: Port, name: str, *, local: bool) -> str:
+        """Return what draws one of the endpoints; none of this node where others are: what comes is not answered."""
+        endpoints = port.here if local else port.everywhere
+        if not endpoints:
+            return DROP if port.everywhere else REFUSE
+        chain = f"local-{name}" if local else f"cluster-{name}"
+        if chain not in self.chains:
+            if self._service.affinity_seconds:
+                self.chains[chain] = tuple(self._faithful(port, name, endpoints))
+            else:
+                self.chains[chain] = (_by_lot(port, endpoints),)
+        return f"goto {chain}"
+
+    def _faithful(self, port: Port, name: str, endpoints: Sequence[Endpoint]) -> Iterator[str]:
+        """Yield rules by which a client that an endpoint remembers goes there again, and others by lot."""
+        places = []
+        seconds = self._service.affinity_seconds
+        timeout = f"timeout {seconds}s;"
+        for each in endpoints:
+            place = f"endpoint-{name}-{each.address}/{each.port}"
+            clients = f"{place}-{seconds}s"  # another time is another set: that of one that there is cannot be changed
+            self.sets[clients] = f"set {{ type ipv4_addr; size {CLIENTS_MAX}; flags dynamic,timeout; {timeout} }}"
+            self.chains[place] = (f"update @{clients} {{ ip saddr }}", _by_lot(port, [each]))
+            places.append(place)
+            yield f"ip saddr @{clients} goto {place}"
+        numbered = ", ".join(f"{number} : goto {place}" for number, place in enumerate(places))
+        yield f"numgen random mod {len(places)} vmap {{ {numbered} }}"
+
+
+_MASQUERADE = f"meta mark set meta mark | {MASQUERADE_BIT:#x}"
+
+
+def _by_lot(port: Port, endpoints: Sequence[Endpoint]) -> str:
+    """Return the rule that sends a connection to one of the endpoints, each as likely."""
+    only_this = f"meta l4proto {port.protocol.lower()}"
+    if len(endpoints) == 1:
+        return f"{only_this} dnat to {endpoints[0].address}:{endpoints[0].port}"
+    numbered = ", ".join(f"{number} : {each.address} . {each.port}" for number, each in enumerate(endpoints))
+    return f"{only_this} dnat to numgen random mod {len(endpoints)} map {{ {numbered} }}"
+
+
+def _name(service: Service, port: Port) -> str:
+    """Return what the chains of a port are called: who reads the rules finds it, and no two are alike."""
+    words = f"{service.key.namespace}/{service.key.name}/{port.protocol.lower()}/{port.port}"
+    digest = hashlib.sha256(words.encode()).hexdigest()[:10]
+    return f"{digest}-{words[:NAME_LENGTH_MAX]}"
