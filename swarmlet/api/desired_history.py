@@ -21,7 +21,7 @@ from aiohttp import web
 from swarmlet.api import answers, bodies, desired_history_answers, undoing
 from swarmlet.api.middleware import USER, Authorize
 from swarmlet.api.plans import PlanApi
-from swarmlet.errors import CallerError, ConflictError, ForbiddenError, NotFoundError
+from swarmlet.errors import CallerError, ConflictError, ExpiredError, ForbiddenError, NotFoundError
 from swarmlet.identity.access import HISTORY_PATH, Attributes
 from swarmlet.identity.users import User
 from swarmlet.model.histories import ChangeList, MomentDifference, PastObjects, UndoRequest
@@ -74,7 +74,7 @@ class HistoryApi:
         readable = self._reader(request, scope)
         await self._replica.linearize()
         view = self._replica.view
-        since = self._revision(request, "since")
+        since = self._since(request)
         steps = history_reading.steps(view, readable, scope.key)
         found = list(itertools.islice(itertools.takewhile(lambda step: step.entry.revision > since, steps), limit + 1))
         page = ChangeList(
@@ -179,7 +179,7 @@ class HistoryApi:
         view = self._replica.view
         if not text:
             return 0 if name == "since" else view.revision
-        if text.isdigit():
+        if text.isascii() and text.isdigit():
             if int(text) > view.revision:
                 raise CallerError(f"{name}: revision {text} is still to come; the newest is {view.revision}")
             return int(text)
@@ -190,6 +190,13 @@ class HistoryApi:
         if moment.tzinfo is None:
             raise CallerError(f"{name}: the time {text} needs a time zone, as in {text}Z")
         return history_reading.revision_at(view, moment)
+
+    def _since(self, request: web.Request) -> int:
+        """Return after which revision changes are asked for; 0, all that are known, for a time before these."""
+        try:
+            return self._revision(request, "since")
+        except ExpiredError:
+            return 0
 
     def _reader(self, request: web.Request, scope: _Scope) -> Callable[[Key], bool]:
         """Return what says of an object whether it is asked for and the asker may read it."""
@@ -242,7 +249,7 @@ class _Scope:
 
 def _number(request: web.Request, name: str) -> int:
     text = request.query.get(name, "")
-    if text and (not text.isdigit() or len(text) > 9):
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise CallerError(f"{name}: found {text[:20]!r}; allowed: a number")
     return int(text or 0)
 

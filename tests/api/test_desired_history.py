@@ -172,9 +172,19 @@ async def test_an_object_is_told_as_it_was_at_a_revision_and_at_a_time(api, cloc
 
 
 async def test_a_moment_that_is_none_is_refused(api):
-    for moment in ("99999", "yesterday", "2026-01-02T03:04:05"):
+    for moment in ("99999", "yesterday", "2026-01-02T03:04:05", "\N{SUPERSCRIPT TWO}"):
         await ask(api, "/at", code=400, at=moment, **OF_WEB)
     await ask(api, "/at", code=400)
+    await ask(api, limit="\N{SUPERSCRIPT TWO}", code=400)
+
+
+async def test_changes_since_before_all_that_is_known_are_all_that_are_known(api, replica):
+    """So it is in the first hours of a history: in a cluster that was just upgraded, or that forgot."""
+    made = await write(api, "POST", DEPLOYMENTS, deployment())
+    replica.store.history.floor = made - 1  # as a snapshot without a history leaves it
+    long_ago = (START - timedelta(hours=1)).isoformat()
+    assert [change["revision"] for change in (await ask(api, since=long_ago, **OF_WEB))["changes"]] == [made]
+    await ask(api, "/at", code=410, at=long_ago, **OF_WEB)
 
 
 async def test_a_collection_is_told_as_it_was(api):
