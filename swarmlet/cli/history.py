@@ -41,7 +41,7 @@ async def history(
 
     `history`, `history deploy/web`, `history -A --since 1h`, `history nodes`
     """
-    from swarmlet.cli import history_text, tables
+    from swarmlet.cli import history_text, tables, terminal
     from swarmlet.model.histories import ChangeList
 
     now = session.clock.now()
@@ -55,7 +55,7 @@ async def history(
     rows = [[each.namespace] * spaces + history_text.row(each, now) for each in page.changes]
     header = ["NAMESPACE"] * spaces + list(history_text.HEADER)
     for line in tables.Columns().lines(header, rows, headers=not no_headers and bool(rows)):
-        print(line)
+        print(terminal.plain(line))
     if not rows:
         exits.say(f"No changes found{_where(query)}.")
     elif page.more:
@@ -149,7 +149,7 @@ async def ask(session: Session, path: str, query: dict[str, str], kind: type[T])
 
 def number(text: str) -> int:
     """Return a revision; raise `UsageError` for what is none."""
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise exits.UsageError(f"found {text!r}; allowed: the revision of a change, as `swarmlet history` tells it")
     return int(text)
 

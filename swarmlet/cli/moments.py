@@ -18,14 +18,17 @@ def moment(text: str, now: datetime, flag: str = "") -> str:
 
     A time without a zone is this machine's, and one without a date is the last that there was. Raises `UsageError`.
     """
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return text
-    if _SPAN.fullmatch(text):
-        return (now - timedelta(seconds=spans.seconds(text.removeprefix("-"), flag))).isoformat()
-    at = _by_clock(text, now) or _by_date(text)
-    if at is None:
-        raise UsageError(f"{flag + ': ' if flag else ''}found {text!r}; allowed: {FORMS}")
-    return at.astimezone().isoformat()
+    try:
+        if _SPAN.fullmatch(text):
+            return (now - timedelta(seconds=spans.seconds(text.removeprefix("-"), flag))).isoformat()
+        at = _by_clock(text, now) or _by_date(text)
+        if at is not None:
+            return at.astimezone().isoformat()
+    except (OverflowError, ValueError):  # before or after all times that there are
+        pass
+    raise UsageError(f"{flag + ': ' if flag else ''}found {text!r}; allowed: {FORMS}")
 
 
 def local(at: datetime | None, now: datetime) -> str:

@@ -26,14 +26,24 @@ def style(column: str, cell: str) -> str:
     return paint(cell) if column in STATUS_COLUMNS and is_coloured() else cell
 
 
+def plain(text: str) -> str:
+    """Return a text of others as it may be shown: what would steer the terminal is spelled out, as Python does."""
+    if text.isprintable():
+        return text
+    spelled = (each if each.isprintable() or each in "\t\n" else repr(each)[1:-1] for each in text)
+    return "".join(spelled)
+
+
 def signed(line: str) -> str:
     """Paint a line of a diff by the sign that it begins with: + green, - red, ~ and -/+ yellow."""
+    line = plain(line)
     colour = {"+": _GREEN, "-": _RED, "~": _YELLOW, "-/+": _YELLOW}.get(line.lstrip().partition(" ")[0])
     return f"{colour}{line}{_RESET}" if colour and is_coloured() else line
 
 
 def marked(line: str) -> str:
     """Paint a line of `why` by the mark that it begins with: ✗ red, ! yellow."""
+    line = plain(line)
     colour = {"✗": _RED, "!": _YELLOW}.get(line.lstrip().partition(" ")[0])
     return f"{colour}{line}{_RESET}" if colour and is_coloured() else line
 

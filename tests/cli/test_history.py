@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from swarmlet import __version__
-from swarmlet.cli import history_text, moments
+from swarmlet.cli import history_text, moments, terminal
 from swarmlet.cli.exits import UsageError
 from swarmlet.model.differences import Difference
 from swarmlet.model.histories import ObjectChange
@@ -182,9 +182,15 @@ def test_moments_are_revisions_times_and_a_while_ago() -> None:
     later = datetime.fromisoformat(moments.moment(f"{here + timedelta(minutes=5):%H:%M}", NOON))
     assert later == NOON + timedelta(minutes=5) - timedelta(days=1)
     assert datetime.fromisoformat(moments.moment("2026-11-21T11:05Z", NOON)) == NOON - timedelta(minutes=55)
-    for text in ("25:00", "noon", "-5", "1x"):
+    for text in ("25:00", "noon", "-5", "1x", "\N{SUPERSCRIPT TWO}", "99999999999d", "0001-01-01T00:00"):
         with pytest.raises(UsageError, match="allowed: a revision"):
             moments.moment(text, NOON)
+
+
+def test_what_would_steer_the_terminal_is_spelled_out() -> None:
+    """A ConfigMap's value, or a container's last words, come from whoever wrote them."""
+    assert terminal.signed("+ data[x]: \x1b[2J\N{RIGHT-TO-LEFT OVERRIDE}é") == r"+ data[x]: \x1b[2J\u202eé"
+    assert terminal.marked("\tsaid:\nso \x07") == "\tsaid:\nso \\x07"
 
 
 def test_a_long_change_stays_on_a_line_and_a_run_says_how_many_it_was() -> None:
