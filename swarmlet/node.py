@@ -7,11 +7,13 @@ the signals and the service manager, and ends them in the order that the rooms n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import os
 import random
 import signal
+from collections.abc import AsyncIterator
 
 import structlog
 from aiohttp import web
@@ -35,7 +37,9 @@ from swarmlet.errors import CutOffError
 from swarmlet.identity import access, tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
+from swarmlet.network.fabric_keeper import FabricKeeper
 from swarmlet.runtime import choice
+from swarmlet.runtime.runtime import Runtime
 from swarmlet.telemetry import logs, metrics
 from swarmlet.telemetry.supervision import Supervisor
 from swarmlet.transport import upgrade
@@ -99,11 +103,12 @@ class _Node:
         )
         try:
             daemon = Daemon(given, consensus, runtime, self.stopping)
-            await self._serve(daemon, supervisor)
-            if daemon.cut_off:
-                raise await self._set_aside(daemon, daemon.cut_off)
-            if daemon.left:
-                await self._forget(daemon)
+            async with self._pod_network(daemon, runtime):
+                await self._serve(daemon, supervisor)
+                if daemon.cut_off:
+                    raise await self._set_aside(daemon, daemon.cut_off)
+                if daemon.left:
+                    await self._forget(daemon)
         finally:
             await runtime.close()
 
@@ -121,6 +126,35 @@ class _Node:
                 supervisor.stopping()
                 await ended(links, watchdog)
         log.info("daemon_stopped", node=self._state.name)
+
+    @contextlib.asynccontextmanager
+    async def _pod_network(self, daemon: Daemon, runtime: Runtime) -> AsyncIterator[None]:
+        """Keep this machine in the Pod network, where it is to be in one; what is left of one goes where it is not."""
+        networks, config = runtime.networks(), self._config
+        if networks is None:
+            yield
+            return
+        keeper = FabricKeeper(
+            config=config.network,
+            data_dir=config.data_dir,
+            node_name=self._state.name,
+            view=daemon.consensus.view,
+            networks=networks,
+            clock=self._clock,
+            opened=daemon.agent.network.open,
+            failed=daemon.agent.network.fail,
+        )
+        if config.network.mode == "none":
+            await keeper.clean_up()
+            yield
+            return
+        task = asyncio.create_task(keeper.run(), name="pod-network")
+        try:
+            yield
+        finally:
+            await ended(task)
+            if daemon.left or daemon.cut_off:
+                await keeper.clean_up()
 
     async def _forget(self, daemon: Daemon) -> None:
         """End what this machine still runs, and forget the membership: the cluster has removed it."""

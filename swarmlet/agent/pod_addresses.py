@@ -23,9 +23,6 @@ from swarmlet.errors import EngineError
 from swarmlet.runtime import runtime
 
 FILE = "pod-addresses.json"
-NETWORK = "swarmlet"
-"""What the engine calls the network of the node's Pods."""
-BRIDGE = "swl0"
 READY_SECONDS_MAX = 20.0
 """How long the start of a Pod waits for its node's network before it fails, to be tried again."""
 
@@ -123,7 +120,7 @@ class PodAddresses:
         if spec.sandbox or spec.network.host_network:
             return spec
         address = await self._take(spec.pod.uid)
-        return replace(spec, network=replace(spec.network, bridge_network=NETWORK, address=address))
+        return replace(spec, network=replace(spec.network, bridge_network=runtime.POD_NETWORK, address=address))
 
     async def release(self, uid: str) -> None:
         """Take back the address of a Pod of which nothing is left."""

@@ -12,6 +12,8 @@ from swarmlet.errors import EngineError
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.isolation import AS_THE_IMAGE_SAYS, NO_DEVICES, Devices, Isolation, NameServers
 
+POD_NETWORK = "swarmlet"
+"""What the engine calls the network of a node's Pods."""
 SANDBOX = "POD"
 """The container name of a Pod's sandbox; no user's container can have it, theirs are lower case."""
 

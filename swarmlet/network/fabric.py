@@ -1,0 +1,138 @@
+"""What makes the Pods of all nodes one network: links, routes, neighbours, as this node needs them. Pure.
+
+    members = fabric.members(view)
+    fabric.render("vxlan", own, members - {own}, underlay_mtu=1500)
+
+In mode "vxlan" each node has one device, and knows of each other node by which MAC and address it is reached there:
+nothing is learned, and nothing is asked of all. In mode "host-gw" the other nodes' addresses are the gateways.
+Source: RFC 7348; flannel's backends of the same names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from swarmlet.model import kinds, node_subnets
+from swarmlet.model.cluster import NODE_ID_LABEL
+from swarmlet.model.core import Node
+from swarmlet.model.node_subnets import SubnetClaim
+from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import View
+
+BRIDGE = "swl0"
+VXLAN = "swl.vxlan"
+VXLAN_ID = 4789
+VXLAN_PORT = 4789
+VXLAN_BYTES = 50
+"""What the overlay adds to a packet: Ethernet 14, IPv4 20, UDP 8, VXLAN 8."""
+HOST_GATEWAY = "host-gw"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """A node that has a subnet. `address` is where the others reach it."""
+
+    node_id: str
+    address: str
+    subnet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """This node's device in the overlay; `local` is the node's own address, `address` the device's."""
+
+    mac: str
+    local: str
+    address: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Route:
+    """A way to another node's subnet: over the overlay's device, or else over the network between the machines."""
+
+    subnet: str
+    gateway: str
+    over_vxlan: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Neighbour:
+    """Another node in the overlay: the address and MAC of its device, and where the packets to it are sent."""
+
+    address: str
+    mac: str
+    node_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """All of it. The bridge's MAC stays the same whoever makes it anew: the Pods remember it."""
+
+    bridge: BridgeNetwork
+    bridge_mac: str
+    vxlan: Vxlan | None
+    routes: frozenset[Route]
+    neighbours: frozenset[Neighbour]
+
+
+def members(view: View) -> dict[str, Member]:
+    """Return the nodes that have a subnet of their own and an IPv4 address, by name."""
+    found = {}
+    for stored in view.list(kinds.NODE.resource):
+        node = cast("Node", stored.object)
+        address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+        node_id = node.metadata.labels.get(NODE_ID_LABEL, "")
+        if _is_v4(address) and _claims(view, node_id, node.spec.pod_cidr):
+            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr)
+    return found
+
+
+def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: int, mtu: int = 0) -> Fabric:
+    """Return what node `own` needs. `underlay_mtu` is that of its way to the others, `mtu` what Pods get, 0: all."""
+    network = ipaddress.IPv4Network(own.subnet)
+    overhead = 0 if mode == HOST_GATEWAY else VXLAN_BYTES
+    pods_mtu = mtu or underlay_mtu - overhead
+    bridge = BridgeNetwork(name=POD_NETWORK, bridge=BRIDGE, subnet=own.subnet, gateway=str(network[1]), mtu=pods_mtu)
+    bridge_mac = mac(f"bridge {own.node_id}")
+    others = list(others)
+    if mode == HOST_GATEWAY:
+        routes = frozenset(Route(each.subnet, each.address, over_vxlan=False) for each in others)
+        return Fabric(bridge, bridge_mac, None, routes, frozenset())
+    return Fabric(
+        bridge,
+        bridge_mac,
+        Vxlan(mac(own.node_id), own.address, overlay_address(own), pods_mtu),
+        frozenset(Route(each.subnet, overlay_address(each), over_vxlan=True) for each in others),
+        frozenset(Neighbour(overlay_address(each), mac(each.node_id), each.address) for each in others),
+    )
+
+
+def overlay_address(member: Member) -> str:
+    """Return the address of a node's device in the overlay: the first of its subnet, which no Pod has."""
+    return str(ipaddress.IPv4Network(member.subnet)[0])
+
+
+def mac(of: str) -> str:
+    """Return a locally administered MAC that everybody derives alike."""
+    digest = hashlib.sha256(of.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def _claims(view: View, node_id: str, subnet: str) -> bool:
+    """Whether the subnet that a Node shows is its own, and not that of a machine that had its name before."""
+    held = view.get(Key(kinds.SUBNET_CLAIM.resource, "", node_subnets.claim_name(subnet))) if subnet else None
+    return held is not None and cast("SubnetClaim", held.object).node_id == node_id
+
+
+def _is_v4(address: str) -> bool:
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError:
+        return False
+    return True

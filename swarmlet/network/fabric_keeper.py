@@ -1,0 +1,167 @@
+"""Keeps this node in the Pod network: the engine's network, the kernel's links and rules, for as long as it runs.
+
+Whatever happened, it looks at all there is every few seconds and makes good what is not as it should be; a change
+among the nodes wakes it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.config import Network
+from swarmlet.errors import EngineError, PeerError
+from swarmlet.model import kinds, node_subnets
+from swarmlet.model.core import Node
+from swarmlet.model.node_subnets import ClusterNetwork
+from swarmlet.network import fabric
+from swarmlet.network.fabric_filter import FabricFilter
+from swarmlet.network.fabric_links import FabricError, FabricLinks
+from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork, Networks
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, View
+
+LOOK_SECONDS = 2.0
+"""How often all is looked at: so long a stranger's change lasts at most."""
+ENGINE_SECONDS = 30.0
+"""How often the engine is asked for its network, where the bridge is there."""
+MARK_FILE = "pod-network"
+"""In the daemon's folder while this machine has, or had, a Pod network: what is left of one is taken away once."""
+NODES = kinds.NODE.resource
+CLUSTER_NETWORK = Key(kinds.CLUSTER_NETWORK.resource, "", node_subnets.THE_CLUSTER)
+
+log = structlog.get_logger()
+
+
+class FabricKeeper:
+    """One for a daemon. `opened` is told the subnet when the network stands, `failed` why it does not."""
+
+    def __init__(  # noqa: PLR0913  what a network is made of
+        self,
+        *,
+        config: Network,
+        data_dir: Path,
+        node_name: str,
+        view: View,
+        networks: Networks,
+        clock: Clock,
+        opened: Callable[[str], Awaitable[None]],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._mark = data_dir / MARK_FILE
+        self._node_name = node_name
+        self._view = view
+        self._networks = networks
+        self._clock = clock
+        self._opened = opened
+        self._failed = failed
+        self._links = FabricLinks()
+        self._filter = FabricFilter()
+        self._made: BridgeNetwork | None = None
+        self._asked_engine_at = 0.0
+        self._problem: str | None = None
+        self._told_cidr = False
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the node in the network until cancelled; what is set up stays, for the Pods go on."""
+        unsubscribe = self._view.subscribe(self._on_changes)
+        try:
+            await asyncio.to_thread(self._mark.touch)
+            while True:
+                self._wake.clear()
+                await self._look()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wake.wait()
+        finally:
+            unsubscribe()
+
+    async def clean_up(self) -> None:
+        """Take away what this node or an earlier run of it has set up, where there is anything."""
+        if not self._mark.exists():
+            return
+        try:
+            await self._links.remove()
+            await self._filter.remove()
+            await self._networks.remove(POD_NETWORK)
+        except (FabricError, EngineError) as error:
+            log.warning("pod_network_left_behind", error=str(error))
+            return
+        self._mark.unlink()
+        log.info("pod_network_removed")
+
+    async def _look(self) -> None:
+        try:
+            subnet = await self._step()
+        except PeerError as error:
+            if self._problem != str(error):
+                log.warning("pod_network_failed", error=str(error))
+            self._problem = str(error)
+            self._failed(str(error))
+        except Exception:  # a bug must not leave the Pods without anybody who mends their network
+            log.exception("pod_network_look_failed")
+        else:
+            if self._problem != "":
+                log.info("pod_network_opened", subnet=subnet, mode=self._config.mode)
+            self._problem = ""
+            await self._opened(subnet)
+
+    async def _step(self) -> str:
+        """Look at everything once; return the node's subnet. Raises `FabricError` or `EngineError`."""
+        stored = self._view.get(CLUSTER_NETWORK)
+        members = fabric.members(self._view)
+        own = members.pop(self._node_name, None)
+        if stored is None or own is None:
+            raise FabricError("the node has no subnet yet")
+        cluster_cidr = cast("ClusterNetwork", stored.object).cluster_cidr
+        self._compare(cluster_cidr)
+        underlay = await self._links.underlay(own.address)
+        wanted = fabric.render(
+            self._config.mode, own, members.values(), underlay_mtu=underlay.mtu, mtu=self._config.mtu
+        )
+        await self._ensure_in_engine(wanted.bridge)
+        mended = await self._links.apply(wanted, underlay) + await self._filter.apply(own.subnet, cluster_cidr)
+        if mended:
+            log.info("pod_network_mended", what=mended)
+        return own.subnet
+
+    async def _ensure_in_engine(self, bridge: BridgeNetwork) -> None:
+        """Have the engine keep its network; one that does not answer now loses none that it has."""
+        now = self._clock.monotonic()
+        if self._made == bridge and now - self._asked_engine_at < ENGINE_SECONDS:
+            return
+        try:
+            await self._networks.ensure(bridge)
+        except EngineError as error:
+            if self._made != bridge:
+                raise
+            log.info("pod_network_not_asked_for", error=str(error))
+        self._made, self._asked_engine_at = bridge, now
+
+    def _compare(self, cluster_cidr: str) -> None:
+        """Say once that this machine's file asks for other addresses than the cluster has."""
+        if cluster_cidr != self._config.cluster_cidr and not self._told_cidr:
+            log.warning("cluster_cidr_differs", cluster=cluster_cidr, configured=self._config.cluster_cidr)
+            self._told_cidr = True
+
+    def _on_changes(self, changes: Sequence[Change]) -> None:
+        if not changes or any(self._concerns(change) for change in changes):
+            self._wake.set()
+
+    def _concerns(self, change: Change) -> bool:
+        return change.key.resource == NODES and (
+            change.old is None or change.new is None or _place(change.old.object) != _place(change.new.object)
+        )
+
+
+def _place(node: object) -> tuple[str, object]:
+    found = cast("Node", node)
+    return found.spec.pod_cidr, found.status.addresses

@@ -1,0 +1,243 @@
+"""Makes this machine's links, routes and neighbours what the fabric asks for, through netlink; again and again.
+
+What is ours is known by the names of the devices and by the protocol number of the routes. Nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import rt_scope
+from pyroute2.netlink.rtnl.ndmsg import NTF_SELF, NUD_NOARP, NUD_PERMANENT
+from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
+
+from swarmlet.errors import PeerError
+from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
+
+ROUTE_PROTOCOL = 142
+"""By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
+MAIN_TABLE = 254
+
+
+class FabricError(PeerError):
+    """The kernel, or what somebody else has set up on this machine, does not let the Pod network be; later it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Underlay:
+    """The link by which this machine reaches the others."""
+
+    index: int
+    mtu: int
+
+
+class FabricLinks:
+    """One for a machine. It remembers which links were attached to the bridge, to attach them to a new one."""
+
+    def __init__(self) -> None:
+        self._ports: frozenset[int] = frozenset()
+
+    async def underlay(self, address: str) -> Underlay:
+        """Return the link that has this machine's address; raise `FabricError` where none has."""
+        async with _netlink() as netlink:
+            async for found in await netlink.addr("dump", family=socket.AF_INET):
+                if found.get("local") == address:
+                    (link,) = await netlink.link("get", index=found["index"])
+                    return Underlay(link["index"], link.get("mtu"))
+        raise FabricError(f"no link of this machine has its address {address}")
+
+    async def apply(self, fabric: Fabric, underlay: Underlay) -> list[str]:
+        """Make good what is missing or otherwise; return what was, in words."""
+        async with _netlink() as netlink:
+            step = _Step(netlink, [link async for link in await netlink.link("dump")])
+            self._ports = await step.bridge(fabric, self._ports)
+            vxlan = await step.vxlan(fabric.vxlan, underlay)
+            await step.neighbours(fabric.neighbours, vxlan)
+            await step.routes(fabric.routes, vxlan, underlay)
+            return step.done
+
+    async def remove(self) -> list[str]:
+        """Take away what an earlier run has left; the bridge is the engine's."""
+        async with _netlink() as netlink:
+            step = _Step(netlink, [link async for link in await netlink.link("dump")])
+            await step.routes(frozenset(), 0, Underlay(0, 0))
+            await step.vxlan(None, Underlay(0, 0))
+            return step.done
+
+
+class _Step:
+    """One look at what is there. `links` are all of the machine's."""
+
+    def __init__(self, netlink: AsyncIPRoute, links: Sequence[Any]) -> None:
+        self.done: list[str] = []
+        self._netlink = netlink
+        self._links = {link.get("ifname"): link for link in links}
+
+    async def bridge(self, fabric: Fabric, ports: frozenset[int]) -> frozenset[int]:
+        """See to the bridge, which the engine made and a stranger may have deleted; return what is attached to it."""
+        link = self._links.get(BRIDGE)
+        if link is None:
+            await self._netlink.link(
+                "add", ifname=BRIDGE, kind="bridge", address=fabric.bridge_mac, mtu=fabric.bridge.mtu, state="up"
+            )
+            link = await self._fresh(BRIDGE)
+            self.done.append(f"link {BRIDGE}")
+            for index in ports & {each["index"] for each in self._links.values()}:
+                await self._netlink.link("set", index=index, master=link["index"])
+        elif link.get("address") != fabric.bridge_mac:
+            await self._netlink.link("set", index=link["index"], address=fabric.bridge_mac)
+        await self._up(link)
+        await self._address(link["index"], fabric.bridge.gateway, int(fabric.bridge.subnet.partition("/")[2]))
+        return frozenset(each["index"] for each in self._links.values() if each.get("master") == link["index"]) or ports
+
+    async def vxlan(self, wanted: Vxlan | None, underlay: Underlay) -> int:
+        """See to the overlay's device; return its index, 0 where there is to be none."""
+        link = self._links.get(VXLAN)
+        if link is not None and (wanted is None or not _is_as(link, wanted, underlay)):
+            if _info(link).get("kind") != "vxlan":
+                raise FabricError(f"there is a link {VXLAN} that is no vxlan device")
+            await self._netlink.link("del", index=link["index"])
+            self.done.append(f"link {VXLAN} removed")
+            link = None
+        if wanted is None:
+            return 0
+        if link is None:
+            await self._netlink.link(
+                "add",
+                ifname=VXLAN,
+                kind="vxlan",
+                vxlan_id=VXLAN_ID,
+                vxlan_port=VXLAN_PORT,
+                vxlan_local=wanted.local,
+                vxlan_link=underlay.index,
+                vxlan_learning=False,
+                address=wanted.mac,
+                mtu=wanted.mtu,
+            )
+            link = await self._fresh(VXLAN)
+            self.done.append(f"link {VXLAN}")
+        if link.get("mtu") != wanted.mtu:
+            await self._netlink.link("set", index=link["index"], mtu=wanted.mtu)
+        await self._up(link)
+        await self._address(link["index"], wanted.address, 32)
+        return int(link["index"])
+
+    async def neighbours(self, wanted: frozenset[Neighbour], vxlan: int) -> None:
+        """See to who is reached how over the overlay's device: its ARP entries and its forwarding database."""
+        if not vxlan:
+            return
+        known = {}
+        async for each in await self._netlink.neigh("dump", family=socket.AF_INET, ifindex=vxlan):
+            known[each.get("dst")] = (each.get("lladdr"), each["state"])
+        sent = {}
+        async for each in await self._netlink.fdb("dump", ifindex=vxlan):
+            sent[each.get("lladdr")] = each.get("dst")
+        for each in sorted(wanted):
+            if known.pop(each.address, None) != (each.mac, NUD_PERMANENT):
+                await self._netlink.neigh(
+                    "replace", dst=each.address, lladdr=each.mac, ifindex=vxlan, state=NUD_PERMANENT
+                )
+                self.done.append(f"neighbour {each.address}")
+            if sent.pop(each.mac, None) != each.node_address:
+                await self._fdb("replace", vxlan, each.mac, each.node_address)
+                self.done.append(f"forwarding to {each.node_address}")
+        for address, (mac, _) in known.items():
+            await self._netlink.neigh("del", dst=address, lladdr=mac, ifindex=vxlan)
+        for mac, node_address in sent.items():
+            await self._fdb("del", vxlan, mac, node_address)
+
+    async def routes(self, wanted: frozenset[Route], vxlan: int, underlay: Underlay) -> None:
+        """See to the ways to the other nodes' subnets, and take away those of nodes that are gone."""
+        missing = {(each.subnet, each.gateway, vxlan if each.over_vxlan else underlay.index) for each in wanted}
+        for subnet, gateway, index in await self._our_routes():
+            if (subnet, gateway, index) in missing:
+                missing.remove((subnet, gateway, index))
+                continue
+            await self._netlink.route("del", dst=subnet, gateway=gateway, oif=index, proto=ROUTE_PROTOCOL)
+            self.done.append(f"route to {subnet} removed")
+        for subnet, gateway, index in sorted(missing):
+            onlink = RTNH_F_ONLINK if index == vxlan else 0
+            try:
+                await self._netlink.route(
+                    "add", dst=subnet, gateway=gateway, oif=index, proto=ROUTE_PROTOCOL, flags=onlink
+                )
+            except NetlinkError as error:
+                raise FabricError(_no_route(subnet, gateway, error)) from error
+            self.done.append(f"route to {subnet}")
+
+    async def _our_routes(self) -> list[tuple[str, str, int]]:
+        dump = await self._netlink.route(
+            "dump", family=socket.AF_INET, table=MAIN_TABLE, proto=ROUTE_PROTOCOL, scope=rt_scope["universe"]
+        )
+        return [
+            (f"{each.get('dst')}/{each['dst_len']}", each.get("gateway"), each.get("oif"))
+            async for each in dump
+            if each["proto"] == ROUTE_PROTOCOL
+        ]
+
+    async def _fdb(self, command: str, vxlan: int, mac: str, node_address: str) -> None:
+        await self._netlink.fdb(
+            command, ifindex=vxlan, lladdr=mac, dst=node_address, state=NUD_PERMANENT | NUD_NOARP, flags=NTF_SELF
+        )
+
+    async def _fresh(self, name: str) -> Any:
+        return next(iter([link async for link in await self._netlink.link("dump", ifname=name)]))
+
+    async def _up(self, link: Any) -> None:
+        if link["state"] != "up":
+            await self._netlink.link("set", index=link["index"], state="up")
+
+    async def _address(self, index: int, address: str, prefix: int) -> None:
+        there = [
+            each.get("local") async for each in await self._netlink.addr("dump", index=index, family=socket.AF_INET)
+        ]
+        if address not in there:
+            await self._netlink.addr("add", index=index, address=address, prefixlen=prefix)
+            self.done.append(f"address {address}")
+
+
+@asynccontextmanager
+async def _netlink() -> AsyncIterator[AsyncIPRoute]:
+    try:
+        async with AsyncIPRoute() as netlink:
+            yield netlink
+    except NetlinkError as error:
+        raise FabricError(f"netlink: {error.args[1]}") from error
+    except OSError as error:
+        raise FabricError(f"netlink: {error.strerror}") from error
+
+
+def _info(link: Any) -> dict[str, Any]:
+    """Return the kind of a link and what that kind says of it."""
+    info = link.get("linkinfo")
+    if info is None:
+        return {}
+    data = info.get("data")
+    found = {name: data.get(name) for name in ("vxlan_id", "vxlan_port", "vxlan_local", "vxlan_link")} if data else {}
+    return {"kind": info.get("kind"), **found}
+
+
+def _is_as(link: Any, wanted: Vxlan, underlay: Underlay) -> bool:
+    found = _info(link)
+    return link.get("address") == wanted.mac and found == {
+        "kind": "vxlan",
+        "vxlan_id": VXLAN_ID,
+        "vxlan_port": VXLAN_PORT,
+        "vxlan_local": wanted.local,
+        "vxlan_link": underlay.index,
+    }
+
+
+def _no_route(subnet: str, gateway: str, error: NetlinkError) -> str:
+    if error.code == errno.EEXIST:
+        return f"there is a route to {subnet} that is not ours"
+    if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return f"{gateway} is not in this machine's own network: host-gw cannot lead there, vxlan can"
+    return f"route to {subnet}: {error.args[1]}"

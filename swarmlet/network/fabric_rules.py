@@ -1,0 +1,67 @@
+"""The packet filter's part of the Pod network, as text for `nft` and `iptables`. Pure.
+
+What Pods send to each other keeps its address; what they send to the world leaves under their node's. The rules for
+that are a table of our own. But where Docker has made the kernel drop whatever it forwards and Docker did not allow,
+only a rule among Docker's own helps: one jump, in the chain that Docker keeps for others, to a chain of ours.
+Source: docs.docker.com/engine/network/packet-filtering-firewalls (DOCKER-USER); iptables-restore(8).
+"""
+
+from __future__ import annotations
+
+from swarmlet.network.fabric import BRIDGE
+
+TABLE = "swarmlet_fabric"
+CHAIN = "SWARMLET-FORWARD"
+DOCKERS_CHAIN = "DOCKER-USER"
+KERNELS_CHAIN = "FORWARD"
+
+
+def table(subnet: str, cluster_cidr: str) -> str:
+    """Return the script that makes our table what it is to be, whatever it was."""
+    return (
+        f"table ip {TABLE}\n"
+        f"delete table ip {TABLE}\n"
+        f"table ip {TABLE} {{\n"
+        "  chain postrouting {\n"
+        "    type nat hook postrouting priority srcnat; policy accept;\n"
+        f'    ip saddr {subnet} ip daddr != {cluster_cidr} oifname != "{BRIDGE}" masquerade\n'
+        "  }\n"
+        "}\n"
+    )
+
+
+def no_table() -> str:
+    """Return the script after which our table is not there."""
+    return f"table ip {TABLE}\ndelete table ip {TABLE}\n"
+
+
+def forwarding(listing: str, cluster_cidr: str) -> str:
+    """Return what `iptables-restore --noflush` is to do, "" for nothing, where `iptables -S` lists this.
+
+    Pods may be reached by Pods, and by whom a Service has led to them, and answer. Where nothing is dropped that
+    nobody allows, nothing is needed.
+    """
+    lines = listing.splitlines()
+    if f"-P {KERNELS_CHAIN} ACCEPT" in lines and f"-N {DOCKERS_CHAIN}" not in lines:
+        return ""
+    parent = DOCKERS_CHAIN if f"-N {DOCKERS_CHAIN}" in lines else KERNELS_CHAIN
+    wanted = [
+        f"-A {CHAIN} -s {cluster_cidr} -d {cluster_cidr} -j ACCEPT",
+        f"-A {CHAIN} -d {cluster_cidr} -m conntrack --ctstate DNAT -j ACCEPT",
+        f"-A {CHAIN} -s {cluster_cidr} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    ]
+    jump = f"{parent} -j {CHAIN}"
+    has_rules = [line for line in lines if line.startswith(f"-A {CHAIN} ")] == wanted
+    if has_rules and f"-A {jump}" in lines:
+        return ""
+    jumps = [] if f"-A {jump}" in lines else [f"-I {jump}"]
+    return "\n".join(["*filter", f":{CHAIN} - [0:0]", *wanted, *jumps, "COMMIT", ""])
+
+
+def no_forwarding(listing: str) -> str:
+    """Return what `iptables-restore --noflush` is to do to take our chain away, "" where it is not there."""
+    lines = listing.splitlines()
+    if f"-N {CHAIN}" not in lines:
+        return ""
+    jumps = [line.replace("-A ", "-D ", 1) for line in lines if line.endswith(f" -j {CHAIN}")]
+    return "\n".join(["*filter", f":{CHAIN} - [0:0]", *jumps, f"-X {CHAIN}", "COMMIT", ""])

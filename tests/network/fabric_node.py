@@ -1,0 +1,25 @@
+"""A node's fabric, applied once in the network namespace that this program runs in: mode, own member, the others."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from swarmlet.network import fabric
+from swarmlet.network.fabric_links import FabricError, FabricLinks
+
+
+async def main(mode: str, own: str, *others: str) -> None:
+    links, me = FabricLinks(), fabric.Member(*own.split(","))
+    if mode == "remove":
+        print(await links.remove())
+        return
+    try:
+        underlay = await links.underlay(me.address)
+        everybody = [fabric.Member(*each.split(",")) for each in others]
+        print(await links.apply(fabric.render(mode, me, everybody, underlay_mtu=underlay.mtu), underlay))
+    except FabricError as error:
+        print(f"error: {error}")
+
+
+asyncio.run(main(*sys.argv[1:]))

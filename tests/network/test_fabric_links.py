@@ -1,0 +1,201 @@
+"""Nodes that are network namespaces on one bridge, each with a Pod behind a veth: who reaches whom."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swarmlet.network import fabric
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not all(map(shutil.which, ("ip", "bridge", "busybox"))),
+        reason="needs root, iproute2 and busybox",
+    ),
+]
+
+
+def ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+class Node:
+    """A machine; in its bridge is a Pod with the third address of its subnet."""
+
+    def __init__(self, prefix: str, number: int, switch: str) -> None:
+        self.member = fabric.Member(f"id-{number}", f"192.0.2.{number}", f"10.42.{number}.0/24")
+        self.namespace = f"{prefix}n{number}"
+        self.pod = f"{prefix}p{number}"
+        self.pod_address = f"10.42.{number}.2"
+        ip("netns", "add", self.namespace)
+        ip("-n", switch, "link", "add", f"s{number}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        ip("-n", switch, "link", "set", f"s{number}", "master", "lan", "up")
+        self.ip("addr", "add", f"{self.member.address}/24", "dev", "eth0")
+        for link in ("lo", "eth0"):
+            self.ip("link", "set", link, "up")
+        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+    def start_pod(self, number: int) -> None:
+        ip("netns", "add", self.pod)
+        self.ip("link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", self.pod)
+        self.ip("link", "set", "veth0", "master", fabric.BRIDGE, "up")
+        ip("-n", self.pod, "addr", "add", f"{self.pod_address}/24", "dev", "eth0")
+        ip("-n", self.pod, "link", "set", "eth0", "mtu", "1450", "up")
+        ip("-n", self.pod, "route", "add", "default", "via", f"10.42.{number}.1")
+
+    def ip(self, *arguments: str) -> str:
+        return ip("-n", self.namespace, *arguments)
+
+    def run(self, *argv: str) -> str:
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.namespace, *argv], check=True, capture_output=True, text=True, cwd=ROOT
+        )
+        return done.stdout.strip()
+
+    def apply(self, mode: str, *others: Node) -> str:
+        words = [f"{each.member.node_id},{each.member.address},{each.member.subnet}" for each in (self, *others)]
+        return self.run(sys.executable, "-m", "tests.network.fabric_node", mode, *words)
+
+    def reaches(self, address: str, size: int = 56) -> bool:
+        ping = ["busybox", "ping", "-c1", "-W1", "-s", str(size), address]
+        return (
+            subprocess.run(["ip", "netns", "exec", self.pod, *ping], check=False, capture_output=True).returncode == 0
+        )
+
+
+class Machines:
+    def __init__(self, count: int) -> None:
+        self.prefix = f"f{secrets.token_hex(3)}"
+        self.switch = f"{self.prefix}sw"
+        ip("netns", "add", self.switch)
+        ip("-n", self.switch, "link", "add", "lan", "type", "bridge")
+        ip("-n", self.switch, "link", "set", "lan", "up")
+        self.nodes = [Node(self.prefix, number, self.switch) for number in range(1, count + 1)]
+
+    def apply(self, mode: str) -> list[str]:
+        return [node.apply(mode, *(other for other in self.nodes if other is not node)) for node in self.nodes]
+
+    def start_pods(self) -> None:
+        for number, node in enumerate(self.nodes, 1):
+            node.start_pod(number)
+
+    def all_pairs_meet(self) -> bool:
+        return all(one.reaches(other.pod_address) for one, other in itertools.permutations(self.nodes, 2))
+
+    def remove(self) -> None:
+        for line in ip("netns", "list").splitlines():
+            if line.startswith(self.prefix):
+                ip("netns", "del", line.split()[0])
+
+
+@pytest.fixture
+def three() -> Iterator[Machines]:
+    machines = Machines(3)
+    yield machines
+    machines.remove()
+
+
+@pytest.fixture
+def two() -> Iterator[Machines]:
+    machines = Machines(2)
+    yield machines
+    machines.remove()
+
+
+@pytest.mark.parametrize("mode", ["vxlan", "host-gw"])
+def test_every_pod_reaches_every_other(three: Machines, mode: str) -> None:
+    three.apply(mode)
+    three.start_pods()
+    assert three.all_pairs_meet()
+
+
+def test_what_is_as_it_should_be_is_left_alone(two: Machines) -> None:
+    assert "link swl.vxlan" in two.apply("vxlan")[0]
+    assert two.apply("vxlan") == ["[]", "[]"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("link", "del", fabric.VXLAN),
+        ("link", "set", fabric.VXLAN, "down"),
+        ("route", "del", "10.42.2.0/24"),
+        ("neigh", "flush", "dev", fabric.VXLAN, "nud", "permanent"),
+        ("addr", "flush", "dev", fabric.BRIDGE),
+    ],
+    ids=" ".join,
+)
+def test_what_a_stranger_took_away_is_put_back(two: Machines, damage: tuple[str, ...]) -> None:
+    two.apply("vxlan")
+    two.start_pods()
+    one, other = two.nodes
+    one.ip(*damage)
+    assert not one.reaches(other.pod_address)
+    one.apply("vxlan", other)
+    assert two.all_pairs_meet()
+
+
+def test_a_device_that_is_not_as_it_should_be_is_made_anew(two: Machines) -> None:
+    one, other = two.nodes
+    one.ip("link", "add", fabric.VXLAN, "type", "vxlan", "id", "7", "dstport", "8472", "dev", "eth0")
+    two.apply("vxlan")
+    two.start_pods()
+    assert one.reaches(other.pod_address)
+
+
+def test_the_largest_packet_of_a_pod_goes_through_whole(two: Machines) -> None:
+    two.apply("vxlan")
+    two.start_pods()
+    one, other = two.nodes
+    headers = 28
+    assert one.reaches(other.pod_address, 1450 - headers)
+    assert "mtu 1450" in one.ip("link", "show", fabric.VXLAN)
+    assert "IpFragCreates 0" in one.run("sh", "-c", "nstat -az IpFragCreates | tr -s ' '")
+
+
+def test_a_node_that_is_gone_leaves_nothing(three: Machines) -> None:
+    three.apply("vxlan")
+    one, other, gone = three.nodes
+    one.apply("vxlan", other)
+    seen = one.ip("route") + one.ip("neigh") + one.run("bridge", "fdb", "show", "dev", fabric.VXLAN)
+    assert "10.42.2.0" in seen
+    assert "10.42.3.0" not in seen
+    assert gone.member.address not in seen
+    assert fabric.mac(gone.member.node_id) not in seen
+
+
+def test_another_mode_takes_away_what_the_earlier_one_left_and_none_takes_all(two: Machines) -> None:
+    one, other = two.nodes
+    one.ip("route", "add", "10.42.99.0/24", "via", other.member.address)
+    two.apply("vxlan")
+    two.apply("host-gw")
+    assert fabric.VXLAN not in one.ip("link")
+    assert "10.42.2.0/24 via 192.0.2.2 dev eth0" in one.ip("route")
+    one.apply("remove")
+    assert "10.42.2.0/24" not in one.ip("route")
+    assert "10.42.99.0/24 via 192.0.2.2" in one.ip("route"), "somebody else's route"
+
+
+def test_what_others_own_is_told_and_not_touched(two: Machines) -> None:
+    one, other = two.nodes
+    one.ip("route", "add", "10.42.2.0/24", "dev", "eth0")
+    assert one.apply("vxlan", other) == "error: there is a route to 10.42.2.0/24 that is not ours"
+    assert "10.42.2.0/24 dev eth0" in one.ip("route")
+
+
+def test_a_gateway_in_another_network_is_refused_with_what_to_do(two: Machines) -> None:
+    one, other = two.nodes
+    other.member = fabric.Member("id-2", "198.51.100.2", "10.42.2.0/24")
+    assert one.apply("host-gw", other) == (
+        "error: 198.51.100.2 is not in this machine's own network: host-gw cannot lead there, vxlan can"
+    )

@@ -1,0 +1,68 @@
+"""What the packet filter is told for the Pod network, by what it says that it has."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmlet.network import fabric_rules
+
+CIDR = "10.42.0.0/16"
+OPEN = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n"
+DOCKER = """-P INPUT ACCEPT
+-P FORWARD DROP
+-P OUTPUT ACCEPT
+-N DOCKER
+-N DOCKER-USER
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -j RETURN
+"""
+OURS = """-N SWARMLET-FORWARD
+-A DOCKER-USER -j SWARMLET-FORWARD
+-A SWARMLET-FORWARD -s 10.42.0.0/16 -d 10.42.0.0/16 -j ACCEPT
+-A SWARMLET-FORWARD -d 10.42.0.0/16 -m conntrack --ctstate DNAT -j ACCEPT
+-A SWARMLET-FORWARD -s 10.42.0.0/16 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+"""
+
+
+def test_where_all_is_forwarded_nothing_is_asked_for() -> None:
+    assert not fabric_rules.forwarding(OPEN, CIDR)
+
+
+def test_beside_docker_the_chain_that_it_keeps_for_others_leads_to_ours() -> None:
+    asked = fabric_rules.forwarding(DOCKER, CIDR).splitlines()
+    assert (asked[0], asked[-1]) == ("*filter", "COMMIT")
+    assert "-I DOCKER-USER -j SWARMLET-FORWARD" in asked
+    assert "-A SWARMLET-FORWARD -s 10.42.0.0/16 -d 10.42.0.0/16 -j ACCEPT" in asked
+
+
+def test_without_docker_the_kernels_own_chain_does() -> None:
+    assert "-I FORWARD -j SWARMLET-FORWARD" in fabric_rules.forwarding("-P FORWARD DROP\n", CIDR)
+
+
+def test_rules_that_are_there_are_let_be() -> None:
+    assert not fabric_rules.forwarding(DOCKER + OURS, CIDR)
+
+
+@pytest.mark.parametrize("lost", OURS.splitlines()[1:])
+def test_each_that_was_taken_away_comes_back(lost: str) -> None:
+    left = (DOCKER + OURS).replace(lost + "\n", "")
+    assert lost.split(" ", 1)[1] in fabric_rules.forwarding(left, CIDR)
+
+
+def test_the_jump_is_not_made_twice() -> None:
+    left = DOCKER + OURS.replace("--ctstate DNAT", "--ctstate NEW")
+    assert "-I " not in fabric_rules.forwarding(left, CIDR)
+
+
+def test_our_chain_goes_with_all_that_leads_to_it() -> None:
+    asked = fabric_rules.no_forwarding(DOCKER + OURS)
+    assert "-D DOCKER-USER -j SWARMLET-FORWARD" in asked
+    assert "-X SWARMLET-FORWARD" in asked
+    assert not fabric_rules.no_forwarding(DOCKER)
+
+
+def test_only_what_leaves_the_cluster_goes_under_the_nodes_name() -> None:
+    rule = next(line for line in fabric_rules.table("10.42.7.0/24", CIDR).splitlines() if "masquerade" in line)
+    assert rule.split() == [
+        "ip", "saddr", "10.42.7.0/24", "ip", "daddr", "!=", CIDR, "oifname", "!=", '"swl0"', "masquerade",
+    ]  # fmt: skip
