@@ -33,10 +33,12 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
+from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
 
 NOT_BALANCED = "this Service has addresses and endpoints; swarmlet does not balance its traffic or resolve its name yet"
+NOT_ENFORCED = "this NetworkPolicy is stored; swarmlet does not enforce it yet, and lets all traffic pass"
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
 _STATUS = "status"
@@ -49,6 +51,7 @@ _WITH_GENERATION = (
     kinds.JOB,
     kinds.CRON_JOB,
     kinds.HORIZONTAL_POD_AUTOSCALER,
+    kinds.NETWORK_POLICY,
     kinds.POD_DISRUPTION_BUDGET,
     kinds.PRIORITY_CLASS,
     kinds.RUNTIME_CLASS,
@@ -73,6 +76,8 @@ def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]
     warnings += decoded.warnings()
     if isinstance(decoded.object, Service):
         warnings.append(NOT_BALANCED)
+    if isinstance(decoded.object, NetworkPolicy):
+        warnings.append(NOT_ENFORCED)
     return decoded.object
 
 

@@ -273,6 +273,7 @@ _BY_RESOURCE = {
         (_NAME, Column("Min Available"), Column("Max Unavailable"), Column("Allowed Disruptions", "integer"), _AGE),
         policy_cells.pod_disruption_budget,
     ),
+    kinds.NETWORK_POLICY.resource: Columns((_NAME, Column("Pod-Selector"), _AGE), policy_cells.network_policy),
     kinds.PRIORITY_CLASS.resource: Columns(
         (_NAME, Column("Value", "integer"), Column("Global-Default", "boolean"), _AGE, Column("PreemptionPolicy")),
         policy_cells.priority_class,

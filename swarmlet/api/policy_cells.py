@@ -1,4 +1,4 @@
-"""The rows of PodDisruptionBudgets, PriorityClasses and RuntimeClasses.
+"""The rows of PodDisruptionBudgets, NetworkPolicies, PriorityClasses and RuntimeClasses.
 
 Source: kubernetes/pkg/printers/internalversion/printers.go.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from swarmlet.api.durations import since
+from swarmlet.model import selectors
 from swarmlet.model.base import IntOrString
+from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.policy import PodDisruptionBudget
 from swarmlet.model.runtime_classes import RuntimeClass
 from swarmlet.model.scheduling import PriorityClass
 
 NOT_GIVEN = "N/A"
+NONE = "<none>"
 
 
 def pod_disruption_budget(value: PodDisruptionBudget, now: datetime) -> list[object]:
@@ -25,6 +28,12 @@ def pod_disruption_budget(value: PodDisruptionBudget, now: datetime) -> list[obj
         value.status.disruptions_allowed,
         since(value.metadata.creation_timestamp, now),
     ]
+
+
+def network_policy(value: NetworkPolicy, now: datetime) -> list[object]:
+    """Return the cells of `kubectl get networkpolicies`."""
+    chosen = selectors.to_text(value.spec.pod_selector) or NONE
+    return [value.metadata.name, chosen, since(value.metadata.creation_timestamp, now)]
 
 
 def priority_class(value: PriorityClass, now: datetime) -> list[object]:

@@ -14,6 +14,7 @@ import msgspec
 from swarmlet.cli import (
     autoscaling_descriptions,
     batch_descriptions,
+    network_policy_descriptions,
     pod_descriptions,
     policy_descriptions,
     probe_descriptions,
@@ -266,6 +267,7 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "CronJob": _cron_job,
     "HorizontalPodAutoscaler": _horizontal_pod_autoscaler,
     "PodDisruptionBudget": _pod_disruption_budget,
+    "NetworkPolicy": network_policy_descriptions.network_policy,
     "Node": _node,
     "ConfigMap": _config_map,
     "Secret": _secret,

@@ -19,6 +19,7 @@ from swarmlet.model import (
     batch,
     batch_defaults,
     core,
+    network_policy,
     pod,
     pod_network,
     pods,
@@ -271,5 +272,6 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     storage.StorageClass: storage_defaults.storage_class,
     scheduling.PriorityClass: scheduling.with_defaults,
     services.Service: service_defaults.service,
+    network_policy.NetworkPolicy: network_policy.with_defaults,
     services.EndpointSlice: service_defaults.endpoint_slice,
 }

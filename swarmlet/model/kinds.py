@@ -12,6 +12,7 @@ from swarmlet.model import (
     cluster,
     core,
     metrics,
+    network_policy,
     node_subnets,
     placements,
     pod,
@@ -122,6 +123,7 @@ POD_DISRUPTION_BUDGET = Kind(
 )
 SERVICE = Kind(services.Service, "services", "service", ("svc",), categories=("all",), subresources=("status",))
 ENDPOINT_SLICE = Kind(services.EndpointSlice, "endpointslices", "endpointslice")
+NETWORK_POLICY = Kind(network_policy.NetworkPolicy, "networkpolicies", "networkpolicy", ("netpol",))
 PRIORITY_CLASS = Kind(scheduling.PriorityClass, "priorityclasses", "priorityclass", ("pc",), namespaced=False)
 RUNTIME_CLASS = Kind(runtime_classes.RuntimeClass, "runtimeclasses", "runtimeclass", namespaced=False)
 STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
@@ -147,6 +149,7 @@ SERVED = (
     JOB,
     CRON_JOB,
     HORIZONTAL_POD_AUTOSCALER,
+    NETWORK_POLICY,
     POD_DISRUPTION_BUDGET,
     PRIORITY_CLASS,
     RUNTIME_CLASS,

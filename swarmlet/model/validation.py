@@ -19,6 +19,7 @@ from swarmlet.model import (
     batch,
     core,
     kinds,
+    network_policy,
     pod,
     policy,
     quotas,
@@ -39,6 +40,7 @@ from swarmlet.model.rules import cron_job as cron_job_rules
 from swarmlet.model.rules import endpoint_slices as endpoint_slice_rules
 from swarmlet.model.rules import limit_ranges as limit_range_rules
 from swarmlet.model.rules import meta as meta_rules
+from swarmlet.model.rules import network_policy as network_policy_rules
 from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
 from swarmlet.model.rules import priority as priority_rules
@@ -72,6 +74,7 @@ _RULES: dict[type[Object], Rule] = {
     storage.PersistentVolume: storage_rules.volume,
     storage.StorageClass: storage_rules.storage_class,
     policy.PodDisruptionBudget: policy_rules.pod_disruption_budget,
+    network_policy.NetworkPolicy: network_policy_rules.network_policy_rules,
     scheduling.PriorityClass: priority_rules.priority_class,
     runtime_classes.RuntimeClass: runtime_class_rules.runtime_class,
     services.Service: service_rules.service,
