@@ -1,6 +1,7 @@
 """What a Service keeps of what it had when it is written anew, and what goes with its former type.
 
-Source: kubernetes pkg/registry/core/service (patchAllocatedValues in alloc.go, dropTypeDependentFields in strategy.go).
+Source: kubernetes pkg/registry/core/service (patchAllocatedValues in alloc.go, dropTypeDependentFields in strategy.go)
+and pkg/api/service (NormalizeClusterIPs).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ def carried(old: Service, new: Service) -> Service:
     """Return `new` with the addresses that it has, and without what it only has by the type that it leaves."""
     before, spec = old.spec, new.spec
     kind = spec.type or services.CLUSTER_IP
-    spec = msgspec.structs.replace(spec, type=kind)
+    spec = _agreeing(before, msgspec.structs.replace(spec, type=kind))
     if services.EXTERNAL_NAME not in (before.type, kind):
         spec = _with_cluster_ip(before, spec)
     elif kind == services.EXTERNAL_NAME and spec.cluster_ip == before.cluster_ip:
@@ -23,6 +24,13 @@ def carried(old: Service, new: Service) -> Service:
     if services.wants_node_ports(before):
         spec = _with_node_ports(before, spec) if services.wants_node_ports(spec) else _without_node_ports(before, spec)
     return msgspec.structs.replace(new, spec=_without_settings(before, spec))
+
+
+def _agreeing(before: ServiceSpec, spec: ServiceSpec) -> ServiceSpec:
+    """Let `clusterIPs` follow `clusterIP`, which says the same, where a writer changed that alone."""
+    if spec.cluster_ip == before.cluster_ip or spec.cluster_ips != before.cluster_ips:
+        return spec
+    return msgspec.structs.replace(spec, cluster_ips=(spec.cluster_ip,) if spec.cluster_ip else ())
 
 
 def _with_cluster_ip(before: ServiceSpec, spec: ServiceSpec) -> ServiceSpec:

@@ -140,6 +140,13 @@ def test_an_address_may_not_change() -> None:
     assert dict(caught.value.causes) == {"spec.clusterIPs[0]": IMMUTABLE}
 
 
+def test_clusterips_follow_clusterip_where_that_alone_is_written() -> None:
+    old = settled(with_ports({"port": 80}))
+    with pytest.raises(InvalidError) as caught:
+        rewritten(old, with_ports({"port": 80}, clusterIP="None", clusterIPs=["10.43.0.8"]))
+    assert caught.value.causes == (("spec.clusterIPs[0]", 'Invalid value: ["None"]: field is immutable'),)
+
+
 def slice_problems(**document: object) -> dict[str, str]:
     value: EndpointSlice = defaults.fill(decode.decode(kinds.ENDPOINT_SLICE, {"metadata": NAMED, **document}).object)
     try:
