@@ -70,7 +70,7 @@ async def apply(
     applier = Applier(session, catalogue, dry_run=dry_run, validation=VALIDATION[validate])
     applied = await _apply_all(applier, documents.in_apply_order(manifests), DRY_RUN[dry_run])
     if found.project and dry_run == "none":
-        await compose_projects.tidy(session, catalogue, found.project, manifests, remove_orphans=remove_orphans)
+        await compose_projects.tidy(session, catalogue, found, manifests, remove_orphans=remove_orphans)
     if wait and dry_run == "none":
         await waiting.until_ready(session, catalogue, applied, seconds)
 

@@ -39,11 +39,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The manifests of a project, and what is to be said of it."""
+    """The manifests of a project, and what is to be said of it; `inactive` as in `files.Found`."""
 
-    project: str
-    manifests: tuple[Manifest, ...]
-    warnings: tuple[str, ...]
+    project: str = ""
+    manifests: tuple[Manifest, ...] = ()
+    warnings: tuple[str, ...] = ()
+    inactive: frozenset[str] = frozenset()
+
+
+NOTHING = Composed()
 
 
 def is_compose(source: str, text: str) -> bool:
@@ -88,7 +92,7 @@ def compose(texts: Texts, choice: Choice) -> Composed:
     converted = converting.convert(loaded, files_below(folder))
     source = f"{first} (converted)"
     manifests = tuple(Manifest(Place(source, number, 1), each) for number, each in enumerate(converted.documents, 1))
-    return Composed(converted.project, manifests, converted.warnings)
+    return Composed(converted.project, manifests, converted.warnings, converted.inactive)
 
 
 def files_below(folder: Path) -> Callable[[str], Mapping[str, bytes] | None]:

@@ -18,13 +18,24 @@ from swarmlet.manifests.documents import Manifest
 from swarmlet.manifests.reading import Place
 
 if TYPE_CHECKING:
+    from swarmlet.cli.files import Found
     from swarmlet.client.discovery import Catalogue, Resource
 
 WORKLOADS = ("deployments.apps", "daemonsets.apps", "jobs.batch", "services")
 FILES = ("configmaps", "secrets")
 """Made anew under another name when what is in them changes."""
-USERS = ("replicasets.apps", "controllerrevisions.apps", "pods", "jobs.batch")
-"""What may still need a file of before: the earlier versions of workloads, and what runs of them."""
+USERS = (
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "controllerrevisions.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "pods",
+)
+"""What may still need a file of before: workloads, their earlier versions, and what runs of them."""
+CLAIM = "PersistentVolumeClaim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,13 @@ async def check_owner(
     return replaced
 
 
+def is_converted(manifest: Manifest) -> bool:
+    """Whether a manifest was made of a Compose file."""
+    from swarmlet.manifests.compose.conversion.draft import PROJECT_LABEL
+
+    return PROJECT_LABEL in (manifest.document["metadata"].get("labels") or {})
+
+
 async def with_namespace(session: Session, catalogue: Catalogue, manifests: list[Manifest]) -> list[Manifest]:
     """Return the manifests, and the namespace that they go to where there is none yet: a project wants its own."""
     if await session.api.find(catalogue.find("namespaces"), session.namespace) is not None:
@@ -82,15 +100,18 @@ async def with_namespace(session: Session, catalogue: Catalogue, manifests: list
 
 
 async def left_over(
-    session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest]
+    session: Session, catalogue: Catalogue, found: Found, manifests: Sequence[Manifest]
 ) -> tuple[list[Member], list[Member]]:
-    """Return the objects of services that have left the file, and what was replaced and nobody needs any more."""
+    """Return the objects of services that have left the file, and what was replaced and nobody needs any more.
+
+    A service of a profile that is not active has not left the file: what there is of it is let be, as with Docker.
+    """
     kept = {(each.kind, each.name) for each in manifests}
     services = {_service(each.document) for each in manifests}
-    listed = await members(session, catalogue, project)
+    listed = await members(session, catalogue, found.project)
     rest = [each for each in listed if (each.resource.kind, each.name) not in kept]
-    orphans = [each for each in rest if each.service and each.service not in services]
-    replaced = [each for each in rest if each.service in services and each.resource.kind == "Job"]
+    orphans = [each for each in rest if each.service and each.service not in services | found.inactive]
+    replaced = [each for each in rest if each.service and each.service in services]
     unused = [each for each in rest if not each.service]
     if unused:
         needed = await _needed(session, catalogue, unused)
@@ -103,12 +124,19 @@ async def members(session: Session, catalogue: Catalogue, project: str) -> list[
     return await _members(session, catalogue, project, (*WORKLOADS, *FILES))
 
 
-def without_claims(manifests: Sequence[Manifest]) -> list[Manifest]:
-    """Return what is deleted where nobody asks for the data to go too; say what stays."""
-    claims = [each for each in manifests if each.kind == "PersistentVolumeClaim"]
-    for each in claims:
-        exits.say(f"persistentvolumeclaim/{each.name} kept: it holds data; --volumes deletes it too")
-    return [each for each in manifests if each not in claims]
+async def whole(session: Session, catalogue: Catalogue, found: Found, *, volumes: bool) -> list[Member]:
+    """Return all that deleting a project deletes, as far as it is there; say which claims stay."""
+    gone = await members(session, catalogue, found.project)
+    for each in found.manifests:
+        if each.kind != CLAIM or not is_converted(each):
+            continue
+        if not volumes:
+            exits.say(f"persistentvolumeclaim/{each.name} kept: it holds data; --volumes deletes it too")
+            continue
+        resource = catalogue.find("persistentvolumeclaims")
+        if await session.api.find(resource, each.name, namespace=session.namespace) is not None:
+            gone.append(Member(resource, each.name, ""))
+    return gone
 
 
 async def remove(session: Session, gone: Sequence[Member]) -> None:
@@ -123,10 +151,10 @@ async def remove(session: Session, gone: Sequence[Member]) -> None:
 
 
 async def tidy(
-    session: Session, catalogue: Catalogue, project: str, manifests: Sequence[Manifest], *, remove_orphans: bool
+    session: Session, catalogue: Catalogue, found: Found, manifests: Sequence[Manifest], *, remove_orphans: bool
 ) -> None:
     """After an apply: remove what was replaced, and what has left the file where that is asked for; else name it."""
-    orphans, replaced = await left_over(session, catalogue, project, manifests)
+    orphans, replaced = await left_over(session, catalogue, found, manifests)
     await remove(session, replaced)
     if remove_orphans:
         await remove(session, orphans)

@@ -91,21 +91,18 @@ async def of_files(
     found = files.find(names, recursive=recursive, choice=choice)
     manifests = found.manifests
     catalogue = await session.catalogue()
+    of_project: list[compose_projects.Member] = []
     if found.project:
         await compose_projects.check_owner(session, catalogue, found.project, manifests)
-    if found.project and not volumes:
-        manifests = compose_projects.without_claims(manifests)
+        of_project = await compose_projects.whole(session, catalogue, found, volumes=volumes)
+        manifests = [each for each in manifests if not compose_projects.is_converted(each)]
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
     targets = []
     for manifest in documents.in_delete_order(manifests):
         if resource := catalogue.of_kind(manifest.api_version, manifest.kind):
             namespace = (manifest.namespace or session.namespace) if resource.namespaced else ""
             targets.append(Target(resource, namespace, manifest.name))
-    if found.project:
-        more = await compose_projects.members(session, catalogue, found.project)
-        left = [_target(each.resource, session.namespace, each.name) for each in more]
-        targets += [each for each in left if each not in targets]
-    return targets
+    return targets + [_target(each.resource, session.namespace, each.name) for each in of_project]
 
 
 async def _of_words(session: Session, words: Sequence[str], labels: str, *, every: bool) -> list[Target]:

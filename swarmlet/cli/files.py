@@ -23,10 +23,14 @@ NO_CHOICE = Choice()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All manifests; `project` is the Compose project that some of them are of, "" where there is none."""
+    """All manifests; `project` is the Compose project that some of them are of, "" where there is none.
+
+    `inactive` are the project's services of profiles that are not active, as their label says them.
+    """
 
     manifests: list[Manifest]
     project: str = ""
+    inactive: frozenset[str] = frozenset()
 
 
 def manifests(names: Sequence[str] | None, *, recursive: bool) -> list[Manifest]:
@@ -44,18 +48,17 @@ def find(names: Sequence[str] | None, *, recursive: bool, choice: Choice = NO_CH
     texts = list(_texts(names, recursive=recursive))
     composed = [each for each in texts if compose_manifests.is_compose(*each)]
     found = documents.parse(each for each in texts if each not in composed)
-    project = ""
+    made = compose_manifests.NOTHING
     if composed:
         made = compose_manifests.compose(composed, choice)
         for warning in made.warnings:
             say(f"Warning: {warning}")
         found += made.manifests
-        project = made.project
     elif choice != NO_CHOICE:
         raise UsageError("--project-name, --profile and --env-file are for Compose files; there is none")
     if not found:
         raise CallerError(f"{', '.join(names)}: no objects in there")
-    return Found(found, project)
+    return Found(found, made.project, made.inactive)
 
 
 def _texts(names: Sequence[str], *, recursive: bool) -> Iterator[tuple[str, str]]:

@@ -154,7 +154,7 @@ async def _application(session: Session, found: Found, *, remove_orphans: bool) 
     if found.project:
         manifests = await compose_projects.with_namespace(session, catalogue, manifests)
         await compose_projects.check_owner(session, catalogue, found.project, found.manifests)
-        orphans, gone = await compose_projects.left_over(session, catalogue, found.project, found.manifests)
+        orphans, gone = await compose_projects.left_over(session, catalogue, found, found.manifests)
         if remove_orphans:
             gone += orphans
         elif orphans:

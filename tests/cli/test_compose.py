@@ -122,6 +122,7 @@ def test_an_error_names_file_line_and_key(cluster: Cluster) -> None:
 def test_a_service_that_left_the_file_is_named_and_deleted_where_asked(cluster: Cluster) -> None:
     path = write(cluster, "compose.yaml", SHOP + "\n")
     apply(cluster, "-f", path, "--profile", "debug")
+    write(cluster, "compose.yaml", SHOP.replace("  debug: {image: shell, profiles: [debug]}\n", ""))
     _, told = apply(cluster, "-f", path)
     assert told == [
         (
@@ -133,6 +134,27 @@ def test_a_service_that_left_the_file_is_named_and_deleted_where_asked(cluster: 
     assert told == []
     assert {"deployment.apps/debug deleted", "service/debug deleted"} <= set(done)
     assert sorted(names(cluster, "deploy")) == ["db", "web"]
+
+
+def test_a_service_whose_profile_is_not_active_has_not_left_the_file(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    apply(cluster, "-f", path, "--profile", "debug")
+    _, told = apply(cluster, "-f", path, "--remove-orphans")
+    assert told == []
+    assert "debug" in names(cluster, "deploy")
+
+
+def test_what_a_service_was_before_goes_when_it_becomes_something_else(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    apply(cluster, "-f", path)
+    changed = SHOP.replace('ports: ["8080:80"]', "deploy: {mode: global}")
+    write(cluster, "compose.yaml", changed)
+    planned = cluster.run("plan", "-f", path)
+    assert "- deployment.apps/web" in planned.out
+    assert "- service/web-published" in planned.out
+    done, _ = apply(cluster, "-f", path)
+    assert {"deployment.apps/web deleted", "service/web-published deleted"} <= set(done)
+    assert (names(cluster, "deploy"), names(cluster, "ds")) == (["db"], ["web"])
 
 
 def test_what_a_change_replaces_goes_once_nobody_needs_it(cluster: Cluster) -> None:
@@ -154,6 +176,7 @@ def test_a_service_that_loses_its_last_port_is_made_anew_under_the_same_name(clu
     cluster.ok("delete", "service", "db")
     apply(cluster, "-f", path)
     write(cluster, "compose.yaml", SHOP)
+    assert "-/+ service/db " in cluster.run("plan", "-f", path).out
     assert {"service/db deleted", "service/db created"} <= set(apply(cluster, "-f", path)[0])
 
 
@@ -201,6 +224,18 @@ def test_delete_keeps_the_data_unless_told(cluster: Cluster) -> None:
     cluster.run("delete", "-f", path, "--no-wait", "--volumes", "--ignore-not-found")
     claims = json.loads(cluster.ok("get", "pvc", "-o", "json"))["items"]
     assert all(each["metadata"].get("deletionTimestamp") for each in claims)
+
+
+def test_delete_takes_what_is_there_and_not_what_the_file_would_make_now(cluster: Cluster) -> None:
+    path = write(cluster, "compose.yaml", SHOP)
+    apply(cluster, "-f", path)
+    write(cluster, "compose.yaml", SHOP.replace("hello", "good bye").replace("[migrate]", "[migrate, --all]"))
+    beside = write(cluster, "claim.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine}\n")
+    apply(cluster, "-f", beside)
+    assert cluster.run("delete", "-f", path, "-f", beside, "--no-wait", "--volumes").code == 0
+    assert names(cluster, "deploy,cm,jobs,svc") == []
+    result = cluster.run("delete", "-f", path, "--no-wait")
+    assert (result.code, result.out) == (0, "")
 
 
 def test_delete_asks_before_nothing_of_another_project_goes(cluster: Cluster) -> None:

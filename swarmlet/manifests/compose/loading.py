@@ -122,10 +122,18 @@ class _Loader:
             return ManifestError(loaded.warning(path, message))
 
         checking.check(project, at)
+        inactive = tuple(name for name in loaded.project.services if name not in project.services)
         project = normalising.with_what_is_used(project)
         configs = contents.read("configs", project.configs, self._files, self._environment, at)
         secrets = contents.read("secrets", project.secrets, self._files, self._environment, at)
-        return replace(loaded, project=project, configs=configs, secrets=secrets, warnings=tuple(self._files.warnings))
+        return replace(
+            loaded,
+            project=project,
+            inactive=inactive,
+            configs=configs,
+            secrets=secrets,
+            warnings=tuple(self._files.warnings),
+        )
 
     def _name(self, documents: Sequence[Node]) -> str:
         """Return the project's name: the command line's, the variable's, the last file's, or that of the folder."""

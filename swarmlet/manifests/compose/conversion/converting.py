@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from swarmlet.manifests.compose.conversion import networking, ordering, sharing, storage, unsupported
-from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, service_name
+from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, label_text, service_name
 from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.workloads import Made, Workloads
 from swarmlet.manifests.compose.model.project import Loaded
@@ -16,11 +16,15 @@ from swarmlet.manifests.reading import ManifestError
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The manifests of a project, what others need first, and a line for each key that means something else here."""
+    """The manifests of a project, what others need first, and a line for each key that means something else here.
+
+    `inactive` are the services of profiles that are not active, as the label of a service would say them.
+    """
 
     project: str
     documents: tuple[Document, ...]
     warnings: tuple[str, ...]
+    inactive: frozenset[str] = frozenset()
 
 
 FindFiles = Callable[[str], Mapping[str, bytes] | None]
@@ -49,7 +53,8 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
         if made[key].kind != "job" or it.service.ports or it.service.expose:  # what runs to its end serves nobody
             draft.documents += networking.services(it)
     _check_names(draft)
-    return Converted(loaded.project.name, tuple(draft.documents), (*loaded.warnings, *draft.warnings))
+    inactive = frozenset(map(label_text, loaded.inactive))
+    return Converted(loaded.project.name, tuple(draft.documents), (*loaded.warnings, *draft.warnings), inactive)
 
 
 def _names(loaded: Loaded) -> dict[str, str]:

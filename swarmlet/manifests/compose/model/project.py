@@ -33,10 +33,12 @@ class Loaded:
 
     `configs` and `secrets` hold what is in each that is not external, by its key. `warnings` are whole lines, with
     their places. `places` says where a key was written ("compose.yaml:12"), by its path ("services.web.ports").
+    `inactive` names the services whose profiles are not active.
     """
 
     project: Project
     warnings: tuple[str, ...] = ()
+    inactive: tuple[str, ...] = ()
     configs: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
