@@ -42,11 +42,13 @@ PLANS_MAX = 32
 """Kept at a time; the oldest goes before its time."""
 REQUEST_BYTES_MAX = 512 * 1024
 """Of a request as it is kept, packed; a larger one is shown and not kept."""
+KEPT_BYTES_MAX = 2 * 1024 * 1024
+"""Of a plan as it is kept, with what it was shown for: some 100 bytes for each Pod that starts or stops."""
 UNPACKED_BYTES_MAX = 16 * 1024 * 1024
 ATTEMPTS_MAX = 4
 """Of applying while statuses that the plan counts in (quotas, claims of addresses) change under it."""
 SAID_MAX = 3
-NOT_KEPT = f"the plan is too large to be kept ({REQUEST_BYTES_MAX // 1024} KiB packed): plan and apply it in parts"
+NOT_KEPT = "the plan is too large to be kept, so it cannot be applied as it is shown: plan and apply it in parts"
 PLANS = kinds.KEPT_PLAN.resource
 _VERBS = {plans.CREATE: "create", plans.CHANGE: "patch", plans.REPLACE: "delete", plans.DELETE: "delete"}
 
@@ -95,22 +97,23 @@ class PlanApi:
         self._check_reader(asked, user)
         plan_id = names.hashed(self._rng.randbytes(16))
         draft = self._seen_by(user, await self._planner.draft(asked, plan_id))
+        for target in draft.targets:  # of what is pruned it is known only now which objects these are
+            self._check(user, "get", target)
         if not draft.plan.changes or not draft.fits:
             return msgspec.structs.replace(draft.plan, by=user.name)
-        packed = _packed(asked)
-        if len(packed) > REQUEST_BYTES_MAX:
-            return msgspec.structs.replace(draft.plan, by=user.name, notes=(*draft.plan.notes, NOT_KEPT))
         now = self._clock.now()
         kept = KeptPlan(
             metadata=ObjectMeta(name=plan_id, uid=names.new_uid(self._rng), creation_timestamp=clock_time(now)),
             by=user.name,
             expires=clock_time(now + PLAN_LIFETIME),
-            request=packed,
+            request=_packed(asked),
             base=dict(draft.base),
             result=plan_base.results(draft.plan.changes),
             outcome=dict(draft.outcome),
         )
         put = Put(plan_key(plan_id), objects.to_json(kept), expected_revision=0)
+        if len(kept.request) > REQUEST_BYTES_MAX or len(put.object) > KEPT_BYTES_MAX:
+            return msgspec.structs.replace(draft.plan, by=user.name, notes=(*draft.plan.notes, NOT_KEPT))
         await self._replica.propose([put, *self._surplus()], atomic=False)
         log.info("plan_made", plan=plan_id, by=user.name, changes=len(draft.plan.changes))
         return msgspec.structs.replace(
@@ -128,10 +131,7 @@ class PlanApi:
             stored, kept = self._kept(plan_id)
             asked = _unpacked(kept.request)
             draft = await self._planner.draft(asked, plan_id)
-            for change in draft.plan.changes:
-                self._check(user, _VERBS[change.action], _target(change))
-                if change.action == plans.REPLACE:
-                    self._check(user, "create", _target(change))
+            self._check_writer(draft, user)
             _check_as_shown(kept, draft)
             if not draft.fits:
                 raise TooLargeError(TOO_LARGE)
@@ -184,6 +184,17 @@ class PlanApi:
         self._check(user, "list", Target(kinds.NODE))
         for namespace in sorted({target.namespace for target in named if target.namespace}):
             self._check(user, "list", Target(kinds.POD, namespace))
+
+    def _check_writer(self, draft: Draft, user: User) -> None:
+        """Raise `ForbiddenError` unless the user may write all that is written, what is not told as a change, too."""
+        verbs = {_target(change).key: _VERBS[change.action] for change in draft.plan.changes}
+        for change in draft.plan.changes:
+            if change.action == plans.REPLACE:
+                self._check(user, "create", _target(change))
+        written = {operation.key for operation in draft.operations}
+        for target in draft.targets:
+            if target.key in verbs or target.key in written:
+                self._check(user, verbs.get(target.key, "patch"), target)
 
     def _seen_by(self, user: User, draft: Draft) -> Draft:
         """Return a draft without what happens in namespaces whose Pods the user may not list."""

@@ -447,6 +447,44 @@ async def test_who_may_only_read_may_plan_but_not_apply(api, authenticator, monk
     assert 'User "ann" cannot create resource "configmaps"' in answer["message"]
 
 
+async def test_nothing_is_written_that_the_user_may_not_write_though_it_is_no_change(
+    api, replica, authenticator, monkeypatch
+):
+    """A Secret that is applied as it is gets an annotation, and so is written."""
+    await planned_and_applied(api, config(a="1"))
+    await api.read("POST", "/api/v1/namespaces/default/secrets", json=secret(a="1"))
+    before = state(replica)
+    reader = access.Rule(verbs=access.READ, api_groups=access.ALL, resources=access.ALL)
+    writer = access.Rule(verbs=access.WRITE, api_groups=access.ALL, resources=("configmaps",))
+    monkeypatch.setitem(access.RULES, "writers", (reader, writer))
+    authenticator.user = User(name="ann", groups=("system:authenticated", "writers"))
+    made = await plan(api, config(a="2"), secret(a="1"))
+    assert told(made) == [("change", "conf")]
+    answer = await apply(api, made["id"], code=403)
+    assert 'User "ann" cannot patch resource "secrets"' in answer["message"]
+    assert state(replica) == before
+
+
+async def test_what_would_be_pruned_is_not_told_to_who_may_not_read_it(api, authenticator, monkeypatch):
+    theirs = secret(a="1")
+    theirs["metadata"]["labels"] = {"part": "shop"}
+    await planned_and_applied(api, theirs)
+    reader = access.Rule(verbs=access.READ, api_groups=access.ALL, resources=("configmaps", "nodes", "pods"))
+    monkeypatch.setitem(access.RULES, "readers", (reader,))
+    authenticator.user = User(name="ann", groups=("system:authenticated", "readers"))
+    answer = await plan(api, config(a="1"), prune="part=shop", code=403)
+    assert 'cannot get resource "secrets"' in answer["message"]
+
+
+async def test_a_plan_with_too_much_to_remember_is_shown_and_not_kept(api, replica, monkeypatch):
+    """What the store's command cannot hold is no error of whoever only asks."""
+    monkeypatch.setattr("swarmlet.api.plans.KEPT_BYTES_MAX", 500)
+    made = await plan(api, deployment())
+    assert "id" not in made
+    assert "too large to be kept" in made["notes"][-1]
+    assert not replica.store.list(PLANS)
+
+
 async def test_who_may_not_list_pods_of_a_namespace_is_not_told_of_them(api, plans, replica, monkeypatch):
     elsewhere = deployment("theirs", replicas=1)
     elsewhere["metadata"]["namespace"] = "other"
