@@ -302,11 +302,13 @@ class Network:
     """How Pods of different machines reach each other: "none" leaves them to the Engine's own bridge.
 
     `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
+    `dns`: this machine answers the cluster's names, and its Pods ask it.
     """
 
     mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"
     cluster_cidr: Annotated[str, node_subnets.read_cluster_cidr] = node_subnets.CLUSTER_CIDR
     mtu: Annotated[int, node_subnets.read_mtu] = 0
+    dns: Annotated[bool, _boolean] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from swarmlet.errors import CutOffError
 from swarmlet.identity import access, tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
+from swarmlet.network.dns import NodeDns
 from swarmlet.network.fabric_keeper import FabricKeeper
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime
@@ -116,15 +117,16 @@ class _Node:
         server = self._server(daemon)
         self._registry.register(ConsensusMetrics(daemon.consensus))
         links = asyncio.create_task(self._peers.run(), name="peers")
+        network = self._network(daemon)
         async with serving.listening(self._config, self._files, server):
             log.info("daemon_started", node=self._state.name, address=self._state.advertise)
             supervisor.ready(f"node {self._state.name}")
             watchdog = asyncio.create_task(supervisor.run(self._clock), name="watchdog")
             try:
-                await daemon.run(links)
+                await daemon.run(links, *network)
             finally:
                 supervisor.stopping()
-                await ended(links, watchdog)
+                await ended(links, watchdog, *network)
         log.info("daemon_stopped", node=self._state.name)
 
     @contextlib.asynccontextmanager
@@ -174,6 +176,15 @@ class _Node:
 
     # Parts.
 
+    def _network(self, daemon: Daemon) -> list[asyncio.Task[None]]:
+        """Return what this machine does for the cluster's names and addresses, under way."""
+        if not self._config.network.dns:
+            return []
+        names = NodeDns(
+            daemon.consensus.view, self._state.name, resolv_conf=self._config.resolv_conf, clock=self._clock
+        )
+        return [asyncio.create_task(names.run(), name="dns")]
+
     def _given(self) -> Surroundings:
         return Surroundings(
             config=self._config,
@@ -215,6 +226,8 @@ class _Node:
             authorize=access.authorize,
         )
         history_api = HistoryApi(replica=replica, plans=plan_api, authorize=access.authorize)
+        routes = [*rebalance_api.routes(), *cluster_api.routes(), *backup_api.routes()]
+        routes += [*plan_api.routes(), *history_api.routes()]
         return app.ApiServer(
             replica=replica,
             authenticator=Authenticator(
@@ -240,6 +253,6 @@ class _Node:
             clock=self._clock,
             rng=self._rng,
             registry=self._registry,
-            routes=[*rebalance_api.routes(), *cluster_api.routes(), *backup_api.routes(), *plan_api.routes(), *history_api.routes()],
+            routes=routes,
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
         )

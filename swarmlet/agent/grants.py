@@ -21,10 +21,11 @@ from swarmlet.agent.keyring import Keyring
 from swarmlet.agent.pull_secrets import Find, PullSecrets, Tell
 from swarmlet.config import Config
 from swarmlet.errors import SwarmletError
-from swarmlet.model import container_options, core, events, kinds, pods, security
+from swarmlet.model import cluster_dns, container_options, core, events, kinds, pods, security
 from swarmlet.model.container import Container
 from swarmlet.model.pod import Pod
 from swarmlet.model.runtime_classes import RuntimeClass
+from swarmlet.model.services import HEADLESS, Service
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices, Isolation, NameServers
 from swarmlet.runtime.runtime import ContainerSpec
@@ -32,6 +33,7 @@ from swarmlet.store.commands import Key
 
 PROFILE_BYTES_MAX = 1024 * 1024
 RESOLV_CONF_BYTES_MAX = 64 * 1024
+DNS_SERVICE = Key(kinds.SERVICE.resource, cluster_dns.NAMESPACE, cluster_dns.NAME)
 STUB_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 """The servers behind systemd-resolved, whose own address is of no use inside a Pod."""
 
@@ -151,10 +153,17 @@ class Grants:
         return self._ledger.of(units)
 
     async def _network(self, pod: Pod) -> runtime.PodNetwork:
-        if not pod_network.needs_name_servers(pod):
+        cluster = self._cluster_dns()
+        if not pod_network.needs_name_servers(pod, cluster):
             return pod_network.network(pod)
         machines = await asyncio.to_thread(_read_name_servers, self._config.resolv_conf, pod.spec.host_network)
-        return pod_network.network(pod, pod_network.name_servers(pod, machines))
+        return pod_network.network(pod, pod_network.name_servers(pod, machines, cluster))
+
+    def _cluster_dns(self) -> str:
+        """Return the address of the cluster's DNS, "" where there is none, or this machine's Pods are not to ask it."""
+        found = self._find(DNS_SERVICE) if self._config.network.dns else None
+        address = cast("Service", found).spec.cluster_ip if found else ""
+        return "" if address == HEADLESS else address
 
     def _tell_ignored(self, pod: Pod, container: Container, attempt: int, fields: list[str]) -> None:
         """Say once what the runtime does not honour."""

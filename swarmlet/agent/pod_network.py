@@ -18,6 +18,8 @@ from swarmlet.runtime.isolation import NameServers
 
 HOSTNAME_CHARACTERS_MAX = 63
 KERNEL_HOSTNAME_CHARACTERS_MAX = 64
+CLUSTER_NDOTS = "ndots:5"
+"""A name of fewer dots is looked for in the cluster first: so many has the longest that it knows."""
 
 
 class HostnameError(SwarmletError):
@@ -43,24 +45,44 @@ def network(pod: Pod, name_servers: NameServers | None = None) -> runtime.PodNet
     )
 
 
-def needs_name_servers(pod: Pod) -> bool:
-    """Whether it asks for others than those of its machine."""
-    return pod.spec.dns_config is not None
+def asks_cluster(pod: Pod) -> bool:
+    """Whether it is to ask the cluster's DNS, where there is one; on its machine's network only if it says so."""
+    policy = pod.spec.dns_policy or model.CLUSTER_FIRST
+    if pod.spec.host_network:
+        return policy == model.CLUSTER_FIRST_WITH_HOST_NET
+    return policy in (model.CLUSTER_FIRST, model.CLUSTER_FIRST_WITH_HOST_NET)
 
 
-def name_servers(pod: Pod, machines: NameServers) -> NameServers:
+def needs_name_servers(pod: Pod, cluster_dns: str = "") -> bool:
+    """Whether it asks for others than those of its machine. `cluster_dns`: the address of the cluster's; "": none."""
+    return pod.spec.dns_config is not None or bool(cluster_dns and asks_cluster(pod))
+
+
+def name_servers(pod: Pod, machines: NameServers, cluster_dns: str = "") -> NameServers:
     """Return the Pod's own resolv.conf, made from its machine's.
 
     Without name servers of the cluster's own, ClusterFirst begins with the machine's as Default does.
     """
     config = pod.spec.dns_config or model.PodDNSConfig()
-    base = NameServers() if pod.spec.dns_policy == model.NONE else _reachable(machines, pod.spec.host_network)
+    if pod.spec.dns_policy == model.NONE:
+        base = NameServers()
+    elif cluster_dns and asks_cluster(pod):
+        base = _of_cluster(pod.metadata.namespace, machines, cluster_dns)
+    else:
+        base = _reachable(machines, pod.spec.host_network)
     options = dict(_split(option) for option in base.options) | {each.name: each.value for each in config.options}
     return NameServers(
         addresses=_distinct((*base.addresses, *config.nameservers))[:NAMESERVERS_MAX],
         searches=_distinct((*base.searches, *config.searches))[:SEARCHES_MAX],
         options=tuple(name if value is None else f"{name}:{value}" for name, value in options.items()),
     )
+
+
+def _of_cluster(namespace: str, machines: NameServers, address: str) -> NameServers:
+    """Return what lets a Pod find a Service by its name alone, or with its namespace, and its machine's names too."""
+    services = f"svc.{model.CLUSTER_DOMAIN}"
+    searches = (f"{namespace}.{services}", services, model.CLUSTER_DOMAIN)
+    return NameServers(addresses=(address,), searches=(*searches, *machines.searches), options=(CLUSTER_NDOTS,))
 
 
 def read_resolv_conf(text: str) -> NameServers:

@@ -13,6 +13,7 @@ from swarmlet.config import Autoscaling, Network, Placement
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.config import Rebalance as RebalanceConfig
 from swarmlet.controllers.batch import Ticket
+from swarmlet.controllers.cluster_dns import ClusterDns
 from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.dependencies import Dependencies
@@ -126,6 +127,7 @@ class Controllers:
             NodeLifecycle(self._heartbeats, self._config),
             Fencing(self._heartbeats),
             NodeSubnets(self._network),
+            ClusterDns(self._rng, self._network),
             Quotas(),
             PodGarbage(),
             PlacementRecords(),

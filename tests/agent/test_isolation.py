@@ -216,6 +216,33 @@ def test_on_the_machines_network_its_loopback_will_do() -> None:
     assert found.addresses == MACHINE.addresses
 
 
+def test_a_pod_asks_the_clusters_dns_and_finds_services_by_their_short_names() -> None:
+    assert pod_network.name_servers(pod(dns_config=CONFIG), MACHINE, "10.43.0.10") == NameServers(
+        addresses=("10.43.0.10", "10.0.0.2", "9.9.9.9"),
+        searches=("shop.svc.cluster.local", "svc.cluster.local", "cluster.local", "lan", "shop"),
+        options=("ndots:5", "edns0"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "host_network", "asks"),
+    [
+        ("", False, True),
+        ("ClusterFirst", False, True),
+        ("ClusterFirst", True, False),
+        ("ClusterFirstWithHostNet", True, True),
+        ("ClusterFirstWithHostNet", False, True),
+        ("Default", False, False),
+        ("None", False, False),
+    ],
+)
+def test_who_asks_the_clusters_dns_is_said_by_the_policy(policy: str, host_network: bool, asks: bool) -> None:
+    asking = pod(dns_policy=policy, host_network=host_network)
+    assert pod_network.needs_name_servers(asking, "10.43.0.10") == asks
+    assert not pod_network.needs_name_servers(asking)
+    assert ("10.43.0.10" in pod_network.name_servers(asking, MACHINE, "10.43.0.10").addresses) == asks
+
+
 def test_resolv_conf_is_read_as_the_resolver_reads_it() -> None:
     text = "#\nnameserver 10.0.0.1 # x\n;nameserver 1.1.1.1\nnameserver\ndomain a\nsearch b c\noptions ndots:2 rotate\n"
     assert pod_network.read_resolv_conf(text) == NameServers(

@@ -1,0 +1,133 @@
+"""This node's DNS as the daemon sees it: it answers at the address of the Service `kube-dns`, while that is ours.
+
+Where the address cannot be had, it says so once and tries again; nothing else of the daemon waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.errors import SwarmletError
+from swarmlet.model import cluster_dns
+from swarmlet.model.services import HEADLESS, Service
+from swarmlet.network import dns_device
+from swarmlet.network.desired import SERVICES, DesiredServices
+from swarmlet.network.dns_answers import Answers
+from swarmlet.network.dns_records import ClusterRecords
+from swarmlet.network.dns_server import DnsServer
+from swarmlet.network.dns_upstream import ResolvConf, Upstream
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import Change, View
+
+STUB_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
+"""Where systemd-resolved tells whom it asks itself; its own stub is this machine's too, but it may ask us."""
+LOOK_SECONDS = 5.0
+"""How often the device is looked after, and what failed tried again."""
+SERVICE = Key(SERVICES, cluster_dns.NAMESPACE, cluster_dns.NAME)
+
+log = structlog.get_logger(__name__)
+
+
+class Device(Protocol):
+    """Holds the address on this machine."""
+
+    def hold(self, address: str) -> None:
+        """Have it, and no other."""
+
+    def remove(self) -> None:
+        """Have none."""
+
+
+class NodeDns:
+    """One for a node. `run` does the work; the rest of the daemon need not know of it."""
+
+    def __init__(
+        self,
+        view: View,
+        node_name: str,
+        *,
+        resolv_conf: Path,
+        clock: Clock,
+        device: Device | None = None,
+        port: int = cluster_dns.PORT,
+    ) -> None:
+        self._view = view
+        self._clock = clock
+        self._device = device or dns_device.DnsDevice()
+        self._port = port
+        self._wanted = DesiredServices(view, node_name)
+        self._records = ClusterRecords(view, self._wanted)
+        self._upstream = Upstream(ResolvConf((resolv_conf, STUB_RESOLV_CONF), self._own, clock), clock)
+        self._answers = Answers(self._records, self._upstream.cached)
+        self._server: DnsServer | None = None
+        self._address = ""
+        self._fault = ""
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Answer until cancelled. The device stays: a Pod's question meanwhile is refused at once, and not lost."""
+        end = self._view.subscribe(self._note)
+        try:
+            while True:
+                self._changed.clear()
+                await self._settle()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._changed.wait()
+        finally:
+            end()
+            await self._stop()
+            await self._upstream.close()
+            self._records.close()
+            self._wanted.close()
+
+    async def _settle(self) -> None:
+        """Listen at the address that the Service has now."""
+        wanted = self._wanted_address()
+        try:
+            if wanted != self._address:
+                await self._stop()
+            if wanted:
+                await asyncio.to_thread(self._device.hold, wanted)
+                await self._listen(wanted)
+            elif self._address:
+                await asyncio.to_thread(self._device.remove)
+            self._address = wanted
+            self._fault = ""
+        except (OSError, SwarmletError) as error:
+            if str(error) != self._fault:
+                self._fault = str(error)
+                log.warning("dns_unavailable", address=wanted, error=self._fault)
+
+    async def _listen(self, address: str) -> None:
+        if self._server is None:
+            server = DnsServer(self._answers, self._upstream, self._clock)
+            await server.open(address, self._port)
+            self._server = server
+            log.info("dns_started", address=address)
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            await self._server.close()
+            self._server = None
+
+    def _wanted_address(self) -> str:
+        stored = self._view.get(SERVICE)
+        service = cast("Service", stored.object) if stored else None
+        if service is None or not cluster_dns.is_ours(service) or service.spec.cluster_ip == HEADLESS:
+            return ""
+        return service.spec.cluster_ip
+
+    def _own(self) -> tuple[str, ...]:
+        return (self._address, self._wanted_address())
+
+    def _note(self, changes: Sequence[Change]) -> None:
+        if not changes or any(each.key == SERVICE for each in changes):
+            self._changed.set()

@@ -1,0 +1,280 @@
+"""DNS on the wire: datagrams and TCP connections in, answers out, everything bounded (RFC 1035, 6891, 7766).
+
+What was answered lately is sent again from memory, byte for byte, until the cluster's names change; so a flood of the
+same question costs next to nothing, and one of different questions is held off by each asker's budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import Counter
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.network import dns_answers, dns_budget
+from swarmlet.network.dns_answers import Answers
+from swarmlet.network.dns_budget import Budget
+from swarmlet.network.dns_cache import Question
+from swarmlet.network.dns_upstream import Upstream, UpstreamError
+
+DATAGRAMS_PER_TURN = 32
+"""Read before the daemon's other work has its turn."""
+DATAGRAM_BYTES_MAX = 4_096
+RECEIVE_BUFFER_BYTES = 1024 * 1024
+HEADER_BYTES = 12
+MESSAGE_BYTES_MAX = 65_535
+READY_ANSWERS_MAX = 4_096
+READY_QUERY_BYTES_MAX = 512
+FORWARDED_READY_SECONDS = 1.0
+"""For how long another server's answer is sent again as it is: its records' times count whole seconds."""
+WAITING_MAX = 1_024
+WAITING_PER_SOURCE_MAX = 128
+CONNECTIONS_MAX = 256
+CONNECTIONS_PER_SOURCE_MAX = 32
+PIPELINED_MAX = 16
+IDLE_SECONDS = 10.0
+FREEBIND = getattr(socket, "IP_FREEBIND", 15)
+
+log = structlog.get_logger(__name__)
+
+
+class DnsServer:
+    """Answers at one address, over UDP and TCP."""
+
+    def __init__(self, answers: Answers, upstream: Upstream, clock: Clock, budget: Budget | None = None) -> None:
+        self._answers = answers
+        self._upstream = upstream
+        self._clock = clock
+        self._budget = budget or Budget()
+        self._ready = _ReadyAnswers()
+        self._datagrams: socket.socket | None = None
+        self._listener: asyncio.Server | None = None
+        self._waiting: dict[asyncio.Task[None], str] = {}
+        self._askers: Counter[str] = Counter()
+        self._connections: Counter[str] = Counter()
+
+    async def open(self, address: str, port: int) -> int:
+        """Listen at an IPv4 address that this machine may come to have only later; return the port.
+
+        Raises `OSError` where somebody else listens there.
+        """
+        stream = _bound(socket.SOCK_STREAM, address, port)
+        try:
+            chosen = int(stream.getsockname()[1])
+            self._datagrams = _bound(socket.SOCK_DGRAM, address, chosen)
+            self._listener = await asyncio.start_server(self._serve_stream, sock=stream)
+        except OSError:
+            stream.close()
+            await self.close()
+            raise
+        asyncio.get_running_loop().add_reader(self._datagrams, self._read)
+        return chosen
+
+    async def close(self) -> None:
+        """Listen no longer; what waits for an answer gets none."""
+        if self._datagrams is not None:
+            asyncio.get_running_loop().remove_reader(self._datagrams)
+            self._datagrams.close()
+            self._datagrams = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        tasks = list(self._waiting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Datagrams.
+
+    def _read(self) -> None:
+        """Answer what has arrived, as far as this turn goes."""
+        assert self._datagrams is not None
+        for _ in range(DATAGRAMS_PER_TURN):
+            try:
+                data, source = self._datagrams.recvfrom(DATAGRAM_BYTES_MAX)
+            except OSError:  # nothing more; or word of an answer that found nobody
+                return
+            self._take_datagram(data, source)
+
+    def _take_datagram(self, data: bytes, source: tuple[str, int]) -> None:
+        now = self._clock.monotonic()
+        if not self._budget.take(source[0], dns_budget.READY_COST, now):
+            return
+        ready = self._ready.get(data[2:], self._answers.generation, now)
+        if ready is not None:
+            self._send(data[:2] + ready, source)
+        elif self._budget.take(source[0], dns_budget.MADE_COST, now):
+            self._make(data, source)
+
+    def _make(self, data: bytes, source: tuple[str, int]) -> None:
+        query = _parsed(data)
+        if query is None:
+            self._send(_format_error(data), source)
+            return
+        response, question = self._answers.begin(query)
+        if question is None:
+            wire = _wire(response, dns_answers.room(query))
+            forwarded = not response.flags & dns.flags.AA
+            self._ready.put(data[2:], wire[2:], self._answers.generation, self._kept_until(forwarded))
+            self._send(wire, source)
+        elif self._has_room(source[0]):
+            finishing = self._finish_datagram(query, response, question, source)
+            task = asyncio.create_task(finishing, name="dns-query")
+            self._waiting[task] = source[0]
+            self._askers[source[0]] += 1
+            task.add_done_callback(self._note_end)
+
+    async def _finish_datagram(
+        self,
+        query: dns.message.Message,
+        response: dns.message.Message,
+        question: Question,
+        source: tuple[str, int],
+    ) -> None:
+        await self._ask(response, question)
+        self._send(_wire(response, dns_answers.room(query)), source)
+
+    async def _ask(self, response: dns.message.Message, question: Question) -> None:
+        try:
+            dns_answers.finish(response, await self._upstream.ask(question))
+        except UpstreamError:
+            dns_answers.fail(response)
+
+    def _has_room(self, source: str) -> bool:
+        return len(self._waiting) < WAITING_MAX and self._askers[source] < WAITING_PER_SOURCE_MAX
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        source = self._waiting.pop(task)
+        self._askers[source] -= 1
+        if not self._askers[source]:
+            del self._askers[source]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("dns_query_failed", source=source, error=repr(error))
+
+    def _kept_until(self, forwarded: bool) -> float:
+        return self._clock.monotonic() + FORWARDED_READY_SECONDS if forwarded else float("inf")
+
+    def _send(self, wire: bytes, source: tuple[str, int]) -> None:
+        """Send an answer; where the kernel has no room for it, the client asks again."""
+        if wire and self._datagrams is not None:
+            with contextlib.suppress(OSError):
+                self._datagrams.sendto(wire, source)
+
+    # Connections.
+
+    async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        source = str((writer.get_extra_info("peername") or ("",))[0])
+        if self._connections.total() >= CONNECTIONS_MAX or self._connections[source] >= CONNECTIONS_PER_SOURCE_MAX:
+            writer.close()
+            return
+        self._connections[source] += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[task] = ""  # so that it ends with the server; it takes no asker's place
+        try:
+            await self._converse(reader, writer, source)
+        except* (OSError, EOFError, TimeoutError):
+            pass  # the client is gone, or silent for long
+        finally:
+            self._waiting.pop(task, None)
+            self._connections[source] -= 1
+            if not self._connections[source]:
+                del self._connections[source]
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+        """Answer the queries of one connection, each when it is ready (RFC 7766 §6.2.1.1)."""
+        places = asyncio.Semaphore(PIPELINED_MAX)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    (size,) = struct.unpack("!H", await reader.readexactly(2))
+                    data = await reader.readexactly(size)
+                    await places.acquire()
+                if not self._budget.take(source, dns_budget.MADE_COST, self._clock.monotonic()):
+                    raise EOFError("over its budget")
+                answering = group.create_task(self._answer_stream(data, writer), name="dns-query")
+                answering.add_done_callback(lambda _: places.release())
+
+    async def _answer_stream(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        query = _parsed(data)
+        if query is None:
+            wire = _format_error(data)
+        else:
+            response, question = self._answers.begin(query)
+            if question is not None:
+                await self._ask(response, question)
+            wire = _wire(response, MESSAGE_BYTES_MAX)
+        if wire:
+            writer.write(struct.pack("!H", len(wire)) + wire)
+            async with asyncio.timeout(IDLE_SECONDS):
+                await writer.drain()
+
+
+class _ReadyAnswers:
+    """Answers as bytes without their number, by the query's bytes without its own; of one generation."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, tuple[bytes, float]] = {}
+        self._generation = 0
+
+    def get(self, query: bytes, generation: int, now: float) -> bytes | None:
+        found = self._answers.get(query) if generation == self._generation else None
+        return found[0] if found and now < found[1] else None
+
+    def put(self, query: bytes, answer: bytes, generation: int, until: float) -> None:
+        if generation != self._generation or len(self._answers) >= READY_ANSWERS_MAX:
+            self._answers.clear()
+            self._generation = generation
+        if len(query) <= READY_QUERY_BYTES_MAX:
+            self._answers[query] = (answer, until)
+
+
+def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        bound.setsockopt(socket.IPPROTO_IP, FREEBIND, 1)
+        if kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _parsed(data: bytes) -> dns.message.Message | None:
+    """Return the query; None where it is none."""
+    try:
+        query = dns.message.from_wire(data)
+    except (dns.exception.DNSException, ValueError):
+        return None
+    return None if query.flags & dns.flags.QR else query
+
+
+def _format_error(data: bytes) -> bytes:
+    """Return the answer to what cannot be read; nothing where it is no query at all, or an answer."""
+    if len(data) < HEADER_BYTES or data[2] & 0x80:
+        return b""
+    flags = 0x8000 | (data[2] & 0x79) << 8 | dns.rcode.FORMERR
+    return data[:2] + struct.pack("!HHHHH", flags, 0, 0, 0, 0)
+
+
+def _wire(response: dns.message.Message, bytes_max: int) -> bytes:
+    """Return a response's bytes; where it does not fit, what fits and the word that there is more over TCP."""
+    try:
+        return response.to_wire(max_size=bytes_max, prefer_truncation=True)
+    except dns.exception.TooBig:
+        response.answer, response.authority, response.additional = [], [], []
+        response.flags |= dns.flags.TC
+        return response.to_wire(max_size=bytes_max)
