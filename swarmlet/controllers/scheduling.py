@@ -7,8 +7,10 @@ another Pod changes in a way that could matter.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
@@ -18,6 +20,7 @@ from swarmlet.controllers import preemption, volume_scheduling
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.placement_records import Recording
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.sweep import Sweep
 from swarmlet.controllers.waiting_pods import WaitingPods
 from swarmlet.model import conditions, events, kinds, objects, pods
 from swarmlet.model.base import clock_time
@@ -40,6 +43,12 @@ PENDING = Key(PODS, "", "")
 """The one key: all Pods that wait."""
 SCHEDULED = "PodScheduled"
 PODS_PER_STEP = 500
+PODS_READ_PER_STEP = 5_000
+LOOKS_PER_STEP = 25_000
+"""At nodes, a few microseconds each: the leader's event loop is held up for about a tenth of a second.
+
+Those come on top for Pods that wait for their room: it is kept for them in every step.
+"""
 LOT_SEED = 0
 """One for all clusters and times: which of equal nodes comes first depends on their names alone."""
 RETELL = timedelta(seconds=10)
@@ -63,6 +72,7 @@ class Scheduling:
         self._strategy = strategy
         self._cluster = cluster or Cluster()
         self._waiting = WaitingPods()
+        self._sweep = Sweep()
         self._volumes = volume_scheduling.VolumeScheduling()
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
@@ -71,51 +81,57 @@ class Scheduling:
         self._volumes.catch_up(view)
         self._waiting.catch_up(view)
         if change.key.resource in volume_scheduling.WATCHED:
-            return (PENDING,) if self._waiting else ()
-        if change.key.resource == NODES:
+            matters = bool(self._waiting)
+        elif change.key.resource == NODES:
             matters = _node_matters(change)
         elif change.key.resource == NAMESPACES:
             matters = self._waiting.ask_for_others
         else:
             matters = _pod_matters(change) or (self._waiting.ask_for_others and _others_see(change))
+        if matters:
+            self._sweep.note_change()
         return (PENDING,) if matters else ()
 
     def all_keys(self, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
         """Return the one key."""
+        self._sweep.begin()
         return (PENDING,)
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  there is one key
         """Return the bindings of the Pods that wait, and the reasons of those that go on waiting."""
         self._waiting.catch_up(view)
         if not self._waiting:
+            self._sweep.begin()
             return NOTHING
         self._cluster.catch_up(view)
-        work = _Work(view, now, self._rng)
+        work = _Work(view, now, self._rng, self._sweep)
         asked: dict[Key, tuple[Stored, Demand]] = {}
         answers = placement.place(
-            self._requests(view, work, asked),
+            itertools.islice(self._requests(view, work, asked), PODS_READ_PER_STEP),
             self._cluster,
             seed=LOT_SEED,
             strategy=self._strategy,
             placements_max=PODS_PER_STEP,
+            looks_max=LOOKS_PER_STEP + self._waiting.nominated_demands * len(self._cluster.nodes),
             relief=Preemption(view, self._cluster),
         )
         for each in answers:
             work.take(*asked[each.pod], each)
-        return work.finish(more=len(answers) + work.told < len(self._waiting))
+        return work.finish(self._waiting.keys)
 
     def _requests(self, view: View, work: _Work, asked: dict[Key, tuple[Stored, Demand]]) -> Iterator[Request]:
         """Yield what Pods ask for, in turn, as far as the placer gets; `asked` is what was yielded.
 
-        Those whose claims no node can serve are told so instead.
+        Those whose claims no node can serve are told so instead; those that were told before are passed over.
         """
         for stored in self._waiting.in_turn():
+            if self._sweep.passes_over(stored.key):
+                continue
             try:
                 demand = self._demand(view, stored)
             except volume_scheduling.Unschedulable as refusal:
                 told = f"0/{len(self._cluster.nodes)} nodes are available: {refusal}."
                 work.take(stored, self._waiting.demand(stored), placement.Placement(stored.key, "", told))
-                work.told += 1
             else:
                 asked[stored.key] = stored, demand
                 yield stored.key, demand
@@ -128,25 +144,28 @@ class Scheduling:
 
 
 class _Work:
-    def __init__(self, view: View, now: datetime, rng: random.Random) -> None:
+    def __init__(self, view: View, now: datetime, rng: random.Random, sweep: Sweep) -> None:
         self._view = view
         self._now = now
         self._rng = rng
+        self._sweep = sweep
         self._drafts = Drafts()
         self._recording = Recording(view, now)
         self._events: list[events.Note] = []
         self._writes = 0
-        self.told = 0
-        self._wait: float | None = None
+        self._answered: set[Key] = set()
 
     def take(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
         """Bind a Pod, or say why not."""
         if self._writes >= PODS_PER_STEP:
-            self._wait = 0.0
-        elif placed.node:
+            return
+        self._answered.add(stored.key)
+        if placed.node:
             self._bind(stored, demand, placed)
         else:
             self._refuse(stored, demand, placed)
+            if placed.nomination is None:  # else its room must be kept for it in every step
+                self._sweep.tell(stored.key)
 
     def _bind(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
         pod, node = cast("Pod", stored.object), placed.node
@@ -197,14 +216,14 @@ class _Work:
         told = before.last_probe_time if before else None
         if told is None or self._now - told >= RETELL:
             return False
-        wait = (told + RETELL - self._now).total_seconds()
-        self._wait = wait if self._wait is None else min(wait, self._wait)
+        self._sweep.look_again(told + RETELL)
         return True
 
-    def finish(self, *, more: bool) -> Reconciliation:
-        """Return it all; with `more` Pods that got no answer yet, to be called again at once."""
+    def finish(self, waiting: AbstractSet[Key]) -> Reconciliation:
+        """Return it all; where some of those that wait got no answer yet, the next step is to follow."""
         operations = (*self._drafts.operations(), *self._recording.operations())
-        return Reconciliation(operations, tuple(self._events), 0.0 if more else self._wait)
+        wait = self._sweep.end_step(waiting, self._answered, self._now, wrote=bool(operations))
+        return Reconciliation(operations, tuple(self._events), wait)
 
 
 def _with_condition(pod: Pod, condition: Condition, now: datetime, nominated: str = "") -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import cast
 
@@ -30,11 +31,22 @@ class WaitingPods:
         self._turns: dict[Key, Turn] = {}
         self._order: list[Turn] = []
         self._asking: set[Key] = set()
+        self._nominated: set[Key] = set()
         self._demands: dict[Key, tuple[Stored, Demand]] = {}
         self._revision = -1
 
     def __len__(self) -> int:
         return len(self._pods)
+
+    @property
+    def keys(self) -> AbstractSet[Key]:
+        """Who they are."""
+        return self._pods.keys()
+
+    @property
+    def nominated_demands(self) -> int:
+        """How many demands there are, about, of those that wait for their room on some node."""
+        return len({self.demand(self._pods[key]).lot or key for key in self._nominated})
 
     @property
     def ask_for_others(self) -> bool:
@@ -67,7 +79,7 @@ class WaitingPods:
         self._revision = view.revision
 
     def _rebuild(self, view: View) -> None:
-        for each in (self._pods, self._turns, self._asking, self._demands):
+        for each in (self._pods, self._turns, self._asking, self._nominated, self._demands):
             each.clear()
         for stored in view.pods_on(""):
             if _waits(stored):
@@ -86,18 +98,24 @@ class WaitingPods:
         self._enter(stored, turn)
 
     def _enter(self, stored: Stored, turn: Turn) -> None:
-        key, spec = stored.key, cast("Pod", stored.object).spec
+        key, pod = stored.key, cast("Pod", stored.object)
         self._pods[key], self._turns[key] = stored, turn
-        if spec.affinity or spec.topology_spread_constraints:
-            self._asking.add(key)
-        else:
-            self._asking.discard(key)
+        _keep(self._asking, key, bool(pod.spec.affinity or pod.spec.topology_spread_constraints))
+        _keep(self._nominated, key, bool(pod.status.nominated_node_name))
 
     def _leave(self, key: Key) -> None:
         self._pods.pop(key, None)
         self._turns.pop(key, None)
         self._demands.pop(key, None)
         self._asking.discard(key)
+        self._nominated.discard(key)
+
+
+def _keep(keys: set[Key], key: Key, wanted: bool) -> None:
+    if wanted:
+        keys.add(key)
+    else:
+        keys.discard(key)
 
 
 def _waits(stored: Stored) -> bool:

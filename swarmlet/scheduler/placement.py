@@ -52,22 +52,24 @@ def place(
     seed: int = 0,
     strategy: scores.Strategy = scores.LEAST_ALLOCATED,
     placements_max: int = sys.maxsize,
+    looks_max: int = sys.maxsize,
     relief: Preemption | None = None,
 ) -> list[Placement]:
     """Return a placement for each Pod; `cluster` stays as it is. `seed` decides between nodes that are equally good.
 
     After `placements_max` placements the rest get no answer: ask again once these are written. So it is with a Pod
-    that asks for a claim or a volume that one placed before it takes.
+    that asks for a claim or a volume that one placed before it takes, and with Pods of further demands after
+    `looks_max` looks at nodes.
     With `relief`, whose Pods must come in the order of their priority, one that fits nowhere may be nominated to a
     node; the room that it waits for is not for those that come after it.
     """
-    field = _Round(cluster, seed, strategy, relief)
+    field = _Round(cluster, seed, strategy, relief, looks_max)
     answers: list[Placement] = []
     taken: set[str] = set()
     left, size = iter(requests), placements_max
     placed = 0
     try:
-        while placed < placements_max and not field.is_spent and (batch := list(itertools.islice(left, size))):
+        while placed < placements_max and not field.is_over and (batch := list(itertools.islice(left, size))):
             found = _place_batch(field, batch, taken, placements_max - placed)
             placed += sum(bool(each.node) for each in found)
             answers += found
@@ -86,7 +88,7 @@ def _place_batch(field: _Round, requests: Sequence[Request], taken: set[str], pl
     answers: list[Placement] = []
     placed = 0
     for shape, members in groups.items():
-        if placed >= placements_max or field.is_spent:
+        if placed >= placements_max or field.is_over:
             break
         apart = _apart(members, taken)
         found = field.place(shape, apart, placements_max - placed) if apart else []
@@ -136,7 +138,9 @@ class _Round:
         seed: int,
         strategy: scores.Strategy,
         relief: Preemption | None,
+        looks_max: int,
     ) -> None:
+        self._looks_left = looks_max
         self._nodes = dict(cluster.nodes)
         self._borrowed = set(cluster.nodes)
         self._peers = cluster.peers
@@ -161,6 +165,11 @@ class _Round:
     def is_spent(self) -> bool:
         """Whether no more Pods may be nominated in this round: those that come next might take what they need."""
         return self._relief is not None and self._relief.is_spent
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no Pods of further demands are placed in this round: each costs a look at every node."""
+        return self.is_spent or self._looks_left <= 0
 
     def place(self, demand: Demand, members: Members, placements_max: int) -> list[Placement]:
         refusals = Refusals(demand)
@@ -248,6 +257,7 @@ class _Round:
         every = filters.NODE_FILTERS + filters.ROOM_FILTERS
         found = []
         for node in self._looked_at(demand, refusals):
+            self._looks_left -= 1
             refusal = filters.refusal(every, demand, node)
             if refusal is None:
                 found.append(node)
