@@ -40,7 +40,7 @@ SERVER = textwrap.dedent(
 CLIENT = textwrap.dedent(
     """
     import collections, socket, sys
-    kind, address, port, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    kind, address, port, times, sender = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
     found = collections.Counter()
     for _ in range(times):
         try:
@@ -50,6 +50,7 @@ CLIENT = textwrap.dedent(
             else:
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
                     peer.settimeout(1)
+                    peer.bind(("0.0.0.0", sender))
                     peer.connect((address, port))
                     peer.send(b"?")
                     said = peer.recv(4096).decode().strip()
@@ -138,9 +139,14 @@ class Namespace:
         assert server.stdout.readline() == "serving\n"
         return server
 
-    def ask(self, address: str, port: int = 80, *, kind: str = "tcp", times: int = 1) -> dict[str, int]:
-        """Connect some times; return how often each answer came: "NAME CLIENT-ADDRESS", "refused" or "silence"."""
-        told = self.run(f"exec {sys.executable} - {kind} {address} {port} {times}", CLIENT)
+    def ask(
+        self, address: str, port: int = 80, *, kind: str = "tcp", times: int = 1, sender: int = 0
+    ) -> dict[str, int]:
+        """Connect some times; return how often each answer came: "NAME CLIENT-ADDRESS", "refused" or "silence".
+
+        `sender`: the port that datagrams come from, 0 for any.
+        """
+        told = self.run(f"exec {sys.executable} - {kind} {address} {port} {times} {sender}", CLIENT)
         return {said: int(number) for number, said in (line.split(" ", 1) for line in told.splitlines())}
 
     def talk(self, address: str, port: int = 80) -> Talk:
