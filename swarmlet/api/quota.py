@@ -21,7 +21,7 @@ from swarmlet.store.replica import Replica
 
 ATTEMPTS_MAX = 64
 """Of a create while others take of the same quota; each attempt that fails let another one through."""
-GROWING = frozenset({"persistentvolumeclaims"})
+GROWING = frozenset({"persistentvolumeclaims", "services"})
 """The resources whose objects may come to use more of a quota after they were made."""
 
 
@@ -52,13 +52,13 @@ class QuotaDoor:
 
         Raises `ForbiddenError` over a quota, `InvalidError` for an address that another has.
         """
-        if isinstance(new, Service):
-            return addresses.settled(self._replica.view, new, self._rng)
-        if target.kind.resource not in GROWING:
-            return new, ()
         allowance = Allowance(self._replica.view)
-        allowance.admit_change(target.kind, old, new)
-        return new, allowance.operations()
+        if target.kind.resource in GROWING:
+            allowance.admit_change(target.kind, old, new)
+        claims: Sequence[Operation] = ()
+        if isinstance(new, Service):
+            new, claims = addresses.settled(self._replica.view, new, self._rng)
+        return new, (*allowance.operations(), *claims)
 
     def admitted(self, target: Target, value: Object) -> tuple[Object, Sequence[Operation]]:
         """Return a new object with what it is given, and the operations that charge it; raise as `create` does."""

@@ -1,20 +1,21 @@
 """What an object uses of a ResourceQuota, and which objects a quota counts.
 
-Source: kubernetes pkg/quota/v1/evaluator/core (pods.go, persistent_volume_claims.go) and k8s.io/apiserver's generic
-object count.
+Source: kubernetes pkg/quota/v1/evaluator/core (pods.go, persistent_volume_claims.go, services.go) and
+k8s.io/apiserver's generic object count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from swarmlet.model import amounts, kinds, pods, quantity, quotas
+from swarmlet.model import amounts, kinds, pods, quantity, quotas, services
 from swarmlet.model.amounts import Amounts
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.quantity import Quantity
 from swarmlet.model.quotas import ResourceQuotaSpec, ScopedResourceSelectorRequirement
+from swarmlet.model.services import Service
 from swarmlet.model.storage import PersistentVolumeClaim
 
 PODS = kinds.POD.resource
@@ -56,6 +57,8 @@ def of(resource: str, value: Object) -> dict[str, Quantity]:
         counts |= _of_pod(value)
     if isinstance(value, PersistentVolumeClaim):
         counts |= _of_claim(value)
+    if isinstance(value, Service):
+        counts |= _of_service(value)
     return counts
 
 
@@ -114,6 +117,13 @@ def _of_claim(claim: PersistentVolumeClaim) -> dict[str, Quantity]:
         used["requests.storage"] = quantity.parse(text)
     of_class = {f"{class_name}{OF_CLASS}{name}": amount for name, amount in used.items()} if class_name else {}
     return used | of_class
+
+
+def _of_service(service: Service) -> dict[str, Quantity]:
+    spec = service.spec
+    every = spec.ports if services.wants_node_ports(spec) else [each for each in spec.ports if each.node_port]
+    used = {"services.nodeports": amounts.whole(len(every))} if every else {}
+    return used | ({"services.loadbalancers": ONE} if spec.type == services.LOAD_BALANCER else {})
 
 
 def _asked(requests: Amounts, limits: Amounts) -> dict[str, Quantity]:

@@ -201,3 +201,24 @@ async def test_nothing_new_in_a_namespace_that_ends_and_clients_are_told_why(api
             "field": "metadata.namespace",
         }
     ]
+
+
+async def test_ports_of_nodes_and_load_balancers_are_counted_and_a_service_may_come_to_have_them(
+    api: Api, replica: DirectReplica
+) -> None:
+    await api.read("POST", QUOTAS, json=quota(services__nodeports="2", services__loadbalancers="1"))
+    ports = [{"name": name, "port": port} for name, port in (("http", 80), ("https", 443))]
+    for name in ("a", "b"):
+        document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": ports}}
+        assert (await api.read("POST", f"{CORE}/services", json=document))[0] == 201
+    to_nodes = {"spec": {"type": "NodePort"}}
+    assert (await api.read("PATCH", f"{CORE}/services/a", json=to_nodes, headers=MERGE))[0] == 200
+    assert stored(replica).status.used == {"services.loadbalancers": "0", "services.nodeports": "2"}
+    code, status = await api.read("PATCH", f"{CORE}/services/b", json=to_nodes, headers=MERGE)
+    assert code == 403
+    assert status["message"].endswith(
+        "exceeded quota: q, requested: services.nodeports=2, used: services.nodeports=2, limited: services.nodeports=2"
+    )
+    without = {"spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}}
+    assert (await api.read("PATCH", f"{CORE}/services/b", json=without, headers=MERGE))[0] == 200
+    assert stored(replica).status.used == {"services.loadbalancers": "1", "services.nodeports": "2"}
