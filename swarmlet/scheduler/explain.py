@@ -17,6 +17,8 @@ from swarmlet.scheduler.filters import Refusal
 
 BYTES = ("memory", "ephemeral-storage")
 UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi")
+REASONS_MAX = 12
+"""In one sentence: where each node has a taint of its own, it would be as long as the cluster is large."""
 WORDS = {POD_COUNT: "room for Pods", "ephemeral-storage": "ephemeral storage", "cpu": "CPU"}
 
 
@@ -59,7 +61,7 @@ class Refusals:
             self._groups.setdefault(refusal, _Group()).add_all(count, ())
 
     def told(self, others: Iterable[tuple[Refusal, int, Iterable[str]]]) -> tuple[Refused, ...]:
-        """Return all reasons, the most frequent first; `others` hold at this moment only: reason, count, names."""
+        """Return the reasons, the most frequent first; `others` hold at this moment only: reason, count, names."""
         groups: dict[Refusal, _Group] = {}
         for refusal, count, names in others:
             groups.setdefault(refusal, _Group()).add_all(count, names)
@@ -71,7 +73,14 @@ class Refusals:
 
     def _ranked(self, groups: dict[Refusal, _Group]) -> tuple[Refused, ...]:
         ranked = sorted(groups.items(), key=lambda group: (-group[1].count, group[0].many, group[0].lacking))
-        return tuple(Refused(group.count, self._why(refusal, group), tuple(group.names)) for refusal, group in ranked)
+        most = ranked if len(ranked) <= REASONS_MAX else ranked[: REASONS_MAX - 1]
+        told = [Refused(group.count, self._why(refusal, group), tuple(group.names)) for refusal, group in most]
+        if rest := ranked[len(most) :]:
+            others = _Group()
+            for _, group in rest:
+                others.add_all(group.count, group.names)
+            told.append(Refused(others.count, f"refuse for {len(rest)} other reasons", tuple(others.names)))
+        return tuple(told)
 
     def _why(self, refusal: Refusal, group: _Group) -> str:
         said = refusal.one if group.count == 1 else refusal.many

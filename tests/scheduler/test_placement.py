@@ -239,3 +239,12 @@ def test_a_pod_whose_volume_lies_on_a_node_is_compared_with_no_other(monkeypatch
     found = placement.place(with_claims(5, home="h7"), picture(nodes))
     assert {each.node for each in found} == {"n7"}
     assert set(seen) == {"n7"}
+
+
+def test_a_refusal_is_no_longer_for_many_nodes_that_each_have_a_reason_of_their_own() -> None:
+    (refused,) = play([[f"taint=team=t{number}:NoSchedule"] for number in range(200)], [["cpu=1"]])
+    assert refused.decision is not None
+    assert [each.count for each in refused.decision.refused] == [1] * 11 + [189]
+    assert refused.decision.refused[-1].why == "refuse for 189 other reasons"
+    assert refused.refusal.endswith(", 189 refuse for 189 other reasons.")
+    assert len(refused.refusal) < 1024
