@@ -24,6 +24,8 @@ ULIMITS = frozenset(
 )
 """What the kernel limits per process, by the names of setrlimit(2) in lower case."""
 UNLIMITED = -1
+LIMIT_MAX = (1 << 63) - 1
+"""What Docker can be told."""
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?")
 SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,15}|[1-9][0-9]?")
 
@@ -97,6 +99,8 @@ def _check(container: str, options: ContainerOptions) -> None:
     for name, soft, hard in limits(options):
         if name not in ULIMITS:
             raise ValueError(f"{container}: ulimits: {name!r} is none of {', '.join(sorted(ULIMITS))}")
+        if max(soft, hard) > LIMIT_MAX:
+            raise ValueError(f"{container}: ulimits: {name}: at most {LIMIT_MAX}, or {UNLIMITED} for no limit")
         if min(soft, hard) < UNLIMITED or (hard != UNLIMITED and not UNLIMITED < soft <= hard):
             raise ValueError(f"{container}: ulimits: {name}: the soft limit {soft} is above the hard one, {hard}")
 

@@ -31,6 +31,7 @@ def test_a_container_finds_its_own() -> None:
         ('{"web": {"user": "a b"}}', "is no user"),
         ('{"web": {"ulimits": {"files": 1}}}', "'files' is none of core, cpu"),
         ('{"web": {"ulimits": {"nofile": {"soft": 2, "hard": 1}}}}', "the soft limit 2 is above the hard one, 1"),
+        ('{"web": {"ulimits": {"nofile": 9223372036854775808}}}', "at most 9223372036854775807, or -1"),
         ('{"web": {"ulimits": {"nofile": {"soft": -1, "hard": 1}}}}', "the soft limit -1 is above the hard one, 1"),
     ],
 )
