@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarmlet.errors import CallerError
 from swarmlet.manifests.documents import Manifest
 from swarmlet.manifests.reading import Place
 
@@ -103,21 +105,30 @@ def files_below(folder: Path) -> Callable[[str], Mapping[str, bytes] | None]:
         place = Path(path).resolve()
         if not place.is_relative_to(root):
             return None
-        return _contents(place)
+        try:
+            return _contents(place)
+        except (OSError, CallerError):  # a folder of somebody else's, such as a database's
+            return None
 
     return find
 
 
 def _contents(place: Path) -> Mapping[str, bytes] | None:
-    """Return the content of a file under "", or those of a folder's files; None where it is neither, or too large."""
+    """Return the content of a file under "", or those of a folder's files; None where it is neither, or too large.
+
+    Raises `CallerError` or `OSError` where something of it cannot be read.
+    """
     from swarmlet.cli import compose_files
 
     if place.is_file():
         return {"": compose_files.read_file(str(place))}
     found: dict[str, bytes] = {}
     size = 0
-    for count, each in enumerate(sorted(place.rglob("*")) if place.is_dir() else ()):
-        if count >= FOLDER_ENTRIES_MAX or each.is_symlink() or not (each.is_file() or each.is_dir()):
+    entries = list(itertools.islice(place.rglob("*"), FOLDER_ENTRIES_MAX + 1)) if place.is_dir() else []
+    if len(entries) > FOLDER_ENTRIES_MAX:
+        return None
+    for each in sorted(entries):
+        if each.is_symlink() or not (each.is_file() or each.is_dir()):
             return None
         if each.is_file():
             size += each.stat().st_size

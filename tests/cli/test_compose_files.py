@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.cli import compose_files, exits
+from swarmlet.cli import compose_files, compose_manifests, exits
 from swarmlet.errors import CallerError
 from swarmlet.manifests.reading import ManifestError
 
@@ -82,6 +82,26 @@ def test_what_a_project_names_is_a_regular_file_too(folder: Path) -> None:
     write(folder / "compose.yaml", "services: {web: {image: x, env_file: /dev/zero}}")
     with pytest.raises(CallerError, match="/dev/zero: is no regular file"):
         compose_files.load(compose_files.sources(None))
+
+
+def test_a_folder_that_cannot_be_read_does_not_go_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder / "data" / "file", "x")
+    assert compose_manifests.files_below(folder)(str(folder / "data")) == {"file": b"x"}
+
+    def refuse(path: str) -> bytes:
+        raise CallerError(f"{path}: Permission denied")
+
+    monkeypatch.setattr(compose_files, "read_file", refuse)
+    assert compose_manifests.files_below(folder)(str(folder / "data")) is None
+
+
+def test_a_folder_of_many_files_does_not_go_along(folder: Path) -> None:
+    for number in range(compose_manifests.FOLDER_ENTRIES_MAX + 1):
+        write(folder / "data" / str(number), "x")
+    find = compose_manifests.files_below(folder)
+    assert find(str(folder / "data")) is None
+    (folder / "data" / "0").unlink()
+    assert len(find(str(folder / "data")) or ()) == compose_manifests.FOLDER_ENTRIES_MAX
 
 
 def test_a_file_that_is_not_text_is_said_so(folder: Path) -> None:
