@@ -58,12 +58,12 @@ def interpolate(node: Node, variables: Variables, warn: Callable[[str], None], p
         return node.like([interpolate(each, variables, warn, f"{path}[{i}]") for i, each in enumerate(node.value)])
     if not isinstance(node.value, str) or "$" not in node.value:
         return node
-    before = dict(variables.unset)
+    before = len(variables.unset)
     try:
         text = interpolated(node.value, variables)
     except InterpolationError as error:
         raise nodes.fault(node, path, str(error)) from None
-    for name in variables.unset.keys() - before.keys():
+    for name in list(variables.unset)[before:]:
         warn(f"{node.place}: {path}: the variable {name} is not set{TAKEN_AS_EMPTY}")
     return node.like(text)
 

@@ -11,13 +11,15 @@ from swarmlet.manifests.compose import nodes
 from swarmlet.manifests.compose.nodes import Node
 
 PORTS_MAX = 1000
+NUMBER_MAX = 65535
+ANY = 0
+"""The published port that lets the platform choose one."""
 
 _SHORT = re.compile(
-    r"(?:(?:(?P<ip>\[[^\]]*\]|[^\[\]/]*):)?(?P<published>[0-9]*(?:-[0-9]+)?):)?"
-    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>[A-Za-z]+))?"
+    r"(?:(?:(?P<ip>\[[^\]]*\]|[^\[\]/]*):)?(?P<published>[0-9]{0,5}(?:-[0-9]{1,5})?):)?"
+    r"(?P<target>[0-9]{1,5}(?:-[0-9]{1,5})?)(?:/(?P<protocol>[A-Za-z]+))?"
 )
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
-_NUMBER_MAX = 65535
+_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 def expanded(node: Node, path: str) -> list[Node]:
@@ -47,6 +49,8 @@ def _long(node: Node, path: str) -> Node:
         _numbers(published, published.text, f"{path}.published")
     defaults = {"mode": node.like("ingress"), "protocol": node.like("tcp")}
     given = {key: each for key, each in node.entries.items() if each.value is not None}
+    if given.get("published", node).text == str(ANY):
+        del given["published"]
     return node.like({**defaults, **given})
 
 
@@ -54,8 +58,8 @@ def _numbers(node: Node, text: str, path: str) -> range:
     written = _RANGE.fullmatch(text)
     first = int(written[1]) if written else -1
     last = int(written[2] or first) if written else -1
-    if not 0 <= first <= last <= _NUMBER_MAX:
-        raise nodes.fault(node, path, f"{text[:60]!r} is no port or range of ports from 1 to {_NUMBER_MAX}")
+    if not 0 <= first <= last <= NUMBER_MAX:
+        raise nodes.fault(node, path, f"{text[:60]!r} is no port or range of ports from 1 to {NUMBER_MAX}")
     return range(first, last + 1)
 
 
@@ -65,7 +69,7 @@ def _published(node: Node, text: str, targets: range, path: str) -> list[str]:
         return [""] * len(targets)
     numbers = _numbers(node, text, path)
     if len(numbers) == len(targets):
-        return [str(number) for number in numbers]
+        return ["" if number == ANY else str(number) for number in numbers]
     if len(targets) == 1:
         return [text]
     raise nodes.fault(node, path, f"{node.text!r} has {len(numbers)} host ports for {len(targets)} container ports")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from swarmlet.manifests.compose import ports
 from swarmlet.manifests.compose.model.services import Service
 from swarmlet.manifests.compose.model.storage import BIND
 
-_RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
+_RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]{1,9})?")
 _PULL = re.compile(r"always|never|missing|if_not_present|build|refresh|daily|weekly|every_([0-9]+[wdhms])+")
-_EXPOSE = re.compile(r"[0-9]+(-[0-9]+)?(/[a-z]+)?")
+_EXPOSE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/[a-z]+)?")
 _PROFILE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _RESERVED_LABELS = "com.docker.compose."
 
@@ -47,9 +48,21 @@ def _forms(service: Service, path: str) -> Iterator[Problem]:
     for number, profile in enumerate(service.profiles):
         if not _PROFILE.fullmatch(profile):
             yield f"{path}.profiles[{number}]", "a profile has letters, digits, and . _ -"
+    yield from _exposed(service, f"{path}.expose")
+
+
+def _exposed(service: Service, path: str) -> Iterator[Problem]:
+    count = 0
     for number, port in enumerate(service.expose):
-        if not _EXPOSE.fullmatch(port):
-            yield f"{path}.expose[{number}]", f"{port!r} is no port; it is PORT[-PORT][/PROTOCOL]"
+        written = _EXPOSE.fullmatch(port)
+        first = int(written[1]) if written else 0
+        last = int(written[2] or first) if written else 0
+        if not 1 <= first <= last <= ports.NUMBER_MAX:
+            told = f"{port[:60]!r} is no port; it is PORT[-PORT][/PROTOCOL], from 1 to {ports.NUMBER_MAX}"
+            yield f"{path}[{number}]", told
+        count += last - first + 1
+    if count > ports.PORTS_MAX:
+        yield path, f"over {ports.PORTS_MAX} ports"
 
 
 def _excluding(service: Service, path: str) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ _MICROSECONDS = {
 _OCTAL = re.compile(r"(?:0o?)?([0-7]{1,4})")
 _DECIMAL = re.compile(r"[1-9][0-9]{2}")
 DURATION_DAYS_MAX = 36_500
+SIZE_BYTES_MAX = 1 << 63
 
 
 def size(text: str) -> int:
@@ -31,7 +32,10 @@ def size(text: str) -> int:
     written = _SIZE.fullmatch(text.strip())
     if written is None:
         raise ValueError('is no size; write "512m", "2gb", or a number of bytes')
-    return int(float(written[1]) * _SIZES[written[2].lower()]) if "." in written[1] else _whole(written)
+    bytes_ = float(written[1]) * _SIZES[written[2].lower()]
+    if abs(bytes_) >= SIZE_BYTES_MAX:
+        raise ValueError("is over 8 EiB, which nothing has")
+    return int(bytes_) if "." in written[1] else int(written[1]) * _SIZES[written[2].lower()]
 
 
 def duration(text: str) -> timedelta:
@@ -73,7 +77,3 @@ def duration_text(value: timedelta) -> str:
         count, left = divmod(left, _MICROSECONDS[unit])
         parts += [f"{count}{unit}"] if count else []
     return "".join(parts) or "0s"
-
-
-def _whole(written: re.Match[str]) -> int:
-    return int(written[1]) * _SIZES[written[2].lower()]

@@ -12,7 +12,7 @@ import pytest
 from swarmlet.api import admission
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
-from swarmlet.manifests.compose import loading
+from swarmlet.manifests.compose import checking, loading
 from swarmlet.manifests.compose.conversion import converting, unsupported
 from swarmlet.manifests.compose.conversion.converting import Converted
 from swarmlet.manifests.compose.model.networking import Attachment, Network
@@ -264,6 +264,8 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
         ("build: .", "build: images are not built here: web:1 must be where"),
         ("pull_policy: daily", "'daily' is not known here"),
         ("ports: ['127.0.0.1:8080:80']", "127.0.0.1:8080 is open on the machine that the Pod runs on"),
+        ("ports: ['127.0.0.1:8080:80', '127.0.0.1:8081:80']", "ports: 127.0.0.1:8081 is left out: one port of"),
+        ("networks: {default: {aliases: [db]}}", "aliases: db is another service's name, and leads there"),
         ("ports: ['8000-8009:80']", "8000-8009 is a range: its first port is taken"),
         ("volumes: [/cache]", "/cache has no name: it begins empty with each Pod"),
         ("volumes: ['/srv/files:/files']", "/srv/files is a path of the machine"),
@@ -280,7 +282,8 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
     ],
 )
 def test_what_is_not_honoured_is_named_with_its_place(keys: str, words: str) -> None:
-    warnings = one(keys).warnings
+    indented = "\n".join(f"    {line}" for line in keys.splitlines())
+    warnings = convert(f"services:\n  db: {{image: db}}\n  web:\n    image: web:1\n{indented}\n").warnings
     (line,) = [each for each in warnings if words in each]
     assert line.startswith("compose.yaml:")
 
@@ -293,6 +296,11 @@ def test_what_is_not_honoured_is_named_with_its_place(keys: str, words: str) -> 
         ("use_api_socket: true", "masters of their machine"),
         ("deploy: {mode: global-job}", "nothing here runs to its end once on each machine"),
         ("deploy: {placement: {constraints: [engine.labels.x==y]}}", "engine.labels.x is not known of a node here"),
+        ("ports: ['80:80', '80:81']", "80 cannot lead to 80 and to 81"),
+        (
+            "volumes_from: [gone]\ndepends_on: {gone: {condition: service_started, required: false}}",
+            "volumes_from: there is no service gone",
+        ),
         ("volumes: [{type: npipe, source: a, target: /b}]", "a mount of type npipe cannot be had here"),
     ],
 )
@@ -491,6 +499,16 @@ def test_a_service_that_names_no_port_is_headless() -> None:
     )
 
 
+def test_one_port_published_on_all_addresses_of_both_families_is_one() -> None:
+    outer = found(one("ports: ['0.0.0.0:80:8000', '[::]:80:8000']"), "Service", "web-published")["spec"]
+    assert [(each["port"], each["targetPort"]) for each in outer["ports"]] == [(80, 8000)]
+
+
+def test_port_nought_is_any_port() -> None:
+    converted = one("ports: ['0:80', {target: 90, published: 0}]")
+    assert [each["port"] for each in found(converted, "Service", "web-random-port")["spec"]["ports"]] == [80, 90]
+
+
 def test_a_port_of_the_machine_is_a_host_port() -> None:
     converted = one("ports: [{target: 80, published: 8080, mode: host}]")
     assert at(workload(converted), f"{MAIN}.ports") == [{"containerPort": 80, "protocol": "TCP", "hostPort": 8080}]
@@ -507,6 +525,26 @@ def test_other_names_are_services_too() -> None:
     )
     names = {each["metadata"]["name"] for each in converted.documents if each["kind"] == "Service"}
     assert names == {"web", "box", "www", "site", "app"}
+
+
+def test_names_of_any_length_become_names() -> None:
+    key = 62 * "a"
+    service = f"{{image: a, ports: ['80:80', '81'], volumes: ['{key}b:/b', '{key}c:/c']}}"
+    convert(f"services: {{{key}: {service}}}\nvolumes: {{{key}b: {{}}, {key}c: {{}}}}\n")  # admission takes them
+
+
+@pytest.mark.slow
+def test_as_many_services_as_there_may_be_stand_in_a_row() -> None:
+    numbers = range(checking.SERVICES_MAX - 1, -1, -1)
+    rows = [f"  s{number}: {{image: x, volumes_from: [s{number - 1}, 's{number - 1}:ro']}}" for number in numbers[:-1]]
+    text = "\n".join(["services:", *rows, "  s0: {image: x, volumes: ['data:/data']}", "volumes: {data: {}}", ""])
+    loaded = loading.load([("compose.yaml", text)], lambda _: b"", {}, loading.Options(folder=FOLDER))
+    converted = converting.convert(loaded)
+    assert at(found(converted, "Deployment", f"s{numbers[0]}"), f"{MAIN}.volumeMounts.0.mountPath") == "/data"
+
+
+def test_who_says_no_number_of_replicas_leaves_it_to_others() -> None:
+    assert "replicas" not in workload(one("tty: false"))["spec"]
 
 
 def test_networks_that_keep_services_apart_are_named() -> None:

@@ -35,6 +35,12 @@ def test_what_is_no_size(text: str) -> None:
         units.size(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400 + ".5g", "9" * 400, "8192p", f"{1 << 63}"])
+def test_sizes_that_nothing_has(text: str) -> None:
+    with pytest.raises(ValueError, match="is over 8 EiB"):
+        units.size(text)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -16,6 +16,8 @@ PULL_POLICIES = {"": "IfNotPresent", "missing": "IfNotPresent", "if_not_present"
     "always": "Always",
     "never": "Never",
 }
+ID = re.compile(r"[0-9]{1,10}")
+"""A user or group by its number."""
 SELINUX_PARTS = ("user", "role", "type", "level")
 
 _EXPANDED = re.compile(r"\$(?=[$(])")
@@ -160,7 +162,7 @@ def _user(it: ServiceDraft) -> tuple[int | None, int | None]:
 
 def _is_numeric(user: str) -> bool:
     """Whether Kubernetes can say it: a number, or two."""
-    return all(part.isdecimal() for part in user.split(":"))
+    return all(ID.fullmatch(part) for part in user.split(":"))
 
 
 def _capabilities(names: Sequence[str]) -> list[str]:

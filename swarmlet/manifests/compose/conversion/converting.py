@@ -11,6 +11,7 @@ from swarmlet.manifests.compose.conversion.draft import Document, Draft, Service
 from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.workloads import Made, Workloads
 from swarmlet.manifests.compose.model.project import Loaded
+from swarmlet.manifests.compose.model.services import Service
 from swarmlet.manifests.reading import ManifestError
 
 
@@ -46,8 +47,10 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
     storage.claims(draft)
     workloads = Workloads(Files(draft), ordering.awaited(draft))
     made: dict[str, Made] = {}
+    whole: dict[str, Service] = {}
     for key in ordering.in_order(draft):
-        it = ServiceDraft(draft, key, sharing.with_shared_volumes(draft, key))
+        whole[key] = sharing.with_shared_volumes(draft, key, whole)
+        it = ServiceDraft(draft, key, whole[key])
         unsupported.check_service(it)
         made[key] = workloads.make(it, made)
         if made[key].kind != "job" or it.service.ports or it.service.expose:  # what runs to its end serves nobody

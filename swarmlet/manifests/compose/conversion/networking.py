@@ -10,7 +10,14 @@ from __future__ import annotations
 import ipaddress
 
 from swarmlet.manifests.compose.conversion import unsupported
-from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, with_labels, without_empty
+from swarmlet.manifests.compose.conversion.draft import (
+    Document,
+    Draft,
+    ServiceDraft,
+    object_name,
+    with_labels,
+    without_empty,
+)
 from swarmlet.manifests.compose.model.deploy import Deploy
 from swarmlet.manifests.compose.model.networking import Port
 from swarmlet.model import syntax
@@ -36,19 +43,19 @@ def services(it: ServiceDraft) -> list[Document]:
     found = [_service(it, name, {**spec, "ports": ports}) for name in (it.name, *_aliases(it))]
     outside = [port for port in it.service.ports if not is_of_the_machine(port)]
     if fixed := [port for port in outside if port.published]:
-        found.append(_service(it, f"{it.name}-{PUBLISHED}", _published(it, fixed)))
+        found.append(_service(it, object_name(f"{it.name}-{PUBLISHED}"), _published(it, fixed)))
     if free := [port for port in outside if not port.published]:
         spec = {
             "type": "NodePort",
             "ports": [_service_port(port.target, port.target, _protocol(port)) for port in free],
         }
-        found.append(_service(it, f"{it.name}-{RANDOM}", spec))
+        found.append(_service(it, object_name(f"{it.name}-{RANDOM}"), spec))
     return found
 
 
 def container_ports(it: ServiceDraft) -> list[Document]:
     """Return the container's ports; those that are published on its machine alone have that port too."""
-    held = {(port.target, _protocol(port)): port for port in it.service.ports if is_of_the_machine(port)}
+    held = _held(it)
     found = []
     for number, protocol in _inner_ports(it):
         document: Document = {"containerPort": number, "protocol": protocol}
@@ -56,6 +63,17 @@ def container_ports(it: ServiceDraft) -> list[Document]:
             document |= _host_port(it, port)
         found.append(document)
     return found
+
+
+def _held(it: ServiceDraft) -> dict[Inner, Port]:
+    """Return the port of the machine that leads to each of the container's: to one there can be one."""
+    held: dict[Inner, Port] = {}
+    for port in filter(is_of_the_machine, it.service.ports):
+        first = held.setdefault((port.target, _protocol(port)), port)
+        if first is not port:
+            left = ":".join(filter(None, (port.host_ip, port.published)))
+            it.warn("ports", f"{left} is left out: one port of the machine leads to {port.target}, {first.published}")
+    return held
 
 
 def is_of_the_machine(port: Port) -> bool:
@@ -99,13 +117,17 @@ def _service_port(port: int, target: int, protocol: str) -> Document:
 
 
 def _published(it: ServiceDraft, ports: list[Port]) -> Document:
-    found = []
+    found: dict[Inner, Document] = {}
     for port in ports:
         if "-" in port.published:
             it.warn("ports", f"{port.published} is a range: its first port is taken")
-        document = _service_port(int(port.published.partition("-")[0]), port.target, _protocol(port))
-        found.append(document | ({"appProtocol": port.app_protocol} if port.app_protocol else {}))
-    return {"type": "LoadBalancer", "ports": found}
+        number, protocol = int(port.published.partition("-")[0]), _protocol(port)
+        document = _service_port(number, port.target, protocol)
+        document |= {"appProtocol": port.app_protocol} if port.app_protocol else {}
+        other = found.setdefault((number, protocol), document)  # "0.0.0.0:80:80" and "[::]:80:80" say the same
+        if other["targetPort"] != port.target:
+            raise it.refusal("ports", f"{number} cannot lead to {other['targetPort']} and to {port.target}")
+    return {"type": "LoadBalancer", "ports": list(found.values())}
 
 
 def _host_port(it: ServiceDraft, port: Port) -> Document:
@@ -148,6 +170,8 @@ def _aliases(it: ServiceDraft) -> list[str]:
     found = []
     for alias, key in wanted.items():
         if alias in taken:
+            if alias != it.name:
+                it.warn(key, f"{alias} is another service's name, and leads there")
             continue
         if syntax.dns_1035_label(alias):
             it.warn(key, f"{alias!r} cannot be a name here: the service is found as {it.name}")

@@ -18,16 +18,18 @@ CONDITIONS = {
 
 def in_order(draft: Draft) -> list[str]:
     """Return the services so that each comes after those it depends on; a circle was refused when they were read."""
+    services = draft.project.services
     ordered: dict[str, None] = {}
-
-    def visit(key: str) -> None:
-        for other in draft.project.services[key].depends_on:
-            if other in draft.project.services and other not in ordered:
-                visit(other)
-        ordered[key] = None
-
-    for key in draft.project.services:
-        visit(key)
+    for key in services:
+        trail = [key]
+        while trail:
+            waits_for = (
+                other for other in services[trail[-1]].depends_on if other in services and other not in ordered
+            )
+            if other := next(waits_for, ""):
+                trail.append(other)
+            else:
+                ordered[trail.pop()] = None
     return list(ordered)
 
 

@@ -47,7 +47,7 @@ def _security_context(it: ServiceDraft) -> Document:
 def _groups(it: ServiceDraft) -> list[int]:
     groups = []
     for text in it.service.group_add:
-        if text.isdecimal():
+        if containers.ID.fullmatch(text):
             groups.append(int(text))
         else:
             it.warn("group_add", f"{text!r} is left out: it is a name, and Kubernetes takes numbers")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from swarmlet.manifests.compose.conversion.draft import Draft
@@ -12,10 +14,10 @@ READ_ONLY = "ro"
 OF_A_CONTAINER = "container:"
 
 
-def with_shared_volumes(draft: Draft, key: str) -> Service:
+def with_shared_volumes(draft: Draft, key: str, whole: Mapping[str, Service]) -> Service:
     """Return a service with the mounts of those that it takes volumes from; its own stay where targets are the same.
 
-    No circle can be: taking volumes from a service is waiting for it.
+    `whole` are the services before it with theirs: taking volumes from a service is waiting for it.
     """
     service = draft.project.services[key]
     mounts = {mount.target: mount for mount in service.volumes}
@@ -24,7 +26,9 @@ def with_shared_volumes(draft: Draft, key: str) -> Service:
             why = f"{source!r} is no service of this project; name the volume, and mount it"
             raise draft.refusal(f"services.{key}.volumes_from", why)
         name, _, mode = source.partition(":")
-        for mount in with_shared_volumes(draft, name).volumes:
+        if name not in whole:
+            raise draft.refusal(f"services.{key}.volumes_from", f"there is no service {name} among the active profiles")
+        for mount in whole[name].volumes:
             if mount.type in {VOLUME, BIND}:
                 mounts.setdefault(mount.target, _shared(draft, key, mount, read_only=mode == READ_ONLY))
     return msgspec.structs.replace(service, volumes=tuple(mounts.values()))

@@ -74,12 +74,12 @@ def _named(it: ServiceDraft, found: PodVolumes, mount: Mount, told: Document) ->
     if mount.volume and mount.volume.subpath:
         told = {**told, "subPath": mount.volume.subpath}
     if source := _special_source(it.draft, mount.source, volume):
-        found.add(f"volume-{object_name(mount.source)}"[:63], source, told)
+        found.add(object_name(f"volume-{mount.source}"), source, told)
         return
     claim = claim_name(volume, mount.source)
     if not mount.read_only and claim not in found.claims:
         found.claims.append(claim)
-    found.add(f"volume-{object_name(mount.source)}"[:63], {"persistentVolumeClaim": {"claimName": claim}}, told)
+    found.add(object_name(f"volume-{mount.source}"), {"persistentVolumeClaim": {"claimName": claim}}, told)
 
 
 def _tmpfs(it: ServiceDraft, options: str) -> Document:

@@ -88,8 +88,12 @@ class Workloads:
 
 def replicas(it: ServiceDraft) -> int:
     """Return how many Pods there shall be."""
-    asked = it.service.scale if it.service.scale is not None else (it.service.deploy or Deploy()).replicas
+    asked = _asked_replicas(it)
     return 1 if asked is None else asked
+
+
+def _asked_replicas(it: ServiceDraft) -> int | None:
+    return it.service.scale if it.service.scale is not None else (it.service.deploy or Deploy()).replicas
 
 
 def _deployment(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Document:
@@ -101,11 +105,12 @@ def _deployment(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Do
         holds_port=any(map(networking.is_of_the_machine, it.service.ports)) or it.service.network_mode == "host",
     )
     spec = {
+        **without_empty({"replicas": _asked_replicas(it)}),  # unsaid, it stays what `scale` or an autoscaler made it
         "selector": {"matchLabels": it.draft.selector(it.key)},
         **without_empty({"strategy": strategy, "minReadySeconds": rollout.min_ready_seconds(it) or None}),
         "template": template,
     }
-    return _workload("apps/v1", "Deployment", it.name, {"replicas": replicas(it), **spec})
+    return _workload("apps/v1", "Deployment", it.name, spec)
 
 
 def _daemon_set(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Document:
