@@ -117,6 +117,10 @@ def _one_of(*choices: str) -> Rule:
     return check
 
 
+def _service_way(value: Any) -> str:
+    return str(_one_of("off", "auto", "nftables")("off" if value is False else value))  # YAML's own reading of off
+
+
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")  # noqa: TRY004  a rule speaks through ValueError alone
@@ -302,13 +306,15 @@ class Network:
     """How Pods of different machines reach each other: "none" leaves them to the Engine's own bridge.
 
     `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
-    `dns`: this machine answers the cluster's names, and its Pods ask it.
+    `dns`: this machine answers the cluster's names, and its Pods ask it. `services`: what balances connections to
+    Services on this machine, "auto" the kernel where it can.
     """
 
     mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"
     cluster_cidr: Annotated[str, node_subnets.read_cluster_cidr] = node_subnets.CLUSTER_CIDR
     mtu: Annotated[int, node_subnets.read_mtu] = 0
     dns: Annotated[bool, _boolean] = False
+    services: Annotated[str, _service_way] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

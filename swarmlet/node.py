@@ -39,6 +39,7 @@ from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
 from swarmlet.network.dns import NodeDns
 from swarmlet.network.fabric_keeper import FabricKeeper
+from swarmlet.network.service_network import ServiceNetwork
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime
 from swarmlet.telemetry import logs, metrics
@@ -178,12 +179,20 @@ class _Node:
 
     def _network(self, daemon: Daemon) -> list[asyncio.Task[None]]:
         """Return what this machine does for the cluster's names and addresses, under way."""
-        if not self._config.network.dns:
-            return []
-        names = NodeDns(
-            daemon.consensus.view, self._state.name, resolv_conf=self._config.resolv_conf, clock=self._clock
+        services = ServiceNetwork(
+            replica=daemon.consensus,
+            node_name=self._state.name,
+            config=self._config.network,
+            own_addresses=(self._config.listen, self._config.status_listen),
+            clock=self._clock,
         )
-        return [asyncio.create_task(names.run(), name="dns")]
+        found = [asyncio.create_task(services.run(), name="services")]
+        if self._config.network.dns:
+            names = NodeDns(
+                daemon.consensus.view, self._state.name, resolv_conf=self._config.resolv_conf, clock=self._clock
+            )
+            found.append(asyncio.create_task(names.run(), name="dns"))
+        return found
 
     def _given(self) -> Surroundings:
         return Surroundings(

@@ -11,5 +11,3 @@ stored, whatever happened before; nothing that others own is touched.
     wanted.subscribe(dirty.update)              # the keys of Services that may be other than they were
     service = wanted.get(key)                   # None: nothing is to be rendered for it
 """
-
-from swarmlet.network.service_network import ServiceNetwork as ServiceNetwork

@@ -48,6 +48,20 @@ def is_usable() -> bool:
         tables.close()
 
 
+async def remove(table: str) -> None:
+    """Take a table that an earlier daemon left out of the kernel; one that this process may not see stays."""
+    try:
+        kernel = Nftables(table, ())
+    except OSError:
+        return
+    try:
+        left = kernel.exists()
+    finally:
+        kernel.close()
+    if left:
+        await run(f"add table ip {table}\ndelete table ip {table}\n")
+
+
 async def run(script: str) -> None:
     """Give a script to the kernel; raise `NftError` where it refuses it or does not end."""
     process = await asyncio.create_subprocess_exec(
@@ -88,6 +102,13 @@ class Nftables:
         except OSError:
             return False
         return True
+
+    def exists(self) -> bool:
+        """Whether the table is there, as far as this process may see."""
+        try:
+            return bool(self._read_likeness())
+        except OSError:
+            return False
 
     async def apply(self, script: str) -> None:
         """Carry out a script of this table's, and know the table by what it made of it.

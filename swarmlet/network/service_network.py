@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import cast
 
 import structlog
 
 from swarmlet.clock import Clock
+from swarmlet.config import Network, split_address
 from swarmlet.errors import SwarmletError
 from swarmlet.model import kinds
 from swarmlet.model.node_subnets import SERVICE_CIDR, THE_CLUSTER, ClusterNetwork
-from swarmlet.network import choice, nftables
+from swarmlet.network import choice, nftables, service_rules
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
 from swarmlet.network.service_rules import Ground
@@ -24,30 +26,28 @@ log = structlog.get_logger(__name__)
 
 
 class ServiceNetwork:
-    """One for a daemon. `asked` and `cluster_cidr` are the configuration's; `own_ports` are the daemon's TCP ports."""
+    """One for a daemon; `own_addresses` are those it listens on, "host:port", whose ports no Service takes from it."""
 
     def __init__(
         self,
         *,
         replica: Replica,
         node_name: str,
-        asked: str,
-        cluster_cidr: str,
-        own_ports: frozenset[int],
+        config: Network,
+        own_addresses: Iterable[str],
         clock: Clock,
     ) -> None:
         self._replica = replica
         self._node_name = node_name
-        self._cluster_cidr = cluster_cidr
-        self._own_ports = own_ports
+        self._config = config
+        self._reserved = frozenset(("TCP", split_address(each)[1]) for each in own_addresses)
         self._clock = clock
-        self.chosen = choice.choose(asked, nftables.is_usable)
+        self.chosen = choice.choose(config.services, nftables.is_usable)
 
     async def run(self) -> None:
         """Serve until cancelled; what an earlier daemon left in the kernel stays until this one knows the cluster."""
         if self.chosen.way != choice.NFTABLES:
-            log.warning("services_not_balanced", why=self.chosen.why)
-            await asyncio.Event().wait()
+            await self._stand_aside()
         log.info("services_balanced", way=self.chosen.way)
         await self._caught_up()
         wanted = DesiredServices(self._replica.view, self._node_name)
@@ -55,6 +55,16 @@ class ServiceNetwork:
             await KernelServices(wanted, self._ground(), self._clock).run()
         finally:
             wanted.close()
+
+    async def _stand_aside(self) -> None:
+        """Take away what was in the kernel when it was to be used, and wait for the end."""
+        if self.chosen.way != choice.OFF:
+            log.warning("services_not_balanced", why=self.chosen.why)
+        try:
+            await nftables.remove(service_rules.TABLE)
+        except (nftables.NftError, OSError) as error:
+            log.warning("service_rules_left_behind", error=str(error))
+        await asyncio.Event().wait()
 
     async def _caught_up(self) -> None:
         while True:
@@ -67,6 +77,5 @@ class ServiceNetwork:
 
     def _ground(self) -> Ground:
         stored = self._replica.view.get(Key(kinds.CLUSTER_NETWORK.resource, "", THE_CLUSTER))
-        network = cast("ClusterNetwork", stored.object).cluster_cidr if stored else self._cluster_cidr
-        reserved = frozenset(("TCP", port) for port in self._own_ports)
-        return Ground(pod_network=network, service_network=SERVICE_CIDR, reserved=reserved)
+        network = cast("ClusterNetwork", stored.object).cluster_cidr if stored else self._config.cluster_cidr
+        return Ground(pod_network=network, service_network=SERVICE_CIDR, reserved=self._reserved)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from swarmlet import config
+from swarmlet.errors import ConfigError
 from swarmlet.network import choice
 
 
@@ -18,3 +20,19 @@ def test_left_to_itself_it_takes_the_kernel_where_it_can():
     fallen_back = choice.choose("auto", lambda: False)
     assert fallen_back.way == "userspace"
     assert "privilege" in fallen_back.why
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [("off", "off"), ('"off"', "off"), ("auto", "auto"), ("nftables", "nftables")]
+)
+def test_the_configuration_says_what_is_asked_for(tmp_path, text, asked):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"network: {{services: {text}}}")
+    assert config.load(file).network.services == asked
+
+
+def test_a_way_that_there_is_not_is_refused_by_its_key(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("network: {services: ipvs}")
+    with pytest.raises(ConfigError, match=r"network\.services: found 'ipvs'; allowed: one of off, auto, nftables"):
+        config.load(file)

@@ -1,0 +1,78 @@
+"""Services on one node, from its configuration on, in a real kernel."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from swarmlet.clock import SystemClock
+from swarmlet.config import Network
+from swarmlet.errors import UnavailableError
+from swarmlet.network import service_network, service_rules
+from swarmlet.network.service_network import ServiceNetwork
+from tests.network.cluster import Cluster, endpoint
+from tests.network.kernel import machine, needs_kernel
+from tests.network.test_kernel_services import inside, until
+
+pytestmark = [needs_kernel, pytest.mark.slow]
+
+
+class Replica:
+    """Consensus of a daemon that has just begun: the store is behind until it is said to have caught up."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.view = cluster.store
+        self.has_caught_up = asyncio.Event()
+        self.asked = 0
+
+    async def linearize(self) -> None:
+        self.asked += 1
+        if self.asked == 1:
+            raise UnavailableError("no quorum")
+        await self.has_caught_up.wait()
+
+
+@pytest.fixture
+def node():
+    with machine() as made, inside(made.node.pid):
+        yield made.node
+
+
+def serving(replica: Replica, services: str) -> asyncio.Task[None]:
+    network = ServiceNetwork(
+        replica=replica,
+        node_name="n1",
+        config=Network(services=services, cluster_cidr="10.50.0.0/16"),
+        own_addresses=["0.0.0.0:7600"],
+        clock=SystemClock(),
+    )
+    return asyncio.create_task(network.run())
+
+
+async def test_what_an_earlier_daemon_left_stays_until_this_one_has_caught_up(node, monkeypatch):
+    monkeypatch.setattr(service_network, "RETRY_SECONDS", 0.01)
+    node.run(f"nft add table ip {service_rules.TABLE}; nft add chain ip {service_rules.TABLE} earlier")
+    cluster = Cluster()
+    replica = Replica(cluster)
+    task = serving(replica, "auto")
+    await until(lambda: replica.asked == 2)
+    assert "chain earlier" in node.run("nft list ruleset")
+    cluster.service()
+    cluster.slice("a", endpoint("10.50.0.2"))
+    replica.has_caught_up.set()
+    await until(lambda: "dnat to 10.50.0.2:8080" in node.run("nft list ruleset"))
+    assert "chain earlier" not in (rules := node.run("nft list ruleset"))
+    assert "ip saddr != 10.50.0.0/16" in rules
+    task.cancel()
+    await asyncio.wait([task])
+    assert "dnat to 10.50.0.2:8080" in node.run("nft list ruleset"), "traffic goes on without the daemon"
+
+
+async def test_turned_off_it_takes_away_what_there_was_and_nothing_else(node):
+    node.run(f"nft add table ip {service_rules.TABLE}; nft add table ip another")
+    task = serving(Replica(Cluster()), "off")
+    await until(lambda: node.run("nft list tables").split("\n") == ["table ip another", ""])
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
