@@ -21,10 +21,17 @@ T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
+class MomentsCommand(parsing.Command):
+    """A command whose arguments may be a while ago: what begins like -10m is no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [arg.removeprefix("-") if moments.is_while_ago(arg) else arg for arg in args])
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the root app."""
     app.command("history", cls=parsing.Command)(history)
-    app.command("diff", cls=parsing.Command)(diff)
+    app.command("diff", cls=MomentsCommand)(diff)
 
 
 @connected

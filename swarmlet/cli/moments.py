@@ -21,7 +21,7 @@ def moment(text: str, now: datetime, flag: str = "") -> str:
     if text.isascii() and text.isdigit():
         return text
     try:
-        if _SPAN.fullmatch(text):
+        if is_while_ago(text):
             return (now - timedelta(seconds=spans.seconds(text.removeprefix("-"), flag))).isoformat()
         at = _by_clock(text, now) or _by_date(text)
         if at is not None:
@@ -29,6 +29,11 @@ def moment(text: str, now: datetime, flag: str = "") -> str:
     except (OverflowError, ValueError):  # before or after all times that there are
         pass
     raise UsageError(f"{flag + ': ' if flag else ''}found {text!r}; allowed: {FORMS}")
+
+
+def is_while_ago(text: str) -> bool:
+    """Return whether a moment is told by how long it is ago, as in -10m or, which is the same, 10m."""
+    return _SPAN.fullmatch(text) is not None
 
 
 def local(at: datetime | None, now: datetime) -> str:
