@@ -163,8 +163,8 @@ class _Node:
         """End what this machine still runs, and forget the membership: the cluster has removed it."""
         await daemon.clean_up()
         await asyncio.to_thread(choice.forget, self._config.data_dir)
-        self._files.retire()
-        log.info("membership_ended", node=self._state.name)
+        aside = await asyncio.to_thread(self._files.retire, self._clock.now())
+        log.info("membership_ended", node=self._state.name, set_aside=str(aside) if aside else "")
 
     async def _set_aside(self, daemon: Daemon, reason: CutOffError) -> CutOffError:
         """End what this machine still runs, and put its state where no daemon looks; return what its user must know."""

@@ -155,16 +155,28 @@ class NodeFiles:
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
-    def retire(self) -> None:
-        """Forget the membership after the cluster has removed this node, so that the folder can serve a new join."""
+    def retire(self, now: datetime) -> Path | None:
+        """Forget the membership after the cluster has removed this node, so that the folder can serve a new join.
+
+        What others have left in the folder, such as the data of volumes, is moved out of the way: returns where to,
+        None where there was nothing.
+        """
         try:
             for path in (self.node, self.key, self.certificate, self.authority):
                 path.unlink(missing_ok=True)
             folder = self.data_dir / CONSENSUS_FOLDER
             if folder.exists():
                 shutil.rmtree(folder)
+            left = [path for path in self.data_dir.iterdir() if not _is_welcome(path.name) and not _is_dropped(path)]
+            if not left:
+                return None
+            aside = self.data_dir / f"{ASIDE}{now:%Y%m%d-%H%M%S}"
+            aside.mkdir(mode=0o700, exist_ok=True)
+            for path in left:
+                path.replace(aside / path.name)
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
+        return aside
 
     def set_aside(self, now: datetime) -> Path:
         """Move a membership that is worth nothing any more out of the way; return where to.
@@ -206,6 +218,15 @@ def _written(state: NodeState) -> bytes:
 
 def _is_welcome(name: str) -> bool:
     return name in _WELCOME or name.startswith(ASIDE)
+
+
+def _is_dropped(path: Path) -> bool:
+    """Remove a folder where nothing is in it; say whether it is gone."""
+    try:
+        path.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

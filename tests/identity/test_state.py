@@ -116,6 +116,17 @@ def test_a_node_that_has_left_can_join_anew(tmp_path: Path, ca: Authority) -> No
     files = make_files(tmp_path / "node", ca, "a" * 16, "alpha")
     (files.data_dir / "raft").mkdir()
     (files.data_dir / "raft" / "raft.db").touch()
-    files.retire()
+    (files.data_dir / "volumes").mkdir()
+    assert files.retire(NOW) is None
     files.prepare()
     assert list(files.data_dir.iterdir()) == []
+
+
+def test_what_is_in_the_volumes_of_a_node_that_has_left_is_kept(tmp_path: Path, ca: Authority) -> None:
+    files = make_files(tmp_path / "node", ca, "a" * 16, "alpha")
+    (files.data_dir / "volumes" / "pvc-1").mkdir(parents=True)
+    (files.data_dir / "volumes" / "pvc-1" / "data").write_text("the only copy")
+    aside = files.retire(NOW)
+    assert aside is not None
+    assert (aside / "volumes" / "pvc-1" / "data").read_text() == "the only copy"
+    files.prepare()
