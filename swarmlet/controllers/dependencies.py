@@ -54,9 +54,12 @@ class Dependencies:
 
     def __init__(self) -> None:
         self._waiting: dict[str, dict[Key, None]] = {}
+        self._has_looked = False
 
-    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the namespace of the change where Pods wait in it, and the change may matter to them."""
+        if not self._has_looked:  # a rehearsal begins with a change
+            self._look(view)
         if change.key.resource == PODS and not self._note(change):
             return ()
         namespace = change.key.namespace
@@ -64,10 +67,7 @@ class Dependencies:
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return the namespaces in which Pods wait."""
-        self._waiting = {}
-        for stored in view.pods_on(""):
-            if _waits(stored):
-                self._waiting.setdefault(stored.key.namespace, {})[stored.key] = None
+        self._look(view)
         return [Key(PODS, namespace, "") for namespace in self._waiting]
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
@@ -76,6 +76,14 @@ class Dependencies:
         if not waiting:
             return NOTHING
         return _Round(view, key.namespace, now).finish([stored for stored in waiting if _waits(stored)])
+
+    def _look(self, view: View) -> None:
+        """Look for all that wait."""
+        self._has_looked = True
+        self._waiting = {}
+        for stored in view.pods_on(""):
+            if _waits(stored):
+                self._waiting.setdefault(stored.key.namespace, {})[stored.key] = None
 
     def _note(self, change: Change) -> bool:
         """Keep in mind who waits; return whether somebody may wait for what has changed."""

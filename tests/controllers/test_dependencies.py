@@ -238,6 +238,16 @@ async def test_a_plan_tells_the_order_and_what_is_waited_for() -> None:
         assert [each.reason for each in alone.waiting] == ["waits for deployment/db to exist"]
 
 
+async def test_a_plan_lets_go_those_that_have_waited_for_what_it_makes() -> None:
+    async with World() as world:
+        await world.create(kinds.DEPLOYMENT, waiting_deployment(WAITS_FOR_DB))
+        await world.pass_time(5)
+        db = objects.with_metadata(new_deployment("db", 1, "db:1"), uid="db", generation=1)
+        outcome = rehearse(world, creation(kinds.DEPLOYMENT, db))
+        assert [step.owner.rpartition("/")[2] for step in outcome.steps if step.does == START] == ["db", "web"]
+        assert outcome.waiting == ()
+
+
 async def test_a_pod_without_the_annotation_that_bears_the_gate_is_let_go() -> None:
     async with World() as world:
         gates = (dependencies.PodSchedulingGate(name=dependencies.GATE),)
