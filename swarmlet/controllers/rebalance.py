@@ -24,7 +24,7 @@ from swarmlet.model.apps import ReplicaSet
 from swarmlet.model.cluster import Rebalancing
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Pod
-from swarmlet.scheduler import rebalance, rebalancing
+from swarmlet.scheduler import movable, rebalance, rebalancing
 from swarmlet.scheduler.cluster import Cluster
 from swarmlet.scheduler.moving import MovesUnderWay
 from swarmlet.scheduler.scores import Strategy
@@ -156,10 +156,10 @@ def _answered(view: View, switch: Rebalancing, wait: float | None) -> Reconcilia
 
 
 def _waits(stored: Stored) -> bool:
-    """Whether a Pod waits for a node that it may find: it comes before any that has one."""
+    """Whether a Pod of ours waits for a node that it may find: it comes before any that has one."""
     pod = cast("Pod", stored.object)
     told = conditions.get(pod.status.conditions, "PodScheduled")
-    return pods.is_active(pod) and told is None
+    return told is None and pods.is_active(pod) and pod.spec.scheduler_name in movable.SCHEDULER_NAMES
 
 
 def _counts(stored: Stored | None) -> tuple[object, ...]:

@@ -37,6 +37,8 @@ NOT_BEFORE = "swarmlet.io/rebalance-not-before"
 RETRY_MIN = timedelta(minutes=5)
 RETRY_MAX = timedelta(hours=24)
 """For how long an owner is left in peace after a move was undone; it doubles with each in a row."""
+DIGITS_MAX = 9
+"""Of the number of failures: what is longer was written by somebody else."""
 
 MOVED = Condition(type="DisruptionTarget", status="True", reason="Rebalanced", message="Moved to another node")
 """On a Pod that goes because its replacement is available elsewhere."""
@@ -136,7 +138,7 @@ def is_allowed(bearers: Iterable[Object]) -> bool:
 def failures(owner: ReplicaSet) -> int:
     """Return how many moves in a row were undone."""
     text = owner.metadata.annotations.get(FAILURES, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if len(text) <= DIGITS_MAX and text.isascii() and text.isdigit() else 0
 
 
 def held_until(owner: ReplicaSet) -> datetime | None:

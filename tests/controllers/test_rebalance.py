@@ -419,3 +419,29 @@ async def test_an_autoscaler_sees_nothing_of_moves() -> None:
         await world.pass_time(400)
         assert world.spread() == EVEN
         assert sizes == {6}
+
+
+async def test_a_pod_that_another_scheduler_leaves_waiting_keeps_nobody_from_moving() -> None:
+    async with Crowded() as world:
+        await world.fill()
+        spec = msgspec.structs.replace(new_template("lone").spec, scheduler_name="elsewhere")
+        await world.create(kinds.POD, Pod(metadata=ObjectMeta(name="lone", namespace="default"), spec=spec))
+        await world.open()
+        await world.pass_time(40)
+        assert world.spread() == {**EVEN, "": 1}
+
+
+@pytest.mark.parametrize("failures", ["9" * 5_000, "-1", "many"])
+async def test_an_annotation_that_no_move_wrote_keeps_nobody_from_moving(failures: str) -> None:
+    async with Crowded() as world:
+        await world.fill()
+        (web,) = world.replica_sets()
+        far = "9999-12-31T23:59:59-14:00"
+        await annotate(world, kinds.REPLICA_SET, web.metadata.name, **{moves.FAILURES: failures, moves.NOT_BEFORE: far})
+        await spec_node(world, "n3", unschedulable=True)
+        await world.create(kinds.DEPLOYMENT, new_deployment("other", 6))
+        await world.pass_time(10)
+        await world.open()
+        await world.pass_time(40)
+        assert Counter(pod.spec.node_name for pod in world.pods(app="other")) == EVEN
+        assert Counter(pod.spec.node_name for pod in world.pods(app="web")) == {"n1": 3, "n2": 3}
