@@ -66,8 +66,17 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str]) -> object:
     from typer.main import get_command
 
+    arguments = _command_first(arguments)
     command = get_command(build(arguments[0] if arguments else ""))
     return command.main(list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
+
+
+def _command_first(arguments: Sequence[str]) -> Sequence[str]:
+    if not arguments or not arguments[0].startswith("-"):
+        return arguments
+    from swarmlet.cli import parsing, session
+
+    return parsing.command_first(arguments, session.option_names())
 
 
 def build(command: str = "") -> typer.Typer:

@@ -1,23 +1,55 @@
-"""A command whose switches may be spelled as kubectl's are: --wait, --wait=true, --wait=false."""
+"""How a command line is read, where that is not typer's way.
+
+A command's switches may be spelled as kubectl's are: --wait, --wait=true, --wait=false. What says where to, such as
+`-n shop`, may stand before the command too.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from typer.core import TyperCommand
+from typer.exceptions import TyperException
+
+from swarmlet.cli import exits
+
+END_OF_OPTIONS = "--"
+
+
+class MissingValueError(TyperException):
+    """An option whose value was forgotten, so that the next option would be taken for it."""
+
+    exit_code = exits.USAGE
+
+    def __init__(self, message: str, ctx: Any) -> None:
+        super().__init__(message)
+        self.ctx = ctx
 
 
 class Command(TyperCommand):
-    """Understands "=true" and "=false" after the name of a switch."""
+    """Understands "=true" and "=false" after the name of a switch, and no option as the value of another."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._respelled(args))
+        args = self._respelled(args)
+        self._check_values(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _check_values(self, ctx: Any, args: list[str]) -> None:
+        options = {name: each for each in self.params for name in each.opts if name.startswith("-")}
+        for arg, following in itertools.pairwise(args):
+            if arg == END_OF_OPTIONS:
+                return
+            if arg in options and not _is_switch(options[arg]) and following in options:
+                told = getattr(options[arg], "help", None)
+                raise MissingValueError(f"{arg} needs a value{f': {told}' if told else ''}", ctx)
 
     def _respelled(self, args: list[str]) -> list[str]:
         switches = {name: parameter for parameter in self.params for name in parameter.opts if _is_switch(parameter)}
         result: list[str] = []
         for position, arg in enumerate(args):
-            if arg == "--":
+            if arg == END_OF_OPTIONS:
                 return result + args[position:]
             name, _, value = arg.partition("=")
             if name in switches and value in ("true", "false"):
@@ -25,6 +57,19 @@ class Command(TyperCommand):
             else:
                 result.append(arg)
         return result
+
+
+def command_first(arguments: Sequence[str], options: Collection[str]) -> list[str]:
+    """Return a command line with those of its options that stand before the command after it.
+
+    `options` are the names of options that have a value: "-n" as in `-n shop get pods`, or `--namespace=shop get pods`.
+    """
+    start = 0
+    while start < len(arguments) and arguments[start].partition("=")[0] in options:
+        start += 1 if "=" in arguments[start] else 2
+    before, rest = list(arguments[:start]), list(arguments[start:])
+    end = rest.index(END_OF_OPTIONS) if END_OF_OPTIONS in rest else len(rest)
+    return [*rest[:end], *before, *rest[end:]]
 
 
 def _is_switch(parameter: Any) -> bool:

@@ -69,6 +69,17 @@ def _options(
 _PARAMETERS = tuple(inspect.signature(_options, eval_str=True).parameters.values())
 
 
+def option_names() -> frozenset[str]:
+    """Return the names of the options that say where to; each has a value."""
+    names: set[str] = set()
+    for parameter in _PARAMETERS:
+        option = parameter.annotation.__metadata__[0]
+        given = [option.default, *option.param_decls]  # where no default stands before, the first name does
+        own = [each for each in given if isinstance(each, str) and each.startswith("-")]
+        names.update(own or [f"--{parameter.name.replace('_', '-')}"])
+    return frozenset(names)
+
+
 def connected(command: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Make a command of a coroutine function that takes a `Session` first; add the options that say where to."""
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

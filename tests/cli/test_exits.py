@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from swarmlet import cli, errors
-from swarmlet.cli import exits, spans
+from swarmlet.cli import exits, parsing, session, spans
 
 PROGRAM = [sys.executable, "-c", "from swarmlet.cli import main; main()"]
 
@@ -126,3 +126,41 @@ def test_a_command_imports_nothing_heavy_that_it_does_not_need(command: str) -> 
     argv = [sys.executable, "-c", script, *command.split(), "--socket", "/nonexistent/api.sock"]
     printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["apply", "--dry-run", "-f", "x.yaml"], "error: --dry-run needs a value: none, client or server"),
+        (["get", "-n", "-A", "pods"], "error: -n needs a value"),
+    ],
+)
+def test_an_option_is_no_value_of_another(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == exits.USAGE
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_for_plan_two_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["plan", "--validate", "-f", "x.yaml"]) == exits.FAILED
+    assert "--validate needs a value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-n", "shop", "get", "pods"], ["get", "pods", "-n", "shop"]),
+        (
+            ["--server=a", "-n", "shop", "rollout", "status", "x"],
+            ["rollout", "status", "x", "--server=a", "-n", "shop"],
+        ),
+        (["-n", "shop", "logs", "--", "x"], ["logs", "-n", "shop", "--", "x"]),
+        (["get", "-n", "shop"], ["get", "-n", "shop"]),
+        (["-x", "get"], ["-x", "get"]),
+        (["-n"], ["-n"]),
+        ([], []),
+    ],
+)
+def test_what_says_where_to_may_stand_before_the_command(arguments: list[str], expected: list[str]) -> None:
+    assert parsing.command_first(arguments, session.option_names()) == expected
