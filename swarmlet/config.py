@@ -118,7 +118,8 @@ def _one_of(*choices: str) -> Rule:
 
 
 def _service_way(value: Any) -> str:
-    return str(_one_of("off", "auto", "nftables")("off" if value is False else value))  # YAML's own reading of off
+    ways = _one_of("off", "auto", "nftables", "userspace")
+    return str(ways("off" if value is False else value))  # YAML's own reading of off
 
 
 def _boolean(value: Any) -> bool:
@@ -307,7 +308,7 @@ class Network:
 
     `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
     `dns`: this machine answers the cluster's names, and its Pods ask it. `services`: what balances connections to
-    Services on this machine, "auto" the kernel where it can.
+    Services on this machine, "auto" the kernel where it can, and else a proxy.
     """
 
     mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"

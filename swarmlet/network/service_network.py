@@ -13,10 +13,11 @@ from swarmlet.config import Network, split_address
 from swarmlet.errors import SwarmletError
 from swarmlet.model import kinds
 from swarmlet.model.node_subnets import SERVICE_CIDR, THE_CLUSTER, ClusterNetwork
-from swarmlet.network import choice, nftables, service_rules
+from swarmlet.network import choice, nftables, proxy_addresses, service_rules
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
 from swarmlet.network.service_rules import Ground
+from swarmlet.network.userspace_services import UserspaceServices
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica
 
@@ -47,24 +48,28 @@ class ServiceNetwork:
     async def run(self) -> None:
         """Serve until cancelled; what an earlier daemon left in the kernel stays until this one knows the cluster."""
         if self.chosen.way != choice.NFTABLES:
-            await self._stand_aside()
-        log.info("services_balanced", way=self.chosen.way)
+            await self._clear_rules()
+        if self.chosen.way != choice.USERSPACE:
+            await asyncio.to_thread(proxy_addresses.release, SERVICE_CIDR)
+        if self.chosen.way == choice.OFF:
+            await asyncio.Event().wait()
+        log.info("services_balanced", way=self.chosen.way, why=self.chosen.why)
         await self._caught_up()
         wanted = DesiredServices(self._replica.view, self._node_name)
         try:
-            await KernelServices(wanted, self._ground(), self._clock).run()
+            if self.chosen.way == choice.NFTABLES:
+                await KernelServices(wanted, self._ground(), self._clock).run()
+            else:
+                await UserspaceServices(self._replica.view, self._node_name, wanted, self._clock).run()
         finally:
             wanted.close()
 
-    async def _stand_aside(self) -> None:
-        """Take away what was in the kernel when it was to be used, and wait for the end."""
-        if self.chosen.way != choice.OFF:
-            log.warning("services_not_balanced", why=self.chosen.why)
+    async def _clear_rules(self) -> None:
+        """Take away what was in the kernel when it was to be used."""
         try:
             await nftables.remove(service_rules.TABLE)
         except (nftables.NftError, OSError) as error:
             log.warning("service_rules_left_behind", error=str(error))
-        await asyncio.Event().wait()
 
     async def _caught_up(self) -> None:
         while True:

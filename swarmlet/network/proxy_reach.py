@@ -1,0 +1,47 @@
+"""Which endpoints an address leads to on this machine.
+
+Without a Pod network every Engine gives its Pods the same addresses, and so does every process runtime on its
+machine's loopback: the address of another machine's Pod would be a wrong one's here, or nobody's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import cast
+
+from swarmlet.model import kinds
+from swarmlet.model.core import Node
+from swarmlet.network.desired import Endpoint
+from swarmlet.store.commands import Key
+from swarmlet.store.replica import View
+
+INTERNAL_IP = "InternalIP"
+
+
+class Reach:
+    """What is seen from the node of that name."""
+
+    def __init__(self, view: View, node_name: str) -> None:
+        self._view = view
+        self._name = node_name
+
+    def __call__(self, endpoint: Endpoint) -> bool:
+        """Whether it is on no node that is known, on this one, on the same machine, or on a network that all share."""
+        if endpoint.node in {"", self._name}:
+            return True
+        there, here = self._node(endpoint.node), self._node(self._name)
+        if there is None or here is None:
+            return there is None
+        address = _address(there)
+        if endpoint.address == address or address == _address(here):
+            return True
+        subnet = there.spec.pod_cidr
+        return bool(subnet) and ipaddress.ip_address(endpoint.address) in ipaddress.ip_network(subnet)
+
+    def _node(self, name: str) -> Node | None:
+        stored = self._view.get(Key(kinds.NODE.resource, "", name))
+        return cast("Node", stored.object) if stored else None
+
+
+def _address(node: Node) -> str:
+    return next((each.address for each in node.status.addresses if each.type == INTERNAL_IP), "")

@@ -1,0 +1,55 @@
+"""Services of one node by the userspace proxy: where its addresses are, and that they stay this machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.model.node_subnets import SERVICE_CIDR
+from swarmlet.network import proxy_addresses
+from swarmlet.network.desired import DesiredServices
+from swarmlet.network.proxy import Proxy
+from swarmlet.network.proxy_places import Places
+from swarmlet.network.proxy_reach import Reach
+from swarmlet.network.proxy_site import Site
+from swarmlet.store.replica import View
+
+LOOK_SECONDS = 2.0
+"""How often it is seen to that a stranger did not take the way to the cluster IPs away."""
+
+log = structlog.get_logger(__name__)
+
+
+class UserspaceServices:
+    """The proxy of one node, and its addresses."""
+
+    def __init__(self, view: View, node_name: str, wanted: DesiredServices, clock: Clock) -> None:
+        self._reach = Reach(view, node_name)
+        self._wanted = wanted
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Serve until cancelled. The way to the cluster IPs stays: who comes then is refused, not sent to the world."""
+        is_ours = await asyncio.to_thread(proxy_addresses.claim, SERVICE_CIDR)
+        if not is_ours:
+            log.info("cluster_ips_on_loopback", network=str(proxy_addresses.LOOPBACK_NETWORK))
+        site = Site(asyncio.get_running_loop(), self._clock, Places())
+        proxy = Proxy(
+            self._wanted,
+            site,
+            random.Random(),  # noqa: S311  whose turn it is: nothing secret comes from it
+            reaches=self._reach,
+            cluster_address=proxy_addresses.same if is_ours else proxy_addresses.on_loopback,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(proxy.run(), name="proxy")
+            if is_ours:
+                group.create_task(self._keep(), name="proxy-addresses")
+
+    async def _keep(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            await asyncio.to_thread(proxy_addresses.claim, SERVICE_CIDR)
