@@ -11,8 +11,9 @@ Who may read an object may read its history, and nobody else is told that there 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -28,7 +29,7 @@ from swarmlet.model.histories import ChangeList, MomentDifference, PastObjects, 
 from swarmlet.model.plans import PlanRequest
 from swarmlet.store import history_reading
 from swarmlet.store.commands import Key
-from swarmlet.store.history_reading import Step
+from swarmlet.store.history_reading import Past, Step
 from swarmlet.store.replica import Replica
 
 LIMIT = 50
@@ -39,6 +40,8 @@ OBJECTS_MAX = 5_000
 DIFFERING_MAX = 500
 """Objects whose differences are told in one answer."""
 NAME_LENGTH_MAX = 253
+BREATH = 128
+"""Objects whose past is looked up before others on the event loop get their turn."""
 
 
 class HistoryApi:
@@ -115,15 +118,15 @@ class HistoryApi:
         readable = self._reader(request, scope)
         await self._replica.linearize()
         view, revision = self._replica.view, self._revision(request, "at")
-        if scope.key is not None:
-            found = [history_reading.at(view, scope.key, revision)]
-            if found[0].document is None:
-                raise NotFoundError(f"{undoing.named(scope.key)} was not there at revision {revision}")
-        else:
-            found = history_reading.list_at(view, scope.resource, scope.namespace, revision)
-        told = [past for past in found if readable(past.key)]
-        if len(told) > OBJECTS_MAX:
-            raise CallerError(f"over {OBJECTS_MAX} objects in one answer: name a namespace")
+        keys = [scope.key] if scope.key else history_reading.keys_at(view, scope.resource, scope.namespace, revision)
+        told: list[Past] = []
+        async for key in _unhurried(filter(readable, keys)):
+            past = history_reading.at(view, key, revision)
+            told += [past] if past.document is not None else []
+            if len(told) > OBJECTS_MAX:
+                raise CallerError(f"over {OBJECTS_MAX} objects in one answer: name a namespace")
+        if scope.key is not None and not told:
+            raise NotFoundError(f"{undoing.named(scope.key)} was not there at revision {revision}")
         items = tuple(past.document for past in told if past.document is not None)
         page = PastObjects(revision=revision, items=items, notes=tuple(desired_history_answers.notes(told)))
         return answers.json(msgspec.json.encode(page))
@@ -140,15 +143,20 @@ class HistoryApi:
             raise ConflictError(f"the history of the cluster reaches back to revision {view.history.floor}")
         entries = view.history.of(scope.key) if scope.key else view.history.newest_first()
         touched = {each.key for each in entries if each.first <= last and each.revision > first}
-        keys = sorted(key for key in touched if readable(key))
-        pasts = [(history_reading.at(view, key, before), history_reading.at(view, key, after)) for key in keys]
-        differing = [(old, new) for old, new in pasts if old.document != new.document]
+        differing: list[tuple[Past, Past]] = []
+        more = 0
+        async for key in _unhurried(sorted(filter(readable, touched))):
+            old, new = history_reading.at(view, key, before), history_reading.at(view, key, after)
+            if old.document != new.document and len(differing) < DIFFERING_MAX:
+                differing.append((old, new))
+            elif old.document != new.document:
+                more += 1
         page = MomentDifference(
             before=before,
             after=after,
-            objects=tuple(desired_history_answers.differing(old, new) for old, new in differing[:DIFFERING_MAX]),
+            objects=tuple(desired_history_answers.differing(old, new) for old, new in differing),
             notes=tuple(desired_history_answers.notes([past for pair in differing for past in pair])),
-            more=max(len(differing) - DIFFERING_MAX, 0),
+            more=more,
         )
         return answers.json(msgspec.json.encode(page))
 
@@ -223,6 +231,17 @@ class HistoryApi:
         except ForbiddenError:
             return False
         return True
+
+
+async def _unhurried(keys: Iterable[Key]) -> AsyncIterator[Key]:
+    """Yield the keys; between some of them others on the event loop get their turn.
+
+    What an object was at a revision does not change meanwhile: at most it is forgotten.
+    """
+    for number, key in enumerate(keys):
+        if number % BREATH == BREATH - 1:
+            await asyncio.sleep(0)
+        yield key
 
 
 class _Scope:

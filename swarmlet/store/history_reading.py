@@ -110,15 +110,17 @@ def at(view: View, key: Key, revision: int) -> Past:
     return Past(key, state, joined)
 
 
-def list_at(view: View, resource: str, namespace: str, revision: int) -> list[Past]:
-    """Return what was desired of a collection at a revision, sorted; raise `ExpiredError` where some is forgotten."""
-    now = {stored.key for stored in view.list(resource, namespace)}
+def keys_at(view: View, resource: str, namespace: str, revision: int) -> list[Key]:
+    """Return what of a collection may have been there at a revision, sorted.
+
+    Raises `ExpiredError` where some of it is forgotten.
+    """
     if revision < view.history.floor:
         raise ExpiredError(
             f"the history of {resource} reaches back to revision {view.history.floor}, not to {revision}"
         )
-    found = (at(view, key, revision) for key in sorted(now | view.history.keys_of(resource, namespace)))
-    return [each for each in found if each.document is not None]
+    now = {stored.key for stored in view.list(resource, namespace)}
+    return sorted(now | view.history.keys_of(resource, namespace))
 
 
 def revision_at(view: View, moment: datetime) -> int:

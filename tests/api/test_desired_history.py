@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
+from swarmlet.api import desired_history
 from swarmlet.api.app import ApiServer, Sources
 from swarmlet.api.desired_history import HistoryApi
 from swarmlet.api.origins import Signed
@@ -213,6 +215,25 @@ async def test_two_moments_are_compared_over_all_objects(api):
 
 
 # Undoing.
+
+
+async def test_of_many_objects_that_differ_so_many_are_told_and_how_many_more_there_are(api, monkeypatch):
+    first = await write(api, "POST", CONFIG_MAPS, config_map("a", a="1"))
+    for name in ("b", "c", "d"):
+        last = await write(api, "POST", CONFIG_MAPS, config_map(name, a="1"))
+    monkeypatch.setattr(desired_history, "DIFFERING_MAX", 2)
+    answer = await ask(api, "/between", before=first, after=last)
+    assert ([each["name"] for each in answer["objects"]], answer["more"]) == (["b", "c"], 1)
+
+
+async def test_others_get_their_turn_while_the_past_of_many_objects_is_looked_up():
+    """Ten thousand objects take a second, and a leader that is silent for so long is replaced."""
+    keys = [Key("configmaps", "default", f"c{number}") for number in range(300)]
+    done: list[object] = []
+    asyncio.get_running_loop().call_soon(done.append, "other")
+    async for key in desired_history._unhurried(keys):
+        done.append(key)
+    assert 0 < done.index("other") < len(keys)
 
 
 async def test_a_change_is_undone_on_top_of_what_is_now_and_that_is_a_change_itself(api, replica, authenticator):
