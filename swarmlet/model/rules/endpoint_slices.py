@@ -6,7 +6,7 @@ import ipaddress
 
 from swarmlet.model import services, syntax
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import meta
+from swarmlet.model.rules import addresses, meta
 
 ADDRESS_TYPES = (services.IPV4,)
 ENDPOINTS_MAX = 1_000
@@ -33,13 +33,13 @@ def endpoint_slice_update(new: services.EndpointSlice, old: services.EndpointSli
 
 
 def _endpoint(endpoint: services.Endpoint, place: Place) -> None:
-    addresses = place.field("addresses")
+    held = place.field("addresses")
     if not endpoint.addresses:
-        addresses.required("must contain at least 1 address")
+        held.required("must contain at least 1 address")
     if len(endpoint.addresses) > ADDRESSES_MAX:
-        addresses.too_many(len(endpoint.addresses), ADDRESSES_MAX)
+        held.too_many(len(endpoint.addresses), ADDRESSES_MAX)
         return
-    for inner, text in addresses.each(endpoint.addresses):
+    for inner, text in held.each(endpoint.addresses):
         _address(text, inner)
     if endpoint.hostname is not None:
         place.field("hostname").invalid_each(endpoint.hostname, syntax.dns_label(endpoint.hostname))
@@ -49,18 +49,11 @@ def _endpoint(endpoint: services.Endpoint, place: Place) -> None:
 
 def _address(text: str, place: Place) -> None:
     try:
-        address = ipaddress.IPv4Address(text)
+        ipaddress.IPv4Address(text)
     except ValueError:
         place.invalid(text, "must be an IPv4 address")
-        return
-    if address.is_unspecified:
-        place.invalid(text, f"may not be unspecified ({text})")
-    elif address.is_loopback:
-        place.invalid(text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    elif address.is_link_local:
-        place.invalid(text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    elif address.is_multicast:
-        place.invalid(text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    else:
+        addresses.not_special(text, place)
 
 
 def _ports(ports: tuple[services.EndpointPort, ...], place: Place) -> None:

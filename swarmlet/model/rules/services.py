@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from swarmlet.model import services, syntax
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import meta
+from swarmlet.model.rules import addresses, meta
 
 TYPES = (services.CLUSTER_IP, services.EXTERNAL_NAME, services.LOAD_BALANCER, services.NODE_PORT)
 PROTOCOLS = ("TCP", "UDP")
@@ -150,16 +150,8 @@ def _load_balancer(spec: services.ServiceSpec, place: Place) -> None:
 def _external_ip(text: str, place: Place) -> None:
     if not _is_ip(text):
         place.invalid(text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
-        return
-    address = ipaddress.ip_address(text)
-    if address.is_unspecified:
-        place.invalid(text, f"may not be unspecified ({text})")
-    elif address.is_loopback:
-        place.invalid(text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    elif address.is_link_local:
-        place.invalid(text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    elif address.is_multicast:
-        place.invalid(text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    else:
+        addresses.not_special(text, place)
 
 
 def _is_ip(text: str) -> bool:
