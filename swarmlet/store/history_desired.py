@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from swarmlet.model import batch, kinds, singletons, storage, volumes
+from swarmlet.model import batch, kinds, moves, singletons, storage, volumes
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.differences import BOOKKEEPING_ANNOTATIONS
 from swarmlet.store.history_deltas import Document
@@ -47,6 +47,8 @@ _ANNOTATIONS = BOOKKEEPING_ANNOTATIONS | {
     storage.SELECTED_NODE,
     storage.STORAGE_PROVISIONER,
     storage.FOLDER_MADE,
+    moves.FAILURES,
+    moves.NOT_BEFORE,
 }
 _FINALIZERS = frozenset({storage.CLAIM_PROTECTION, storage.VOLUME_PROTECTION, "foregroundDeletion", "orphan"})
 _UIDS = (batch.CONTROLLER_UID, batch.LEGACY_CONTROLLER_UID)

@@ -62,6 +62,8 @@ def test_what_is_nobodys_wish_is_left_out(store):
     put(store, spec={"replicas": 1}, metadata={"annotations": {"a": "b"}})
     revised = {"annotations": {"a": "b", "deployment.kubernetes.io/revision": "1"}, "generation": 2}
     put(store, spec={"replicas": 1}, metadata=revised, status={"replicas": 1})
+    rested = {"annotations": {"a": "b", "swarmlet.io/rebalance-failures": "2", "swarmlet.io/rebalance-not-before": "x"}}
+    put(store, spec={"replicas": 1}, metadata=rested)
     owned = {"ownerReferences": [{"uid": "u", "controller": True}]}
     put(store, Key("pods", "default", "web-1"), metadata=owned, spec={"nodeName": "n1"})
     put(store, Key("events", "default", "e"), note="x")
