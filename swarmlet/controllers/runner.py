@@ -26,6 +26,7 @@ from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.hpa import HorizontalPodAutoscalers
 from swarmlet.controllers.job import Jobs
+from swarmlet.controllers.load_balancers import LoadBalancers
 from swarmlet.controllers.namespaces import Namespaces
 from swarmlet.controllers.node_lifecycle import NodeLifecycle, node_key
 from swarmlet.controllers.node_subnets import NodeSubnets
@@ -121,6 +122,7 @@ class Controllers:
             Disruptions(),
             EndpointSlices(self._rng),
             ServiceAddresses(),
+            LoadBalancers(self._network),
             Dependencies(),
             Scheduling(self._rng, self._placement.strategy, cluster),
             Rebalance(self._rng, self._rebalance, self._placement.strategy, cluster),

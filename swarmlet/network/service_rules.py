@@ -110,7 +110,7 @@ class _Work:
                 self.elements[NODE_PORTS, f"{protocol} . {port.node_port}"] = verdict
             if (port.protocol, port.port) not in self._ground.reserved:
                 self._lead(self._service.external_ips, port, verdict)
-                self._lead(self._service.ingress, port, self._guarded(name, verdict))
+                self._publish(port, name, verdict)
         for each in {*port.here, *(each for each in port.everywhere if not each.node)}:
             self.elements[HAIRPINS, f"{each.address} . {each.address}"] = ""
 
@@ -120,6 +120,13 @@ class _Work:
     def _lead(self, addresses: Sequence[str], port: Port, verdict: str) -> None:
         for address in addresses:
             self.elements[SERVICES, f"{address} . {port.protocol.lower()} . {port.port}"] = verdict
+
+    def _publish(self, port: Port, name: str, verdict: str) -> None:
+        """Let a load balancer's port lead there on every address of this node, once its status names addresses."""
+        if self._service.ingress:
+            guarded = self._guarded(name, verdict)
+            self._lead(self._service.ingress, port, guarded)
+            self.elements[NODE_PORTS, f"{port.protocol.lower()} . {port.port}"] = guarded
 
     def _internal(self, port: Port, name: str) -> str:
         """Return where the cluster IP leads. Who is no Pod takes this node's address, so that answers find back."""

@@ -154,6 +154,16 @@ def test_source_ranges_bound_who_comes_through_the_load_balancer(published):
     assert "silence" not in allow("0.0.0.0/0")
 
 
+def test_a_load_balancers_port_is_one_of_every_node_once_its_status_names_any(published):
+    def names(*ingress: str) -> set[str]:
+        published.cluster.service(type="LoadBalancer", ingress=ingress)
+        published.settle()
+        return published.machine.outside.names("192.0.2.1", times=20)
+
+    assert names("192.0.2.77") == {"p1", "p2"}, "though the one that is named is another"
+    assert names() == {"refused"}
+
+
 def test_ports_that_are_the_daemons_own_stay_so(published):
     published.machine.node.serve("daemon", 7600)
     port = ServicePort(name="http", port=7600)
