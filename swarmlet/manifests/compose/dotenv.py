@@ -20,7 +20,7 @@ RAW = "raw"
 
 _BLANK = re.compile(r"(?:[ \t\r\f\v]*(?:#[^\n]*)?(?:\n|\Z))")
 _NAME = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z0-9_.\-\[\]]+)[ \t]*(?:([=:])[ \t]*|(?=[\r\n]|\Z))")
-_COMMENT = re.compile(r"(?:^|[ \t])#.*")
+_COMMENT = re.compile(r"[ \t]#.*")
 _QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL), "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)}
 _AFTER_QUOTE = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -99,7 +99,8 @@ def _assigned(text: str, start: int, variables: Variables) -> tuple[str, int]:
     if quote not in _QUOTED or not quote:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        written = _COMMENT.sub("", text[start:end], count=1).rstrip()
+        spaced = start - 1 if text[start - 1] in " \t" else start  # "A= # none", but "A=#fff"
+        written = _COMMENT.sub("", text[spaced:end], count=1).strip()
         return interpolation.interpolated(written, variables), end
     quoted = _QUOTED[quote].match(text, start)
     if quoted is None:

@@ -31,6 +31,7 @@ ENVIRONMENT = {"SHELL_VAR": "shell"}
         (r'VAR="\$HOME"', {"VAR": "$HOME"}),
         ("VAR=", {"VAR": ""}),
         ("VAR= # nothing", {"VAR": ""}),
+        ("VAR=#fff", {"VAR": "#fff"}),
         ("VAR", {}),
         ("SHELL_VAR", {"SHELL_VAR": "shell"}),
         ("export VAR=1", {"VAR": "1"}),
