@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from swarmlet.errors import CallerError
 from swarmlet.manifests.documents import Manifest
 from swarmlet.manifests.reading import Place
+
+if TYPE_CHECKING:
+    from swarmlet.manifests.compose.conversion.draft import FileBeside, FindFiles
 
 FOLDER_ENTRIES_MAX = 200
 FOLDER_BYTES_MAX = 512 * 1024
@@ -97,11 +102,11 @@ def compose(texts: Texts, choice: Choice) -> Composed:
     return Composed(converted.project, manifests, converted.warnings, converted.inactive)
 
 
-def files_below(folder: Path) -> Callable[[str], Mapping[str, bytes] | None]:
+def files_below(folder: Path) -> FindFiles:
     """Return what gives the files at a path that lies in the folder, and None for any other path."""
     root = folder.resolve()
 
-    def find(path: str) -> Mapping[str, bytes] | None:
+    def find(path: str) -> Mapping[str, FileBeside] | None:
         place = Path(path).resolve()
         if not place.is_relative_to(root):
             return None
@@ -113,16 +118,14 @@ def files_below(folder: Path) -> Callable[[str], Mapping[str, bytes] | None]:
     return find
 
 
-def _contents(place: Path) -> Mapping[str, bytes] | None:
-    """Return the content of a file under "", or those of a folder's files; None where it is neither, or too large.
+def _contents(place: Path) -> Mapping[str, FileBeside] | None:
+    """Return a file under "", or a folder's files; None where it is neither, or too large.
 
     Raises `CallerError` or `OSError` where something of it cannot be read.
     """
-    from swarmlet.cli import compose_files
-
     if place.is_file():
-        return {"": compose_files.read_file(str(place))}
-    found: dict[str, bytes] = {}
+        return {"": _beside(place)}
+    found: dict[str, FileBeside] = {}
     size = 0
     entries = list(itertools.islice(place.rglob("*"), FOLDER_ENTRIES_MAX + 1)) if place.is_dir() else []
     if len(entries) > FOLDER_ENTRIES_MAX:
@@ -134,5 +137,12 @@ def _contents(place: Path) -> Mapping[str, bytes] | None:
             size += each.stat().st_size
             if size > FOLDER_BYTES_MAX:
                 return None
-            found[str(each.relative_to(place))] = compose_files.read_file(str(each))
+            found[str(each.relative_to(place))] = _beside(each)
     return found or None
+
+
+def _beside(path: Path) -> FileBeside:
+    from swarmlet.cli import compose_files
+    from swarmlet.manifests.compose.conversion.draft import FileBeside
+
+    return FileBeside(compose_files.read_file(str(path)), stat.S_IMODE(path.stat().st_mode))

@@ -7,6 +7,7 @@ import pytest
 
 from swarmlet.cli import compose_files, compose_manifests, exits
 from swarmlet.errors import CallerError
+from swarmlet.manifests.compose.conversion.draft import FileBeside
 from swarmlet.manifests.reading import ManifestError
 
 
@@ -86,7 +87,8 @@ def test_what_a_project_names_is_a_regular_file_too(folder: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_does_not_go_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder / "data" / "file", "x")
-    assert compose_manifests.files_below(folder)(str(folder / "data")) == {"file": b"x"}
+    (folder / "data" / "file").chmod(0o750)
+    assert compose_manifests.files_below(folder)(str(folder / "data")) == {"file": FileBeside(b"x", 0o750)}
 
     def refuse(path: str) -> bytes:
         raise CallerError(f"{path}: Permission denied")

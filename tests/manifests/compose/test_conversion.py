@@ -15,6 +15,7 @@ from swarmlet.api.targets import Target
 from swarmlet.manifests.compose import checking, loading
 from swarmlet.manifests.compose.conversion import converting, unsupported
 from swarmlet.manifests.compose.conversion.converting import Converted
+from swarmlet.manifests.compose.conversion.draft import FileBeside
 from swarmlet.manifests.compose.model.networking import Attachment, Network
 from swarmlet.manifests.compose.model.services import Service
 from swarmlet.manifests.reading import ManifestError
@@ -34,9 +35,10 @@ def convert(text: str, files: dict[str, str] | None = None) -> Converted:
 
     loaded = loading.load([("compose.yaml", text)], read, {}, loading.Options(folder=FOLDER))
 
-    def find(path: str) -> dict[str, bytes] | None:
+    def find(path: str) -> dict[str, FileBeside] | None:
         below = {name.removeprefix(f"{path}/"): each for name, each in contents.items() if name.startswith(f"{path}/")}
-        return {"": contents[path]} if path in contents else below or None
+        chosen = {"": contents[path]} if path in contents else below
+        return {name: FileBeside(each, 0o755 if each.startswith(b"#!") else 0o644) for name, each in chosen.items()}
 
     converted = converting.convert(loaded, find)
     admit(converted)
@@ -440,6 +442,16 @@ def test_a_file_beside_the_project_goes_along_and_what_may_be_secret_as_a_secret
     assert [each for each in converted.warnings if "volumes" in each] == [
         line for line in converted.warnings if "/shop/html is a path of the machine" in line
     ]
+
+
+def test_a_file_that_goes_along_may_be_read_and_run_as_it_lies_there() -> None:
+    keys = "volumes: ['./run.sh:/run.sh', './users.htpasswd:/users:ro', './scripts:/scripts:ro']"
+    files = {"run.sh": "#!/bin/sh", "users.htpasswd": "me:x", "scripts/a.sh": "#!/bin/sh", "scripts/b": "b"}
+    converted = one(keys, files)
+    assert mounted(converted, "/run.sh")[1]["configMap"]["items"][0]["mode"] == 0o555
+    assert mounted(converted, "/users")[1]["secret"]["items"][0]["mode"] == 0o444
+    modes = {each["path"]: each["mode"] for each in mounted(converted, "/scripts")[1]["configMap"]["items"]}
+    assert modes == {"a.sh": 0o555, "b": 0o444}
 
 
 def test_a_folder_that_is_only_read_goes_along_with_its_files() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft, object_name
+from swarmlet.manifests.compose.conversion.draft import Document, FileBeside, ServiceDraft, object_name
 from swarmlet.manifests.compose.conversion.files import Files, file_key
 from swarmlet.manifests.compose.conversion.storage import PodVolumes
 from swarmlet.manifests.compose.model.storage import BIND, Mount
@@ -18,8 +18,8 @@ from swarmlet.model import names
 
 SECRET_SUFFIXES = (".key", ".pem", ".p12", ".pfx", ".jks", ".env", ".htpasswd")
 SECRET_NAMES = (".env", ".htpasswd", ".pgpass", ".netrc")
-FILE_MODE = 0o444
-SECRET_MODE = 0o400
+READ_AND_RUN = 0o555
+READ_BY_OWNER = 0o400
 CONTENT_BYTES_MAX = 512 * 1024
 """Of a file, or all files of a folder: a ConfigMap or Secret has 1 MiB for all that is said of it."""
 
@@ -35,10 +35,10 @@ def _bind(it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, posit
     for key in ("propagation", "recursive", "selinux"):
         if mount.bind and getattr(mount.bind, key):
             it.warn("volumes", f"bind.{key} is ignored")
-    contents = it.draft.files(mount.source)
-    is_file = contents is not None and "" in contents
-    if contents and (is_file or mount.read_only) and sum(map(len, contents.values())) <= CONTENT_BYTES_MAX:
-        _with_contents(it, found, files, mount, contents)
+    beside = it.draft.files(mount.source) or {}
+    size = sum(len(each.content) for each in beside.values())
+    if beside and ("" in beside or mount.read_only) and size <= CONTENT_BYTES_MAX:
+        _with_contents(it, found, files, mount, beside)
         return
     it.warn("volumes", f"{mount.source} is a path of the machine that the Pod runs on: each machine has its own")
     told: Document = {"mountPath": mount.target} | ({"readOnly": True} if mount.read_only else {})
@@ -46,19 +46,17 @@ def _bind(it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, posit
 
 
 def _with_contents(
-    it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, contents: Mapping[str, bytes]
+    it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, beside: Mapping[str, FileBeside]
 ) -> None:
     """Mount what lies with the project: a file in its place, or a folder with all in it."""
     name = posixpath.basename(mount.source)
-    is_secret = any(_may_be_secret(path or name) for path in contents)
-    keys = {path: _key(path or name) for path in contents}
+    is_secret = any(_may_be_secret(path or name) for path in beside)
+    keys = {path: _key(path or name) for path in beside}
     if not mount.read_only:
         it.warn("volumes", f"{name} goes along as it is now, and cannot be written to; say so with :ro")
-    stored = files.of_contents(
-        f"{it.draft.project.name}-{name}", {keys[path]: each for path, each in contents.items()}, is_secret=is_secret
-    )
-    mode = SECRET_MODE if is_secret else FILE_MODE
-    items = [{"key": key, "path": path or key, "mode": mode} for path, key in keys.items()]
+    contents = {keys[path]: each.content for path, each in beside.items()}
+    stored = files.of_contents(f"{it.draft.project.name}-{name}", contents, is_secret=is_secret)
+    items = [{"key": key, "path": path or key, "mode": _mode(beside[path])} for path, key in keys.items()]
     source: Document = (
         {"secret": {"secretName": stored, "items": items}}
         if is_secret
@@ -67,6 +65,11 @@ def _with_contents(
     part = {"subPath": keys[""]} if "" in keys else {}
     told = {"mountPath": mount.target, **part, "readOnly": True}
     found.add(object_name(f"file-{len(found.volumes)}-{name}"), source, told)
+
+
+def _mode(file: FileBeside) -> int:
+    """Return who may read or run it, as it lies there: nobody writes to what goes along, and root owns it."""
+    return file.mode & READ_AND_RUN | READ_BY_OWNER
 
 
 def _may_be_secret(path: str) -> bool:

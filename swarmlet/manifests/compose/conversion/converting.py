@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from swarmlet.manifests.compose.conversion import networking, ordering, sharing, storage, unsupported
-from swarmlet.manifests.compose.conversion.draft import Document, Draft, ServiceDraft, label_text, service_name
+from swarmlet.manifests.compose.conversion.draft import (
+    Document,
+    Draft,
+    FindFiles,
+    ServiceDraft,
+    label_text,
+    service_name,
+)
 from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.workloads import Made, Workloads
 from swarmlet.manifests.compose.model.project import Loaded
@@ -28,16 +34,12 @@ class Converted:
     inactive: frozenset[str] = frozenset()
 
 
-FindFiles = Callable[[str], Mapping[str, bytes] | None]
-
-
 def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
     """Return what the project is here.
 
     Args:
         loaded: the project.
-        files: gives what lies with the project at an absolute path: of a file, its content under ""; of a folder, the
-            contents of its files by their paths in it. None for any other path, and for what is too large.
+        files: gives what lies with the project.
 
     Raises:
         ManifestError: a key that cannot be had, and without which the service would be another.

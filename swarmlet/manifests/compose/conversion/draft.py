@@ -25,17 +25,26 @@ LABEL_LENGTH_MAX = 63
 _NOT_IN_A_LABEL = re.compile(r"[^a-z0-9-]+")
 
 
+@dataclass(frozen=True, slots=True)
+class FileBeside:
+    """A file that lies with the project: `mode` has its permission bits."""
+
+    content: bytes
+    mode: int = 0o644
+
+
+FindFiles = Callable[[str], Mapping[str, FileBeside] | None]
+"""Gives what lies with the project at an absolute path, by the path below it: "" is the path itself, where it is a
+file. None where nothing of the project is there, or too much to go along."""
+
+
 @dataclass(slots=True)
 class Draft:
-    """One conversion under way. `names` has what each service is called here, by its key in the project.
-
-    `files` gives what lies with the project at an absolute path, by the path below it: "" is the path itself, where it
-    is a file. None where nothing of the project is there, or too much to go along.
-    """
+    """One conversion under way. `names` has what each service is called here, by its key in the project."""
 
     loaded: Loaded
     names: Mapping[str, str]
-    files: Callable[[str], Mapping[str, bytes] | None]
+    files: FindFiles
     documents: list[Document] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
