@@ -25,8 +25,9 @@ from swarmlet.api.plan_writes import PlanWrites
 from swarmlet.api.targets import Target
 from swarmlet.api.trial import Trial
 from swarmlet.clock import Clock
-from swarmlet.model import differences, plans
+from swarmlet.model import differences, kinds, plans
 from swarmlet.model.plans import Plan, PlannedChange, PlanRequest, Rehearsed
+from swarmlet.store import history_reading
 from swarmlet.store.commands import COMMAND_BYTES_MAX, OPERATIONS_MAX, Key, Operation, Put
 from swarmlet.store.replica import Change, Fork, Replica, Stored, View
 
@@ -95,7 +96,7 @@ class Planner:
             unchanged=len(writes.targets) - len(changes),
             steps=rehearsed.steps,
             waiting=rehearsed.waiting,
-            notes=rehearsed.notes,
+            notes=(*_going_along(trial, writes), *rehearsed.notes),
             warnings=tuple(dict.fromkeys(writes.warnings)),
         )
         draft = Draft(
@@ -127,6 +128,22 @@ def _changes(trial: Trial, writes: PlanWrites) -> Iterator[PlannedChange]:
                 differences=tuple(found),
                 reason=reason,
             )
+
+
+def _going_along(trial: Trial, writes: PlanWrites) -> Iterator[str]:
+    """Yield what goes with the namespaces that are deleted; it is no change of its own."""
+    for key in writes.targets:
+        if key in writes.deleted and key.resource == kinds.NAMESPACE.resource:
+            others = [
+                each for each in history_reading.asked_for_in(trial.before, key.name) if each not in writes.deleted
+            ]
+            if others:
+                yield f"{key.resource}/{key.name}: all that is in it goes, too: {_counted(others)}"
+
+
+def _counted(keys: Sequence[Key]) -> str:
+    counts = Counter(key.resource for key in keys)
+    return ", ".join(f"{count} {resource}" for resource, count in sorted(counts.items()))
 
 
 def _nothing_but_name(stored: Stored | None) -> dict[str, Any]:

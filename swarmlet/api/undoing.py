@@ -6,7 +6,7 @@ change made of it, a later change has touched it, and undoing would undo that on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,7 @@ def inverse(view: View, steps: Sequence[Step], *, force: bool = False) -> Invers
         match step.entry.action:
             case Action.CREATED:
                 _check_made(step, view, force=force)
+                _check_alone(step, view, {each.entry.key for each in steps}, force=force)
                 delete.append(_reference(step))
             case Action.DELETED:
                 put.append(_made_anew(step, view))
@@ -64,6 +65,17 @@ def _check_made(step: Step, view: View, *, force: bool) -> None:
     theirs = [each for each in _since(step, view) if not each.origin.who.startswith(SYSTEM)]
     if theirs and not force:
         raise ConflictError(f"{_what(step)}: {_told(theirs[0], 'changed it')}; --force deletes it anyway")
+
+
+def _check_alone(step: Step, view: View, together: Collection[Key], *, force: bool) -> None:
+    """Raise `ConflictError` where what was made is a namespace that holds what this change did not make."""
+    key = step.entry.key
+    if force or key.resource != kinds.NAMESPACE.resource:
+        return
+    others = [each for each in history_reading.asked_for_in(view, key.name) if each not in together]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise ConflictError(f"{_what(step)}: {named(others[0])}{more} would go with it; --force deletes them, too")
 
 
 def _made_anew(step: Step, view: View) -> Document:

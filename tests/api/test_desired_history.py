@@ -290,6 +290,22 @@ async def test_what_a_person_has_changed_since_it_was_made_is_not_deleted_unaske
     assert (await undo(api, made, force=True))["changes"][0]["action"] == "delete"
 
 
+async def test_a_namespace_does_not_take_along_unasked_what_others_have_made_in_it_since(api, replica):
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    made = await write(api, "POST", "/api/v1/namespaces", shop)
+    conf = config_map("conf", a="1")
+    conf["metadata"]["namespace"] = "shop"
+    inside = await write(api, "POST", "/api/v1/namespaces/shop/configmaps", conf)
+    refused = await undo(api, made, code=409)
+    assert refused["message"] == (
+        "namespaces/shop: configmaps/conf in shop would go with it; --force deletes them, too"
+    )
+    assert [each["name"] for each in (await undo(api, made, force=True))["changes"]] == ["shop"]
+    await undo_and_apply(api, inside)
+    await undo_and_apply(api, made)
+    assert replica.store.get(Key("namespaces", "", "shop")).object.metadata.deletion_timestamp
+
+
 async def test_what_was_changed_together_is_undone_together(api, replica):
     applied = [config_map("a", x="1"), config_map("b", x="1")]
     for document in applied:

@@ -209,6 +209,18 @@ async def test_deletions_are_planned_and_what_is_not_there_is_warned_about(api, 
     assert replica.store.get(Key("configmaps", "default", "conf")) is None
 
 
+async def test_what_goes_with_a_namespace_is_told(api):
+    await planned_and_applied(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    inside = [deployment("web"), config(a="1"), deployment("db")]
+    for each in inside:
+        each["metadata"]["namespace"] = "shop"
+    await planned_and_applied(api, *inside)
+    reference = {"apiVersion": "v1", "kind": "Namespace", "name": "shop"}
+    made = await plan(api, delete=[reference])
+    assert told(made) == [("delete", "shop")]
+    assert "namespaces/shop: all that is in it goes, too: 1 configmaps, 2 deployments.apps" in made["notes"]
+
+
 async def test_pruning_deletes_what_was_applied_and_is_named_no_more(api, replica):
     labelled = config(a="1")
     labelled["metadata"]["labels"] = {"part": "shop"}
