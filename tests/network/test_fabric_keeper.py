@@ -1,0 +1,187 @@
+"""When the Pod network is looked at, what is told of it, and what goes when it is not wanted any more."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import structlog
+
+from swarmlet.config import Network
+from swarmlet.model import kinds, node_subnets
+from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.node_subnets import ClusterNetwork
+from swarmlet.model.objects import to_json
+from swarmlet.network import fabric_keeper
+from swarmlet.network.fabric import Fabric
+from swarmlet.network.fabric_filter import FabricFilter
+from swarmlet.network.fabric_keeper import LOOK_SECONDS, MARK_FILE, FabricKeeper
+from swarmlet.network.fabric_links import FabricError, FabricLinks, Underlay
+from swarmlet.runtime.runtime import POD_NETWORK
+from swarmlet.store.commands import Command, Delete, Key, Put
+from swarmlet.store.state import Store
+from tests.fakes.runtime import Engine, FakeNetworks
+from tests.network.test_fabric import A, B, store_with
+from tests.virtual_time import VirtualClock
+
+CLUSTER = Key(kinds.CLUSTER_NETWORK.resource, "", node_subnets.THE_CLUSTER)
+
+
+class Machine:
+    """A machine of a cluster of two, whose kernel does what it is told, or says why not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store: Store = store_with(
+            ("a", A.node_id, A.address, A.subnet),
+            ("b", B.node_id, B.address, B.subnet),
+            claims={"10.42.0.0": A.node_id, "10.42.1.0": B.node_id},
+        )
+        network = ClusterNetwork(metadata=ObjectMeta(name=node_subnets.THE_CLUSTER))
+        self.store.apply(Command(b"2" * 16, (Put(CLUSTER, to_json(network)),)))
+        self.engine = Engine(VirtualClock())
+        self.folder = folder
+        self.applied: list[Fabric] = []
+        self.kernels_answer = ""
+        self.told: list[str] = []
+        self.removed = 0
+
+    def keeper(self, config: Network | None = None) -> FabricKeeper:
+        return FabricKeeper(
+            config=config or Network(mode="vxlan"),
+            data_dir=self.folder,
+            node_name="a",
+            view=self.store,
+            networks=FakeNetworks(self.engine, ("cluster", "a")),
+            clock=VirtualClock(),
+            opened=self._opened,
+            failed=lambda problem: self.told.append(f"failed: {problem}"),
+        )
+
+    async def _opened(self, subnet: str) -> None:
+        self.told.append(f"opened: {subnet}")
+
+    def take(self, fabric: Fabric) -> list[str]:
+        if self.kernels_answer:
+            raise FabricError(self.kernels_answer)
+        self.applied.append(fabric)
+        return []
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path)
+
+    async def underlay(self: FabricLinks, address: str) -> Underlay:
+        return Underlay(2, 1500)
+
+    async def apply(self: FabricLinks, fabric: Fabric, underlay: Underlay) -> list[str]:
+        return made.take(fabric)
+
+    async def filtered(self: FabricFilter, subnet: str, cluster_cidr: str) -> list[str]:
+        return []
+
+    async def remove(self: object) -> None:
+        made.removed += 1
+
+    monkeypatch.setattr(FabricLinks, "underlay", underlay)
+    monkeypatch.setattr(FabricLinks, "apply", apply)
+    monkeypatch.setattr(FabricLinks, "remove", remove)
+    monkeypatch.setattr(FabricFilter, "apply", filtered)
+    monkeypatch.setattr(FabricFilter, "remove", remove)
+    return made
+
+
+async def run_for(keeper: FabricKeeper, seconds: float) -> None:
+    task = asyncio.create_task(keeper.run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_network_that_stands_is_told_and_looked_at_again_and_again(machine: Machine) -> None:
+    await run_for(machine.keeper(), 3 * LOOK_SECONDS + 0.1)
+    assert machine.told == ["opened: 10.42.0.0/24"] * 4
+    assert {route.subnet for fabric in machine.applied for route in fabric.routes} == {B.subnet}
+    assert machine.engine.networks[POD_NETWORK][1].mtu == 1450
+
+
+async def test_a_node_that_goes_is_noticed_at_once(machine: Machine) -> None:
+    task = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    machine.store.apply(Command(b"3" * 16, (Delete(Key(kinds.NODE.resource, "", "b")),)))
+    await asyncio.sleep(0.1)
+    assert [len(fabric.routes) for fabric in machine.applied] == [1, 0]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_what_is_wrong_is_told_until_it_is_right(machine: Machine) -> None:
+    machine.kernels_answer = "netlink: Operation not permitted"
+    task = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    machine.kernels_answer = ""
+    await asyncio.sleep(LOOK_SECONDS)
+    assert machine.told == ["failed: netlink: Operation not permitted", "opened: 10.42.0.0/24"]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_node_without_a_subnet_waits_for_one(machine: Machine) -> None:
+    machine.store.apply(Command(b"3" * 16, (Delete(CLUSTER),)))
+    await run_for(machine.keeper(), 0.1)
+    assert machine.told == ["failed: the node has no subnet yet"]
+
+
+async def test_an_engine_that_is_away_takes_no_network_from_the_pods(machine: Machine) -> None:
+    task = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    machine.engine.down = "no Engine"
+    await asyncio.sleep(fabric_keeper.ENGINE_SECONDS + LOOK_SECONDS)
+    assert {each.partition(":")[0] for each in machine.told} == {"opened"}
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_the_network_of_another_daemon_on_the_same_engine_is_told(machine: Machine) -> None:
+    other = FakeNetworks(machine.engine, ("cluster", "b"))
+    await run_for(machine.keeper(), 0.1)
+    owned = machine.engine.networks[POD_NETWORK][1]
+    await FakeNetworks(machine.engine, ("cluster", "a")).remove(POD_NETWORK)
+    await other.ensure(owned)
+    machine.told.clear()
+    await run_for(machine.keeper(), 0.1)
+    assert machine.told == ["failed: a network swarmlet that is not this node's"]
+
+
+async def test_a_bug_leaves_nobody_without_a_keeper(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fabric_keeper, "log", structlog.testing.CapturingLogger())
+    machine.applied = None  # type: ignore[assignment]
+    task = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    machine.applied = []
+    await asyncio.sleep(LOOK_SECONDS)
+    assert machine.told == ["opened: 10.42.0.0/24"]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_file_that_asks_for_other_addresses_is_told_of_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(fabric_keeper, "log", logger)
+    await run_for(machine.keeper(Network(mode="vxlan", cluster_cidr="10.99.0.0/16")), 3 * LOOK_SECONDS)
+    told = [call for call in logger.calls if call.args == ("cluster_cidr_differs",)]
+    assert [call.kwargs for call in told] == [{"cluster": "10.42.0.0/16", "configured": "10.99.0.0/16"}]
+
+
+async def test_what_was_set_up_goes_when_it_is_not_wanted_any_more_and_only_then(machine: Machine) -> None:
+    await machine.keeper(Network()).clean_up()
+    assert machine.removed == 0, "nothing was set up"
+    await run_for(machine.keeper(), 0.1)
+    assert (machine.folder / MARK_FILE).exists()
+    await machine.keeper(Network()).clean_up()
+    assert machine.removed == 2
+    assert not machine.engine.networks
+    assert not (machine.folder / MARK_FILE).exists()
