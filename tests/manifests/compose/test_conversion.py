@@ -270,6 +270,10 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
         ("networks: {default: {aliases: [db]}}", "aliases: db is another service's name, and leads there"),
         ("ports: ['8000-8009:80']", "8000-8009 is a range: its first port is taken"),
         ("volumes: [/cache]", "/cache has no name: it begins empty with each Pod"),
+        (
+            "volumes: [{type: bind, source: /srv/f, target: /f, bind: {create_host_path: false}}]",
+            "bind.create_host_path is ignored",
+        ),
         ("volumes: ['/srv/files:/files']", "/srv/files is a path of the machine"),
         ("restart: on-failure:3\nports: ['80']", "a service that serves others is started again"),
         ("deploy: {placement: {constraints: [node.role==manager]}}", "there are no managers and workers here"),
@@ -438,7 +442,7 @@ def test_a_file_beside_the_project_goes_along_and_what_may_be_secret_as_a_secret
     converted = one(keys, {"nginx.conf": "a", "tls.key": "b"})
     assert found(converted, "ConfigMap")["data"] == {"nginx.conf": "a"}
     assert found(converted, "Secret")["data"] == {"tls.key": "Yg=="}
-    assert mounted(converted, "/html")[1]["hostPath"] == {"path": "/shop/html", "type": "DirectoryOrCreate"}
+    assert mounted(converted, "/html")[1]["hostPath"] == {"path": "/shop/html"}  # file, folder or socket
     assert [each for each in converted.warnings if "volumes" in each] == [
         line for line in converted.warnings if "/shop/html is a path of the machine" in line
     ]

@@ -42,7 +42,9 @@ def _bind(it: ServiceDraft, found: PodVolumes, files: Files, mount: Mount, posit
         return
     it.warn("volumes", f"{mount.source} is a path of the machine that the Pod runs on: each machine has its own")
     told: Document = {"mountPath": mount.target} | ({"readOnly": True} if mount.read_only else {})
-    found.add(f"bind-{position}", {"hostPath": _host_path(mount)}, told)
+    if mount.bind and mount.bind.create_host_path is False:
+        it.warn("volumes", f"bind.create_host_path is ignored: where {mount.source} is nothing, a folder is made")
+    found.add(f"bind-{position}", {"hostPath": {"path": mount.source}}, told)
 
 
 def _with_contents(
@@ -81,11 +83,3 @@ def _key(path: str) -> str:
     """Return a path as a key: one that had to be changed ends in a hash, so that no two become one."""
     key = file_key(path)
     return key if key == path else f"{key}-{names.hashed(path.encode())}"
-
-
-def _host_path(mount: Mount) -> Document:
-    """A path with a suffix is taken for a file or socket: making a folder in its place would be wrong."""
-    may_make = mount.bind is None or mount.bind.create_host_path is not False
-    if may_make and not posixpath.splitext(mount.source)[1]:
-        return {"path": mount.source, "type": "DirectoryOrCreate"}
-    return {"path": mount.source}
