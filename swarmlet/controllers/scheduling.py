@@ -45,10 +45,7 @@ SCHEDULED = "PodScheduled"
 PODS_PER_STEP = 500
 PODS_READ_PER_STEP = 5_000
 LOOKS_PER_STEP = 25_000
-"""At nodes, a few microseconds each: the leader's event loop is held up for about a tenth of a second.
-
-Those come on top for Pods that wait for their room: it is kept for them in every step.
-"""
+"""At nodes, a few microseconds each: the leader's event loop is held up for about a tenth of a second."""
 LOT_SEED = 0
 """One for all clusters and times: which of equal nodes comes first depends on their names alone."""
 RETELL = timedelta(seconds=10)
@@ -112,12 +109,18 @@ class Scheduling:
             seed=LOT_SEED,
             strategy=self._strategy,
             placements_max=PODS_PER_STEP,
-            looks_max=LOOKS_PER_STEP + self._waiting.nominated_demands * len(self._cluster.nodes),
-            relief=Preemption(view, self._cluster),
+            looks_max=LOOKS_PER_STEP,
+            relief=Preemption(view, self._cluster, self._kept()),
         )
         for each in answers:
             work.take(*asked[each.pod], each)
         return work.finish(self._waiting.keys)
+
+    def _kept(self) -> Iterator[tuple[str, Demand]]:
+        """Yield the room that Pods wait for which are passed over in this step."""
+        for stored in self._waiting.nominated():
+            if self._sweep.passes_over(stored.key):
+                yield cast("Pod", stored.object).status.nominated_node_name, self._waiting.demand(stored)
 
     def _requests(self, view: View, work: _Work, asked: dict[Key, tuple[Stored, Demand]]) -> Iterator[Request]:
         """Yield what Pods ask for, in turn, as far as the placer gets; `asked` is what was yielded.
@@ -164,8 +167,7 @@ class _Work:
             self._bind(stored, demand, placed)
         else:
             self._refuse(stored, demand, placed)
-            if placed.nomination is None:  # else its room must be kept for it in every step
-                self._sweep.tell(stored.key)
+            self._sweep.tell(stored.key)
 
     def _bind(self, stored: Stored, demand: Demand, placed: placement.Placement) -> None:
         pod, node = cast("Pod", stored.object), placed.node

@@ -43,10 +43,9 @@ class WaitingPods:
         """Who they are."""
         return self._pods.keys()
 
-    @property
-    def nominated_demands(self) -> int:
-        """How many demands there are, about, of those that wait for their room on some node."""
-        return len({self.demand(self._pods[key]).lot or key for key in self._nominated})
+    def nominated(self) -> Iterator[Stored]:
+        """Yield those that wait for their room on some node."""
+        return (self._pods[key] for key in sorted(self._nominated))
 
     @property
     def ask_for_others(self) -> bool:

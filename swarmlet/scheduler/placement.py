@@ -26,6 +26,8 @@ Request = tuple[Key, Demand]
 Members = dict[Key, Demand]
 """The Pods of one shape."""
 NOTHING: frozenset[str] = frozenset()
+TRIAL_LOOKS = 20
+"""What one node costs on which preemption tries out who would have to go, in looks."""
 BATCH_GROWTH = 4
 """Of requests that are read at once: first as many as may be placed; while they fit nowhere, ever more."""
 
@@ -153,6 +155,8 @@ class _Round:
         self._minds_taints = any(node.discouraging for node in self._nodes.values())
         self._knows_images = any(node.images for node in self._nodes.values())
         self._unique: dict[str, bool] = {}
+        for name, demand in relief.kept if relief else ():
+            self._keep(name, demand)
 
     @functools.cached_property
     def _names_by_host(self) -> Mapping[str, frozenset[str]]:
@@ -214,6 +218,12 @@ class _Round:
             for name, demand in reversed(self._placed):
                 self._peers.remove(name, demand)
 
+    def _keep(self, name: str, demand: Demand) -> None:
+        """Let no other Pod have the room that one waits for."""
+        if name in self._nodes:
+            self._own(name).add(demand)
+            self._count(name, demand)
+
     def _count(self, name: str, demand: Demand) -> None:
         """Note a Pod that others' terms may be about."""
         self._placed.append((name, demand))
@@ -244,12 +254,14 @@ class _Round:
 
     def _nominate(self, key: Key, demand: Demand, constraints: Constraints) -> Nomination | None:
         """Find room for a Pod at the cost of others, and keep it from those that come after."""
-        found = self._relief.nominate(key, demand, self._nodes, constraints) if self._relief else None
+        if self._relief is None:
+            return None
+        trials = self._relief.trials
+        found = self._relief.nominate(key, demand, self._nodes, constraints)
+        self._looks_left -= TRIAL_LOOKS * (self._relief.trials - trials)
         if found is not None:
-            node = self._own(found.node)
-            node.add(demand)
-            self._count(found.node, demand)
-            constraints.count(node)
+            self._keep(found.node, demand)
+            constraints.count(self._nodes[found.node])
         return found
 
     def _able(self, demand: Demand, refusals: Refusals) -> list[NodeInfo]:

@@ -93,9 +93,15 @@ class _Budget:
 
 
 class Preemption:
-    """One for a round of placements: whom it chose is as good as gone to the Pods that come later."""
+    """One for a round of placements: whom it chose is as good as gone to the Pods that come later.
 
-    def __init__(self, view: View, cluster: Cluster) -> None:
+    `trials` is on how many nodes it has tried out who would have to go. `kept` is the room, node by node, of those that
+    were nominated before and are no part of the round.
+    """
+
+    def __init__(self, view: View, cluster: Cluster, kept: Iterable[tuple[str, Demand]] = ()) -> None:
+        self.trials = 0
+        self.kept = tuple(kept)
         self._view = view
         self._cluster = cluster
         self._budgets = [_Budget(cast("PodDisruptionBudget", each.object)) for each in view.list(BUDGETS)]
@@ -179,6 +185,7 @@ class Preemption:
         """Return who must go from a node; None where the Pod would not fit though all went that may."""
         if filters.refusal(filters.NODE_FILTERS, demand, node) is not None:
             return None
+        self.trials += 1
         trial = _Trial(demand, node, constraints)
         occupants: list[_Occupant] = []
         for key, each in self._cluster.bound_to(node.name).items():

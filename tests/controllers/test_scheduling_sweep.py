@@ -13,8 +13,10 @@ from swarmlet.controllers import scheduling as room
 from swarmlet.controllers.scheduling import PENDING, Scheduling
 from swarmlet.controllers.sweep import BREATH_SECONDS, Sweep
 from swarmlet.model import kinds
+from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Command, Key, Operation
 from tests.scheduler.board import Board, Options, make_pod
+from tests.scheduler.test_preemption import Field
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REQUESTS = itertools.count(1)
@@ -24,9 +26,12 @@ def write(board: Board, operations: Sequence[Operation]) -> None:
     board.store.apply(Command(next(REQUESTS).to_bytes(16, "big"), tuple(operations)))
 
 
+def pod_of(board: Board, name: str) -> Pod:
+    return board.store.get(Key("pods", "default", name)).object
+
+
 def node_of(board: Board, name: str) -> str:
-    stored = board.store.get(Key("pods", "default", name))
-    return stored.object.spec.node_name
+    return pod_of(board, name).spec.node_name
 
 
 def crowd(count: int, pod: str = "") -> Board:
@@ -95,6 +100,30 @@ def test_what_could_not_be_written_is_said_again(monkeypatch: pytest.MonkeyPatch
     assert [len(each.operations) for each in lost] == [3, 3, 3, 1]
     assert lost[-1].requeue_after_seconds == 0.0
     assert {name for step in swept(board, scheduling) for name in step} == {f"p{number:04}" for number in range(10)}
+
+
+def test_room_is_kept_in_the_next_steps_for_a_pod_that_was_nominated(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = Field(n1="cpu=4")
+    field.pod("low", 1, "cpu=3", node="n1")
+    field.pod("high", 9, "cpu=3500m")
+    field.pod("next", 5, "cpu=500m")
+    field.pod("last", 4, "cpu=600m")
+    monkeypatch.setattr(room, "LOOKS_PER_STEP", 1)
+    steps = swept(field.board, Scheduling(random.Random(1)))
+    assert steps[:3] == [["low", "high"], ["next"], ["last"]], "low goes for high"
+    nominated = {name: pod_of(field.board, name).status.nominated_node_name for name in ("high", "next", "last")}
+    assert nominated == {"high": "n1", "next": "n1", "last": ""}
+
+
+def test_trying_out_who_must_go_counts_as_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = Field(**{f"n{number}": "cpu=4" for number in range(5)})
+    for number in range(5):
+        field.pod(f"low{number}", 1, node=f"n{number}")
+        field.pod(f"top{number}", 99, "cpu=1 port=80", node=f"n{number}")
+    field.pod("one", 9, "cpu=1 port=80")
+    field.pod("two", 8, "cpu=1 port=80")
+    monkeypatch.setattr(room, "LOOKS_PER_STEP", 11)
+    assert swept(field.board, Scheduling(random.Random(1)))[:2] == [["one"], ["two"]]
 
 
 ONE, TWO = (Key("pods", "default", name) for name in ("one", "two"))
