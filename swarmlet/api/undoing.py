@@ -138,6 +138,8 @@ def _laid_over(live: Any, now: Any, back: Any) -> Any:
 
     What is in the live one alone is bookkeeping and stays, in lists behind what is asked for.
     """
+    if now is None and isinstance(live, dict | list):
+        now = type(live)()  # all that is there is bookkeeping
     if isinstance(live, dict) and isinstance(now, dict) and isinstance(back, dict):
         alone = {name: _bookkeeping(value, now.get(name)) for name, value in live.items() if name not in back}
         laid = {name: _laid_over(live.get(name), now.get(name), value) for name, value in back.items()}

@@ -338,7 +338,7 @@ async def test_a_machine_is_not_undone_but_a_cordon_is(api, replica):
     assert not replica.store.get(Key("nodes", "", "h1")).object.spec.unschedulable
 
 
-async def test_bookkeeping_stays_where_all_that_people_asked_for_beside_it_goes(api, replica):
+async def test_bookkeeping_stays_where_all_that_people_asked_for_beside_it_goes_or_comes(api, replica):
     """A label that was the only one of theirs, a cordon on a machine that has other taints and a subnet."""
     own = {"labels": {"swarmlet.io/node-id": "n1"}, "annotations": {"swarmlet.io/public-key-sha256": "00ff"}}
     taint = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
@@ -350,6 +350,11 @@ async def test_bookkeeping_stays_where_all_that_people_asked_for_beside_it_goes(
     node = replica.store.get(Key("nodes", "", "h1")).object
     assert (node.metadata.labels, node.metadata.annotations) == (own["labels"], own["annotations"])
     assert ([each.key for each in node.spec.taints], node.spec.unschedulable) == ([taint["key"]], False)
+    await undo_and_apply(api, int((await ask(api, limit=1))["changes"][0]["revision"]))
+    node = replica.store.get(Key("nodes", "", "h1")).object
+    assert node.metadata.labels == own["labels"] | {"zone": "a"}
+    assert node.metadata.annotations == own["annotations"] | {"rack": "7"}
+    assert ([each.key for each in node.spec.taints], node.spec.unschedulable) == ([taint["key"]], True)
 
 
 async def test_what_is_no_change_cannot_be_undone(api):
