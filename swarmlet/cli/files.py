@@ -84,6 +84,9 @@ def _files(path: Path, *, recursive: bool) -> list[Path]:
         raise CallerError(f"{path}: no {', '.join(SUFFIXES)} file in this folder{deeper}")
     if len(files) > FILES_MAX:
         raise CallerError(f"{path}: over {FILES_MAX} files")
+    for folder in dict.fromkeys(each.parent for each in files):
+        if compose_manifests.of_folder(folder):  # a project of its own: its paths start there, and so does its name
+            raise CallerError(f"{folder}: a Compose project lies here; name it by itself with -f {folder}")
     return files
 
 

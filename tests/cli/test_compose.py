@@ -75,6 +75,14 @@ def test_a_folder_with_a_compose_file_is_that_project_and_its_other_files_are_th
     assert json.loads(cluster.ok("get", "deploy", "web", "-o", "json"))["spec"]["replicas"] == 4
 
 
+def test_projects_inside_a_folder_are_not_made_one(cluster: Cluster) -> None:
+    write(cluster, "all/pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}")
+    project = write(cluster, "all/shop/compose.yaml", SHOP)
+    result = cluster.run("apply", "-R", "-f", str(cluster.folder / "all"))
+    assert (result.code, result.out) == (1, "")
+    assert f"{project.removesuffix('/compose.yaml')}: a Compose project lies here; name it by itself" in result.err
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
