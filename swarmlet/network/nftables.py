@@ -98,10 +98,14 @@ class Nftables:
     def may(self) -> bool:
         """Whether this process may ask for rules at all."""
         try:
-            self._read_generation()
+            self.generation()
         except OSError:
             return False
         return True
+
+    def generation(self) -> bytes:
+        """Return the number of the newest change of any rules of this network namespace."""
+        return next((each[_GENERATION_ID] for each in list(self._netlink.ask(_GET_GENERATION))), b"")
 
     def exists(self) -> bool:
         """Whether the table is there, as far as this process may see."""
@@ -116,20 +120,17 @@ class Nftables:
         Raises `NftError`, with nothing changed, where it is refused.
         """
         await run(script)
-        self._generation, self._likeness = self._read_generation(), self._read_likeness()
+        self._generation, self._likeness = self.generation(), self._read_likeness()
 
     def is_disturbed(self) -> bool:
         """Whether somebody else changed the table since the last script; `OSError` where the kernel does not tell."""
-        generation = self._read_generation()
+        generation = self.generation()
         if generation == self._generation and self._likeness:
             return False
         if not self._likeness or self._read_likeness() != self._likeness:
             return True
         self._generation = generation
         return False
-
-    def _read_generation(self) -> bytes:
-        return next((each[_GENERATION_ID] for each in list(self._netlink.ask(_GET_GENERATION))), b"")
 
     def _read_likeness(self) -> Likeness:
         try:

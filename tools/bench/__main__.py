@@ -1,6 +1,7 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
-python -m tools.bench [consensus large boot reconcile placement memory hollow api failover footprint workloads]
+python -m tools.bench [consensus large boot reconcile placement memory hollow proxy services
+    api failover footprint workloads]
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from tools.bench import (
     large,
     memory,
     placement,
+    proxy,
     reconcile,
+    services,
     workloads,
     writes,
 )
@@ -37,6 +40,8 @@ ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
     "placement": placement.measure,
     "memory": memory.measure,
     "hollow": hollow.measure,
+    "proxy": proxy.measure,
+    "services": services.measure,
 }
 ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "footprint": footprint.report,
