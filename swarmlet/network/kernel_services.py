@@ -29,7 +29,7 @@ from swarmlet.store.commands import Key
 LOOK_SECONDS = 0.5
 """How often it is seen whether a stranger changed the rules."""
 RETRY_SECONDS = 1.0
-REST_SECONDS_MAX = 0.5
+REST_SECONDS_MAX = 0.05
 """After each change the processor is left to others for as long as the change took, but for no longer than this."""
 
 BRIDGE_TRAFFIC = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
