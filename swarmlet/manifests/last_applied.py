@@ -17,6 +17,8 @@ from typing import Any
 from swarmlet.model import schema
 
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+IMMUTABLE_BYTES_MAX = 128 * 1024
+"""Of an annotation that could be missing; all annotations of an object together have 256 KiB."""
 DIRECTIVE = "$patch"
 SET_ORDER = "$setElementOrder/"
 DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
@@ -26,10 +28,15 @@ Document = dict[str, Any]
 
 
 def annotated(document: Document) -> Document:
-    """Return a copy of a manifest's document that bears itself in its annotation."""
+    """Return a copy of a manifest's document that bears itself in its annotation.
+
+    What is immutable need not, where the annotation has no room for it: nothing will ever have to be taken from it.
+    """
     bare = _without_annotation(document)
     whole = copy.deepcopy(bare)
-    whole["metadata"]["annotations"][ANNOTATION] = _encode(bare)
+    text = _encode(bare)
+    if bare.get("immutable") is not True or len(text.encode()) <= IMMUTABLE_BYTES_MAX:
+        whole["metadata"]["annotations"][ANNOTATION] = text
     return whole
 
 

@@ -75,6 +75,16 @@ def test_a_folder_with_a_compose_file_is_that_project_and_its_other_files_are_th
     assert json.loads(cluster.ok("get", "deploy", "web", "-o", "json"))["spec"]["replicas"] == 4
 
 
+def test_a_folder_as_large_as_may_be_goes_along(cluster: Cluster) -> None:
+    keys = "image: web, volumes: ['./site:/site:ro']"
+    path = write(cluster, "compose.yaml", f"name: shop\nservices: {{web: {{{keys}}}}}")
+    write(cluster, "site/page", "x" * compose_manifests.FOLDER_BYTES_MAX)
+    done, told = apply(cluster, "-f", path)
+    assert told == []
+    assert any(line.startswith("configmap/shop-site-") for line in done)
+    assert all(line.endswith("unchanged") for line in apply(cluster, "-f", path)[0])
+
+
 def test_projects_inside_a_folder_are_not_made_one(cluster: Cluster) -> None:
     write(cluster, "all/pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}")
     project = write(cluster, "all/shop/compose.yaml", SHOP)
