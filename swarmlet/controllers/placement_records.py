@@ -6,6 +6,7 @@ So why a Pod is where it is outlives the leader that decided it and the hour of 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, cast
@@ -43,6 +44,7 @@ FRESH = timedelta(seconds=60)
 """How long before a Pod was made another one may have gone, to be told of with it."""
 ALL = Key(RECORDS, "", "")
 BEGINNING = datetime.fromtimestamp(0, UTC)
+_TOLD = re.compile(rb'"after":\{"pod":"([^"]*)"')
 
 
 class Recording:
@@ -54,6 +56,7 @@ class Recording:
         self._considered: dict[Considered, int] = {}
         self._pods: list[PlacedPod] = []
         self._departures: dict[str, list[Departure]] = {}
+        self._told: set[bytes] | None = None
 
     def take(self, pod: Pod, decision: Decision) -> None:
         """Take down why a Pod is bound to the node that was chosen."""
@@ -106,9 +109,10 @@ class Recording:
         return None if self._is_told(found) else found
 
     def _is_told(self, departure: Departure) -> bool:
-        """Whether an earlier step has told of it: Pods go seldom, so their records may be looked through."""
-        data = f'"after":{{"pod":"{departure.pod}",'.encode()
-        return any(data in stored.json for stored in self._view.list(RECORDS))
+        """Whether an earlier step has told of it: Pods go seldom, so their records may be looked through once."""
+        if self._told is None:
+            self._told = {name for stored in self._view.list(RECORDS) for name in _TOLD.findall(stored.json)}
+        return departure.pod.encode() in self._told
 
 
 class PlacementRecords:

@@ -202,13 +202,18 @@ class Cluster:
                 self._hold(new)
 
     def _hold(self, stored: Stored) -> None:
-        node, *_ = _holds(stored)
+        pod = cast("Pod", stored.object)
+        node = _node_of(pod)
         if node:
-            self.bind(stored.key, demand_of(cast("Pod", stored.object)), node)
+            self.bind(stored.key, demand_of(pod), node)
 
 
-def _holds(stored: Stored) -> tuple[str, Mapping[str, str], bool]:
-    """Return the node whose resources a Pod holds, "" where it has none or has finished, and what others' terms see."""
+def _holds(stored: Stored) -> tuple[object, ...]:
+    """Return what a change of which makes a Pod count otherwise: its node, whose it is, and what others' terms see."""
     pod = cast("Pod", stored.object)
-    node = "" if pods.is_finished(pod) else pod.spec.node_name
-    return node, pod.metadata.labels, objects.is_terminating(pod)
+    return _node_of(pod), objects.controller_of(pod), pod.metadata.labels, objects.is_terminating(pod)
+
+
+def _node_of(pod: Pod) -> str:
+    """Return the node whose resources a Pod holds, "" where it has none or has finished."""
+    return "" if pods.is_finished(pod) else pod.spec.node_name

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from swarmlet.model import kinds, objects, selectors
 from swarmlet.model.affinity import Affinity, PodAffinityTerm, PodAntiAffinity
 from swarmlet.model.core import Namespace, Node
-from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
+from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler import filters, placement, terms
 from swarmlet.scheduler.cluster import Cluster
@@ -322,6 +322,19 @@ def test_what_becomes_of_a_bound_pod_is_seen_by_those_that_come(change: str) -> 
     (even,) = pods_of([["is.app=x", "spread=zone/app=x:1"]])
     (tally,) = Constraints(demand_of(even), board.cluster.nodes, board.cluster.peers).hard
     assert tally.counts == {"a": 0, "b": 0}
+
+
+def test_a_bound_pod_that_is_adopted_counts_for_its_new_owner() -> None:
+    board = Board()
+    for line in ("node a", "pods web 1 owner=", "place"):
+        board.run(line)
+    stored = board.store.get(Key("pods", "default", "web"))
+    owner = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="web", uid="new", controller=True)
+    bare = objects.with_metadata(stored.object, resource_version="", owner_references=(owner,))
+    board.put(kinds.POD, bare)
+    board.cluster.catch_up(board.store)
+    assert board.cluster.nodes["a"].owners == {"new": 1}
+    board.cluster.validate()
 
 
 def test_terms_that_come_late_in_a_round_see_what_it_has_placed_before() -> None:
