@@ -308,7 +308,7 @@ class Network:
 
     `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
     `dns`: this machine answers the cluster's names, and its Pods ask it. `services`: what balances connections to
-    Services on this machine, "auto" the kernel where it can, and else a proxy.
+    Services on this machine, "auto" the kernel where it can, and else a proxy. `policies`: its Pods are held to theirs.
     """
 
     mode: Annotated[str, _one_of("none", "vxlan", "host-gw")] = "none"
@@ -316,6 +316,7 @@ class Network:
     mtu: Annotated[int, node_subnets.read_mtu] = 0
     dns: Annotated[bool, _boolean] = False
     services: Annotated[str, _service_way] = "off"
+    policies: Annotated[bool, _boolean] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from swarmlet.errors import CutOffError
 from swarmlet.identity import access, tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
+from swarmlet.network import kernel_policies
 from swarmlet.network.dns import NodeDns
 from swarmlet.network.fabric_keeper import FabricKeeper
 from swarmlet.network.service_network import ServiceNetwork
@@ -192,6 +193,16 @@ class _Node:
                 daemon.consensus.view, self._state.name, resolv_conf=self._config.resolv_conf, clock=self._clock
             )
             found.append(asyncio.create_task(names.run(), name="dns"))
+        addresses = daemon.agent.network.addresses
+        if addresses is not None and self._config.network.policies:
+            policies = kernel_policies.KernelPolicies(
+                daemon.consensus, self._state.name, self._clock, opened=addresses.opened
+            )
+            addresses.guarded_by(policies.ready_for)
+            found.append(asyncio.create_task(policies.run(), name="policies"))
+        else:
+            is_asked_for = self._config.network.policies
+            found.append(asyncio.create_task(kernel_policies.switched_off(asked_for=is_asked_for), name="policies"))
         return found
 
     def _given(self) -> Surroundings:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -89,6 +89,17 @@ class PodAddresses:
         self._is_open = asyncio.Event()
         self._lock = asyncio.Lock()
         self._why_not = "the node has no subnet yet"
+        self._guard: Callable[[str, str], Awaitable[None]] | None = None
+
+    def guarded_by(self, guard: Callable[[str, str], Awaitable[None]]) -> None:
+        """Have `guard(uid, address)` return before a container with that address starts: its rules are in force."""
+        self._guard = guard
+
+    async def opened(self) -> Mapping[str, str]:
+        """Wait until addresses are given out; return which Pods have which by then, by uid."""
+        await self._is_open.wait()
+        assert self._book is not None
+        return self._book.held
 
     def explain(self, problem: str) -> None:
         """Say why the network is not ready, to the Pods that wait for it."""
@@ -115,11 +126,12 @@ class PodAddresses:
     async def with_address(self, spec: runtime.ContainerSpec) -> runtime.ContainerSpec:
         """Return the specification of what holds a Pod's network, with the Pod's address; the others' as they are.
 
-        Raises `NoAddressError` where the network is not ready in time, or is full.
+        Raises `NoAddressError` where the network is not ready in time, is full, or does not protect the Pod.
         """
         if spec.sandbox or spec.network.host_network:
             return spec
         address = await self._take(spec.pod.uid)
+        await self._protect(spec.pod.uid, address)
         return replace(spec, network=replace(spec.network, bridge_network=runtime.POD_NETWORK, address=address))
 
     async def release(self, uid: str) -> None:
@@ -147,6 +159,15 @@ class PodAddresses:
             if book is not self._book:
                 await self._keep(book)
             return address
+
+    async def _protect(self, uid: str, address: str) -> None:
+        if self._guard is None:
+            return
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                await self._guard(uid, address)
+        except TimeoutError:
+            raise NoAddressError("the rules of the Pod's network policies are not in force") from None
 
     def _adopting(self, book: AddressBook) -> AddressBook:
         book = book.adopted(self._adopted.items())

@@ -38,7 +38,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
 
 NOT_BALANCED = "this Service has addresses and endpoints; swarmlet does not balance its traffic or resolve its name yet"
-NOT_ENFORCED = "this NetworkPolicy is stored; swarmlet does not enforce it yet, and lets all traffic pass"
+NOT_ENFORCED = "this NetworkPolicy holds only for Pods of machines whose configuration has network.policies on"
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
 _STATUS = "status"

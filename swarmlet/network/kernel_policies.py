@@ -1,0 +1,133 @@
+"""Keeps the kernel's rules in step with what NetworkPolicies ask of this node.
+
+    policies = KernelPolicies(replica, node_name, clock, opened=addresses.opened)
+    await policies.run()                        # until cancelled; the rules stay, so that nobody slips through
+    await policies.ready_for(uid, address)      # before a Pod's first packet
+
+Rules of an earlier daemon stay in force until this one knows the cluster and its Pods' addresses. A table that a
+stranger flushed or changed is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from swarmlet.clock import Clock
+from swarmlet.errors import SwarmletError
+from swarmlet.network import nftables, policy_rules
+from swarmlet.network.desired_policies import DesiredPolicies
+from swarmlet.network.kernel_services import LOOK_SECONDS, REST_SECONDS_MAX, RETRY_SECONDS, show_bridge_traffic
+from swarmlet.network.nftables import Nftables, NftError
+from swarmlet.network.ruleset import Table
+from swarmlet.store.replica import Replica
+
+log = structlog.get_logger(__name__)
+
+
+async def switched_off(*, asked_for: bool) -> None:
+    """Take away what an earlier daemon left in the kernel, and wait for ever. `asked_for`: there is no Pod network."""
+    if asked_for:
+        log.warning("policies_not_enforced", why="this machine has no Pod network")
+    try:
+        await nftables.remove(policy_rules.TABLE)
+    except (NftError, OSError) as error:
+        log.warning("policy_rules_left_behind", error=str(error))
+    await asyncio.Event().wait()
+
+
+class KernelPolicies:
+    """One for a daemon. `opened` waits until it is known which Pod here has which address, and returns that by uid.
+
+    `error` says what is wrong with the rules now, "" where they are as they should be.
+    """
+
+    def __init__(
+        self, replica: Replica, node_name: str, clock: Clock, opened: Callable[[], Awaitable[Mapping[str, str]]]
+    ) -> None:
+        self.error = "not made yet"
+        self._replica = replica
+        self._node_name = node_name
+        self._clock = clock
+        self._opened = opened
+        self._desired: DesiredPolicies | None = None
+        self._given: dict[str, str] = {}
+        self._table = Table(policy_rules.TABLE, policy_rules.base())
+        self._waiting: list[asyncio.Future[None]] = []
+        self._anew = True
+        self._wake = asyncio.Event()
+
+    async def ready_for(self, uid: str, address: str) -> None:
+        """Return when the rules of a Pod with this address are in the kernel; until then it must send nothing."""
+        self._given[uid] = address
+        if self._desired is not None:
+            self._desired.give(uid, address)
+        settled = asyncio.get_running_loop().create_future()
+        self._waiting.append(settled)
+        self._wake.set()
+        await settled
+
+    async def run(self) -> None:
+        """Follow the store until cancelled."""
+        await asyncio.to_thread(show_bridge_traffic)
+        await self._caught_up()
+        self._desired = DesiredPolicies(self._replica.view, self._node_name, self._wake.set)
+        for uid, address in ({**await self._opened(), **self._given}).items():
+            self._desired.give(uid, address)
+        kernel = Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS)
+        self._wake.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look(kernel), name="policy-rules-look")
+                group.create_task(self._follow(kernel, self._desired), name="policy-rules")
+        finally:
+            self._desired.close()
+            kernel.close()
+
+    async def _caught_up(self) -> None:
+        while True:
+            try:
+                await self._replica.linearize()
+            except SwarmletError:
+                await self._clock.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _look(self, kernel: Nftables) -> None:
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            if not self._anew and kernel.is_disturbed():
+                log.warning("policy_rules_disturbed", table=policy_rules.TABLE)
+                self._anew = True
+                self._wake.set()
+
+    async def _follow(self, kernel: Nftables, desired: DesiredPolicies) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            begun = self._clock.monotonic()
+            waiting, self._waiting = self._waiting, []
+            try:
+                await self._settle(kernel, desired)
+            except (NftError, OSError) as error:
+                log.warning("policy_rules_failed", error=str(error))
+                self.error, self._anew = str(error), True
+                self._waiting = waiting + self._waiting  # a Pod without its rules is not started
+                await self._clock.sleep(RETRY_SECONDS)
+                self._wake.set()
+                continue
+            self.error = ""
+            for each in waiting:
+                if not each.done():
+                    each.set_result(None)
+            await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
+
+    async def _settle(self, kernel: Nftables, desired: DesiredPolicies) -> None:
+        script = self._table.update(desired.settle())
+        if self._anew:
+            script = self._table.whole()
+        if script:
+            await kernel.apply(script)
+        self._anew = False

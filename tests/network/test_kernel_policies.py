@@ -1,0 +1,160 @@
+"""When a Pod may start: what its policies ask is in the kernel before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+import structlog
+
+from swarmlet.errors import UnavailableError
+from swarmlet.network import kernel_policies
+from swarmlet.network.kernel_policies import KernelPolicies
+from swarmlet.network.nftables import NftError
+from tests.network.policies import Policies
+from tests.virtual_time import VirtualClock, run
+
+ADDRESS = "10.42.1.9"
+
+
+class Kernel:
+    """In the place of the kernel: what it was given. `refuses`: how many scripts it still refuses."""
+
+    def __init__(self) -> None:
+        self.scripts: list[str] = []
+        self.refuses = 0
+        self.disturbed = False
+
+    async def apply(self, script: str) -> None:
+        await asyncio.sleep(0.01)
+        if self.refuses:
+            self.refuses -= 1
+            raise NftError("no")
+        self.disturbed = False
+        self.scripts.append(script)
+
+    def is_disturbed(self) -> bool:
+        return self.disturbed
+
+    def close(self) -> None:
+        pass
+
+
+class Replica:
+    """A replica that cannot tell what is newest, the first times it is asked."""
+
+    def __init__(self, policies: Policies, failures: int = 0) -> None:
+        self.view = policies.store
+        self._failures = failures
+
+    async def linearize(self) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise UnavailableError("no leader")
+
+
+class Bench:
+    def __init__(self, monkeypatch, *, failures: int = 0, held: Mapping[str, str] | None = None) -> None:
+        self.cluster = Policies()
+        self.kernel = Kernel()
+        self.open = asyncio.Event()
+        self._held = held or {}
+        monkeypatch.setattr(kernel_policies, "Nftables", lambda *_: self.kernel)
+        monkeypatch.setattr(kernel_policies, "show_bridge_traffic", lambda: None)
+        monkeypatch.setattr(kernel_policies, "log", structlog.testing.CapturingLogger())
+        self.policies = KernelPolicies(Replica(self.cluster, failures), "n1", VirtualClock(), self._opened)
+        self.cluster.policy("deny", podSelector={})
+        self.cluster.pod("new", "", {"app": "new"})
+
+    async def _opened(self) -> Mapping[str, str]:
+        await self.open.wait()
+        return self._held
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.policies.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def guards(self) -> bool:
+        """Whether the Pod's chain is in the kernel."""
+        return any(f"ingress-pods {{ {ADDRESS} : goto" in script for script in self.kernel.scripts)
+
+
+def test_a_pod_is_ready_when_its_rules_are_in_the_kernel(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch, failures=2)
+        async with bench.running():
+            ready = asyncio.create_task(bench.policies.ready_for("uid-new", ADDRESS))
+            await asyncio.sleep(30)
+            assert not ready.done(), "the addresses of the Pods that run are not known yet"
+            assert bench.kernel.scripts == [], "what an earlier daemon left stays"
+            bench.open.set()
+            await ready
+            assert bench.guards
+
+    run(main())
+
+
+def test_a_pod_waits_while_the_kernel_refuses(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            assert bench.policies.error == ""
+            bench.kernel.refuses = 3
+            ready = asyncio.create_task(bench.policies.ready_for("uid-new", ADDRESS))
+            await asyncio.sleep(2)
+            assert not ready.done()
+            assert bench.policies.error == "no"
+            await ready
+            assert bench.guards
+            assert bench.policies.error == ""
+
+    run(main())
+
+
+def test_pods_of_an_earlier_daemon_are_held_by_the_addresses_they_have(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch, held={"uid-new": ADDRESS})
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            assert bench.guards
+
+    run(main())
+
+
+def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch, held={"uid-new": ADDRESS})
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            bench.kernel.scripts.clear()
+            bench.kernel.disturbed = True
+            await asyncio.sleep(1)
+            assert bench.guards
+            assert bench.kernel.scripts[0].startswith("add table")
+
+    run(main())
+
+
+def test_a_pod_that_nobody_selects_is_ready_without_a_change_of_the_rules(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        bench.cluster.pod("b/free", "")
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            told = len(bench.kernel.scripts)
+            await bench.policies.ready_for("uid-free", "10.42.1.10")
+            assert len(bench.kernel.scripts) == told
+
+    run(main())
