@@ -1,6 +1,6 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
-python -m tools.bench [consensus large boot reconcile placement memory hollow proxy services
+python -m tools.bench [consensus large boot reconcile placement memory hollow proxy dns services
     api failover footprint workloads]
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from tools.bench import (
     boot,
     consensus,
+    dns,
     failover,
     footprint,
     hollow,
@@ -42,6 +43,7 @@ ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
     "hollow": hollow.measure,
     "proxy": proxy.measure,
     "services": services.measure,
+    "dns": dns.measure,
 }
 ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "footprint": footprint.report,
