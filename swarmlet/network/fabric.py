@@ -54,10 +54,14 @@ class Vxlan:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Route:
-    """A way to another node's subnet: over the overlay's device, or else over the network between the machines."""
+    """A way to another node's subnet: over the overlay's device, or else over the network between the machines.
+
+    `source` is the address that this machine itself goes under: one of the cluster's, which the others let through.
+    """
 
     subnet: str
     gateway: str
+    source: str
     over_vxlan: bool
 
 
@@ -102,13 +106,13 @@ def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: in
     bridge_mac = mac(f"bridge {own.node_id}")
     others = list(others)
     if mode == HOST_GATEWAY:
-        routes = frozenset(Route(each.subnet, each.address, over_vxlan=False) for each in others)
+        routes = frozenset(Route(each.subnet, each.address, bridge.gateway, over_vxlan=False) for each in others)
         return Fabric(bridge, bridge_mac, None, routes, frozenset())
     return Fabric(
         bridge,
         bridge_mac,
         Vxlan(mac(own.node_id), own.address, overlay_address(own), pods_mtu),
-        frozenset(Route(each.subnet, overlay_address(each), over_vxlan=True) for each in others),
+        frozenset(Route(each.subnet, overlay_address(each), overlay_address(own), over_vxlan=True) for each in others),
         frozenset(Neighbour(overlay_address(each), mac(each.node_id), each.address) for each in others),
     )
 

@@ -155,29 +155,32 @@ class _Step:
 
     async def routes(self, wanted: frozenset[Route], vxlan: int, underlay: Underlay) -> None:
         """See to the ways to the other nodes' subnets, and take away those of nodes that are gone."""
-        missing = {(each.subnet, each.gateway, vxlan if each.over_vxlan else underlay.index) for each in wanted}
-        for subnet, gateway, index in await self._our_routes():
-            if (subnet, gateway, index) in missing:
-                missing.remove((subnet, gateway, index))
+        missing = {
+            (each.subnet, each.gateway, each.source, vxlan if each.over_vxlan else underlay.index) for each in wanted
+        }
+        for found in await self._our_routes():
+            if found in missing:
+                missing.remove(found)
                 continue
+            subnet, gateway, _, index = found
             await self._netlink.route("del", dst=subnet, gateway=gateway, oif=index, proto=ROUTE_PROTOCOL)
             self.done.append(f"route to {subnet} removed")
-        for subnet, gateway, index in sorted(missing):
+        for subnet, gateway, source, index in sorted(missing):
             onlink = RTNH_F_ONLINK if index == vxlan else 0
             try:
                 await self._netlink.route(
-                    "add", dst=subnet, gateway=gateway, oif=index, proto=ROUTE_PROTOCOL, flags=onlink
+                    "add", dst=subnet, gateway=gateway, prefsrc=source, oif=index, proto=ROUTE_PROTOCOL, flags=onlink
                 )
             except NetlinkError as error:
                 raise FabricError(_no_route(subnet, gateway, error)) from error
             self.done.append(f"route to {subnet}")
 
-    async def _our_routes(self) -> list[tuple[str, str, int]]:
+    async def _our_routes(self) -> list[tuple[str, str, str, int]]:
         dump = await self._netlink.route(
             "dump", family=socket.AF_INET, table=MAIN_TABLE, proto=ROUTE_PROTOCOL, scope=rt_scope["universe"]
         )
         return [
-            (f"{each.get('dst')}/{each['dst_len']}", each.get("gateway"), each.get("oif"))
+            (f"{each.get('dst')}/{each['dst_len']}", each.get("gateway"), each.get("prefsrc"), each.get("oif"))
             async for each in dump
             if each["proto"] == ROUTE_PROTOCOL
         ]

@@ -99,8 +99,14 @@ def is_owned(found: Mapping[str, Any], owner: Mapping[str, str]) -> bool:
 
 
 def differs(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a network would be made otherwise now. A younger Engine adds to what it was given."""
+    """Whether a network would be made otherwise now. A younger Engine adds to what it was given.
+
+    While containers are attached the MTU does not count: the kernel tells them where a packet is too long.
+    """
     options = found.get("Options") or {}
+    free = {MTU} if found.get("Containers") else set()
     ways = [(each.get("Subnet"), each.get("Gateway")) for each in (found.get("IPAM") or {}).get("Config") or ()]
     asked = [(each["Subnet"], each["Gateway"]) for each in wanted["IPAM"]["Config"]]
-    return ways != asked or any(options.get(key) != value for key, value in wanted["Options"].items())
+    return ways != asked or any(
+        options.get(key) != value for key, value in wanted["Options"].items() if key not in free
+    )

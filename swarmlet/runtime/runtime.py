@@ -246,7 +246,8 @@ class Networks(Protocol):
     async def ensure(self, network: BridgeNetwork) -> None:
         """See to it that there is such a network.
 
-        Raises `EngineError` where another has one of its name, or where Pods are attached to one that is otherwise.
+        Raises `EngineError` where another has one of its name, or where Pods are attached to one that is otherwise;
+        an MTU that is to be another waits until none is.
         """
 
     async def remove(self, name: str) -> None:

@@ -29,8 +29,8 @@ def render(mode: str = "vxlan", **fields: Any) -> fabric.Fabric:
 def test_the_overlay_leads_to_each_other_node_and_leaves_nothing_to_be_learned() -> None:
     found = render()
     assert found.routes == {
-        Route("10.42.1.0/24", "10.42.1.0", over_vxlan=True),
-        Route("10.42.2.0/24", "10.42.2.0", over_vxlan=True),
+        Route("10.42.1.0/24", "10.42.1.0", "10.42.0.0", over_vxlan=True),
+        Route("10.42.2.0/24", "10.42.2.0", "10.42.0.0", over_vxlan=True),
     }
     assert found.neighbours == {
         Neighbour("10.42.1.0", fabric.mac("id-b"), "192.0.2.2"),
@@ -70,8 +70,8 @@ def test_in_one_network_the_nodes_are_the_gateways() -> None:
     found = render("host-gw")
     assert (found.vxlan, found.neighbours) == (None, frozenset())
     assert found.routes == {
-        Route("10.42.1.0/24", "192.0.2.2", over_vxlan=False),
-        Route("10.42.2.0/24", "198.51.100.3", over_vxlan=False),
+        Route("10.42.1.0/24", "192.0.2.2", "10.42.0.1", over_vxlan=False),
+        Route("10.42.2.0/24", "198.51.100.3", "10.42.0.1", over_vxlan=False),
     }
 
 

@@ -44,6 +44,14 @@ def test_one_that_is_otherwise_is_made_anew(changes: dict[str, Any]) -> None:
     assert docker_networks.differs(found(**changes), WANTED)
 
 
+def test_one_whose_mtu_alone_is_another_stays_while_pods_are_attached() -> None:
+    other_mtu = {"Options": WANTED["Options"] | {docker_networks.MTU: "1500"}}
+    attached = {"Containers": {"id": {}}}
+    assert not docker_networks.differs(found(**other_mtu, **attached), WANTED)
+    other_bridge = {"Options": WANTED["Options"] | {docker_networks.BRIDGE_NAME: "br0"}}
+    assert docker_networks.differs(found(**other_bridge, **attached), WANTED)
+
+
 @pytest.mark.parametrize("labels", [None, {}, OWNER | {docker_documents.NODE_LABEL: "another"}])
 def test_one_without_this_nodes_labels_is_anothers(labels: dict[str, str] | None) -> None:
     assert docker_networks.is_owned(found(), OWNER)
