@@ -137,6 +137,10 @@ class Cluster:
             self._rebuild(view)
         self._revision = view.revision
 
+    def forget(self) -> None:
+        """Read everything at the next call of `catch_up`: something was tried out here and not undone."""
+        self._revision = -1
+
     def bound_to(self, node: str) -> Mapping[Key, Demand]:
         """Return the Pods that hold a node's resources."""
         return self._bound.get(node, {})

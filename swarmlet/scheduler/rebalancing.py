@@ -131,12 +131,17 @@ class Outlook:
             threshold=self._threshold,
             strategy=self._strategy,
         )
+        is_as_it_was = False
         self._take_away()
         try:
-            return planner.plan(moves_max)
-        finally:
+            found = planner.plan(moves_max)
             planner.undo()
             self._put_back()
+            is_as_it_was = True
+        finally:
+            if not is_as_it_was:
+                self._cluster.forget()
+        return found
 
     def _may_begin(self, candidate: rebalance.Candidate, target: str) -> bool:
         """Whether the target is settled, and a replacement may come there with all that is to go still in its place."""

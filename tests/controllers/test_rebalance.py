@@ -17,6 +17,9 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec
 from swarmlet.scheduler import rebalancing
+from swarmlet.scheduler.cluster import Cluster
+from swarmlet.scheduler.rebalance import Planner
+from swarmlet.scheduler.scores import LEAST_ALLOCATED
 from swarmlet.store.replica import Change
 from tests.controllers.test_disruption import BUDGET, new_budget
 from tests.controllers.test_hpa import LoadWorld
@@ -445,3 +448,23 @@ async def test_an_annotation_that_no_move_wrote_keeps_nobody_from_moving(failure
         await world.pass_time(40)
         assert Counter(pod.spec.node_name for pod in world.pods(app="other")) == EVEN
         assert Counter(pod.spec.node_name for pod in world.pods(app="web")) == {"n1": 3, "n2": 3}
+
+
+async def test_a_plan_that_breaks_off_leaves_the_scheduler_no_wrong_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Crowded() as world:
+        await world.fill()
+        await world.open()
+        view, fresh, used = world.replica.view, Cluster(), Cluster()
+        used.catch_up(view)
+
+        def fail(*_args: object) -> None:
+            raise LookupError("a bug")
+
+        monkeypatch.setattr(Planner, "_worth", fail)
+        outlook = rebalancing.Outlook(view, used, (), world.clock.now(), LIMITS, strategy=LEAST_ALLOCATED, eager=True)
+        with pytest.raises(LookupError):
+            outlook.plan()
+        for cluster in (used, fresh):
+            cluster.catch_up(view)
+        assert all(used.bound_to(name) == fresh.bound_to(name) for name in fresh.nodes)
+        used.validate()
