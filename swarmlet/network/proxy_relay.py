@@ -71,16 +71,28 @@ class Relay:
         ended, self._ended = self._ended, None
         ended()
 
-    def pipe_done(self) -> None:
-        """Take note that one side has said all."""
-        if self._requests.is_done and self._answers.is_done:
+    def close_if_done(self) -> bool:
+        """End both connections where both sides have said all; return whether they had."""
+        is_done = self._requests.is_done and self._answers.is_done
+        if is_done:
             self.close()
+        return is_done
 
 
 class _Pipe:
     """One direction."""
 
-    __slots__ = ("_loop", "_pending", "_relay", "_sink", "is_done", "source")
+    __slots__ = (
+        "_is_reading",
+        "_loop",
+        "_pending",
+        "_relay",
+        "_sink",
+        "_sink_file",
+        "_source_file",
+        "is_done",
+        "source",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, relay: Relay, source: socket.socket, sink: socket.socket
@@ -90,6 +102,9 @@ class _Pipe:
         self._loop = loop
         self._relay = relay
         self._sink = sink
+        self._source_file = source.fileno()  # a loop that is given sockets makes words of them again and again
+        self._sink_file = sink.fileno()
+        self._is_reading = False
         self._pending = b""
 
     @property
@@ -98,11 +113,18 @@ class _Pipe:
         return bool(self._pending)
 
     def begin(self) -> None:
-        self._loop.add_reader(self.source, self._read)
+        self._is_reading = True
+        self._loop.add_reader(self._source_file, self._read)
+
+    def rest(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self._loop.remove_reader(self._source_file)
 
     def stop(self) -> None:
-        self._loop.remove_reader(self.source)
-        self._loop.remove_writer(self._sink)
+        self.rest()
+        if self._pending:
+            self._loop.remove_writer(self._sink_file)
 
     def _read(self) -> None:
         relay = self._relay
@@ -120,8 +142,8 @@ class _Pipe:
             return
         if sent < count:
             self._pending = bytes(_BUFFER[sent:count])
-            self._loop.remove_reader(self.source)
-            self._loop.add_writer(self._sink, self._write)
+            self.rest()
+            self._loop.add_writer(self._sink_file, self._write)
 
     def _write(self) -> None:
         relay = self._relay
@@ -133,14 +155,14 @@ class _Pipe:
         relay.quiet.touched = True
         self._pending = self._pending[sent:]
         if not self._pending:
-            self._loop.remove_writer(self._sink)
+            self._loop.remove_writer(self._sink_file)
             self.begin()
 
     def _end(self) -> None:
-        self._loop.remove_reader(self.source)
+        self.rest()
         self.is_done = True
-        self._sink.shutdown(socket.SHUT_WR)
-        self._relay.pipe_done()
+        if not self._relay.close_if_done():
+            self._sink.shutdown(socket.SHUT_WR)
 
 
 def reset_on_close(connection: socket.socket) -> None:

@@ -148,7 +148,7 @@ class _Connection:
         except OSError:
             error = errno.EMFILE
         if error == errno.EINPROGRESS and self._endpoint:
-            self._site.loop.add_writer(self._endpoint, self._answered)
+            self._site.loop.add_writer(self._endpoint.fileno(), self._answered)
             self._deadline = self._site.loop.call_later(CONNECT_SECONDS_MAX, self._failed)
         elif error:
             self._failed()
@@ -183,7 +183,7 @@ class _Connection:
         if self._deadline and self._endpoint:
             self._deadline.cancel()
             self._deadline = None
-            self._site.loop.remove_writer(self._endpoint)
+            self._site.loop.remove_writer(self._endpoint.fileno())
 
     def _refuse(self) -> None:
         reset_on_close(self._client)
