@@ -70,7 +70,7 @@ def lifetime(message: dns.message.Message) -> int:
 
     What says "no" is kept as its SOA record allows, and without one it is not (RFC 2308 §5).
     """
-    if message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+    if message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN) or not message.question:
         return 0
     kind = message.question[0].rdtype
     said = message.rcode() == dns.rcode.NOERROR and any(row.rdtype == kind for row in message.answer)

@@ -19,10 +19,11 @@ import dns.rcode
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.network import dns_answers, dns_budget
+from swarmlet.network import dns_answers, dns_budget, dns_cache
 from swarmlet.network.dns_answers import Answers
 from swarmlet.network.dns_budget import Budget
 from swarmlet.network.dns_cache import Question
+from swarmlet.network.dns_ready import ReadyAnswers
 from swarmlet.network.dns_upstream import Upstream, UpstreamError
 
 DATAGRAMS_PER_TURN = 32
@@ -31,10 +32,6 @@ DATAGRAM_BYTES_MAX = 4_096
 RECEIVE_BUFFER_BYTES = 1024 * 1024
 HEADER_BYTES = 12
 MESSAGE_BYTES_MAX = 65_535
-READY_ANSWERS_MAX = 4_096
-READY_QUERY_BYTES_MAX = 512
-FORWARDED_READY_SECONDS = 1.0
-"""For how long another server's answer is sent again as it is: its records' times count whole seconds."""
 WAITING_MAX = 1_024
 WAITING_PER_SOURCE_MAX = 128
 CONNECTIONS_MAX = 256
@@ -54,7 +51,7 @@ class DnsServer:
         self._upstream = upstream
         self._clock = clock
         self._budget = budget or Budget()
-        self._ready = _ReadyAnswers()
+        self._ready = ReadyAnswers()
         self._datagrams: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._waiting: dict[asyncio.Task[None], str] = {}
@@ -122,8 +119,8 @@ class DnsServer:
         response, question = self._answers.begin(query)
         if question is None:
             wire = _wire(response, dns_answers.room(query))
-            forwarded = not response.flags & dns.flags.AA
-            self._ready.put(data[2:], wire[2:], self._answers.generation, self._kept_until(forwarded))
+            lasting = None if response.flags & dns.flags.AA else dns_cache.lifetime(response)
+            self._ready.put(data[2:], wire[2:], self._answers.generation, self._clock.monotonic(), lasting)
             self._send(wire, source)
         elif self._has_room(source[0]):
             finishing = self._finish_datagram(query, response, question, source)
@@ -158,9 +155,6 @@ class DnsServer:
             del self._askers[source]
         if not task.cancelled() and (error := task.exception()):
             log.error("dns_query_failed", source=source, error=repr(error))
-
-    def _kept_until(self, forwarded: bool) -> float:
-        return self._clock.monotonic() + FORWARDED_READY_SECONDS if forwarded else float("inf")
 
     def _send(self, wire: bytes, source: tuple[str, int]) -> None:
         """Send an answer; where the kernel has no room for it, the client asks again."""
@@ -217,25 +211,6 @@ class DnsServer:
             writer.write(struct.pack("!H", len(wire)) + wire)
             async with asyncio.timeout(IDLE_SECONDS):
                 await writer.drain()
-
-
-class _ReadyAnswers:
-    """Answers as bytes without their number, by the query's bytes without its own; of one generation."""
-
-    def __init__(self) -> None:
-        self._answers: dict[bytes, tuple[bytes, float]] = {}
-        self._generation = 0
-
-    def get(self, query: bytes, generation: int, now: float) -> bytes | None:
-        found = self._answers.get(query) if generation == self._generation else None
-        return found[0] if found and now < found[1] else None
-
-    def put(self, query: bytes, answer: bytes, generation: int, until: float) -> None:
-        if generation != self._generation or len(self._answers) >= READY_ANSWERS_MAX:
-            self._answers.clear()
-            self._generation = generation
-        if len(query) <= READY_QUERY_BYTES_MAX:
-            self._answers[query] = (answer, until)
 
 
 def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
