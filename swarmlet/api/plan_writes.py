@@ -19,7 +19,7 @@ from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, InvalidError, NotFoundError
 from swarmlet.manifests import last_applied
-from swarmlet.model import differences, kinds, objects, schema, selectors
+from swarmlet.model import decode, differences, kinds, objects, schema, selectors
 from swarmlet.model.core import Lease
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, Object
@@ -79,6 +79,7 @@ class PlanWrites:
     # Writing.
 
     async def _write(self, target: Target, document: Document, *, merged: bool) -> None:
+        decode.decode(target.kind, document)  # what is of another shape cannot be merged: it is refused here
         self.targets[target.key] = target
         self.deleted.discard(target.key)
         if self._trial.fork.get(target.key) is None:

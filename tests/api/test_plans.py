@@ -404,6 +404,20 @@ async def test_what_admission_refuses_is_refused_by_the_plan_and_named(api, repl
     assert state(replica) == before
 
 
+async def test_what_has_not_the_shape_of_an_object_is_refused_whether_it_is_there_or_not(api):
+    for make in (True, False):
+        annotated, mounted = deployment(), deployment()
+        annotated["metadata"]["annotations"] = "x"
+        assert "metadata.annotations" in (await plan(api, annotated, code=400))["message"]
+        mounts = mounted["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = [{"name": "data"}]
+        mounts[0]["mountPath"] = [{}]
+        assert "volumeMounts[0].mountPath" in (await plan(api, mounted, code=400))["message"]
+        mounts[0]["mountPath"] = "/data"
+        mounted["spec"]["template"]["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+        if make:
+            await planned_and_applied(api, mounted)
+
+
 async def test_a_namespace_and_what_goes_into_it_are_one_plan(api, replica):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
     inside = config(a="1")
