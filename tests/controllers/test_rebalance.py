@@ -454,6 +454,7 @@ async def test_a_plan_that_breaks_off_leaves_the_scheduler_no_wrong_picture(monk
     async with Crowded() as world:
         await world.fill()
         await world.open()
+        await world.until(lambda: not world.node("n3").spec.taints)
         view, fresh, used = world.replica.view, Cluster(), Cluster()
         used.catch_up(view)
 
