@@ -142,7 +142,7 @@ class _Node:
             config=config.network,
             data_dir=config.data_dir,
             node_name=self._state.name,
-            view=daemon.consensus.view,
+            replica=daemon.consensus,
             networks=networks,
             clock=self._clock,
             opened=daemon.agent.network.open,

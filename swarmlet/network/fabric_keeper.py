@@ -25,12 +25,14 @@ from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_links import FabricError, FabricLinks
 from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork, Networks
 from swarmlet.store.commands import Key
-from swarmlet.store.replica import Change, View
+from swarmlet.store.replica import Change, Replica
 
 LOOK_SECONDS = 2.0
 """How often all is looked at: so long a stranger's change lasts at most."""
 ENGINE_SECONDS = 30.0
 """How often the engine is asked for its network, where the bridge is there."""
+CATCH_UP_SECONDS = 1.0
+"""How long a daemon without a quorum waits before it asks again what the cluster is like."""
 MARK_FILE = "pod-network"
 """In the daemon's folder while this machine has, or had, a Pod network: what is left of one is taken away once."""
 NODES = kinds.NODE.resource
@@ -48,7 +50,7 @@ class FabricKeeper:
         config: Network,
         data_dir: Path,
         node_name: str,
-        view: View,
+        replica: Replica,
         networks: Networks,
         clock: Clock,
         opened: Callable[[str], Awaitable[None]],
@@ -57,7 +59,8 @@ class FabricKeeper:
         self._config = config
         self._mark = data_dir / MARK_FILE
         self._node_name = node_name
-        self._view = view
+        self._replica = replica
+        self._view = replica.view
         self._networks = networks
         self._clock = clock
         self._opened = opened
@@ -75,6 +78,7 @@ class FabricKeeper:
         unsubscribe = self._view.subscribe(self._on_changes)
         try:
             await asyncio.to_thread(self._mark.touch)
+            await self._catch_up()
             while True:
                 self._wake.clear()
                 await self._look()
@@ -83,6 +87,21 @@ class FabricKeeper:
                         await self._wake.wait()
         finally:
             unsubscribe()
+
+    async def _catch_up(self) -> None:
+        """Wait until what is known here is what the cluster knows.
+
+        A daemon that has just started remembers the nodes as they once were: by that it would take away ways that its
+        Pods are using.
+        """
+        while True:
+            try:
+                await self._replica.linearize()
+            except PeerError as error:
+                log.info("pod_network_waits", error=str(error))
+                await self._clock.sleep(CATCH_UP_SECONDS)
+            else:
+                return
 
     async def clean_up(self) -> None:
         """Take away what this node or an earlier run of it has set up, where there is anything."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import structlog
 
 from swarmlet.config import Network
+from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.node_subnets import ClusterNetwork
@@ -45,18 +47,29 @@ class Machine:
         self.kernels_answer = ""
         self.told: list[str] = []
         self.removed = 0
+        self.is_cut_off = False
 
     def keeper(self, config: Network | None = None) -> FabricKeeper:
         return FabricKeeper(
             config=config or Network(mode="vxlan"),
             data_dir=self.folder,
             node_name="a",
-            view=self.store,
+            replica=cast("Any", self),
             networks=FakeNetworks(self.engine, ("cluster", "a")),
             clock=VirtualClock(),
             opened=self._opened,
             failed=lambda problem: self.told.append(f"failed: {problem}"),
         )
+
+    # What the keeper takes for its replica.
+
+    @property
+    def view(self) -> Store:
+        return self.store
+
+    async def linearize(self) -> None:
+        if self.is_cut_off:
+            raise UnavailableError("no quorum")
 
     async def _opened(self, subnet: str) -> None:
         self.told.append(f"opened: {subnet}")
@@ -104,6 +117,18 @@ async def test_a_network_that_stands_is_told_and_looked_at_again_and_again(machi
     assert machine.told == ["opened: 10.42.0.0/24"] * 4
     assert {route.subnet for fabric in machine.applied for route in fabric.routes} == {B.subnet}
     assert machine.engine.networks[POD_NETWORK][1].mtu == 1450
+
+
+async def test_a_daemon_that_starts_touches_nothing_before_it_knows_the_cluster_as_it_is(machine: Machine) -> None:
+    machine.is_cut_off = True
+    task = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(5)
+    assert not machine.applied
+    machine.is_cut_off = False
+    await asyncio.sleep(1.1)
+    assert machine.applied
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_node_that_goes_is_noticed_at_once(machine: Machine) -> None:
