@@ -234,6 +234,13 @@ OPTIONS = "spec.template.metadata.annotations.swarmlet~io/container-options"
             f"{POD}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution.0.topologyKey",
             "kubernetes.io/hostname",
         ),
+        (
+            "deploy: {placement: {max_replicas_per_node: 2, preferences: [{spread: node.hostname}]}}",
+            f"{POD}.topologySpreadConstraints.0.topologyKey",
+            "kubernetes.io/hostname",
+        ),
+        ("deploy: {update_config: {delay: 15m}}", "spec.progressDeadlineSeconds", 1500),
+        ("gpus: [{count: 2}, {driver: nvidia, count: 1}]", f"{MAIN}.resources.limits.nvidia~com/gpu", "3"),
     ],
 )
 def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
@@ -259,6 +266,8 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
         ("domainname: example.com", "domainname: ignored"),
         ("mac_address: 02:42:ac:11:65:43", "mac_address: ignored"),
         ("extra_hosts: ['gate:host-gateway']", "extra_hosts: gate is left out"),
+        ("extra_hosts: ['a_b:10.0.0.1']", "extra_hosts: 'a_b' is left out"),
+        ("volumes: [{type: volume, target: /b, volume: {labels: {a: b}}}]", "volume.labels are ignored"),
         ("hostname: BOX_1", "hostname: 'BOX_1' ignored"),
         ("network_mode: none", "network_mode: none is not enforced"),
         ("networks: {default: {ipv4_address: 172.16.238.10}}", "ipv4_address: ignored"),
@@ -456,6 +465,15 @@ def test_a_file_that_goes_along_may_be_read_and_run_as_it_lies_there() -> None:
     assert mounted(converted, "/users")[1]["secret"]["items"][0]["mode"] == 0o444
     modes = {each["path"]: each["mode"] for each in mounted(converted, "/scripts")[1]["configMap"]["items"]}
     assert modes == {"a.sh": 0o555, "b": 0o444}
+
+
+def test_any_name_of_a_file_becomes_a_key() -> None:
+    names = ("ä.conf", "ö.conf", 250 * "a", "b c")
+    one("volumes: ['./..conf:/x:ro']", {"..conf": "x"})
+    converted = one("volumes: ['./d:/d:ro']", {f"d/{name}": name for name in names})  # admission takes it
+    data = found(converted, "ConfigMap")["data"]
+    items = mounted(converted, "/d")[1]["configMap"]["items"]
+    assert {each["path"]: data[each["key"]] for each in items} == {name: name for name in names}
 
 
 def test_a_folder_that_is_only_read_goes_along_with_its_files() -> None:

@@ -18,6 +18,8 @@ from swarmlet.model import names
 
 SECRET_SUFFIXES = (".key", ".pem", ".p12", ".pfx", ".jks", ".env", ".htpasswd")
 SECRET_NAMES = (".env", ".htpasswd", ".pgpass", ".netrc")
+KEY_ROOM = 240
+"""What a path may take of its key, which may end in a hash and has 253 characters."""
 READ_AND_RUN = 0o555
 READ_BY_OWNER = 0o400
 CONTENT_BYTES_MAX = 512 * 1024
@@ -81,5 +83,5 @@ def _may_be_secret(path: str) -> bool:
 
 def _key(path: str) -> str:
     """Return a path as a key: one that had to be changed ends in a hash, so that no two become one."""
-    key = file_key(path)
+    key = file_key(path)[:KEY_ROOM]
     return key if key == path else f"{key}-{names.hashed(path.encode())}"

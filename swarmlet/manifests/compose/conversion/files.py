@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ DEFAULT_MODE = 0o444
 SECRET_FOLDER = "/run/secrets"  # noqa: S105  a path
 NAME_ROOM = 52
 """What a config's own name may take of its object's, which ends in a hash."""
+
+_NOT_OF_A_KEY = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(slots=True)
@@ -81,7 +84,8 @@ class Files:
 
 def file_key(key: str) -> str:
     """Return a config's name as a key of a ConfigMap; the specification's names are such keys."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in key)
+    text = _NOT_OF_A_KEY.sub("-", key)
+    return f"-{text}" if text.startswith("..") else text
 
 
 def _document(name: str, contents: Mapping[str, bytes], *, is_secret: bool) -> Document:

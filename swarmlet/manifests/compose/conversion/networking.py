@@ -191,6 +191,9 @@ def _hostname(it: ServiceDraft) -> str:
 def _host_aliases(it: ServiceDraft) -> list[Document]:
     by_address: dict[str, list[str]] = {}
     for name, addresses in it.service.extra_hosts.items():
+        if wrong := syntax.dns_subdomain(name):
+            it.warn("extra_hosts", f"{name!r} is left out: {wrong[0]}")
+            continue
         for address in addresses:
             if address == HOST_GATEWAY:
                 it.warn("extra_hosts", f"{name} is left out: which machine it will be is not known before")

@@ -35,7 +35,8 @@ def placement(it: ServiceDraft) -> Document:
         spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
     spread = [found for each in asked.preferences if (found := _spread(it, each.spread))]
     spec |= _per_node(it, asked.max_replicas_per_node, spec.get("affinity", {}), spread)
-    return without_empty({**spec, "topologySpreadConstraints": spread, "nodeSelector": _platform(it)})
+    distinct = list({each["topologyKey"]: each for each in spread}.values())
+    return without_empty({**spec, "topologySpreadConstraints": distinct, "nodeSelector": _platform(it)})
 
 
 def _expression(it: ServiceDraft, text: str) -> Document | None:

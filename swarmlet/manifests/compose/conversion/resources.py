@@ -20,7 +20,8 @@ def resources(it: ServiceDraft) -> Document:
     reserved = deploy.reservations or Reservations()
     requests = _requests(it, reserved)
     for request in (*reserved.devices, *it.service.gpus):
-        limits |= _devices(it, request)
+        for name, count in _devices(it, request).items():
+            limits[name] = str(int(limits.get(name, "0")) + count)
     limits |= _generic(it, reserved)
     return without_empty({"limits": limits, "requests": requests})
 
@@ -54,7 +55,7 @@ def _requests(it: ServiceDraft, reserved: Reservations) -> dict[str, str]:
     return found
 
 
-def _devices(it: ServiceDraft, request: DeviceRequest) -> dict[str, str]:
+def _devices(it: ServiceDraft, request: DeviceRequest) -> dict[str, int]:
     where = "deploy.resources.reservations.devices" if request not in it.service.gpus else "gpus"
     name = GPU_RESOURCES.get(request.driver)
     if name is None or (request.capabilities and "gpu" not in request.capabilities):
@@ -68,7 +69,7 @@ def _devices(it: ServiceDraft, request: DeviceRequest) -> dict[str, str]:
     count = request.count if request.count is not None else len(request.device_ids) or 1
     if count < 0:
         it.warn(where, "count: all is not known before the machine is chosen: one device is asked for")
-    return {name: str(max(1, count))}
+    return {name: max(1, count)}
 
 
 def _generic(it: ServiceDraft, reserved: Reservations) -> dict[str, str]:

@@ -13,6 +13,8 @@ from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft
 from swarmlet.manifests.compose.model.deploy import Deploy, UpdateConfig
 
 AUTO_ROLLBACK = "swarmlet.io/auto-rollback"
+PROGRESS_SECONDS = 600
+"""Kubernetes' default of what a rollout may take for its next step; that a Pod must be well takes part of it."""
 START_FIRST = "start-first"
 STOP_FIRST = "stop-first"
 
@@ -41,10 +43,13 @@ def daemon_set_strategy(it: ServiceDraft) -> Document:
     return {"type": "RollingUpdate", "rollingUpdate": _rolling(config, config.order or STOP_FIRST)}
 
 
-def min_ready_seconds(it: ServiceDraft) -> int:
-    """Return how long a new Pod must be well before the next is changed."""
+def waits(it: ServiceDraft, kind: str) -> Document:
+    """Return the fields that say how long a new Pod must be well before the next is changed."""
     config = update_config(it)
-    return max(amounts.seconds(config.delay), amounts.seconds(config.monitor))
+    ready = max(amounts.seconds(config.delay), amounts.seconds(config.monitor))
+    if kind == "Deployment" and ready >= PROGRESS_SECONDS:
+        return {"minReadySeconds": ready, "progressDeadlineSeconds": ready + PROGRESS_SECONDS}
+    return {"minReadySeconds": ready} if ready else {}
 
 
 def undoing(it: ServiceDraft, kind: str) -> dict[str, str]:

@@ -56,6 +56,8 @@ def _mount(it: ServiceDraft, found: PodVolumes, position: int, mount: Mount) -> 
     told: Document = {"mountPath": mount.target} | ({"readOnly": True} if mount.read_only else {})
     if mount.consistency:
         it.warn("volumes", "consistency is ignored: it is for Docker on other systems than Linux")
+    if mount.volume and mount.volume.labels:
+        it.warn("volumes", "volume.labels are ignored: label the volume where it is defined")
     if mount.type == VOLUME and mount.source:
         _named(it, found, mount, told)
     elif mount.type == VOLUME:

@@ -107,7 +107,8 @@ def _deployment(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Do
     spec = {
         **without_empty({"replicas": _asked_replicas(it)}),  # unsaid, it stays what `scale` or an autoscaler made it
         "selector": {"matchLabels": it.draft.selector(it.key)},
-        **without_empty({"strategy": strategy, "minReadySeconds": rollout.min_ready_seconds(it) or None}),
+        **without_empty({"strategy": strategy}),
+        **rollout.waits(it, "Deployment"),
         "template": template,
     }
     return _workload("apps/v1", "Deployment", it.name, spec)
@@ -125,7 +126,8 @@ def _daemon_set(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Do
     strategy = rollout.daemon_set_strategy(it)
     spec = {
         "selector": {"matchLabels": it.draft.selector(it.key)},
-        **without_empty({"updateStrategy": strategy, "minReadySeconds": rollout.min_ready_seconds(it) or None}),
+        **without_empty({"updateStrategy": strategy}),
+        **rollout.waits(it, "DaemonSet"),
         "template": template,
     }
     return _workload("apps/v1", "DaemonSet", it.name, spec)
