@@ -24,9 +24,7 @@ def configure(*, level: str = "info", format: str = "auto", stream: TextIO | Non
     """Send all log lines of `level` and above to `stream` (stderr), as "json", "console", or by what the stream is."""
     target = stream or sys.stderr
     console = format == "console" or (format == "auto" and target.isatty())
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=target.isatty()) if console else structlog.processors.JSONRenderer()
-    )
+    renderer: Processor = _console(colors=target.isatty()) if console else structlog.processors.JSONRenderer()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -40,6 +38,11 @@ def configure(*, level: str = "info", format: str = "auto", stream: TextIO | Non
         cache_logger_on_first_use=True,
     )
     _route_standard_library(target, level, shared, [] if console else [structlog.processors.format_exc_info], renderer)
+
+
+def _console(*, colors: bool) -> Processor:
+    """Return what writes lines for the eye. A traceback tells no local variables: there the secrets are."""
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
 
 def _route_standard_library(

@@ -95,3 +95,14 @@ def test_the_console_form_is_no_json() -> None:
     structlog.get_logger().info("pod_started", pod="web-1")
     assert "pod_started" in stream.getvalue()
     assert "pod=web-1" in stream.getvalue()
+
+
+def test_a_traceback_on_the_console_tells_no_local_variables() -> None:
+    stream = configured(format="console")
+    try:
+        request = {"data": "hunter2" + "!"}
+        request["none"]
+    except KeyError:
+        structlog.get_logger().exception("request_failed")
+    assert "KeyError: 'none'" in stream.getvalue()
+    assert "hunter2!" not in stream.getvalue()
