@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from swarmlet.model import schema
@@ -110,11 +111,20 @@ def _list_patch(key: str, before: list[Any], wanted: list[Any], field: schema.Fi
         gone = [item for item in before if item not in wanted]
         return {key: wanted} | ({DELETE_PRIMITIVES + key: gone} if gone else {})
     name = field.merge_key
-    old = {item[name]: item for item in before if isinstance(item, dict) and name in item}
-    items = [_item_patch(old.get(item.get(name), {}), item, field) for item in wanted if isinstance(item, dict)]
-    names = [item[name] for item in wanted if isinstance(item, dict) and name in item]
+    old = {item[name]: item for item in before if _is_named(item, name)}
+    items = [_item_patch(_old_of(item, old, name), item, field) for item in wanted if isinstance(item, dict)]
+    names = [item[name] for item in wanted if _is_named(item, name)]
     gone = [{DIRECTIVE: "delete", name: each} for each in old if each not in names]
     return {key: items + gone, SET_ORDER + key: [{name: each} for each in names]}
+
+
+def _is_named(item: Any, name: str) -> bool:
+    """Whether an item of a list can be told by its key; one that cannot is for the server to refuse."""
+    return isinstance(item, dict) and isinstance(item.get(name), str | int)
+
+
+def _old_of(item: Document, old: Mapping[str | int, Document], name: str) -> Document:
+    return old.get(item[name], {}) if _is_named(item, name) else {}
 
 
 def _item_patch(before: Document, wanted: Document, field: schema.Field) -> Document:

@@ -109,3 +109,25 @@ def test_what_was_filled_in_beside_the_old_strategy_goes_with_it() -> None:
     current["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}}
     after = applied(current, deployment([{"name": "a"}], strategy={"type": "Recreate"}))
     assert after["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"metadata": 3}',
+        '{"spec": {"template": {"spec": {"containers": [{"name": [1]}, 2, {"name": {}}]}}}}',
+        '{"spec": {"template": {"spec": {"containers": 1}}}}',
+    ],
+)
+def test_an_annotation_that_says_something_odd_is_passed_over(said: str) -> None:
+    """Whoever may write an object may write its annotations."""
+    document = deployment([{"name": "a", "image": "a:2"}])
+    current = deployment([{"name": "a", "image": "a:1"}])
+    current["metadata"]["annotations"] = {last_applied.ANNOTATION: said}
+    assert containers(applied(current, document)) == containers(document)
+
+
+def test_an_item_whose_key_is_no_name_is_sent_as_it_is() -> None:
+    document = deployment([{"name": "a", "ports": [{"containerPort": [80]}]}])
+    patch_sent = last_applied.strategic_patch(deployment([{"name": "a"}]), document)
+    assert containers(patch_sent)[0]["ports"] == [{"containerPort": [80]}]
