@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from swarmlet.cli import exits
+from swarmlet.cli import compose_manifests, exits
 from swarmlet.errors import CallerError
 from swarmlet.manifests.compose import discovery, files, loading, nodes
 from swarmlet.manifests.compose.model.project import Loaded
@@ -41,8 +41,9 @@ def load(
 
 
 def sources(names: Sequence[str] | None) -> list[tuple[str, str]]:
-    """Return the (path, text) pairs of the files that are named, or of the Compose files of this folder."""
-    paths = list(names or discovery.default_files(str(Path.cwd()), lambda path: Path(path).is_file(), os.environ))
+    """Return the (path, text) pairs of the files that are named, those of folders too, or else of this folder."""
+    named = [path for name in names or () for path in _files(name)]
+    paths = list(named or discovery.default_files(str(Path.cwd()), lambda path: Path(path).is_file(), os.environ))
     if not paths:
         raise exits.UsageError(f"no Compose file here ({', '.join(discovery.NAMES)}); name one with -f")
     if paths.count(STDIN) > 1:
@@ -69,6 +70,11 @@ def _regular(path: str, flags: int) -> int:
         return descriptor
     os.close(descriptor)
     raise CallerError(f"{path}: is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}")
+
+
+def _files(name: str) -> list[str]:
+    found = compose_manifests.of_folder(Path(name)) if name != STDIN and Path(name).is_dir() else ()
+    return list(map(str, found)) or [name]
 
 
 def _source(path: str) -> tuple[str, str]:

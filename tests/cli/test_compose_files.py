@@ -45,6 +45,13 @@ def test_a_named_file_gives_folder_and_name(folder: Path) -> None:
     assert loaded.project.services["web"].volumes[0].source == str(folder / "other" / "d")
 
 
+def test_a_folder_is_the_project_that_lies_there(folder: Path) -> None:
+    write(folder / "other" / "compose.yaml", "services: {web: {image: x}}")
+    write(folder / "other" / "compose.override.yaml", "services: {web: {user: me}}")
+    loaded = compose_files.load(compose_files.sources(["other"]))
+    assert (loaded.project.name, loaded.project.services["web"].user) == ("other", "me")
+
+
 def test_flags_go_before_all_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAG", "shell")
     write(folder / "compose.yaml", "services: {web: {image: 'x:$TAG$A'}, d: {image: x, profiles: [p]}}")
