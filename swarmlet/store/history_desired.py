@@ -228,7 +228,9 @@ def _prune_node(node: Document, _annotations: dict[str, str]) -> None:
 
 
 def _prune_pod(pod: Document, _annotations: dict[str, str]) -> None:
-    (pod.get("spec") or {}).pop("nodeName", None)
+    """Leave out its node, and what admission reads off its classes: another Pod gets what they say then."""
+    if pod.get("spec"):
+        pod["spec"] = _without(pod["spec"], ("nodeName", "priority", "preemptionPolicy", "overhead"))
 
 
 def _prune_namespace(namespace: Document, _annotations: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import User
 from swarmlet.store.commands import Key
 from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
-from tests.api.documents import CONFIG_MAPS, DEPLOYMENTS, MERGE, config_map, deployment
+from tests.api.documents import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, config_map, deployment, pod
 from tests.api.planning import plan_api
 
 PATH = "/swarmlet/v1/history"
@@ -288,6 +288,16 @@ async def test_what_a_person_has_changed_since_it_was_made_is_not_deleted_unaske
     await set_web(api, replicas=6)
     assert "bob changed it later" in (await undo(api, made, code=409))["message"]
     assert (await undo(api, made, force=True))["changes"][0]["action"] == "delete"
+
+
+async def test_a_pod_that_is_made_again_gets_the_priority_that_its_class_gives_then(api, replica):
+    await write(api, "POST", PODS, pod("lone"))
+    deleted = await write(api, "DELETE", f"{PODS}/lone?gracePeriodSeconds=0")
+    metadata = {"name": "usual"}
+    usual = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": metadata, "value": 7}
+    await write(api, "POST", "/apis/scheduling.k8s.io/v1/priorityclasses", usual | {"globalDefault": True})
+    await undo_and_apply(api, deleted)
+    assert replica.store.get(Key("pods", "default", "lone")).object.spec.priority == 7
 
 
 async def test_a_namespace_does_not_take_along_unasked_what_others_have_made_in_it_since(api, replica):
