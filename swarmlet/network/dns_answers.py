@@ -61,6 +61,7 @@ class Answers:
     def begin(self, query: dns.message.Message) -> tuple[dns.message.Message, Question | None]:
         """Return the response, and what another server must be asked to finish it."""
         response = dns.message.make_response(query, recursion_available=True, our_payload=EDNS_BYTES)
+        response.ednsflags |= query.ednsflags & dns.flags.DO  # RFC 3225 §3
         if (rcode := _fault(query)) is not None:
             response.set_rcode(rcode)
             return response, None

@@ -32,16 +32,15 @@ NAME = "kube-dns.kube-system.svc.cluster.local"
 
 
 class Device:
-    """Says what it was told; `fault` is raised once."""
+    """Says what it was told; each of `faults` is raised once."""
 
     def __init__(self) -> None:
         self.held: list[str] = []
-        self.fault: SwarmletError | None = None
+        self.faults: list[SwarmletError] = []
 
     def hold(self, address: str) -> None:
-        fault, self.fault = self.fault, None
-        if fault:
-            raise fault
+        if self.faults:
+            raise self.faults.pop()
         self.held.append(address)
 
     def remove(self) -> None:
@@ -108,7 +107,7 @@ async def test_what_failed_is_told_once_and_tried_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(node_dns, "log", logger)
     monkeypatch.setattr(node_dns, "LOOK_SECONDS", 0.01)
     cluster, device, port = Cluster(), Device(), free_port()
-    device.fault = SwarmletError("not permitted")
+    device.faults = [SwarmletError("not permitted") for _ in range(3)]
     make_service(cluster)
     async with running(cluster, device, port):
         await until(lambda: ADDRESS in device.held)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from swarmlet.network.dns_ready import ReadyAnswers
 
-QUERY = dns.message.make_query("www.example.org", "A", use_edns=0)
+QUERY = dns.message.make_query("www.example.org", "A", use_edns=0, want_dnssec=True)
 WIRE = QUERY.to_wire()
 
 
 def answer(*ttls: int) -> dns.message.Message:
     """Return an answer with a CNAME chain: names that point into each other, and an OPT record."""
     response = dns.message.make_response(QUERY, our_payload=1232)
+    response.ednsflags = dns.flags.DO
     names = ["www.example.org.", *(f"h{number}.example.org." for number in range(len(ttls)))]
     for number, ttl in enumerate(ttls):
         response.answer.append(dns.rrset.from_text(names[number], ttl, "IN", "CNAME", names[number + 1]))
@@ -37,7 +38,7 @@ def test_what_is_sent_later_is_what_would_be_made_then(ttls: list[int], seconds:
     again = dns.message.from_wire(b"\x00\x07" + found)
     assert [row.ttl for row in again.answer] == [max(0, ttl - seconds) for ttl in ttls]
     assert again.authority[0].ttl == max(0, 900 - seconds)
-    assert (again.payload, again.id) == (1232, 7)
+    assert (again.payload, again.id, again.ednsflags) == (1232, 7, dns.flags.DO)
 
 
 def test_the_clusters_own_answers_do_not_age() -> None:

@@ -174,6 +174,13 @@ async def test_the_clusters_names_are_answered_with_authority(tcp: bool) -> None
         assert (empty.rcode(), texts(empty), len(empty.authority)) == (dns.rcode.NOERROR, [], 1)
 
 
+async def test_who_asks_for_signatures_is_answered_in_kind() -> None:
+    async with Bench() as bench:
+        assert (await bench.ask(WEB, want_dnssec=True)).ednsflags == dns.flags.DO
+        assert (await bench.ask(WEB, use_edns=0)).ednsflags == 0
+        assert (await bench.ask(WEB)).edns == -1
+
+
 async def test_the_same_question_is_answered_anew_once_the_cluster_has_changed() -> None:
     async with Bench() as bench:
         bench.cluster.slice("s1", endpoint("10.42.0.2"), of="db")
