@@ -1,12 +1,15 @@
 """Services without the kernel's help: the proxy takes their connections on this machine and passes them on.
 
-proxy = Proxy(wanted, site, rng, reaches=Reach(view, node_name), cluster_address=proxy_addresses.same)
-await proxy.run()                           # until cancelled; its connections end with it
+    proxy = Proxy(wanted, site, rng, reaches=reach, cluster_address=proxy_addresses.same, told=events)
+    await proxy.run()                           # until cancelled; its connections end with it
+
+A change costs what its own Service costs. Where two Services ask for one front, the one whose key is first has it.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from swarmlet.network.proxy_site import Site
 from swarmlet.network.proxy_targets import Reaches, Target
 from swarmlet.network.proxy_tcp import TcpFront
 from swarmlet.network.proxy_udp import UdpFront
+from swarmlet.network.service_events import Sink
 from swarmlet.store.commands import Key
 
 LOOK_SECONDS = 5.0
@@ -41,10 +45,7 @@ class _Open:
 
 
 class Proxy:
-    """The fronts of one node. `refused` are those that it cannot have, and why.
-
-    A change costs what its own Service costs. Where two Services ask for one front, the one whose key is first has it.
-    """
+    """The fronts of one node. `refused` are those that it cannot have, and why."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Proxy:
         *,
         reaches: Reaches,
         cluster_address: Callable[[str], str],
+        told: Sink,
     ) -> None:
         self.refused: dict[Front, str] = {}
         self._wanted = wanted
@@ -61,6 +63,7 @@ class Proxy:
         self._rng = rng
         self._reaches = reaches
         self._cluster_address = cluster_address
+        self._told = told
         self._targets: dict[Key, dict[Name, Target]] = {}
         self._asked: dict[Key, dict[Front, tuple[Target, Which]]] = {}
         self._wishes: dict[Front, dict[Key, tuple[Target, Which]]] = {}
@@ -125,25 +128,27 @@ class Proxy:
             self._open_or_close(front)
 
     def _open_or_close(self, front: Front) -> None:
-        wishes = self._wishes.get(front)
-        target, which = wishes[min(wishes)] if wishes else (None, None)
-        leads = target is not None and which is not None and bool(which(target).endpoints)
+        wishes = self._wishes.get(front, {})
+        wish = next(((key, *wishes[key]) for key in sorted(wishes)), None)
+        if wish and not wish[2](wish[1]).endpoints:
+            wish = None
         now = self._open.get(front)
-        if now and not (leads and now.target is target and now.which is which):
+        if now and not (wish and (now.target, now.which) == wish[1:]):
             now.front.close()
             del self._open[front]
-        if target is None or which is None or not leads:
+        if wish is None:
             self.refused.pop(front, None)
         elif front not in self._open:
-            self._try(front, target, which)
+            self._try(front, *wish)
 
-    def _try(self, front: Front, target: Target, which: Which) -> None:
+    def _try(self, front: Front, service: Key, target: Target, which: Which) -> None:
         kind = TcpFront if front.protocol == "TCP" else UdpFront
         try:
             made = kind(self._site, front.address, front.port, target, lambda: which(target))
         except OSError as error:
             if front not in self.refused and error.errno != errno.EADDRNOTAVAIL:  # that one is another machine's
                 log.warning("service_port_refused", front=_words(front), error=str(error))
+                self._told.port_refused(service, front, os.strerror(error.errno or 0))
             self.refused[front] = str(error)
             return
         self._open[front] = _Open(made, target, which)

@@ -60,7 +60,7 @@ class ServiceNetwork:
             if self.chosen.way == choice.NFTABLES:
                 await KernelServices(wanted, self._ground(), self._clock).run()
             else:
-                await UserspaceServices(self._replica.view, self._node_name, wanted, self._clock).run()
+                await UserspaceServices(self._replica, self._node_name, wanted, self._clock).run()
         finally:
             wanted.close()
 

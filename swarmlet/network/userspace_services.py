@@ -15,7 +15,8 @@ from swarmlet.network.proxy import Proxy
 from swarmlet.network.proxy_places import Places
 from swarmlet.network.proxy_reach import Reach
 from swarmlet.network.proxy_site import Site
-from swarmlet.store.replica import View
+from swarmlet.network.service_events import ServiceEvents
+from swarmlet.store.replica import Replica
 
 LOOK_SECONDS = 2.0
 """How often it is seen to that a stranger did not take the way to the cluster IPs away."""
@@ -26,8 +27,10 @@ log = structlog.get_logger(__name__)
 class UserspaceServices:
     """The proxy of one node, and its addresses."""
 
-    def __init__(self, view: View, node_name: str, wanted: DesiredServices, clock: Clock) -> None:
-        self._reach = Reach(view, node_name)
+    def __init__(self, replica: Replica, node_name: str, wanted: DesiredServices, clock: Clock) -> None:
+        self._reach = Reach(replica.view, node_name)
+        self._rng = random.Random()  # noqa: S311  whose turn it is, and names of Events: nothing secret comes from it
+        self._events = ServiceEvents(replica, node_name, clock, self._rng)
         self._wanted = wanted
         self._clock = clock
 
@@ -40,12 +43,14 @@ class UserspaceServices:
         proxy = Proxy(
             self._wanted,
             site,
-            random.Random(),  # noqa: S311  whose turn it is: nothing secret comes from it
+            self._rng,
             reaches=self._reach,
             cluster_address=proxy_addresses.same if is_ours else proxy_addresses.on_loopback,
+            told=self._events,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(proxy.run(), name="proxy")
+            group.create_task(self._events.run(), name="proxy-events")
             if is_ours:
                 group.create_task(self._keep(), name="proxy-addresses")
 

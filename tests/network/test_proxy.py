@@ -25,8 +25,10 @@ from swarmlet.network import proxy_relay, proxy_tcp, proxy_udp
 from swarmlet.network.desired import DesiredServices, Endpoint
 from swarmlet.network.proxy import Proxy
 from swarmlet.network.proxy_addresses import on_loopback
+from swarmlet.network.proxy_fronts import Front
 from swarmlet.network.proxy_places import Places
 from swarmlet.network.proxy_site import Site
+from swarmlet.store.commands import Key
 from tests.network.cluster import Cluster, endpoint, key
 
 BLOCK = os.getpid() % 250 + 1
@@ -140,11 +142,12 @@ class World(Cluster):
         self.time = Time()
         self.backends: dict[int, Backend] = {}
         self.elsewhere: set[str] = set()
+        self.told: list[tuple[Key, str, int, str]] = []
 
     async def start(self, places: int = 1_000) -> Proxy:
         wanted = DesiredServices(self.store, "n1")
         self.site = Site(asyncio.get_running_loop(), self.time, Places(places))
-        proxy = Proxy(wanted, self.site, random.Random(1), reaches=self.reaches, cluster_address=on_loopback)
+        proxy = Proxy(wanted, self.site, random.Random(1), reaches=self.reaches, cluster_address=on_loopback, told=self)
         task = asyncio.create_task(proxy.run())
         self._stack.push_async_callback(_ended, task)
         await turns()
@@ -152,6 +155,9 @@ class World(Cluster):
 
     def reaches(self, endpoint: Endpoint) -> bool:
         return endpoint.address not in self.elsewhere
+
+    def port_refused(self, service: Key, front: Front, why: str) -> None:
+        self.told.append((service, front.address, front.port, why))
 
     async def serve(self, *numbers: int) -> None:
         """Let endpoints answer."""
@@ -411,6 +417,7 @@ async def test_a_port_that_another_program_has_is_told_and_had_later(world, monk
         [(front, why)] = proxy.refused.items()
         assert (front.address, front.port, why) == (ADDRESS, PORT, "[Errno 98] Address already in use")
         assert [call.args for call in log.calls] == [("service_port_refused",)]
+        assert world.told == [(key("web"), ADDRESS, PORT, "Address already in use")]
     await world.time.look()
     assert await names(1) == ["1"]
     assert proxy.refused == {}
