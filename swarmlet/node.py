@@ -158,7 +158,7 @@ class _Node:
         finally:
             await ended(task)
             if daemon.left or daemon.cut_off:
-                await keeper.clean_up()
+                await keeper.remove()
 
     async def _forget(self, daemon: Daemon) -> None:
         """End what this machine still runs, and forget the membership: the cluster has removed it."""

@@ -104,9 +104,12 @@ class FabricKeeper:
                 return
 
     async def clean_up(self) -> None:
-        """Take away what this node or an earlier run of it has set up, where there is anything."""
-        if not self._mark.exists():
-            return
+        """Take away what an earlier run has set up, where one did: there is to be no Pod network any more."""
+        if self._mark.exists():
+            await self.remove()
+
+    async def remove(self) -> None:
+        """Take away what this node has set up; what cannot be is told."""
         try:
             await self._links.remove()
             await self._filter.remove()
@@ -114,7 +117,7 @@ class FabricKeeper:
         except (FabricError, EngineError) as error:
             log.warning("pod_network_left_behind", error=str(error))
             return
-        self._mark.unlink()
+        self._mark.unlink(missing_ok=True)
         log.info("pod_network_removed")
 
     async def _look(self) -> None:

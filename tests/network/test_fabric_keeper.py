@@ -210,3 +210,12 @@ async def test_what_was_set_up_goes_when_it_is_not_wanted_any_more_and_only_then
     assert machine.removed == 2
     assert not machine.engine.networks
     assert not (machine.folder / MARK_FILE).exists()
+
+
+async def test_a_machine_that_leaves_takes_it_away_though_its_folder_is_put_aside(machine: Machine) -> None:
+    keeper = machine.keeper()
+    await run_for(keeper, 0.1)
+    (machine.folder / MARK_FILE).unlink()
+    await keeper.remove()
+    assert machine.removed == 2
+    assert not machine.engine.networks
