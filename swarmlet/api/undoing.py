@@ -15,7 +15,7 @@ import msgspec
 from swarmlet.errors import ConflictError
 from swarmlet.model import kinds
 from swarmlet.model.plans import Reference
-from swarmlet.store import history_deltas, history_desired, history_reading
+from swarmlet.store import addresses, history_deltas, history_desired, history_reading
 from swarmlet.store.commands import Key
 from swarmlet.store.history import Action, Entry
 from swarmlet.store.history_deltas import Document, Path
@@ -86,7 +86,23 @@ def _made_anew(step: Step, view: View) -> Document:
         raise ConflictError(
             f"{_what(step)}: {_told(after[-1], 'made it anew') if after else 'it is there still, on its way out'}"
         )
-    return step.before
+    return _with_free_addresses(step.before, view) if step.entry.key.resource == addresses.SERVICES else step.before
+
+
+def _with_free_addresses(service: Document, view: View) -> Document:
+    """Return a Service without the cluster IP and the node ports that another has by now: it gets new ones."""
+    spec = dict(service.get("spec") or {})
+    if any(addresses.is_taken(view, each) for each in spec.get("clusterIPs") or ()):
+        del spec["clusterIPs"]
+        spec.pop("clusterIP", None)
+    if "ports" in spec:
+        spec["ports"] = [_with_free_port(each, view) for each in spec["ports"]]
+    return {**service, "spec": spec}
+
+
+def _with_free_port(port: Document, view: View) -> Document:
+    name = f"{port.get('nodePort')}.{port.get('protocol', '').lower()}"
+    return {key: value for key, value in port.items() if key != "nodePort" or not addresses.is_taken(view, name)}
 
 
 def _changed_back(step: Step, view: View, *, force: bool) -> Document:

@@ -44,6 +44,12 @@ def is_held(view: View, claim: AddressClaim) -> bool:
     return claim.metadata.name in claims_of(cast("Service", stored.object))
 
 
+def is_taken(view: View, name: str) -> bool:
+    """Whether a Service has the address or the port ("30080.tcp") by this name."""
+    stored = view.get(Key(CLAIMS, "", name))
+    return stored is not None and is_held(view, cast("AddressClaim", stored.object))
+
+
 def settled(view: View, service: Service, rng: random.Random) -> tuple[Service, list[Operation]]:
     """Return a Service with what it lacks of a cluster IP and node ports, and the claims to be written with it.
 

@@ -290,6 +290,26 @@ async def test_what_a_person_has_changed_since_it_was_made_is_not_deleted_unaske
     assert (await undo(api, made, force=True))["changes"][0]["action"] == "delete"
 
 
+async def test_a_service_that_is_made_again_gets_other_addresses_only_where_its_own_are_taken(api, replica):
+    services = "/api/v1/namespaces/default/services"
+    ports = [{"name": "http", "port": 80, "nodePort": 30080}, {"name": "https", "port": 443, "nodePort": 30443}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    await write(api, "POST", services, service | {"spec": {"type": "NodePort", "ports": ports}})
+    key = Key("services", "default", "web")
+    had = replica.store.get(key).object.spec
+    deleted = await write(api, "DELETE", f"{services}/web")
+    other = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "other"}}
+    taken = {"type": "NodePort", "clusterIP": had.cluster_ip, "ports": ports[:1]}
+    await write(api, "POST", services, other | {"spec": taken})
+    await undo_and_apply(api, deleted)
+    has = replica.store.get(key).object.spec
+    assert (has.ports[0].node_port != 30080, has.ports[1].node_port) == (True, 30443)
+    assert has.cluster_ip not in ("", had.cluster_ip)
+    await write(api, "DELETE", f"{services}/other")
+    await undo_and_apply(api, await write(api, "DELETE", f"{services}/web"))
+    assert replica.store.get(key).object.spec == has
+
+
 async def test_a_pod_that_is_made_again_gets_the_priority_that_its_class_gives_then(api, replica):
     await write(api, "POST", PODS, pod("lone"))
     deleted = await write(api, "DELETE", f"{PODS}/lone?gracePeriodSeconds=0")
