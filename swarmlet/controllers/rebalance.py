@@ -159,15 +159,21 @@ def _waits(stored: Stored) -> bool:
     """Whether a Pod of ours waits for a node that it may find: it comes before any that has one."""
     pod = cast("Pod", stored.object)
     told = conditions.get(pod.status.conditions, "PodScheduled")
-    return told is None and pods.is_active(pod) and pod.spec.scheduler_name in movable.SCHEDULER_NAMES
+    return (
+        not pod.spec.node_name
+        and told is None
+        and pods.is_active(pod)
+        and pod.spec.scheduler_name in movable.SCHEDULER_NAMES
+    )
 
 
 def _counts(stored: Stored | None) -> tuple[object, ...]:
-    """Return what of a Pod decides how the nodes are loaded, and whether it may move."""
+    """Return what of a Pod decides how the nodes are loaded, and whether it may move or keeps others from it."""
     if stored is None:
         return ()
     pod = cast("Pod", stored.object)
-    return pod.spec.node_name, pods.is_ready(pod), pods.is_active(pod), pod.metadata.annotations.get(moves.REBALANCE)
+    said = pod.metadata.annotations.get(moves.REBALANCE)
+    return pod.spec.node_name, pods.is_ready(pod), pods.is_active(pod), said, _waits(stored)
 
 
 def _offer(stored: Stored) -> Mapping[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from swarmlet.config import Rebalance
+from swarmlet.controllers import rebalance
 from swarmlet.controllers.replicaset import DELETION_COST
 from swarmlet.model import kinds, moves, objects, pods
 from swarmlet.model.cluster import Rebalancing
@@ -469,3 +471,17 @@ async def test_a_plan_that_breaks_off_leaves_the_scheduler_no_wrong_picture(monk
             cluster.catch_up(view)
         assert all(used.bound_to(name) == fresh.bound_to(name) for name in fresh.nodes)
         used.validate()
+
+
+async def test_moves_are_looked_for_again_when_one_that_waits_is_told_that_it_fits_nowhere() -> None:
+    async with Crowded() as world:
+        await world.fill()
+        heard: list[Change] = []
+        world.replica.view.subscribe(heard.extend)
+        template = new_template("huge", node_selector={"no": "where"})
+        await world.create(kinds.DEPLOYMENT, new_deployment("huge", 1, template=template))
+        await world.pass_time(1)
+        (told,) = (it for it in heard if it.new and it.old and it.key.resource == "pods")
+        limits = Rebalance()
+        reconciler = rebalance.Rebalance(random.Random(1), limits, LEAST_ALLOCATED, Cluster())
+        assert rebalance.PLAN in reconciler.keys_for(told, world.replica.view)
