@@ -18,9 +18,10 @@ from pathlib import Path
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.network import conntrack, service_rules
+from swarmlet.network import conntrack, service_rules, service_ways
 from swarmlet.network.conntrack import Flow
 from swarmlet.network.desired import DesiredServices, Port, Service
+from swarmlet.network.fabric import BRIDGE
 from swarmlet.network.nftables import Nftables, NftError
 from swarmlet.network.ruleset import NOTHING, Part, Table
 from swarmlet.network.service_rules import Ground
@@ -34,6 +35,9 @@ REST_SECONDS_MAX = 0.05
 
 BRIDGE_TRAFFIC = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 """Whether the rules see what two Pods of one bridge say to each other: answers must be translated back."""
+
+WAYS_SECONDS = 2.0
+"""How often it is seen to that packets to Services still have their ways, those of new Pods among them."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +60,14 @@ class KernelServices:
     async def run(self) -> None:
         """Follow the store until cancelled."""
         await asyncio.to_thread(show_bridge_traffic)
+        await self._lay_ways()
         kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS)
         end = self._wanted.subscribe(self._note)
         self._wake.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._look(kernel), name="service-rules-look")
+                group.create_task(self._keep_ways(), name="service-ways")
                 group.create_task(self._follow(kernel), name="service-rules")
         finally:
             end()
@@ -80,6 +86,14 @@ class KernelServices:
                 log.warning("service_rules_disturbed", table=service_rules.TABLE)
                 self._anew = True
                 self._wake.set()
+
+    async def _keep_ways(self) -> None:
+        while True:
+            await self._clock.sleep(WAYS_SECONDS)
+            await self._lay_ways()
+
+    async def _lay_ways(self) -> None:
+        await asyncio.to_thread(service_ways.lay, self._ground.service_network, BRIDGE)
 
     async def _follow(self, kernel: Nftables) -> None:
         while True:

@@ -173,6 +173,7 @@ class Machine:
         self.node = Namespace()
         self.node.run("sysctl -qw net.ipv4.ip_forward=1")
         self.pods: dict[str, Namespace] = {}
+        self._has_bridge = False
         self.outside = self._attach("out", "192.0.2.1/24", "192.0.2.99/24", "192.0.2.1")
         self.node.run("ip route add default via 192.0.2.99")
 
@@ -186,6 +187,22 @@ class Machine:
         """Make a Pod that says "pN"."""
         pod = self.pod(number)
         pod.serve(f"p{number}", port)
+        return pod
+
+    def bridged(self, number: int) -> Namespace:
+        """Make a Pod that says "pN", at 10.42.200.N on the bridge that all Pods of this kind share."""
+        if not self._has_bridge:
+            self.node.run("ip link add swl0 type bridge && ip addr add 10.42.200.1/24 dev swl0 && ip link set swl0 up")
+            self._has_bridge = True
+        pod = self.pods[f"10.42.200.{number}"] = Namespace()
+        link = f"b{number}"
+        self.node.run(
+            f"ip link add {link} type veth peer name eth0 netns {pod.pid} && ip link set {link} master swl0 up"
+        )
+        pod.run(
+            f"ip addr add 10.42.200.{number}/24 dev eth0 && ip link set eth0 up && ip route add default via 10.42.200.1"
+        )
+        pod.serve(f"p{number}")
         return pod
 
     def nft(self, script: str) -> None:

@@ -175,6 +175,21 @@ async def test_a_daemon_that_begins_ends_connections_to_pods_that_went_before_it
     await until(lambda: talk.say("still there?") in ("reset", "ended"))
 
 
+async def test_a_machine_without_a_default_route_reaches_cluster_ips_too(bench):
+    bench.machine.node.run("ip route del default")
+    await bench.leads_to(1)
+    assert await asyncio.to_thread(bench.machine.node.names, VIP) == {"p1"}
+
+
+async def test_a_pod_on_the_bridge_reaches_itself_by_its_service(bench, monkeypatch):
+    monkeypatch.setattr(kernel_services, "WAYS_SECONDS", 0.05)
+    own, other = bench.machine.bridged(7), bench.machine.bridged(8)
+    bench.serve(endpoint("10.42.200.7"))
+    await until(lambda: "10.42.200.7:8080" in bench.rules())
+    await until(lambda: own.ask(VIP) == {"p7 10.42.200.1": 1})
+    assert await asyncio.to_thread(other.ask, VIP) == {"p7 10.42.200.8": 1}, "another of the bridge keeps its address"
+
+
 async def test_a_service_that_the_kernel_refuses_takes_no_other_with_it(bench, monkeypatch):
     log = structlog.testing.CapturingLogger()
     monkeypatch.setattr(kernel_services, "log", log)

@@ -1,0 +1,42 @@
+"""What packets to Services need on a machine besides the rules: a route at all, and a way back out of a bridge.
+
+A machine without a default route refuses a connection to a cluster IP before any rule is asked, so the network of
+Services has a route of its own; nothing ever takes it, for the rules send every packet elsewhere or refuse it. And a
+bridge sends nothing back out of the port that it came from, which a Pod needs that reaches itself by its Service:
+its port must be told to. Source: linux/if_link.h (IFLA_BRPORT_MODE); kubernetes pkg/kubelet, hairpin mode.
+"""
+
+from __future__ import annotations
+
+import structlog
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+LOOPBACK_INDEX = 1
+PROTOCOL = 88
+"""Of the route that is this module's."""
+log = structlog.get_logger(__name__)
+
+
+def lay(service_network: str, bridge: str) -> None:
+    """See to all of it, as far as the machine lets us; what is as it should be stays. Blocks for milliseconds."""
+    try:
+        with IPRoute() as kernel:
+            kernel.route("replace", dst=service_network, oif=LOOPBACK_INDEX, scope="link", proto=PROTOCOL)
+            for port in _ports_without_way_back(kernel, bridge):
+                kernel.brport("set", index=port, mode=1)
+    except (NetlinkError, OSError) as error:
+        log.warning("service_ways_not_laid", error=str(error))
+
+
+def _ports_without_way_back(kernel: IPRoute, bridge: str) -> list[int]:
+    found = kernel.link_lookup(ifname=bridge)
+    if not found:
+        return []
+    ports = kernel.get_links(master=found[0])
+    return [int(port["index"]) for port in ports if not _reflects(port)]
+
+
+def _reflects(port: object) -> bool:
+    mode = port.get(("linkinfo", "slave_data", "mode"))  # type: ignore[attr-defined]  # a netlink message of pyroute2
+    return bool(mode)
