@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from swarmlet.errors import ExpiredError
-from swarmlet.model import kinds, moves
+from swarmlet.model import kinds, moves, objects
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -27,12 +27,16 @@ class Party:
 
 
 def party(view: View, replacement: Stored) -> Party | None:
-    """Return the move that a Pod takes part in as the replacement; None where there is none, or its Pod is gone."""
+    """Return the move that a Pod takes part in as the replacement; None where there is none, or its Pod is gone.
+
+    Only a Pod of its own owner moves for it: who may annotate a Pod may not thereby have any other end.
+    """
     move = moves.of(cast("Pod", replacement.object))
     mover = view.get(Key(PODS, replacement.key.namespace, move.pod)) if move else None
     if move is None or mover is None or mover.object.metadata.uid != move.uid:
         return None
-    return Party(move, mover)
+    owner = objects.controller_of(replacement.object)
+    return Party(move, mover) if owner is not None and owner == objects.controller_of(mover.object) else None
 
 
 class MovesUnderWay:

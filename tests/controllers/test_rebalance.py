@@ -485,3 +485,18 @@ async def test_moves_are_looked_for_again_when_one_that_waits_is_told_that_it_fi
         limits = Rebalance()
         reconciler = rebalance.Rebalance(random.Random(1), limits, LEAST_ALLOCATED, Cluster())
         assert rebalance.PLAN in reconciler.keys_for(told, world.replica.view)
+
+
+async def test_a_forged_annotation_makes_no_pod_of_another_owner_go() -> None:
+    async with Crowded() as world:
+        await world.fill(replicas=1)
+        await world.create(kinds.STATEFUL_SET, new_stateful_set("db", 1))
+        await world.pass_time(5)
+        (taker,) = world.pods(app="web")
+        victim = world.stored(kinds.POD, "db-0").object
+        forged = moves.Move("db-0", victim.metadata.uid, "n1", "n2", replacement=taker.metadata.uid)
+        text = msgspec.json.encode(forged).decode()
+        await annotate(world, kinds.POD, taker.metadata.name, **{moves.MOVE: text})
+        await world.pass_time(10)
+        assert world.stored(kinds.POD, "db-0").object.metadata.uid == victim.metadata.uid
+        assert world.events("Rebalanced") == []
