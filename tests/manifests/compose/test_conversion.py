@@ -195,6 +195,7 @@ OPTIONS = "spec.template.metadata.annotations.swarmlet~io/container-options"
         ("restart: 'no'", "kind", "Job"),
         ("restart: 'no'", "spec.backoffLimit", 0),
         ("restart: on-failure:4", "spec.backoffLimit", 4),
+        ("restart: on-failure", "spec.backoffLimit", 2**31 - 1),
         ("restart: on-failure", f"{POD}.restartPolicy", "OnFailure"),
         ("restart: unless-stopped", "kind", "Deployment"),
         ("restart: 'no'\nports: ['80']", "kind", "Deployment"),

@@ -16,13 +16,11 @@ from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.storage import PodVolumes, pod_volumes
 from swarmlet.manifests.compose.model import lifecycle
 from swarmlet.manifests.compose.model.deploy import Deploy, RestartPolicy
-from swarmlet.model import names
+from swarmlet.model import batch_defaults, names
 from swarmlet.model.dependencies import DEPENDS_ON
 
 RESTARTS_WITH = "swarmlet.io/restarts-with"
 """On a Pod template: what the services that it restarts with are made of; a change of theirs changes it."""
-RETRIES = 6
-"""Of a Job whose failures are to be tried again without a number: Kubernetes' default."""
 NAME_ROOM = 52
 """What a service's name may take of its Job's, which ends in a hash."""
 
@@ -137,7 +135,7 @@ def _job(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Document:
     condition, attempts = _restart(it)
     is_retried = condition in {"on-failure", "any"}
     spec: dict[str, Any] = {
-        "backoffLimit": (RETRIES if attempts is None else attempts) if is_retried else 0,
+        "backoffLimit": (batch_defaults.BACKOFF_LIMIT_UNBOUNDED if attempts is None else attempts) if is_retried else 0,
         "template": {**template, "spec": {**template["spec"], "restartPolicy": "OnFailure" if is_retried else "Never"}},
     }
     if not is_retried:  # the loss of a machine is no failure of what ran there
