@@ -28,7 +28,7 @@ from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PlanApi
 from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.clock import SystemClock
-from swarmlet.config import Config
+from swarmlet.config import Config, split_address
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.rehearser import Rehearser
@@ -196,7 +196,11 @@ class _Node:
         addresses = daemon.agent.network.addresses
         if addresses is not None and self._config.network.policies:
             policies = kernel_policies.KernelPolicies(
-                daemon.consensus, self._state.name, self._clock, opened=addresses.opened
+                daemon.consensus,
+                self._state.name,
+                self._clock,
+                status_port=split_address(self._config.status_listen)[1],
+                opened=addresses.opened,
             )
             addresses.guarded_by(policies.ready_for)
             found.append(asyncio.create_task(policies.run(), name="policies"))

@@ -50,10 +50,10 @@ class DesiredPolicies:
         self._given = {each: other for each, other in self._given.items() if other != address} | {uid: address}
         self._touch_own()
 
-    def forget(self, uid: str) -> None:
-        """Forget a Pod of which nothing is left."""
-        if self._given.pop(uid, None):
-            self._touch_own()
+    @property
+    def given(self) -> Mapping[str, str]:
+        """Return the addresses that Pods of this node were given last, by uid: each is one Pod's."""
+        return self._given
 
     def settle(self) -> dict[Key, Part]:
         """Return the parts that may be other than at the last call, by the keys of Pods and policies."""

@@ -17,12 +17,18 @@ import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.network import nftables, policy_rules
+from swarmlet.network import bridge_traffic, nftables, policy_rules
 from swarmlet.network.desired_policies import DesiredPolicies
-from swarmlet.network.kernel_services import LOOK_SECONDS, REST_SECONDS_MAX, RETRY_SECONDS, show_bridge_traffic
+from swarmlet.network.isolation import Isolation, removal
 from swarmlet.network.nftables import Nftables, NftError
 from swarmlet.network.ruleset import Table
 from swarmlet.store.replica import Replica
+
+LOOK_SECONDS = 0.5
+"""How often it is seen whether a stranger changed the rules."""
+RETRY_SECONDS = 1.0
+REST_SECONDS_MAX = 0.5
+"""After each change the processor is left to others for as long as the change took, but for no longer than this."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +38,24 @@ async def switched_off(*, asked_for: bool) -> None:
     if asked_for:
         log.warning("policies_not_enforced", why="this machine has no Pod network")
     try:
-        await nftables.remove(policy_rules.TABLE)
+        await _remove_rules()
     except (NftError, OSError) as error:
         log.warning("policy_rules_left_behind", error=str(error))
     await asyncio.Event().wait()
+
+
+async def _remove_rules() -> None:
+    try:
+        kernel = Nftables(policy_rules.TABLE, ())
+    except OSError:
+        return  # this process may not see the kernel's rules, so it did not make any
+    try:
+        left = kernel.exists()
+    finally:
+        kernel.close()
+    if left:
+        await nftables.run(removal())
+        await nftables.remove(policy_rules.TABLE)
 
 
 class KernelPolicies:
@@ -45,12 +65,19 @@ class KernelPolicies:
     """
 
     def __init__(
-        self, replica: Replica, node_name: str, clock: Clock, opened: Callable[[], Awaitable[Mapping[str, str]]]
+        self,
+        replica: Replica,
+        node_name: str,
+        clock: Clock,
+        *,
+        status_port: int,
+        opened: Callable[[], Awaitable[Mapping[str, str]]],
     ) -> None:
         self.error = "not made yet"
         self._replica = replica
         self._node_name = node_name
         self._clock = clock
+        self._status_port = status_port
         self._opened = opened
         self._desired: DesiredPolicies | None = None
         self._given: dict[str, str] = {}
@@ -71,19 +98,21 @@ class KernelPolicies:
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
-        await asyncio.to_thread(show_bridge_traffic)
+        await asyncio.to_thread(bridge_traffic.show)
         await self._caught_up()
         self._desired = DesiredPolicies(self._replica.view, self._node_name, self._wake.set)
         for uid, address in ({**await self._opened(), **self._given}).items():
             self._desired.give(uid, address)
+        isolation = Isolation(self._replica.view, status_port=self._status_port, listener=self._wake.set)
         kernel = Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS)
         self._wake.set()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._look(kernel), name="policy-rules-look")
-                group.create_task(self._follow(kernel, self._desired), name="policy-rules")
+                group.create_task(self._follow(kernel, self._desired, isolation), name="policy-rules")
         finally:
             self._desired.close()
+            isolation.close()
             kernel.close()
 
     async def _caught_up(self) -> None:
@@ -103,14 +132,14 @@ class KernelPolicies:
                 self._anew = True
                 self._wake.set()
 
-    async def _follow(self, kernel: Nftables, desired: DesiredPolicies) -> None:
+    async def _follow(self, kernel: Nftables, desired: DesiredPolicies, isolation: Isolation) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             begun = self._clock.monotonic()
             waiting, self._waiting = self._waiting, []
             try:
-                await self._settle(kernel, desired)
+                await self._settle(kernel, desired, isolation)
             except (NftError, OSError) as error:
                 log.warning("policy_rules_failed", error=str(error))
                 self.error, self._anew = str(error), True
@@ -124,10 +153,10 @@ class KernelPolicies:
                     each.set_result(None)
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
-    async def _settle(self, kernel: Nftables, desired: DesiredPolicies) -> None:
-        script = self._table.update(desired.settle())
+    async def _settle(self, kernel: Nftables, desired: DesiredPolicies, isolation: Isolation) -> None:
+        script = self._table.update(desired.settle()) + isolation.settle(desired.given)
         if self._anew:
-            script = self._table.whole()
+            script = self._table.whole() + isolation.whole()
         if script:
             await kernel.apply(script)
         self._anew = False

@@ -132,6 +132,21 @@ async def test_an_address_that_cannot_be_written_down_is_not_given(tmp_path: Pat
         await address_of(addresses, "a")
 
 
+async def test_an_address_is_given_when_its_guard_lets_it(tmp_path: Path) -> None:
+    addresses, asked, allowed = await opened(tmp_path), [], asyncio.Event()
+
+    async def guard(uid: str, address: str) -> None:
+        asked.append((uid, address))
+        await allowed.wait()
+
+    addresses.guarded_by(guard)
+    with pytest.raises(NoAddressError, match="network policies are not in force"):
+        await address_of(addresses, "a")
+    allowed.set()
+    assert asked == [("a", await address_of(addresses, "a"))] * 2
+    assert await addresses.opened() == {"a": "10.42.7.2"}
+
+
 async def test_many_at_once_have_different_ones(tmp_path: Path) -> None:
     addresses = await opened(tmp_path)
     given = await asyncio.gather(*(address_of(addresses, f"p{number}") for number in range(50)))

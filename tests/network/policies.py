@@ -6,8 +6,10 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from swarmlet.model import decode, defaults, kinds, selectors
-from swarmlet.model.meta import LabelSelector
+from swarmlet.model.cluster import NODE_ID_LABEL
+from swarmlet.model.meta import LabelSelector, ObjectMeta
 from swarmlet.model.network_policy import NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
+from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Delete, Key
 from tests.network.cluster import Cluster
@@ -17,6 +19,17 @@ from tests.network.packets import Packet
 class Policies(Cluster):
     def namespace(self, name: str, labels: Mapping[str, str]) -> Key:
         return self.write(kinds.NAMESPACE, {"metadata": {"name": name, "labels": dict(labels), "uid": f"ns-{name}"}})
+
+    def network(self) -> Key:
+        return self._put(kinds.CLUSTER_NETWORK, ClusterNetwork(metadata=ObjectMeta(name="cluster")))
+
+    def node(self, name: str, address: str, subnet: str) -> None:
+        """Write a node of the Pod network."""
+        claim = ObjectMeta(name=subnet.partition("/")[0])
+        self._put(kinds.SUBNET_CLAIM, SubnetClaim(metadata=claim, node=name, node_id=f"id-{name}"))
+        metadata = {"name": name, "uid": f"uid-{name}", "labels": {NODE_ID_LABEL: f"id-{name}"}}
+        status = {"addresses": [{"type": "InternalIP", "address": address}]}
+        self.write(kinds.NODE, {"metadata": metadata, "spec": {"podCIDR": subnet}, "status": status})
 
     def pod(
         self,

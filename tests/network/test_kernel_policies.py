@@ -61,9 +61,12 @@ class Bench:
         self.open = asyncio.Event()
         self._held = held or {}
         monkeypatch.setattr(kernel_policies, "Nftables", lambda *_: self.kernel)
-        monkeypatch.setattr(kernel_policies, "show_bridge_traffic", lambda: None)
+        monkeypatch.setattr(kernel_policies.bridge_traffic, "show", lambda: None)
         monkeypatch.setattr(kernel_policies, "log", structlog.testing.CapturingLogger())
-        self.policies = KernelPolicies(Replica(self.cluster, failures), "n1", VirtualClock(), self._opened)
+        self.policies = KernelPolicies(
+            Replica(self.cluster, failures), "n1", VirtualClock(), status_port=7601, opened=self._opened
+        )
+        self.cluster.network()
         self.cluster.policy("deny", podSelector={})
         self.cluster.pod("new", "", {"app": "new"})
 
@@ -146,7 +149,7 @@ def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch) -> None:
     run(main())
 
 
-def test_a_pod_that_nobody_selects_is_ready_without_a_change_of_the_rules(monkeypatch) -> None:
+def test_a_pod_that_nobody_selects_is_only_let_send(monkeypatch) -> None:
     async def main() -> None:
         bench = Bench(monkeypatch)
         bench.cluster.pod("b/free", "")
@@ -155,6 +158,6 @@ def test_a_pod_that_nobody_selects_is_ready_without_a_change_of_the_rules(monkey
             await asyncio.sleep(1)
             told = len(bench.kernel.scripts)
             await bench.policies.ready_for("uid-free", "10.42.1.10")
-            assert len(bench.kernel.scripts) == told
+            assert bench.kernel.scripts[told:] == ["add element inet swarmlet-isolation pods { 10.42.1.10 }\n"]
 
     run(main())

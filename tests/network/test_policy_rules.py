@@ -161,8 +161,6 @@ def test_an_address_is_in_force_before_the_cluster_knows_it(bench: Bench) -> Non
     assert bench.passes(FRONT, "10.42.1.9")
     bench.desired.give("uid-new", "10.42.1.9")
     assert not bench.passes(FRONT, "10.42.1.9")
-    bench.desired.forget("uid-new")
-    assert bench.passes(FRONT, "10.42.1.9")
 
 
 def test_an_address_that_is_given_anew_is_no_longer_anothers(bench: Bench) -> None:
