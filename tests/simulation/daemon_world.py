@@ -31,8 +31,8 @@ from tests.simulation.workload import Desk, User
 
 FORMING_SECONDS_MAX = 60.0
 SETTLING_SECONDS_MAX = 600.0
-RESTING_SECONDS, QUIET_SECONDS = 65.0, 50.0
-"""Once settled a cluster may write for so long, and then not at all: once a minute nodes look at their images."""
+RESTING_SECONDS, QUIET_SECONDS = 10.0, 50.0
+"""Once settled a cluster may write for so long, and then not at all for so long."""
 QUIET_EVENTS_MAX = 300.0
 """Of one machine in a second in which it writes nothing: ticks, heartbeats and turns; about 110 are usual."""
 LOOK_SECONDS = 1.0
