@@ -13,7 +13,7 @@ from swarmlet.config import Network, split_address
 from swarmlet.errors import SwarmletError
 from swarmlet.model import kinds
 from swarmlet.model.node_subnets import SERVICE_CIDR, THE_CLUSTER, ClusterNetwork
-from swarmlet.network import choice, nftables, proxy_addresses, service_rules
+from swarmlet.network import choice, nftables, proxy_addresses, service_rules, service_ways
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
 from swarmlet.network.service_rules import Ground
@@ -66,6 +66,7 @@ class ServiceNetwork:
 
     async def _clear_rules(self) -> None:
         """Take away what was in the kernel when it was to be used."""
+        await asyncio.to_thread(service_ways.take_away, SERVICE_CIDR)
         try:
             await nftables.remove(service_rules.TABLE)
         except (nftables.NftError, OSError) as error:

@@ -22,11 +22,24 @@ def lay(service_network: str, bridge: str) -> None:
     """See to all of it, as far as the machine lets us; what is as it should be stays. Blocks for milliseconds."""
     try:
         with IPRoute() as kernel:
-            kernel.route("replace", dst=service_network, oif=LOOPBACK_INDEX, scope="link", proto=PROTOCOL)
+            kernel.route("replace", **_route(service_network))
             for port in _ports_without_way_back(kernel, bridge):
                 kernel.brport("set", index=port, mode=1)
     except (NetlinkError, OSError) as error:
         log.warning("service_ways_not_laid", error=str(error))
+
+
+def take_away(service_network: str) -> None:
+    """Remove the route, whichever daemon laid it; no matter where there is none, or no privilege."""
+    try:
+        with IPRoute() as kernel:
+            kernel.route("del", **_route(service_network))
+    except (NetlinkError, OSError):
+        return
+
+
+def _route(service_network: str) -> dict[str, str | int]:
+    return {"dst": service_network, "oif": LOOPBACK_INDEX, "scope": "link", "proto": PROTOCOL}
 
 
 def _ports_without_way_back(kernel: IPRoute, bridge: str) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from swarmlet.clock import SystemClock
 from swarmlet.config import Network
 from swarmlet.errors import UnavailableError
-from swarmlet.network import service_network, service_rules
+from swarmlet.network import service_network, service_rules, service_ways
 from swarmlet.network.service_network import ServiceNetwork
 from tests.network.cluster import Cluster, endpoint
 from tests.network.kernel import machine, needs_kernel
@@ -71,8 +71,11 @@ async def test_what_an_earlier_daemon_left_stays_until_this_one_has_caught_up(no
 
 async def test_turned_off_it_takes_away_what_there_was_and_nothing_else(node):
     node.run(f"nft add table ip {service_rules.TABLE}; nft add table ip another")
+    await asyncio.to_thread(service_ways.lay, "10.43.0.0/16", "swl0")
+    assert "10.43.0.0/16" in node.run("ip route")
     task = serving(Replica(Cluster()), "off")
     await until(lambda: node.run("nft list tables").split("\n") == ["table ip another", ""])
+    await until(lambda: "10.43.0.0/16" not in node.run("ip route"))
     assert not task.done()
     task.cancel()
     await asyncio.wait([task])
