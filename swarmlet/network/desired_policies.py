@@ -68,10 +68,11 @@ class DesiredPolicies:
         for key in changed | {each for each in own if each.namespace in namespaces} | (self._selected.keys() - own):
             policies |= self._select(key, is_own=key in own)
             changed.add(key)
+        others = self._users.keys() - policies
+        for key in changed:
+            self._place(key, others)
         for key in policies:
             changed |= self._place_all(key)
-        for key in changed:
-            self._place(key, self._users)
         parts = {key: self._policy_part(key) for key in policies}
         return parts | {key: self._pod_part(key) for key in changed}
 

@@ -150,9 +150,15 @@ def policy_part(policy: Policy) -> Part:
 
 def as_peer(policy: Policy, pod: Member) -> frozenset[Element]:
     """Return in which of a policy's sets any Pod of the cluster is: among peers, or the named ports it is asked by."""
-    both = (*(policy.ingress or ()), *(policy.egress or ()))
-    peers = ((_peers_of(rule), pod.address) for rule in both if rule.is_peer(pod))
-    return frozenset(peers) | _named(policy.egress or (), pod)
+    found = [
+        (_peers_of(rule), pod.address)
+        for rules in (policy.ingress, policy.egress)
+        for rule in rules or ()
+        if rule.is_peer(pod)
+    ]
+    if policy.egress and pod.ports:
+        found += _named(policy.egress, pod)
+    return frozenset(found)
 
 
 def as_selected(policy: Policy, pod: Member) -> frozenset[Element]:
