@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,8 +12,6 @@ import pytest
 from tools.lab import Lab
 from tools.lab.cluster import Cluster, eventually
 
-LAB = "podnet" if "LAB_NAME" not in os.environ else f"{os.environ['LAB_NAME']}p"
-SUBNET = os.environ.get("LAB_SUBNET", "10.77.61.0/24")
 MEND_SECONDS_MAX = 10.0
 
 FETCH = """
@@ -58,7 +55,7 @@ spec:
 @pytest.fixture(scope="module")
 def net(machines: None) -> Iterator[Cluster]:
     """Three machines with the overlay, and a Pod on each."""
-    with Lab(LAB, count=3, subnet=SUBNET) as lab:
+    with Lab("podnet", count=3, subnet="10.77.61.0/24") as lab:
         cluster = Cluster(lab, {"network": {"mode": "vxlan"}})
         cluster.form()
         cluster.kubectl("apply", "-f", "-", stdin=WEB)
