@@ -119,6 +119,13 @@ def test_both_directions_must_allow(bench: Bench) -> None:
     assert not bench.passes(FRONT, WEB)
 
 
+def test_the_name_of_a_port_means_that_of_the_pod_that_is_spoken_to(bench: Bench) -> None:
+    bench.cluster.pod("other", OTHER, {"app": "other"}, node="n2", ports=[{"name": "http", "containerPort": 9000}])
+    bench.cluster.policy("out", **chosen(app="front"), policyTypes=["Egress"], egress=[{"ports": [{"port": "http"}]}])
+    found = {(to, port): bench.passes(FRONT, to, port) for to in (WEB, OTHER, OUTSIDE) for port in (8080, 9000)}
+    assert {way for way, passes in found.items() if passes} == {(WEB, 8080), (OTHER, 9000)}
+
+
 def test_a_pod_that_is_relabelled_gains_and_loses(bench: Bench) -> None:
     bench.cluster.policy("allow", **chosen(app="web"), ingress=[{"from": [chosen(app="front")]}])
     assert not bench.passes(OTHER, WEB)
