@@ -13,12 +13,11 @@ import asyncio
 import functools
 import ipaddress
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.network import conntrack, service_rules, service_ways
+from swarmlet.network import bridge_traffic, conntrack, service_rules, service_ways
 from swarmlet.network.conntrack import Flow
 from swarmlet.network.desired import DesiredServices, Port, Service
 from swarmlet.network.fabric import BRIDGE
@@ -32,9 +31,6 @@ LOOK_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 REST_SECONDS_MAX = 0.05
 """After each change the processor is left to others for as long as the change took, but for no longer than this."""
-
-BRIDGE_TRAFFIC = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-"""Whether the rules see what two Pods of one bridge say to each other: answers must be translated back."""
 
 WAYS_SECONDS = 2.0
 """How often it is seen to that packets to Services still have their ways, those of new Pods among them."""
@@ -59,7 +55,7 @@ class KernelServices:
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
-        await asyncio.to_thread(show_bridge_traffic)
+        await asyncio.to_thread(bridge_traffic.show)
         await self._lay_ways()
         kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS)
         end = self._wanted.subscribe(self._note)
@@ -169,15 +165,6 @@ class KernelServices:
             return
         if number:
             log.info("connections_forgotten", connections=number)
-
-
-def show_bridge_traffic() -> None:
-    """Let the rules see what goes over bridges, where the kernel can; Docker and Kubernetes want the same."""
-    try:
-        if BRIDGE_TRAFFIC.read_text(encoding="ascii").strip() == "0":
-            BRIDGE_TRAFFIC.write_text("1", encoding="ascii")
-    except OSError as error:
-        log.warning("bridge_traffic_not_seen", file=str(BRIDGE_TRAFFIC), error=str(error))
 
 
 def _ways(service: Service | None) -> set[tuple[str, int, str, int]]:
