@@ -46,6 +46,15 @@ def test_a_service_without_endpoints_is_an_element_that_refuses():
     assert set(found.elements.values()) == {"goto refuse"}
 
 
+def test_under_local_the_node_itself_takes_its_own_address_and_others_keep_theirs():
+    found = named(service_rules.render(service(ONE, TWO, node_port=30080, external_local=True), GROUND))
+    assert found["external-default/web/tcp/80"] == (
+        "ip saddr 10.42.0.0/16 goto cluster-default/web/tcp/80",
+        "fib saddr type local meta mark set meta mark | 0x4000 goto cluster-default/web/tcp/80",
+        "goto local-default/web/tcp/80",
+    )
+
+
 def test_only_endpoints_of_this_node_can_come_back_to_themselves():
     found = service_rules.render(service(ONE, TWO), GROUND)
     assert [key for name, key in found.elements if name == "hairpins"] == ["10.42.0.2 . 10.42.0.2"]
