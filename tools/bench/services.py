@@ -11,6 +11,7 @@ import ctypes
 import itertools
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -152,6 +153,8 @@ def _own_network() -> Iterator[None]:
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         made = libc.unshare(NEW_NETWORK_NAMESPACE) == 0
+        if made:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield
         if made:
             libc.setns(home, NEW_NETWORK_NAMESPACE)
