@@ -66,11 +66,10 @@ class Node:
         words = [f"{each.member.node_id},{each.member.address},{each.member.subnet}" for each in (self, *others)]
         return self.run(sys.executable, "-m", "tests.network.fabric_node", mode, *words)
 
-    def reaches(self, address: str, size: int = 56) -> bool:
-        ping = ["busybox", "ping", "-c1", "-W1", "-s", str(size), address]
-        return (
-            subprocess.run(["ip", "netns", "exec", self.pod, *ping], check=False, capture_output=True).returncode == 0
-        )
+    def reaches(self, address: str, size: int = 56, *, tries: int = 1) -> bool:
+        """Whether one of so many packets is answered; the first may have to wait until neighbours know each other."""
+        ping = ["ip", "netns", "exec", self.pod, "busybox", "ping", "-c1", "-W1", "-s", str(size), address]
+        return any(subprocess.run(ping, check=False, capture_output=True).returncode == 0 for _ in range(tries))
 
 
 class Machines:
@@ -90,7 +89,7 @@ class Machines:
             node.start_pod(number)
 
     def all_pairs_meet(self) -> bool:
-        return all(one.reaches(other.pod_address) for one, other in itertools.permutations(self.nodes, 2))
+        return all(one.reaches(other.pod_address, tries=3) for one, other in itertools.permutations(self.nodes, 2))
 
     def remove(self) -> None:
         for line in ip("netns", "list").splitlines():
