@@ -37,7 +37,10 @@ from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
 
-NOT_BALANCED = "this Service has addresses and endpoints; swarmlet does not balance its traffic or resolve its name yet"
+BALANCED_WHERE_ON = (
+    "this Service is balanced only by machines whose configuration has network.services on, and its name resolves only "
+    "where network.dns is"
+)
 NOT_ENFORCED = "this NetworkPolicy holds only for Pods of machines whose configuration has network.policies on"
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
@@ -75,7 +78,7 @@ def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]
         decoded = dataclasses.replace(decoded, unknown_fields=())
     warnings += decoded.warnings()
     if isinstance(decoded.object, Service):
-        warnings.append(NOT_BALANCED)
+        warnings.append(BALANCED_WHERE_ON)
     if isinstance(decoded.object, NetworkPolicy):
         warnings.append(NOT_ENFORCED)
     return decoded.object

@@ -41,7 +41,7 @@ def apply(cluster: Cluster, *arguments: str) -> tuple[list[str], list[str]]:
     """Apply; return what was done and what was told, but for the server's own warnings."""
     result = cluster.run("apply", *arguments)
     assert result.code == 0, result
-    return result.lines, [line for line in result.err.splitlines() if "does not balance" not in line]
+    return result.lines, [line for line in result.err.splitlines() if "is balanced only by machines" not in line]
 
 
 def test_a_compose_file_is_applied_like_manifests(cluster: Cluster) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from swarmlet.clock import SystemClock
-from swarmlet.errors import EngineError
 from swarmlet.model.singletons import KILL_SECONDS_MAX
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices
@@ -34,9 +33,6 @@ def shell(script: str, **changes: Any) -> ContainerSpec:
     )
 
 
-POD_NETWORK = runtime.BridgeNetwork(
-    name="swarmlet", bridge="swl0", subnet="10.42.7.0/24", gateway="10.42.7.1", mtu=1450
-)
 HOLD = "sleep 1000"
 SLOW_TO_END = "trap '' TERM; sleep 1000"
 
@@ -82,39 +78,6 @@ class RuntimeContract:
     async def test_two_pods_have_two_addresses(self, rt: runtime.Runtime) -> None:
         one, two = await asyncio.gather(rt.start(shell(HOLD)), rt.start(shell(HOLD)))
         assert one.address != two.address
-
-    # Networks
-
-    @pytest.fixture
-    async def networks(self, rt: runtime.Runtime) -> AsyncIterator[runtime.Networks]:
-        found = rt.networks()
-        if found is None:
-            pytest.skip("gives its Pods no network of their own")
-        yield found
-        for container in await rt.list():
-            await rt.remove(container.id)
-        await found.remove(POD_NETWORK.name)
-
-    async def test_a_pod_has_the_address_that_it_is_given_on_its_nodes_network(
-        self, rt: runtime.Runtime, networks: runtime.Networks
-    ) -> None:
-        await networks.ensure(POD_NETWORK)
-        await networks.ensure(POD_NETWORK)
-        network = runtime.PodNetwork(bridge_network=POD_NETWORK.name, address="10.42.7.99")
-        assert (await rt.start(shell(HOLD, network=network))).address == "10.42.7.99"
-
-    async def test_the_network_of_another_node_is_not_touched(
-        self, new_runtime: Callable[..., runtime.Runtime], networks: runtime.Networks
-    ) -> None:
-        await networks.ensure(POD_NETWORK)
-        other = new_runtime("other")
-        theirs = other.networks()
-        assert theirs is not None
-        with pytest.raises(EngineError, match="not this node's"):
-            await theirs.ensure(POD_NETWORK)
-        await theirs.remove(POD_NETWORK.name)
-        await networks.ensure(POD_NETWORK)
-        await other.close()
 
     async def test_a_program_that_is_not_there_fails_and_leaves_nothing(self, rt: runtime.Runtime) -> None:
         spec = ContainerSpec(pod=shell("").pod, name="main", image="busybox:lab", command=("no-such-program",))

@@ -11,6 +11,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.runtime import runtime
 from swarmlet.runtime.docker import DockerRuntime
 from swarmlet.runtime.process import ProcessRuntime
+from tests.contract.networked_contract import NetworkedRuntimeContract
 from tests.contract.runtime_contract import RuntimeContract
 from tests.dockerd import Dockerd
 from tests.fakes.runtime import Engine, FakeRuntime
@@ -18,7 +19,7 @@ from tests.fakes.runtime import Engine, FakeRuntime
 NewRuntime = Callable[..., runtime.Runtime]
 
 
-class TestFake(RuntimeContract):
+class TestFake(NetworkedRuntimeContract):
     real = False
 
     @pytest.fixture
@@ -38,10 +39,13 @@ class TestProcess(RuntimeContract):
             cluster_id="contract", node_id=node_id, clock=SystemClock(), folder=folder
         )
 
+    async def test_it_gives_pods_no_network_of_their_own(self, rt: runtime.Runtime) -> None:
+        assert rt.networks() is None
+
 
 @pytest.mark.slow
 @pytest.mark.docker
-class TestDocker(RuntimeContract):
+class TestDocker(NetworkedRuntimeContract):
     @pytest.fixture
     def new_runtime(self, dockerd: Dockerd) -> NewRuntime:
         return lambda node_id="node": DockerRuntime(

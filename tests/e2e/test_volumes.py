@@ -135,6 +135,7 @@ def test_data_stay_with_their_pod_whatever_happens(cluster: Cluster, store: Stor
     eventually(lambda: expected in store.kubectl("describe", "pvc", claim), 10, "so does its claim")
     lost.machine.power_on()
     lost.start()
+    cluster.wait_ready(3)
     assert store.wait_running(3, 40) == homes
     assert store.has_its_data(ordinal, lost.name)
     assert len(cluster.kubectl("get", "pv", "-o", "name").split()) == 3
