@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from swarmlet.network.balancing import Balancer, Place, place
-from swarmlet.network.desired import Endpoint, Port, Service
+from swarmlet.network.desired import Endpoint, Port, Service, usable
 
 Reaches = Callable[[Endpoint], bool]
 """Whether an endpoint's address means on this machine what it means on its own."""
@@ -55,8 +55,8 @@ class Target:
         An endpoint that only ends, or is not ready, keeps the connections that it has.
         """
         seconds = service.affinity_seconds
-        external = self._reached(service.external(port))
-        self.internal = Route(self._reached(service.internal(port)), seconds)
+        external = self._reached(service.external(port), port)
+        self.internal = Route(self._reached(service.internal(port), port), seconds)
         self.external = Route(external, seconds)
         self.guarded = Route(external, seconds, service.source_ranges)
         self._keep({place(each) for each in port.endpoints})
@@ -87,8 +87,13 @@ class Target:
         """Take note that an endpoint could not be reached."""
         self._balancer.failed(where, now)
 
-    def _reached(self, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-        return tuple(filter(self._reaches, endpoints))
+    def _reached(self, endpoints: tuple[Endpoint, ...], port: Port) -> tuple[Endpoint, ...]:
+        """Return those that this machine reaches; where it reaches none of them, those about to go that it does reach.
+
+        In a rollout a Pod elsewhere may be ready before this machine's next one is.
+        """
+        found = tuple(filter(self._reaches, endpoints))
+        return found or usable([each for each in port.endpoints if endpoints and self._reaches(each)])
 
     def _keep(self, places: Collection[Place]) -> None:
         for where in [each for each in self._sessions if each not in places]:

@@ -37,7 +37,7 @@ spec:
   template:
     metadata: {labels: {app: site}}
     spec:
-      terminationGracePeriodSeconds: 5
+      terminationGracePeriodSeconds: 15
       topologySpreadConstraints:
       - topologyKey: kubernetes.io/hostname
         maxSkew: 1
@@ -62,7 +62,7 @@ spec:
           signal.signal(signal.SIGTERM, lambda *_: sys.exit())
           http.server.ThreadingHTTPServer((os.environ["POD_IP"], 8080), Page).serve_forever()
         readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-        lifecycle: {preStop: {sleep: {seconds: 1}}}
+        lifecycle: {preStop: {sleep: {seconds: 6}}}
 """
 VISITOR = """
 import collections, json, signal, sys, urllib.request
