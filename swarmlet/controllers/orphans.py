@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarmlet.errors import ExpiredError
 from swarmlet.model import kinds, objects
+from swarmlet.store import following
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored, View
 
@@ -26,15 +26,7 @@ class Orphans:
 
     def catch_up(self, view: View) -> None:
         """Take in what changed since the last call; called often, it never has to read everything."""
-        if not 0 <= self._revision <= view.revision:
-            self._rebuild(view)
-        elif self._revision < view.revision:
-            try:
-                for change in view.changes_since(PODS, self._revision):
-                    self._note(change.key, change.new)
-            except ExpiredError:
-                self._rebuild(view)
-        self._revision = view.revision
+        self._revision = following.catch_up(view, PODS, self._revision, note=self._note, rebuild=self._rebuild)
 
     def _rebuild(self, view: View) -> None:
         self._keys.clear()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from swarmlet.errors import ExpiredError
 from swarmlet.model import kinds, pods, volumes
 from swarmlet.model.pod import Pod
+from swarmlet.store import following
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Stored, View
 
@@ -31,15 +31,7 @@ class ClaimUsers:
 
     def catch_up(self, view: View) -> None:
         """Take in what changed since the last call; called often, it never has to read everything."""
-        if not 0 <= self._revision <= view.revision:
-            self._rebuild(view)
-        elif self._revision < view.revision:
-            try:
-                for change in view.changes_since(PODS, self._revision):
-                    self._note(change.key, change.new)
-            except ExpiredError:
-                self._rebuild(view)
-        self._revision = view.revision
+        self._revision = following.catch_up(view, PODS, self._revision, note=self._note, rebuild=self._rebuild)
 
     def _rebuild(self, view: View) -> None:
         self._users.clear()
