@@ -21,12 +21,13 @@ from typing import Any
 
 import structlog
 
+from swarmlet.addresses import split_address
 from swarmlet.agent.own_node import Machine, NodeIdentity
 from swarmlet.agent.runner import Agent
 from swarmlet.agent.usage import UsageSampler
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
-from swarmlet.config import Config, split_address
+from swarmlet.config import Config
 from swarmlet.consensus import zones
 from swarmlet.consensus.disk import Disk
 from swarmlet.consensus.driver import Consensus

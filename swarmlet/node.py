@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 import structlog
 from aiohttp import web
 
+from swarmlet.addresses import split_address
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
@@ -28,7 +29,7 @@ from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PlanApi
 from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.clock import SystemClock
-from swarmlet.config import Config, split_address
+from swarmlet.config import Config
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.rehearser import Rehearser

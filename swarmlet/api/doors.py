@@ -9,9 +9,9 @@ from typing import cast
 import aiohttp
 from yarl import URL
 
+from swarmlet.addresses import PORT, join_address
 from swarmlet.api.logs import PASSED_ON
 from swarmlet.client import statuses
-from swarmlet.config import PORT, join_address
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds
 from swarmlet.model.core import Node

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from swarmlet import errors
+from swarmlet.addresses import join_address, split_address
 from swarmlet.api import origins
 from swarmlet.clock import Clock
-from swarmlet.config import join_address, node_name, split_address
+from swarmlet.config_rules import node_name
 from swarmlet.identity import authority, calls, joining, registration, tokens
 from swarmlet.identity.access import NODES_PATH
 from swarmlet.identity.authority import NODE_USER_PREFIX, Authority, NodeIdentity

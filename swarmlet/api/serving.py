@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 
+from swarmlet.addresses import split_address
 from swarmlet.api import reports
 from swarmlet.api.app import ApiServer
-from swarmlet.config import Config, split_address
+from swarmlet.config import Config
 from swarmlet.errors import ConfigError
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles

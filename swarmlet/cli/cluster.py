@@ -184,7 +184,7 @@ def _expiry(expires: str | None) -> str:
 
 
 def _server(text: str) -> str:
-    from swarmlet.config import join_address, split_address
+    from swarmlet.addresses import join_address, split_address
 
     try:
         return "https://" + join_address(*split_address(text.removeprefix("https://").rstrip("/")))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
-from swarmlet.config import Config, split_address
+from swarmlet.config import Config
 from swarmlet.consensus import bootstrap
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.errors import ConfigError

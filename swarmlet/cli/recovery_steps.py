@@ -14,10 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from swarmlet.addresses import split_address
 from swarmlet.cli import founding
 from swarmlet.cli.founding import Founded
 from swarmlet.clock import SystemClock
-from swarmlet.config import Config, split_address
+from swarmlet.config import Config
 from swarmlet.consensus import recovery
 from swarmlet.consensus.recovery import Found
 from swarmlet.consensus.sqlite_disk import SqliteDisk

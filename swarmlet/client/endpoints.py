@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swarmlet.config import DEFAULT_SOCKET, PORT
+from swarmlet.addresses import PORT
+from swarmlet.config import DEFAULT_SOCKET
 from swarmlet.errors import ConfigError
 
 FILE_BYTES_MAX = 1024 * 1024

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from swarmlet.config import Config, join_address, split_address
+from swarmlet.addresses import join_address, split_address
+from swarmlet.config import Config
 from swarmlet.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"

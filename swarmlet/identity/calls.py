@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from swarmlet import errors
-from swarmlet.config import join_address, split_address
+from swarmlet.addresses import join_address, split_address
 
 ANSWER_BYTES_MAX = 1024 * 1024
 CONNECT_SECONDS_MAX = 5.0

@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from swarmlet import errors
+from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
-from swarmlet.config import split_address
 from swarmlet.identity import authority, calls, tls
 from swarmlet.identity.access import CA_PATH, JOIN_PATH
 from swarmlet.identity.incarnation import FIRST, Incarnation

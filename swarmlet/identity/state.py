@@ -15,7 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from swarmlet.config import CONSENSUS_FOLDER, node_name, split_address
+from swarmlet.addresses import split_address
+from swarmlet.config import CONSENSUS_FOLDER
+from swarmlet.config_rules import node_name
 from swarmlet.errors import ConfigError
 from swarmlet.identity.authority import NodeIdentity, is_id
 from swarmlet.identity.incarnation import FIRST, Incarnation

@@ -8,8 +8,9 @@ from typing import cast
 
 import structlog
 
+from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
-from swarmlet.config import Network, split_address
+from swarmlet.config import Network
 from swarmlet.errors import SwarmletError
 from swarmlet.model import kinds
 from swarmlet.model.node_subnets import SERVICE_CIDR, THE_CLUSTER, ClusterNetwork

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from swarmlet import config, config_file
+from swarmlet.addresses import join_address, split_address
 from swarmlet.config import Autoscaling, Config, Consensus, Log, NodeLifecycle, Reserved
 from swarmlet.errors import ConfigError
 from swarmlet.model import thresholds
@@ -220,5 +221,5 @@ def test_a_huge_file_is_no_configuration(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_is_split_and_joined(text: str, address: tuple[str, int]) -> None:
-    assert config.split_address(text) == address
-    assert config.split_address(config.join_address(*address)) == address
+    assert split_address(text) == address
+    assert split_address(join_address(*address)) == address

@@ -21,8 +21,9 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from swarmlet.addresses import split_address
 from swarmlet.clock import SystemClock
-from swarmlet.config import NodeLifecycle, split_address
+from swarmlet.config import NodeLifecycle
 from swarmlet.consensus.driver import Consensus
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.sqlite_disk import SqliteDisk
