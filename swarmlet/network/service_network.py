@@ -85,4 +85,4 @@ class ServiceNetwork:
     def _ground(self) -> Ground:
         stored = self._replica.view.get(Key(kinds.CLUSTER_NETWORK.resource, "", THE_CLUSTER))
         network = cast("ClusterNetwork", stored.object).cluster_cidr if stored else self._config.cluster_cidr
-        return Ground(pod_network=network, service_network=SERVICE_CIDR, reserved=self._reserved)
+        return Ground(pod_network=network, service_network=SERVICE_CIDR, reserved=self._reserved, node=self._node_name)

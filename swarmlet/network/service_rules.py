@@ -1,8 +1,8 @@
 """Services as rules of nftables: which packets lead where. Pure.
 
 A packet that begins a connection is looked up once, by address, protocol and port, however many Services there are; its
-Service's own chain then draws an endpoint by lot. Packets that follow never come here: the kernel's connection
-tracking knows where the first one went, so established connections survive whatever becomes of the rules.
+Service's own chain then gives it the endpoint whose turn it is. Packets that follow never come here: the kernel's
+connection tracking knows where the first one went, so established connections survive whatever becomes of the rules.
 
 Source: kubernetes pkg/proxy/nftables/README.md and proxier.go.
 """
@@ -42,12 +42,14 @@ NAME_LENGTH_MAX = 70
 class Ground:
     """What the rules stand on: the networks of Pods and of Services, and ports of the node that stay its own.
 
-    `reserved`: (protocol, port) that no external address of a Service takes away from the daemon.
+    `reserved`: (protocol, port) that no external address of a Service takes away from the daemon. `node`: its name, so
+    that the nodes of a cluster do not all begin with the same endpoint.
     """
 
     pod_network: str
     service_network: str
     reserved: frozenset[tuple[str, int]] = frozenset()
+    node: str = ""
 
 
 def base(ground: Ground) -> Part:
@@ -173,35 +175,44 @@ class _Work:
             if self._service.affinity_seconds:
                 self.chains[chain] = tuple(self._faithful(port, name, endpoints))
             else:
-                self.chains[chain] = (_by_lot(port, endpoints),)
+                self.chains[chain] = (_in_turn(port, self._from_ones_own(name, endpoints)),)
         return f"goto {chain}"
 
     def _faithful(self, port: Port, name: str, endpoints: Sequence[Endpoint]) -> Iterator[str]:
-        """Yield rules by which a client that an endpoint remembers goes there again, and others by lot."""
+        """Yield rules by which a client that an endpoint remembers goes there again, and others take turns."""
         places = []
         seconds = self._service.affinity_seconds
         timeout = f"timeout {seconds}s;"
-        for each in endpoints:
+        for each in self._from_ones_own(name, endpoints):
             place = f"endpoint-{name}-{each.address}/{each.port}"
             clients = f"{place}-{seconds}s"  # another time is another set: that of one that there is cannot be changed
             self.sets[clients] = f"set {{ type ipv4_addr; size {CLIENTS_MAX}; flags dynamic,timeout; {timeout} }}"
-            self.chains[place] = (f"update @{clients} {{ ip saddr }}", _by_lot(port, [each]))
+            self.chains[place] = (f"update @{clients} {{ ip saddr }}", _in_turn(port, [each]))
             places.append(place)
             yield f"ip saddr @{clients} goto {place}"
         numbered = ", ".join(f"{number} : goto {place}" for number, place in enumerate(places))
-        yield f"numgen random mod {len(places)} vmap {{ {numbered} }}"
+        yield f"numgen inc mod {len(places)} vmap {{ {numbered} }}"
+
+    def _from_ones_own(self, name: str, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+        """Return the endpoints in turn, from one that differs from node to node, and with each change of them.
+
+        A change begins the turns anew: where endpoints come and go often, the first would get more than the others.
+        """
+        words = [self._ground.node, name, *(f"{each.address}:{each.port}" for each in endpoints)]
+        first = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big") % len(endpoints)
+        return [*endpoints[first:], *endpoints[:first]]
 
 
 _MASQUERADE = f"meta mark set meta mark | {MASQUERADE_BIT:#x}"
 
 
-def _by_lot(port: Port, endpoints: Sequence[Endpoint]) -> str:
-    """Return the rule that sends a connection to one of the endpoints, each as likely."""
+def _in_turn(port: Port, endpoints: Sequence[Endpoint]) -> str:
+    """Return the rule that sends one connection after the other to the next endpoint."""
     only_this = f"meta l4proto {port.protocol.lower()}"
     if len(endpoints) == 1:
         return f"{only_this} dnat to {endpoints[0].address}:{endpoints[0].port}"
     numbered = ", ".join(f"{number} : {each.address} . {each.port}" for number, each in enumerate(endpoints))
-    return f"{only_this} dnat to numgen random mod {len(endpoints)} map {{ {numbered} }}"
+    return f"{only_this} dnat to numgen inc mod {len(endpoints)} map {{ {numbered} }}"
 
 
 def _name(service: Service, port: Port) -> str:

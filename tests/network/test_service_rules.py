@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -34,10 +35,22 @@ def test_a_cluster_ip_is_two_rules_and_one_element_a_port():
             "goto cluster-default/web/tcp/80",
         ),
         "cluster-default/web/tcp/80": (
-            "meta l4proto tcp dnat to numgen random mod 2 map { 0 : 10.42.0.2 . 8080, 1 : 10.42.1.2 . 8080 }",
+            "meta l4proto tcp dnat to numgen inc mod 2 map { 0 : 10.42.1.2 . 8080, 1 : 10.42.0.2 . 8080 }",
         ),
     }
     assert {key for _, key in found.elements} == {"10.43.0.1 . tcp . 80", "10.42.0.2 . 10.42.0.2"}
+
+
+def test_nodes_begin_their_turns_with_different_endpoints_and_anew_with_each_change():
+    endpoints = [Endpoint(f"10.42.0.{number}", 8080, "n1") for number in range(2, 12)]
+
+    def first(node: str, *left_out: Endpoint) -> str:
+        ground = dataclasses.replace(GROUND, node=node)
+        found = named(service_rules.render(service(*(each for each in endpoints if each not in left_out)), ground))
+        return found["cluster-default/web/tcp/80"][0].partition("0 : ")[2].partition(" ")[0]
+
+    assert len({first(f"n{number}") for number in range(100)}) == len(endpoints)
+    assert len({first("n1", each) for each in endpoints}) > 1
 
 
 def test_a_service_without_endpoints_is_an_element_that_refuses():

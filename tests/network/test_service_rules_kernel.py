@@ -220,11 +220,17 @@ def test_an_established_connection_survives_every_change_of_the_rules(bench):
     assert talk.say("no Service") == "no Service"
 
 
-def test_ten_endpoints_get_connections_within_a_tenth_of_even(bench):
+def test_ten_endpoints_get_connections_in_turn(bench):
     client = bench.machine.pod(99)
     for number in range(1, 11):
         bench.machine.backend(number)
     bench.serve(*map(pod, range(1, 11)))
-    found = client.ask(VIP, times=5_000)
-    assert len(found) == 10
-    assert all(400 <= number <= 600 for number in found.values()), found
+    assert client.ask(VIP, times=200) == {f"p{number} 10.42.99.2": 20 for number in range(1, 11)}
+
+
+def test_clients_that_no_endpoint_remembers_take_turns(bench):
+    for number in (1, 2):
+        bench.machine.backend(number)
+    clients = [bench.machine.pod(number) for number in range(90, 94)]
+    bench.serve(pod(1), pod(2), session_affinity="ClientIP")
+    assert sorted(str(client.names(VIP, times=3)) for client in clients) == ["{'p1'}"] * 2 + ["{'p2'}"] * 2
