@@ -1,20 +1,23 @@
 """What the cluster's NetworkPolicies ask of this node, kept in step with a View, as parts of a ruleset.
 
 Only policies that select a Pod of this node are rendered. The change of a Pod costs what it means to those policies,
-the change of a policy what it means to each Pod: never all of both.
+the change of a policy what it means to each shape of Pods: never all of both. Where everything is new, that is long
+work all the same, so it is done in steps between which others may have the loop; what changes meanwhile is for the
+next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from swarmlet.model import kinds, pods
 from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.network import policy_rules
+from swarmlet.network.policy_peers import Peers
 from swarmlet.network.policy_rules import Member, Policy
-from swarmlet.network.ruleset import NOTHING, Element, Part
+from swarmlet.network.ruleset import NOTHING, Part
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, View
 
@@ -32,10 +35,10 @@ class DesiredPolicies:
         self._listener = listener
         self._given: dict[str, str] = {}
         self._policies: dict[Key, Policy] = {}
-        self._members: dict[Key, Member] = {}
+        self._by_namespace: dict[str, set[Key]] = {}
         self._selected: dict[Key, tuple[Key, ...]] = {}
         self._users: dict[Key, set[Key]] = {}
-        self._elements: dict[Key, dict[Key, frozenset[Element]]] = {}
+        self._peers = Peers()
         self._dirty_pods: set[Key] = set()
         self._dirty_policies: set[Key] = set()
         self._touch_all()
@@ -47,34 +50,54 @@ class DesiredPolicies:
 
     def give(self, uid: str, address: str) -> None:
         """Learn the address of a Pod of this node before the cluster knows it; it is no other Pod's any more."""
+        left = self._given.get(uid, address)
+        others = {each for each, other in self._given.items() if other == address}
         self._given = {each: other for each, other in self._given.items() if other != address} | {uid: address}
-        self._touch_own()
+        for stored in self._view.pods_on(self._node):
+            pod = cast("Pod", stored.object)
+            if pod.metadata.uid in {uid, *others} or pod.status.pod_ip in {address, left}:
+                self._dirty_pods.add(stored.key)
+        self._listener()
 
     @property
     def given(self) -> Mapping[str, str]:
         """Return the addresses that Pods of this node were given last, by uid: each is one Pod's."""
         return self._given
 
-    def settle(self) -> dict[Key, Part]:
-        """Return the parts that may be other than at the last call, by the keys of Pods and policies."""
+    def settle(self, parts: dict[Key, Part]) -> Iterator[None]:
+        """Put what may be other than at the last call into `parts`, by the keys of Pods and policies, step by step.
+
+        All steps are to be taken, and nothing be done with the parts before.
+        """
         policies, self._dirty_policies = self._dirty_policies, set()
-        changed, self._dirty_pods = self._dirty_pods, set()
+        dirty, self._dirty_pods = self._dirty_pods, set()
         namespaces = {key.namespace for key in policies}
         for key in policies:
             self._read_policy(key)
-        for key in changed:
-            self._read_member(key)
+            yield
+        changed = set()
+        for key in dirty:
+            if self._read_member(key):
+                changed.add(key)
+            yield
         own = {stored.key for stored in self._view.pods_on(self._node)}
-        for key in changed | {each for each in own if each.namespace in namespaces} | (self._selected.keys() - own):
+        selected = dirty & own | {each for each in own if each.namespace in namespaces} | (self._selected.keys() - own)
+        for key in selected:
             policies |= self._select(key, is_own=key in own)
-            changed.add(key)
-        others = self._users.keys() - policies
+            yield
+        others = {key: self._policies[key] for key in self._users.keys() - policies}
         for key in changed:
-            self._place(key, others)
+            self._peers.place(key, others)
+            yield
+        changed |= selected
         for key in policies:
-            changed |= self._place_all(key)
-        parts = {key: self._policy_part(key) for key in policies}
-        return parts | {key: self._pod_part(key) for key in changed}
+            changed |= self._peers.place_all(key, self._policies[key] if key in self._users else None)
+            changed |= self._users.get(key, set())
+            parts[key] = policy_rules.policy_part(self._policies[key]) if key in self._users else NOTHING
+            yield
+        for key in changed:
+            parts[key] = self._pod_part(key)
+            yield
 
     # Following the store.
 
@@ -93,33 +116,33 @@ class DesiredPolicies:
 
     def _touch_all(self) -> None:
         self._dirty_pods.update(stored.key for stored in self._view.list(PODS))
-        self._dirty_pods.update(self._members)
+        self._dirty_pods.update(self._peers.keys())
         self._dirty_policies.update(stored.key for stored in self._view.list(POLICIES))
         self._dirty_policies.update(self._policies)
-
-    def _touch_own(self) -> None:
-        self._dirty_pods.update(stored.key for stored in self._view.pods_on(self._node))
-        self._listener()
 
     # Settling.
 
     def _read_policy(self, key: Key) -> None:
         stored = self._view.get(key)
-        self._policies.pop(key, None)
+        among = self._by_namespace.setdefault(key.namespace, set())
         if stored is not None:
             self._policies[key] = policy_rules.read(key, cast("NetworkPolicy", stored.object))
-
-    def _read_member(self, key: Key) -> None:
-        stored = self._view.get(key)
-        self._members.pop(key, None)
-        if stored is None:
+            among.add(key)
             return
-        pod = cast("Pod", stored.object)
-        address = self._address(pod)
-        if address:
-            namespace = self._view.get(Key(NAMESPACES, "", key.namespace))
-            labels: Mapping[str, str] = namespace.object.metadata.labels if namespace else {}
-            self._members[key] = policy_rules.member(key, pod, address, labels)
+        self._policies.pop(key, None)
+        among.discard(key)
+        if not among:
+            del self._by_namespace[key.namespace]
+
+    def _read_member(self, key: Key) -> bool:
+        """Know a Pod as it is stored now; return whether that is news to any policy."""
+        stored = self._view.get(key)
+        address = self._address(cast("Pod", stored.object)) if stored else ""
+        if stored is None or not address:
+            return self._peers.put(key, None)
+        namespace = self._view.get(Key(NAMESPACES, "", key.namespace))
+        labels: Mapping[str, str] = namespace.object.metadata.labels if namespace else {}
+        return self._peers.put(key, policy_rules.member(key, cast("Pod", stored.object), address, labels))
 
     def _address(self, pod: Pod) -> str:
         """Return a Pod's address on the Pod network, "" where it has none or has left it, or another has it now."""
@@ -132,7 +155,7 @@ class DesiredPolicies:
 
     def _select(self, key: Key, *, is_own: bool) -> set[Key]:
         """Note which policies select a Pod of this node; return those that have become of use, or of none."""
-        member = self._members.get(key) if is_own else None
+        member = self._peers.member(key) if is_own else None
         now = tuple(sorted(self._selecting(member))) if member else ()
         before = self._selected.pop(key, ())
         if now:
@@ -150,44 +173,14 @@ class DesiredPolicies:
         return turned
 
     def _selecting(self, member: Member) -> Iterable[Key]:
-        return (
-            key
-            for key, policy in self._policies.items()
-            if key.namespace == member.key.namespace and policy.selects(member.labels)
-        )
-
-    def _place_all(self, policy: Key) -> set[Key]:
-        """Put every Pod into a policy's sets or take it out; return those for whom that changed something."""
-        changed = {*self._users.get(policy, ())}
-        for key in {*self._members, *self._elements}:
-            before = self._elements.get(key, {}).get(policy)
-            self._place(key, (policy,))
-            if self._elements.get(key, {}).get(policy) != before:
-                changed.add(key)
-        return changed
-
-    def _place(self, key: Key, policies: Iterable[Key]) -> None:
-        """Work out in which sets of these policies a Pod is."""
-        member = self._members.get(key)
-        if member is None:
-            self._elements.pop(key, None)
-            return
-        placed = self._elements.setdefault(key, {})
-        for each in policies:
-            placed.pop(each, None)
-            if each in self._users and (found := policy_rules.as_peer(self._policies[each], member)):
-                placed[each] = found
-        if not placed:
-            del self._elements[key]
-
-    def _policy_part(self, key: Key) -> Part:
-        return policy_rules.policy_part(self._policies[key]) if key in self._users else NOTHING
+        keys = self._by_namespace.get(member.key.namespace, ())
+        return (key for key in keys if self._policies[key].selects(member.labels))
 
     def _pod_part(self, key: Key) -> Part:
-        member = self._members.get(key)
+        member = self._peers.member(key)
         if member is None:
             return NOTHING
         selecting = [self._policies[each] for each in self._selected.get(key, ())]
-        elements = {element for found in self._elements.get(key, {}).values() for element in found}
+        elements = self._peers.elements(key)
         elements |= {element for each in selecting for element in policy_rules.as_selected(each, member)}
         return policy_rules.pod_part(member, selecting, elements)

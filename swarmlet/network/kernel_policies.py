@@ -17,11 +17,12 @@ import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.network import bridge_traffic, nftables, policy_rules
+from swarmlet.network import bridge_traffic, nftables, policy_rules, slices
 from swarmlet.network.desired_policies import DesiredPolicies
 from swarmlet.network.isolation import Isolation, removal
 from swarmlet.network.nftables import Nftables, NftError
-from swarmlet.network.ruleset import Table
+from swarmlet.network.ruleset import Part, Table
+from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica
 
 LOOK_SECONDS = 0.5
@@ -154,9 +155,17 @@ class KernelPolicies:
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
     async def _settle(self, kernel: Nftables, desired: DesiredPolicies, isolation: Isolation) -> None:
-        script = self._table.update(desired.settle()) + isolation.settle(desired.given)
-        if self._anew:
-            script = self._table.whole() + isolation.whole()
+        parts: dict[Key, Part] = {}
+        await slices.work_through(desired.settle(parts), self._clock)
+        anew = self._anew
+        script = await asyncio.to_thread(self._render, parts, anew=anew) + isolation.settle(desired.given)
+        if anew:
+            script += isolation.whole()
         if script:
             await kernel.apply(script)
         self._anew = False
+
+    def _render(self, parts: Mapping[Key, Part], *, anew: bool) -> str:
+        """Return the script for new parts. In a thread: that of thousands takes tenths of a second."""
+        script = self._table.update(parts)
+        return self._table.whole() if anew else script

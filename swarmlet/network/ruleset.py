@@ -135,16 +135,16 @@ class Table:
 
     def _moved(self, touched: Mapping[Element, str | None]) -> Iterator[str]:
         now = {each: _winner(self._wanted[each]) for each in touched if each in self._wanted}
-        for (name, key), before in sorted(touched.items()):
-            if before is not None and before != now.get((name, key)):
-                yield self._of("delete element", name, f"{{ {key} }}")
+        for name, key in sorted(each for each, value in touched.items() if value not in (None, now.get(each))):
+            yield self._of("delete element", name, f"{{ {key} }}")
         yield from self._added({each: value for each, value in now.items() if value != touched[each]})
 
     def _added(self, elements: Mapping[Element, str]) -> Iterator[str]:
-        by_set: dict[str, list[str]] = {}
-        for (name, key), value in sorted(elements.items()):
-            by_set.setdefault(name, []).append(f"{key} : {value}" if value else key)
-        for name, found in by_set.items():
+        by_set: dict[str, list[tuple[str, str]]] = {}
+        for (name, key), value in elements.items():
+            by_set.setdefault(name, []).append((key, value))
+        for name in sorted(by_set):
+            found = (f"{key} : {value}" if value else key for key, value in sorted(by_set[name]))
             yield self._of("add element", name, f"{{ {', '.join(found)} }}")
 
     def _of(self, verb: str, name: str, rest: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -31,9 +32,11 @@ class Bench:
     def _note(self) -> None:
         self.told += 1
 
-    def settle(self) -> str:
-        """Bring the parts up to date; return the script."""
-        changed = self.desired.settle()
+    def settle(self, meanwhile: Callable[[], None] = lambda: None) -> str:
+        """Bring the parts up to date, with something else after each step; return the script."""
+        changed: dict[Key, Part] = {}
+        for _ in self.desired.settle(changed):
+            meanwhile()
         self.changed = {key: part for key, part in changed.items() if part != self.parts.get(key, NOTHING)}
         self.parts = {key: part for key, part in (self.parts | changed).items() if part != NOTHING}
         return self.table.update(changed)
@@ -192,6 +195,35 @@ def test_a_change_touches_only_what_it_means(bench: Bench) -> None:
     ]
 
 
+def test_what_says_nothing_new_about_a_pod_costs_nothing(bench: Bench) -> None:
+    bench.cluster.policy("allow", **chosen(app="web"), ingress=[{"from": [chosen(app="other")]}])
+    bench.settle()
+    bench.cluster.pod("other", OTHER, {"app": "other"}, node="n2", hostname="new")
+    parts: dict[Key, Part] = {}
+    assert len(list(bench.desired.settle(parts))) == 1
+    assert parts == {}
+
+
+def test_an_address_that_a_pod_was_given_touches_only_who_has_or_had_it(bench: Bench) -> None:
+    for number in range(20):
+        bench.cluster.pod(f"more-{number}", f"10.42.1.{number + 20}", {"app": "more"})
+    bench.settle()
+    bench.desired.give("uid-more-3", "10.42.1.25")
+    parts: dict[Key, Part] = {}
+    for _ in bench.desired.settle(parts):
+        pass
+    assert {key.name for key in parts} == {"more-3", "more-5"}
+
+
+def test_a_pod_that_was_given_an_address_first_loses_it_to_the_next(bench: Bench) -> None:
+    bench.cluster.policy("deny", **chosen(app="new"), policyTypes=["Ingress"])
+    bench.cluster.pod("new", "", {"app": "new"})
+    bench.desired.give("uid-new", "10.42.1.9")
+    assert not bench.passes(FRONT, "10.42.1.9")
+    bench.desired.give("uid-front", "10.42.1.9")
+    assert bench.passes(WEB, "10.42.1.9")
+
+
 def name(words: str) -> str:
     return policy_rules._name(Key("", *words.split("/")))
 
@@ -304,6 +336,7 @@ def test_what_passes_is_what_kubernetes_says_whatever_came_before(seed: int) -> 
     for _ in range(30):
         for _ in range(rng.randrange(1, 5)):
             disturb(rng, bench.cluster, existing)
+        bench.settle(lambda: disturb(rng, bench.cluster, existing) if rng.random() < 0.1 else None)
         bench.settle()
         rules = in_force(policy_rules.base(), bench.parts)
         for packet in packets(rng, 20):
