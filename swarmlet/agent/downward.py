@@ -32,20 +32,20 @@ class DownwardError(SwarmletError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a Pod's fields do not tell. `allocatable` is its node's; `pod_ip` is "" before the Pod has its address."""
+    """What a Pod's fields do not tell. `allocatable` is its node's; `pod_ips` is empty before the Pod has any."""
 
     pod: Pod
     host_ip: str = ""
-    pod_ip: str = ""
+    pod_ips: tuple[str, ...] = ()
     allocatable: Mapping[str, str]
 
 
-def facts(pod: Pod, find: Find, pod_ip: str = "") -> Facts:
+def facts(pod: Pod, find: Find, pod_ips: tuple[str, ...] = ()) -> Facts:
     """Return what is known of the Pod and of its node."""
     found = find(Key(kinds.NODE.resource, "", pod.spec.node_name))
     status = cast("core.Node", found).status if found is not None else core.NodeStatus()
     host_ip = next((each.address for each in status.addresses if each.type == "InternalIP"), "")
-    return Facts(pod=pod, host_ip=host_ip, pod_ip=pod_ip, allocatable=status.allocatable)
+    return Facts(pod=pod, host_ip=host_ip, pod_ips=pod_ips, allocatable=status.allocatable)
 
 
 def field_value(selector: ObjectFieldSelector, known: Facts) -> str:
@@ -64,8 +64,8 @@ def field_value(selector: ObjectFieldSelector, known: Facts) -> str:
         "spec.serviceAccountName": SERVICE_ACCOUNT,
         "status.hostIP": known.host_ip,
         "status.hostIPs": known.host_ip,
-        "status.podIP": known.pod_ip,
-        "status.podIPs": known.pod_ip,
+        "status.podIP": next(iter(known.pod_ips), ""),
+        "status.podIPs": ",".join(known.pod_ips),
     }
     if selector.field_path not in values:
         raise DownwardError(f"unsupported fieldPath: {selector.field_path}")

@@ -37,10 +37,10 @@ class NodeNetwork:
         self._told: tuple[str, str, str] | None = None if addresses is not None else ("False", CREATED, NO_NETWORK)
         self._news = asyncio.Event()
 
-    async def open(self, subnet: str) -> None:
-        """The network stands: Pods may have addresses of this subnet."""
+    async def open(self, subnet: str, subnet_v6: str) -> None:
+        """The network stands: Pods may have addresses of these subnets (`subnet_v6` "": of the first alone)."""
         assert self.addresses is not None
-        await self.addresses.open(subnet)
+        await self.addresses.open(subnet, subnet_v6)
         self._tell("False", CREATED, "the Pod network reaches the other nodes")
 
     def fail(self, problem: str) -> None:

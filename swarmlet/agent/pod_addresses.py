@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from swarmlet.errors import EngineError
+from swarmlet.model import ip_families
 from swarmlet.runtime import runtime
 
 FILE = "pod-addresses.json"
@@ -84,6 +85,7 @@ class PodAddresses:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._book: AddressBook | None = None
+        self._subnet_v6 = ""
         self._adopted: dict[str, str] = {}
         self._bound: frozenset[str] | None = None  # until what runs has been looked at
         self._is_open = asyncio.Event()
@@ -112,8 +114,12 @@ class PodAddresses:
         if self._book is not None:
             self._book = self._adopting(self._book)
 
-    async def open(self, subnet: str) -> None:
-        """Begin to give out the addresses of a subnet, whose network stands; what an earlier daemon gave out counts."""
+    async def open(self, subnet: str, subnet_v6: str = "") -> None:
+        """Begin to give out the addresses of a subnet, whose network stands; what an earlier daemon gave out counts.
+
+        Where there is a `subnet_v6`, with each address goes one of it.
+        """
+        self._subnet_v6 = subnet_v6
         if self._book is not None and self._book.subnet == subnet:
             self._is_open.set()
             return
@@ -132,7 +138,13 @@ class PodAddresses:
             return spec
         address = await self._take(spec.pod.uid)
         await self._protect(spec.pod.uid, address)
-        return replace(spec, network=replace(spec.network, bridge_network=runtime.POD_NETWORK, address=address))
+        network = replace(
+            spec.network,
+            bridge_network=runtime.POD_NETWORK,
+            address=address,
+            address_v6=ip_families.with_v6(address, self._subnet_v6),
+        )
+        return replace(spec, network=network)
 
     async def release(self, uid: str) -> None:
         """Take back the address of a Pod of which nothing is left."""

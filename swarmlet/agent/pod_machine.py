@@ -72,11 +72,17 @@ class PodMachine:
 
     @property
     def pod_ip(self) -> str:
+        return next(iter(self.pod_ips), "")
+
+    @property
+    def pod_ips(self) -> tuple[str, ...]:
+        """Its addresses, one of each family that it has; none before it has any."""
         if self.pod.spec.host_network:
-            return self._settings.host_ip
-        if self._ground.needs_sandbox:
-            return self._ground.sandbox.address if self._ground.sandbox else ""
-        return next((each.current.address for each in self._mains if each.has_started and each.current), "")
+            return tuple(filter(None, (self._settings.host_ip,)))
+        holder = self._ground.sandbox
+        if not self._ground.needs_sandbox:
+            holder = next((each.current for each in self._mains if each.has_started and each.current), None)
+        return tuple(filter(None, (holder.address, holder.address_v6))) if holder else ()
 
     def probe_targets(self) -> list[probing.Target]:
         """Return what is to be probed now, at any time until this is asked again."""
@@ -95,7 +101,7 @@ class PodMachine:
             inits=self._inits,
             mains=self._mains,
             host_ip=self._settings.host_ip,
-            pod_ip=self.pod_ip,
+            pod_ips=self.pod_ips,
             network_ready=self._network_is_ready(),
             failure=self._failure,
             id_scheme=self._settings.id_scheme,

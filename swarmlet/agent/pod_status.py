@@ -42,7 +42,7 @@ class Facts:
     inits: Sequence[Record]
     mains: Sequence[Record]
     host_ip: str
-    pod_ip: str
+    pod_ips: tuple[str, ...]
     network_ready: bool
     id_scheme: str
     failure: Fail | None = None
@@ -75,15 +75,16 @@ def make(facts: Facts, previous: PodStatus, now: datetime) -> PodStatus:
     current_phase = _phase(facts)
     for condition in _conditions(facts, current_phase):
         told = conditions.put(told, condition, now)
-    pod_ip = facts.pod_ip if current_phase not in TERMINAL_PHASES else previous.pod_ip
+    is_over = current_phase in TERMINAL_PHASES
+    pod_ips = previous.pod_ips if is_over else tuple(PodIP(ip=each) for each in facts.pod_ips)
     return PodStatus(
         phase=current_phase,
         reason=facts.failure.reason if facts.failure else "",
         message=facts.failure.message if facts.failure else "",
         conditions=told,
         host_ip=facts.host_ip,
-        pod_ip=pod_ip,
-        pod_ips=(PodIP(ip=pod_ip),) if pod_ip else (),
+        pod_ip=pod_ips[0].ip if pod_ips else "",
+        pod_ips=pod_ips,
         start_time=previous.start_time or clock_time(now),
         init_container_statuses=tuple(_container(record, facts, now) for record in facts.inits),
         container_statuses=tuple(_container(record, facts, now) for record in facts.mains),

@@ -145,7 +145,7 @@ class PodWorker:
                 )
                 return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
             case stimuli.StartContainer(container, attempt, sandbox):
-                env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ip), tools.find)
+                env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ips), tools.find)
                 mounts = await self._mounts(container, env)
                 spec = specs.container_spec(pod, container, attempt, sandbox, env, mounts)
                 spec = await tools.grants.for_container(pod, container, spec)

@@ -15,7 +15,7 @@ import msgspec
 from swarmlet.config import Network
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.model import events, kinds, node_subnets
+from swarmlet.model import events, ip_families, kinds, node_subnets
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
@@ -73,7 +73,7 @@ class NodeSubnets:
             note = events.Note(node, events.WARNING, NONE_LEFT, f"Node {key.name} status is now: {NONE_LEFT}")
             return Reconciliation(drafts.operations(), (note,), LOOK_AGAIN_SECONDS)
         _take(drafts, claims.get(subnet), subnet, node, node_id)
-        spec = msgspec.structs.replace(node.spec, pod_cidr=subnet, pod_cidrs=(subnet,))
+        spec = msgspec.structs.replace(node.spec, pod_cidr=subnet, pod_cidrs=ip_families.subnets(subnet, cluster_cidr))
         drafts.update(stored, msgspec.structs.replace(node, spec=spec))
         return drafts.reconciliation(atomic=True)
 

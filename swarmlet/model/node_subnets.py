@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from swarmlet.model import ip_families
 from swarmlet.model.base import Time, always
+from swarmlet.model.ip_families import IPV4, IPV6, SUBNET_PREFIX, SUBNET_PREFIX_V6
 from swarmlet.model.meta import Object
 
 CLUSTER_CIDR = "10.42.0.0/16"
-SERVICE_CIDR = "10.43.0.0/16"
-SUBNET_PREFIX = 24
-"""Of each node's subnet: room for 253 Pods, the bridge, and the node's own address in the overlay."""
+SERVICE_CIDR = ip_families.SERVICE_CIDRS[IPV4]
 CLUSTER_PREFIXES = range(12, SUBNET_PREFIX - 1)
 """How wide a cluster CIDR may be: for 4 nodes at least, and 4096 at most."""
+CLUSTER_PREFIX_V6_MIN = 8
 REST = timedelta(hours=1)
 """How long the subnet of a node that is gone stays with nobody: others may still remember its addresses."""
 MTU_MIN = 576
@@ -26,7 +27,10 @@ THE_CLUSTER = "cluster"
 
 
 class ClusterNetwork(Object, frozen=True, kw_only=True):
-    """The one object "cluster" that says which addresses Pods have. The first leader that has one to give writes it."""
+    """The one object "cluster" that says which addresses Pods have. The first leader that has one to give writes it.
+
+    `cluster_cidr` is a network of IPv4, and after a comma one of IPv6 where the cluster has both.
+    """
 
     api_version: str = always("internal.swarmlet.io/v1")
     kind: str = always("ClusterNetwork")
@@ -49,8 +53,9 @@ class SubnetClaim(Object, frozen=True, kw_only=True):
 
 
 def subnets(cluster_cidr: str) -> Iterator[str]:
-    """Yield the subnets of a cluster CIDR ("10.42.0.0/24" and so on), lowest first."""
-    return map(str, ipaddress.IPv4Network(cluster_cidr).subnets(new_prefix=SUBNET_PREFIX))
+    """Yield the IPv4 subnets of a cluster CIDR ("10.42.0.0/24" and so on), lowest first."""
+    network = ipaddress.IPv4Network(ip_families.cidr(IPV4, cluster_cidr))
+    return map(str, network.subnets(new_prefix=SUBNET_PREFIX))
 
 
 def claim_name(subnet: str) -> str:
@@ -70,18 +75,37 @@ def rested_at(claim: SubnetClaim) -> datetime | None:
 
 def read_cluster_cidr(value: Any) -> str:
     """Return a cluster CIDR as a configuration file holds it; raise `ValueError` with what is allowed."""
+    parts = value.split(",") if isinstance(value, str) else [""]
+    network = _read_network(parts[0])
+    if len(parts) == 1:
+        return str(network)
+    widest = SUBNET_PREFIX_V6 - (SUBNET_PREFIX - network.prefixlen)
+    try:
+        (second,) = map(ipaddress.IPv6Network, parts[1:])
+    except ValueError:
+        second = ipaddress.IPv6Network("::/128")
+    overlaps = second.overlaps(ipaddress.IPv6Network(ip_families.SERVICE_CIDRS[IPV6]))
+    if not (CLUSTER_PREFIX_V6_MIN <= second.prefixlen <= widest and second.is_private) or overlaps:
+        raise ValueError(
+            f'after the comma, a private IPv6 network such as "fd00:10:42::/56", /{CLUSTER_PREFIX_V6_MIN} to '
+            f"/{widest}, that shares nothing with {ip_families.SERVICE_CIDRS[IPV6]}, the Services' own"
+        )
+    return f"{network},{second}"
+
+
+def _read_network(text: str) -> ipaddress.IPv4Network:
     allowed = (
         f'a private IPv4 network such as "{CLUSTER_CIDR}", /{CLUSTER_PREFIXES.start} to /{CLUSTER_PREFIXES.stop - 1}, '
-        f"that shares nothing with {SERVICE_CIDR}, the Services' own"
+        f"that shares nothing with {SERVICE_CIDR}, the Services' own, and after a comma one of IPv6"
     )
     try:
-        network = ipaddress.IPv4Network(value if isinstance(value, str) else "")
+        network = ipaddress.IPv4Network(text)
     except ValueError:
         raise ValueError(allowed) from None
     overlaps = network.overlaps(ipaddress.IPv4Network(SERVICE_CIDR))
     if network.prefixlen not in CLUSTER_PREFIXES or not network.is_private or overlaps:
         raise ValueError(allowed)
-    return str(network)
+    return network
 
 
 def read_mtu(value: Any) -> int:

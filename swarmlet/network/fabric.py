@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from swarmlet.model import kinds, node_subnets
+from swarmlet.model import ip_families, kinds, node_subnets
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
 from swarmlet.model.node_subnets import SubnetClaim
@@ -35,20 +35,21 @@ HOST_GATEWAY = "host-gw"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:
-    """A node that has a subnet. `address` is where the others reach it."""
+    """A node that has a subnet. `address` is where the others reach it; `subnet_v6` is "" where there is no IPv6."""
 
     node_id: str
     address: str
     subnet: str
+    subnet_v6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Vxlan:
-    """This node's device in the overlay; `local` is the node's own address, `address` the device's."""
+    """This node's device in the overlay; `local` is the node's own address, `addresses` are the device's."""
 
     mac: str
     local: str
-    address: str
+    addresses: tuple[str, ...]
     mtu: int
 
 
@@ -76,13 +77,17 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Fabric:
-    """All of it. The bridge's MAC stays the same whoever makes it anew: the Pods remember it."""
+    """All of it. The bridge's MAC stays the same whoever makes it anew: the Pods remember it.
+
+    `gateway_v6` is the node's own address on the link to the others, where they find it as the way to its IPv6 subnet.
+    """
 
     bridge: BridgeNetwork
     bridge_mac: str
     vxlan: Vxlan | None
     routes: frozenset[Route]
     neighbours: frozenset[Neighbour]
+    gateway_v6: str = ""
 
 
 def members(view: View) -> dict[str, Member]:
@@ -93,33 +98,56 @@ def members(view: View) -> dict[str, Member]:
         address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
         node_id = node.metadata.labels.get(NODE_ID_LABEL, "")
         if _is_v4(address) and _claims(view, node_id, node.spec.pod_cidr):
-            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr)
+            subnet_v6 = ip_families.first(ip_families.IPV6, node.spec.pod_cidrs)
+            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr, subnet_v6)
     return found
 
 
 def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: int, mtu: int = 0) -> Fabric:
     """Return what node `own` needs. `underlay_mtu` is that of its way to the others, `mtu` what Pods get, 0: all."""
-    network = ipaddress.IPv4Network(own.subnet)
+    gateway = str(ipaddress.IPv4Network(own.subnet)[1])
     overhead = 0 if mode == HOST_GATEWAY else VXLAN_BYTES
     pods_mtu = mtu or underlay_mtu - overhead
-    bridge = BridgeNetwork(name=POD_NETWORK, bridge=BRIDGE, subnet=own.subnet, gateway=str(network[1]), mtu=pods_mtu)
+    bridge = BridgeNetwork(
+        name=POD_NETWORK,
+        bridge=BRIDGE,
+        subnet=own.subnet,
+        gateway=gateway,
+        mtu=pods_mtu,
+        subnet_v6=own.subnet_v6,
+        gateway_v6=ip_families.with_v6(gateway, own.subnet_v6),
+    )
     bridge_mac = mac(f"bridge {own.node_id}")
     others = list(others)
+    dual = [each for each in others if own.subnet_v6 and each.subnet_v6]
+    routes_v6 = [
+        Route(each.subnet_v6, overlay_v6(each), overlay_v6(own), over_vxlan=mode != HOST_GATEWAY) for each in dual
+    ]
     if mode == HOST_GATEWAY:
-        routes = frozenset(Route(each.subnet, each.address, bridge.gateway, over_vxlan=False) for each in others)
-        return Fabric(bridge, bridge_mac, None, routes, frozenset())
+        routes = [Route(each.subnet, each.address, gateway, over_vxlan=False) for each in others]
+        gateway_v6 = overlay_v6(own) if dual else ""
+        return Fabric(bridge, bridge_mac, None, frozenset([*routes, *routes_v6]), frozenset(), gateway_v6)
+    routes = [Route(each.subnet, overlay_address(each), overlay_address(own), over_vxlan=True) for each in others]
+    neighbours = [Neighbour(overlay_address(each), mac(each.node_id), each.address) for each in others]
+    neighbours += [Neighbour(overlay_v6(each), mac(each.node_id), each.address) for each in dual]
+    addresses = tuple(filter(None, (overlay_address(own), overlay_v6(own))))
     return Fabric(
         bridge,
         bridge_mac,
-        Vxlan(mac(own.node_id), own.address, overlay_address(own), pods_mtu),
-        frozenset(Route(each.subnet, overlay_address(each), overlay_address(own), over_vxlan=True) for each in others),
-        frozenset(Neighbour(overlay_address(each), mac(each.node_id), each.address) for each in others),
+        Vxlan(mac(own.node_id), own.address, addresses, pods_mtu),
+        frozenset([*routes, *routes_v6]),
+        frozenset(neighbours),
     )
 
 
 def overlay_address(member: Member) -> str:
     """Return the address of a node's device in the overlay: the first of its subnet, which no Pod has."""
     return str(ipaddress.IPv4Network(member.subnet)[0])
+
+
+def overlay_v6(member: Member) -> str:
+    """Return the address of IPv6 that goes with it, "" where there is none."""
+    return ip_families.with_v6(overlay_address(member), member.subnet_v6)
 
 
 def mac(of: str) -> str:

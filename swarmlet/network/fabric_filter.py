@@ -4,71 +4,102 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from swarmlet.network import fabric_rules
 from swarmlet.network.fabric_links import FabricError
+from swarmlet.network.fabric_rules import Way
 
 PROGRAM_SECONDS_MAX = 10.0
 LOCK_SECONDS = 5
 """How long iptables waits for others who change its rules, Docker above all."""
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING_V6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+LINKS_V6 = Path("/proc/sys/net/ipv6/conf")
+IPTABLES = {"ip": "iptables", "ip6": "ip6tables"}
+"""The program for each of nft's families."""
 
 
 class FabricFilter:
-    """One for a machine. It remembers how the kernel lists our table, to see whether it still does."""
+    """One for a machine. It remembers how the kernel lists our tables, to see whether it still does."""
 
     def __init__(self) -> None:
-        self._asked = ""
-        self._listed = ""
+        self._listed: dict[str, tuple[str, str]] = {}
 
-    async def apply(self, subnet: str, cluster_cidr: str) -> list[str]:
+    async def let_forward(self, *, is_dual: bool) -> list[str]:
+        """Have the kernel forward packets; return which switches were off. Raises `FabricError`."""
+        return await asyncio.to_thread(_let_forward, [FORWARDING, *([FORWARDING_V6] if is_dual else [])])
+
+    async def apply(self, ways: Sequence[Way]) -> list[str]:
         """Make good what is missing or otherwise; return what was, in words. Raises `FabricError`."""
         done = []
-        if await asyncio.to_thread(_let_forward):
-            done.append(str(FORWARDING))
-        asked = fabric_rules.table(subnet, cluster_cidr)
-        if asked != self._asked or await self._list() != self._listed:
-            await _run("nft", "-f", "-", given=asked)
-            self._asked, self._listed = asked, await self._list()
-            done.append(f"table {fabric_rules.TABLE}")
-        if shutil.which("iptables") is not None:
-            commands = fabric_rules.forwarding(await _iptables_rules(), cluster_cidr)
-            if commands:
-                await _run("iptables-restore", "--noflush", f"--wait={LOCK_SECONDS}", given=commands)
-                done.append(f"chain {fabric_rules.CHAIN}")
+        for way in ways:
+            asked = fabric_rules.table(way)
+            if self._listed.get(way.family) != (asked, await _list(way.family)):
+                await _run("nft", "-f", "-", given=asked)
+                self._listed[way.family] = asked, await _list(way.family)
+                done.append(f"table {way.family} {fabric_rules.TABLE}")
+            iptables = IPTABLES[way.family]
+            if shutil.which(iptables) is not None:
+                commands = fabric_rules.forwarding(await _rules(iptables), way.cluster_cidr)
+                if commands:
+                    await _restore(iptables, commands)
+                    done.append(f"chain {fabric_rules.CHAIN} of {iptables}")
         return done
 
     async def remove(self) -> None:
         """Take away what an earlier run has left."""
-        self._asked = self._listed = ""
-        await _run("nft", "-f", "-", given=fabric_rules.no_table())
-        if shutil.which("iptables") is not None:
-            commands = fabric_rules.no_forwarding(await _iptables_rules())
-            if commands:
-                await _run("iptables-restore", "--noflush", f"--wait={LOCK_SECONDS}", given=commands)
-
-    async def _list(self) -> str:
-        """Return our table in the kernel's words, "" where it is not there, or cannot be listed."""
-        try:
-            return await _run("nft", "list", "table", "ip", fabric_rules.TABLE)
-        except FabricError:
-            return ""
+        self._listed.clear()
+        for family, iptables in IPTABLES.items():
+            if family == "ip6" and not await _list(family):
+                continue  # there was no IPv6, or there is none any more
+            if shutil.which(iptables) is not None:
+                commands = fabric_rules.no_forwarding(await _rules(iptables))
+                if commands:
+                    await _restore(iptables, commands)
+            await _run("nft", "-f", "-", given=fabric_rules.no_table(family))
 
 
-async def _iptables_rules() -> str:
-    return await _run("iptables", f"--wait={LOCK_SECONDS}", "-S")
-
-
-def _let_forward() -> bool:
-    """Have the kernel forward packets; return whether it did not."""
-    if FORWARDING.read_text(encoding="ascii").strip() == "1":
-        return False
+async def _list(family: str) -> str:
+    """Return our table of a family in the kernel's words, "" where it is not there, or cannot be listed."""
     try:
-        FORWARDING.write_text("1", encoding="ascii")
-    except OSError as error:
-        raise FabricError(f"{FORWARDING}: {error.strerror}") from error
-    return True
+        return await _run("nft", "list", "table", family, fabric_rules.TABLE)
+    except FabricError:
+        return ""
+
+
+async def _rules(iptables: str) -> str:
+    return await _run(iptables, f"--wait={LOCK_SECONDS}", "-S")
+
+
+async def _restore(iptables: str, commands: str) -> None:
+    await _run(f"{iptables}-restore", "--noflush", f"--wait={LOCK_SECONDS}", given=commands)
+
+
+def _let_forward(switches: Iterable[Path]) -> list[str]:
+    """Turn on what is off, and return what was."""
+    done = []
+    for switch in switches:
+        try:
+            if switch.read_text(encoding="ascii").strip() != "1":
+                if switch == FORWARDING_V6:
+                    _keep_router_advertisements()
+                switch.write_text("1", encoding="ascii")
+                done.append(str(switch))
+        except OSError as error:
+            raise FabricError(f"{switch}: {error.strerror}") from error
+    return done
+
+
+def _keep_router_advertisements() -> None:
+    """Let links that learn their routes of IPv6 from a router go on: who forwards learns none, unless told so twice.
+
+    Source: kernel.org/doc/Documentation/networking/ip-sysctl.rst (accept_ra).
+    """
+    for switch in LINKS_V6.glob("*/accept_ra"):
+        if switch.read_text(encoding="ascii").strip() == "1":
+            switch.write_text("2", encoding="ascii")
 
 
 async def _run(*argv: str, given: str = "") -> str:
@@ -77,6 +108,10 @@ async def _run(*argv: str, given: str = "") -> str:
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
+    except FileNotFoundError:
+        raise FabricError(
+            f"the program {argv[0]} is not on this machine: install it, or set network.mode to none"
+        ) from None
     except OSError as error:
         raise FabricError(f"{argv[0]}: {error.strerror}") from error
     try:

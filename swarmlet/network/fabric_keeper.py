@@ -20,7 +20,7 @@ from swarmlet.errors import EngineError, PeerError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.core import Node
 from swarmlet.model.node_subnets import ClusterNetwork
-from swarmlet.network import fabric
+from swarmlet.network import fabric, fabric_rules
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_links import FabricError, FabricLinks
 from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork, Networks
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class FabricKeeper:
-    """One for a daemon. `opened` is told the subnet when the network stands, `failed` why it does not."""
+    """One for a daemon. `opened` is told the subnets when the network stands, `failed` why it does not."""
 
     def __init__(  # noqa: PLR0913  what a network is made of
         self,
@@ -53,7 +53,7 @@ class FabricKeeper:
         replica: Replica,
         networks: Networks,
         clock: Clock,
-        opened: Callable[[str], Awaitable[None]],
+        opened: Callable[[str, str], Awaitable[None]],
         failed: Callable[[str], None],
     ) -> None:
         self._config = config
@@ -122,7 +122,7 @@ class FabricKeeper:
 
     async def _look(self) -> None:
         try:
-            subnet = await self._step()
+            own = await self._step()
         except PeerError as error:
             if self._problem != str(error):
                 log.warning("pod_network_failed", error=str(error))
@@ -132,12 +132,12 @@ class FabricKeeper:
             log.exception("pod_network_look_failed")
         else:
             if self._problem != "":
-                log.info("pod_network_opened", subnet=subnet, mode=self._config.mode)
+                log.info("pod_network_opened", subnets=[own.subnet, own.subnet_v6], mode=self._config.mode)
             self._problem = ""
-            await self._opened(subnet)
+            await self._opened(own.subnet, own.subnet_v6)
 
-    async def _step(self) -> str:
-        """Look at everything once; return the node's subnet. Raises `FabricError` or `EngineError`."""
+    async def _step(self) -> fabric.Member:
+        """Look at everything once; return this node as it is in the network. Raises `FabricError` or `EngineError`."""
         stored = self._view.get(CLUSTER_NETWORK)
         members = fabric.members(self._view)
         own = members.pop(self._node_name, None)
@@ -149,11 +149,13 @@ class FabricKeeper:
         wanted = fabric.render(
             self._config.mode, own, members.values(), underlay_mtu=underlay.mtu, mtu=self._config.mtu
         )
+        mended = await self._filter.let_forward(is_dual=bool(own.subnet_v6))
         await self._ensure_in_engine(wanted.bridge)
-        mended = await self._links.apply(wanted, underlay) + await self._filter.apply(own.subnet, cluster_cidr)
+        mended += await self._links.apply(wanted, underlay)
+        mended += await self._filter.apply(fabric_rules.ways(own.subnet, own.subnet_v6, cluster_cidr))
         if mended:
             log.info("pod_network_mended", what=mended)
-        return own.subnet
+        return own
 
     async def _ensure_in_engine(self, bridge: BridgeNetwork) -> None:
         """Have the engine keep its network; one that does not answer now loses none that it has."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,15 @@ from pyroute2.netlink.rtnl.ndmsg import NTF_SELF, NUD_NOARP, NUD_PERMANENT
 from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 
 from swarmlet.errors import PeerError
+from swarmlet.model import ip_families
+from swarmlet.model.ip_families import IPV6
 from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
 
 ROUTE_PROTOCOL = 142
 """By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
 MAIN_TABLE = 254
+IFA_F_NODAD = 0x02
+"""Of an address that nobody else has: the kernel need not ask around before it is used. Source: linux/if_addr.h."""
 
 
 class FabricError(PeerError):
@@ -60,6 +64,7 @@ class FabricLinks:
             self._ports = await step.bridge(fabric, self._ports)
             vxlan = await step.vxlan(fabric.vxlan, underlay)
             await step.neighbours(fabric.neighbours, vxlan)
+            await step.gateway(fabric.gateway_v6, underlay)
             await step.routes(fabric.routes, vxlan, underlay)
             return step.done
 
@@ -67,6 +72,7 @@ class FabricLinks:
         """Take away what an earlier run has left; the bridge is the engine's."""
         async with _netlink() as netlink:
             step = _Step(netlink, [link async for link in await netlink.link("dump")])
+            await step.gateway("", Underlay(0, 0))
             await step.routes(frozenset(), 0, Underlay(0, 0))
             await step.vxlan(None, Underlay(0, 0))
             return step.done
@@ -94,7 +100,8 @@ class _Step:
         elif link.get("address") != fabric.bridge_mac:
             await self._netlink.link("set", index=link["index"], address=fabric.bridge_mac)
         await self._up(link)
-        await self._address(link["index"], fabric.bridge.gateway, int(fabric.bridge.subnet.partition("/")[2]))
+        for gateway, subnet in fabric.bridge.ways():
+            await self._address(link["index"], gateway, int(subnet.partition("/")[2]))
         return frozenset(each["index"] for each in self._links.values() if each.get("master") == link["index"]) or ports
 
     async def vxlan(self, wanted: Vxlan | None, underlay: Underlay) -> int:
@@ -126,32 +133,55 @@ class _Step:
         if link.get("mtu") != wanted.mtu:
             await self._netlink.link("set", index=link["index"], mtu=wanted.mtu)
         await self._up(link)
-        await self._address(link["index"], wanted.address, 32)
+        for address in wanted.addresses:
+            await self._address(link["index"], address, _whole(address))
         return int(link["index"])
 
     async def neighbours(self, wanted: frozenset[Neighbour], vxlan: int) -> None:
-        """See to who is reached how over the overlay's device: its ARP entries and its forwarding database."""
-        if not vxlan:
-            return
+        """See to who is reached how over the overlay's device: whom each address belongs to, and where that one is."""
+        if vxlan:
+            await self._owners(wanted, vxlan)
+            await self._forwarding({each.mac: each.node_address for each in wanted}, vxlan)
+
+    async def _owners(self, wanted: frozenset[Neighbour], vxlan: int) -> None:
         known = {}
-        async for each in await self._netlink.neigh("dump", family=socket.AF_INET, ifindex=vxlan):
-            known[each.get("dst")] = (each.get("lladdr"), each["state"])
-        sent = {}
-        async for each in await self._netlink.fdb("dump", ifindex=vxlan):
-            sent[each.get("lladdr")] = each.get("dst")
+        for family in (socket.AF_INET, socket.AF_INET6):
+            async for each in await self._netlink.neigh("dump", family=family, ifindex=vxlan):
+                if each["state"] & NUD_PERMANENT:
+                    known[each.get("dst")] = each.get("lladdr")
         for each in sorted(wanted):
-            if known.pop(each.address, None) != (each.mac, NUD_PERMANENT):
+            if known.pop(each.address, None) != each.mac:
                 await self._netlink.neigh(
                     "replace", dst=each.address, lladdr=each.mac, ifindex=vxlan, state=NUD_PERMANENT
                 )
                 self.done.append(f"neighbour {each.address}")
-            if sent.pop(each.mac, None) != each.node_address:
-                await self._fdb("replace", vxlan, each.mac, each.node_address)
-                self.done.append(f"forwarding to {each.node_address}")
-        for address, (mac, _) in known.items():
+        for address, mac in known.items():
             await self._netlink.neigh("del", dst=address, lladdr=mac, ifindex=vxlan)
+
+    async def _forwarding(self, wanted: Mapping[str, str], vxlan: int) -> None:
+        sent = {}
+        async for each in await self._netlink.fdb("dump", ifindex=vxlan):
+            sent[each.get("lladdr")] = each.get("dst")
+        for mac, node_address in sorted(wanted.items()):
+            if sent.pop(mac, None) != node_address:
+                await self._fdb("replace", vxlan, mac, node_address)
+                self.done.append(f"forwarding to {node_address}")
         for mac, node_address in sent.items():
             await self._fdb("del", vxlan, mac, node_address)
+
+    async def gateway(self, address: str, underlay: Underlay) -> None:
+        """See to the address of IPv6 at which the others find this node on the link between them, where it needs one.
+
+        Those that it had so far are known by its routes, which it goes under.
+        """
+        if address:
+            await self._address(underlay.index, address, _whole(address))
+        had = {source for _, _, source, _ in await self._our_routes() if source and ip_families.of(source) == IPV6}
+        async for each in await self._netlink.addr("dump", family=socket.AF_INET6):
+            found, link = each.get("address"), self._links.get(VXLAN)
+            if found in had - {address} and (link is None or each["index"] != link["index"]):
+                await self._netlink.addr("del", index=each["index"], address=found, prefixlen=_whole(found))
+                self.done.append(f"address {found} removed")
 
     async def routes(self, wanted: frozenset[Route], vxlan: int, underlay: Underlay) -> None:
         """See to the ways to the other nodes' subnets, and take away those of nodes that are gone."""
@@ -166,7 +196,8 @@ class _Step:
             await self._netlink.route("del", dst=subnet, gateway=gateway, oif=index, proto=ROUTE_PROTOCOL)
             self.done.append(f"route to {subnet} removed")
         for subnet, gateway, source, index in sorted(missing):
-            onlink = RTNH_F_ONLINK if index == vxlan else 0
+            is_on_link = index == vxlan or ip_families.of(subnet) == IPV6  # where no subnet says who is there
+            onlink = RTNH_F_ONLINK if is_on_link else 0
             try:
                 await self._netlink.route(
                     "add", dst=subnet, gateway=gateway, prefsrc=source, oif=index, proto=ROUTE_PROTOCOL, flags=onlink
@@ -176,14 +207,17 @@ class _Step:
             self.done.append(f"route to {subnet}")
 
     async def _our_routes(self) -> list[tuple[str, str, str, int]]:
-        dump = await self._netlink.route(
-            "dump", family=socket.AF_INET, table=MAIN_TABLE, proto=ROUTE_PROTOCOL, scope=rt_scope["universe"]
-        )
-        return [
-            (f"{each.get('dst')}/{each['dst_len']}", each.get("gateway"), each.get("prefsrc"), each.get("oif"))
-            async for each in dump
-            if each["proto"] == ROUTE_PROTOCOL
-        ]
+        found = []
+        for family in (socket.AF_INET, socket.AF_INET6):
+            dump = await self._netlink.route(
+                "dump", family=family, table=MAIN_TABLE, proto=ROUTE_PROTOCOL, scope=rt_scope["universe"]
+            )
+            found += [
+                (f"{each.get('dst')}/{each['dst_len']}", each.get("gateway"), each.get("prefsrc"), each.get("oif"))
+                async for each in dump
+                if each["proto"] == ROUTE_PROTOCOL
+            ]
+        return found
 
     async def _fdb(self, command: str, vxlan: int, mac: str, node_address: str) -> None:
         await self._netlink.fdb(
@@ -198,11 +232,11 @@ class _Step:
             await self._netlink.link("set", index=link["index"], state="up")
 
     async def _address(self, index: int, address: str, prefix: int) -> None:
-        there = [
-            each.get("local") async for each in await self._netlink.addr("dump", index=index, family=socket.AF_INET)
-        ]
-        if address not in there:
-            await self._netlink.addr("add", index=index, address=address, prefixlen=prefix)
+        is_v6 = ip_families.of(address) == IPV6
+        there = await self._netlink.addr("dump", index=index, family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+        if address not in [each.get("address" if is_v6 else "local") async for each in there]:
+            nobody_else = {"flags": IFA_F_NODAD} if is_v6 else {}  # so it counts at once, also while nobody is attached
+            await self._netlink.addr("add", index=index, address=address, prefixlen=prefix, **nobody_else)
             self.done.append(f"address {address}")
 
 
@@ -215,6 +249,11 @@ async def _netlink() -> AsyncIterator[AsyncIPRoute]:
         raise FabricError(f"netlink: {error.args[1]}") from error
     except OSError as error:
         raise FabricError(f"netlink: {error.strerror}") from error
+
+
+def _whole(address: str) -> int:
+    """Return the length of a prefix that is one address."""
+    return 128 if ip_families.of(address) == IPV6 else 32
 
 
 def _info(link: Any) -> dict[str, Any]:

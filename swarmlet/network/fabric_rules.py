@@ -8,6 +8,9 @@ Source: docs.docker.com/engine/network/packet-filtering-firewalls (DOCKER-USER);
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from swarmlet.model import ip_families
 from swarmlet.network.fabric import BRIDGE
 
 TABLE = "swarmlet_fabric"
@@ -16,27 +19,46 @@ DOCKERS_CHAIN = "DOCKER-USER"
 KERNELS_CHAIN = "FORWARD"
 
 
-def table(subnet: str, cluster_cidr: str) -> str:
-    """Return the script that makes our table what it is to be, whatever it was."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Whose packets one family's rules are about: those of the node's Pods, of `subnet`, and of all of the cluster's.
+
+    `family` is nft's word for it, "ip" or "ip6".
+    """
+
+    family: str
+    subnet: str
+    cluster_cidr: str
+
+
+def ways(subnet: str, subnet_v6: str, cluster_cidr: str) -> tuple[Way, ...]:
+    """Return the families that a node has subnets of; `cluster_cidr` is that of all families."""
+    v4, v6 = (ip_families.cidr(family, cluster_cidr) for family in ip_families.FAMILIES)
+    return (Way("ip", subnet, v4), *([Way("ip6", subnet_v6, v6)] if subnet_v6 else []))
+
+
+def table(way: Way) -> str:
+    """Return the script that makes our table of a family what it is to be, whatever it was."""
+    family = way.family
     return (
-        f"table ip {TABLE}\n"
-        f"delete table ip {TABLE}\n"
-        f"table ip {TABLE} {{\n"
+        f"{no_table(family)}"
+        f"table {family} {TABLE} {{\n"
         "  chain postrouting {\n"
         "    type nat hook postrouting priority srcnat; policy accept;\n"
-        f'    ip saddr {subnet} ip daddr != {cluster_cidr} oifname != "{BRIDGE}" masquerade\n'
+        f"    {family} saddr {way.subnet} {family} daddr != {way.cluster_cidr} "
+        f'oifname != "{BRIDGE}" masquerade\n'
         "  }\n"
         "}\n"
     )
 
 
-def no_table() -> str:
-    """Return the script after which our table is not there."""
-    return f"table ip {TABLE}\ndelete table ip {TABLE}\n"
+def no_table(family: str) -> str:
+    """Return the script after which our table of a family is not there."""
+    return f"table {family} {TABLE}\ndelete table {family} {TABLE}\n"
 
 
 def forwarding(listing: str, cluster_cidr: str) -> str:
-    """Return what `iptables-restore --noflush` is to do, "" for nothing, where `iptables -S` lists this.
+    """Return what `iptables-restore --noflush` is to do, "" for nothing, where `iptables -S` lists this; so for IPv6.
 
     Pods may be reached by Pods, and by whom a Service has led to them, and answer. Where nothing is dropped that
     nobody allows, nothing is needed.

@@ -140,8 +140,10 @@ def _set_network(document: dict[str, Any], network: runtime.PodNetwork) -> None:
         return
     if network.bridge_network:
         document["HostConfig"]["NetworkMode"] = network.bridge_network
-        endpoint = {"IPAMConfig": {"IPv4Address": network.address}}
-        document["NetworkingConfig"] = {"EndpointsConfig": {network.bridge_network: endpoint}}
+        addresses = {"IPv4Address": network.address}
+        if network.address_v6:
+            addresses["IPv6Address"] = network.address_v6
+        document["NetworkingConfig"] = {"EndpointsConfig": {network.bridge_network: {"IPAMConfig": addresses}}}
     if network.hostname:
         document["Hostname"] = network.hostname
     if network.domain:
@@ -173,7 +175,8 @@ def from_inspect(document: Mapping[str, Any]) -> runtime.Container:
         **_identity(document["Id"], document["Config"]["Labels"] or {}),
         state=runtime.State.RUNNING if running else runtime.State.EXITED,
         image_id=document["Image"],
-        address=_address(document) if running else "",
+        address=_address(document, "IPAddress") if running else "",
+        address_v6=_address(document, "GlobalIPv6Address") if running else "",
         exit_code=state["ExitCode"],
         oom_killed=state["OOMKilled"],
         started_at=parse_time(state["StartedAt"]),
@@ -222,9 +225,9 @@ def _devices(text: str) -> tuple[tuple[str, str], ...]:
         return ()
 
 
-def _address(document: Mapping[str, Any]) -> str:
+def _address(document: Mapping[str, Any], name: str) -> str:
     networks = (document.get("NetworkSettings") or {}).get("Networks") or {}
-    return next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), "")
+    return next((network[name] for network in networks.values() if network.get(name)), "")
 
 
 def parse_time(text: str) -> datetime | None:

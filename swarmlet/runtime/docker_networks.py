@@ -21,6 +21,7 @@ from swarmlet.runtime.runtime import BridgeNetwork, ContainerGoneError
 BRIDGE_NAME = "com.docker.network.bridge.name"
 MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
+GATEWAY_MODE_V6 = "com.docker.network.bridge.gateway_mode_ipv6"
 MTU = "com.docker.network.driver.mtu"
 FILTERS_DIRECT_ACCESS_SINCE = 28
 """The first major version of the Engine that does, and that knows gateway mode "nat-unprotected"."""
@@ -81,12 +82,15 @@ def creation_document(network: BridgeNetwork, owner: Mapping[str, str], engine_m
     """Return the body of the request that creates a network on an Engine of this major version."""
     options = {BRIDGE_NAME: network.bridge, MASQUERADE: "false", MTU: str(network.mtu)}
     if engine_major >= FILTERS_DIRECT_ACCESS_SINCE:
-        options[GATEWAY_MODE] = "nat-unprotected"
+        modes = (GATEWAY_MODE, GATEWAY_MODE_V6) if network.subnet_v6 else (GATEWAY_MODE,)
+        options |= dict.fromkeys(modes, "nat-unprotected")
+    ways = [{"Subnet": subnet, "Gateway": gateway} for gateway, subnet in network.ways()]
     return {
         "Name": network.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet, "Gateway": network.gateway}]},
+        "EnableIPv6": bool(network.subnet_v6),
+        "IPAM": {"Driver": "default", "Config": ways},
         "Options": options,
         "Labels": dict(owner),
     }

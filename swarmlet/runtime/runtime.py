@@ -79,7 +79,8 @@ class PodNetwork:
     """What the first container of a Pod (its sandbox, where it has one) sets up for all of them.
 
     `hosts` are (name, address) pairs of its /etc/hosts, `sysctls` (name, value); `name_servers` None: the machine's.
-    `bridge_network` is the name of the `BridgeNetwork` where it has `address`, "" where the engine gives it one.
+    `bridge_network` is the name of the `BridgeNetwork` where it has `address`, "" where the engine gives it one;
+    `address_v6` is "" where that network has no IPv6.
     """
 
     hostname: str = ""
@@ -92,6 +93,7 @@ class PodNetwork:
     bridge_network: str = ""
     address: str = ""
 
+    address_v6: str = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
@@ -131,7 +133,7 @@ class ContainerSpec:
 class Container:
     """What a runtime knows of one container. `address` is its Pod's, "" where it joined a sandbox or is not running.
 
-    `message` is what it has left to say about its end; who reads that fills it in.
+    So is `address_v6`, of IPv6. `message` is what it has left to say about its end; who reads that fills it in.
     """
 
     id: str
@@ -143,6 +145,7 @@ class Container:
     image_id: str = ""
     address: str = ""
     exit_code: int = 0
+    address_v6: str = ""
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -231,7 +234,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeNetwork:
-    """The network of a node's Pods: `name` is what the engine calls it, `bridge` the kernel. `mtu` is in bytes."""
+    """The network of a node's Pods: `name` is what the engine calls it, `bridge` the kernel. `mtu` is in bytes.
+
+    `subnet_v6` and `gateway_v6` are "" where it has no IPv6.
+    """
 
     name: str
     bridge: str
@@ -239,6 +245,13 @@ class BridgeNetwork:
     gateway: str
     mtu: int
 
+    subnet_v6: str = ""
+    gateway_v6: str = ""
+
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """Return the gateway and the subnet of each family that it has."""
+        found = ((self.gateway, self.subnet), (self.gateway_v6, self.subnet_v6))
+        return tuple(each for each in found if each[0])
 
 class Networks(Protocol):
     """The networks of an engine, as far as they are this node's."""

@@ -46,7 +46,7 @@ def made(*variables: EnvVar, whole: tuple[EnvFromSource, ...] = (), **resources:
         name="web", namespace="default", uid="u-1", labels={"app": "web"}, annotations={"note": 'say "hi"\n'}
     )
     pod = Pod(metadata=metadata, spec=PodSpec(containers=(container, other), node_name="one"))
-    known = downward.facts(pod, OBJECTS.get, pod_ip="10.1.0.7")
+    known = downward.facts(pod, OBJECTS.get, pod_ips=("10.1.0.7",))
     return environment.make(container, known, OBJECTS.get)
 
 

@@ -21,6 +21,7 @@ from tests.agent.home import IMAGE, NODE, Home
 from tests.fakes.runtime import Engine
 
 SUBNET = "10.42.7.0/24"
+SUBNET_V6 = "fd00:10:42:7::/64"
 SMALL = "10.42.7.0/29"
 """Room for five: the first is the node's, the second the bridge's, the last the broadcast."""
 
@@ -147,6 +148,13 @@ async def test_an_address_is_given_when_its_guard_lets_it(tmp_path: Path) -> Non
     assert await addresses.opened() == {"a": "10.42.7.2"}
 
 
+async def test_with_each_address_goes_one_of_the_other_family_where_the_node_has_both(tmp_path: Path) -> None:
+    addresses = PodAddresses(tmp_path / "addresses.json")
+    await addresses.open(SUBNET, SUBNET_V6)
+    network = (await addresses.with_address(spec("a"))).network
+    assert (network.address, network.address_v6) == ("10.42.7.2", "fd00:10:42:7::a2a:702")
+
+
 async def test_many_at_once_have_different_ones(tmp_path: Path) -> None:
     addresses = await opened(tmp_path)
     given = await asyncio.gather(*(address_of(addresses, f"p{number}") for number in range(50)))
@@ -178,15 +186,17 @@ def condition(home: Home) -> tuple[str, str, str]:
 
 async def test_a_pod_keeps_its_address_when_its_container_is_restarted(networked: Home, engine: Engine) -> None:
     async with networked.running():
-        await networked.agent.network.open(SUBNET)
+        await networked.agent.network.open(SUBNET, SUBNET_V6)
         key = networked.bind()
         await asyncio.sleep(5)
-        before = networked.status(key).pod_ip
+        before = networked.status(key)
+        assert [each.ip for each in before.pod_ips] == ["10.42.7.2", "fd00:10:42:7::a2a:702"]
         (container,) = engine.running("main")
         engine.kill(container.id)
         await asyncio.sleep(30)
         assert networked.is_ready(key)
-        assert (before, networked.status(key).pod_ip) == ("10.42.7.2", "10.42.7.2")
+        assert (before.pod_ip, networked.status(key).pod_ip) == ("10.42.7.2", "10.42.7.2")
+        assert networked.status(key).pod_ips == before.pod_ips
         (again,) = engine.running("main")
         assert again.id != container.id
 
@@ -200,7 +210,7 @@ async def test_a_pod_waits_for_its_nodes_network_and_says_what_it_waits_for(netw
         assert status.state is not None
         assert status.state.waiting is not None
         assert status.state.waiting.message == "the Pod network is not ready: the kernel has no vxlan"
-        await networked.agent.network.open(SUBNET)
+        await networked.agent.network.open(SUBNET, SUBNET_V6)
         await asyncio.sleep(30)
         assert networked.is_ready(key)
 
@@ -210,7 +220,7 @@ async def test_the_node_says_whether_its_network_is_there(networked: Home) -> No
         networked.agent.network.fail("the kernel has no vxlan")
         await asyncio.sleep(3)
         assert condition(networked) == ("True", "NoRouteCreated", "the kernel has no vxlan")
-        await networked.agent.network.open(SUBNET)
+        await networked.agent.network.open(SUBNET, SUBNET_V6)
         await asyncio.sleep(3)
         assert condition(networked) == ("False", "RouteCreated", "the Pod network reaches the other nodes")
     networked.config = Config(data_dir=networked.folder)
@@ -229,7 +239,7 @@ async def test_a_node_without_a_pod_network_tells_of_none(home: Home) -> None:
 
 async def test_an_address_is_free_when_nothing_is_left_of_its_pod(networked: Home) -> None:
     async with networked.running():
-        await networked.agent.network.open(SMALL)
+        await networked.agent.network.open(SMALL, "")
         for number in range(8):
             key = networked.bind(f"web-{number}", containers=[Container(name="main", image=IMAGE)])
             await asyncio.sleep(5)

@@ -25,6 +25,11 @@ def test_an_overlay_with_addresses_of_its_own(tmp_path: Path) -> None:
     assert (found.mode, found.cluster_cidr, found.mtu) == ("host-gw", "172.20.0.0/14", 1400)
 
 
+def test_both_families_as_kubernetes_spells_them(tmp_path: Path) -> None:
+    found = network(tmp_path, '{mode: vxlan, cluster_cidr: "10.42.0.0/16,FD00:10:42:0::/56"}')
+    assert found.cluster_cidr == "10.42.0.0/16,fd00:10:42::/56"
+
+
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
@@ -33,6 +38,11 @@ def test_an_overlay_with_addresses_of_its_own(tmp_path: Path) -> None:
         ("{cluster_cidr: 8.8.0.0/16}", "a private IPv4 network"),
         ("{cluster_cidr: 10.42.0.1/16}", "a private IPv4 network"),
         ("{cluster_cidr: 10.40.0.0/13}", "shares nothing with 10.43.0.0/16"),
+        ('{cluster_cidr: "10.42.0.0/16,10.44.0.0/16"}', "after the comma, a private IPv6 network"),
+        ('{cluster_cidr: "10.42.0.0/16,fd00:10:42::/57"}', "/8 to /56"),
+        ('{cluster_cidr: "10.42.0.0/16,2600:10:42::/56"}', "a private IPv6 network"),
+        ('{cluster_cidr: "10.42.0.0/16,fd00:10:43::/48"}', "shares nothing with fd00:10:43::/112"),
+        ('{cluster_cidr: "10.42.0.0/16,fd00:10:42::/56,fd00:10:44::/56"}', "after the comma"),
         ("{mtu: 100}", "576 to 65535"),
     ],
 )

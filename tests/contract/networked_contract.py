@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -13,6 +14,8 @@ from tests.contract.runtime_contract import HOLD, RuntimeContract, shell
 POD_NETWORK = runtime.BridgeNetwork(
     name="swarmlet", bridge="swl0", subnet="10.42.7.0/24", gateway="10.42.7.1", mtu=1450
 )
+
+DUAL_NETWORK = dataclasses.replace(POD_NETWORK, subnet_v6="fd00:10:42:7::/64", gateway_v6="fd00:10:42:7::a2a:701")
 
 
 class NetworkedRuntimeContract(RuntimeContract):
@@ -34,6 +37,16 @@ class NetworkedRuntimeContract(RuntimeContract):
         await networks.ensure(POD_NETWORK)
         network = runtime.PodNetwork(bridge_network=POD_NETWORK.name, address="10.42.7.99")
         assert (await rt.start(shell(HOLD, network=network))).address == "10.42.7.99"
+
+    async def test_a_pod_has_an_address_of_each_family_where_its_nodes_network_has_both(
+        self, rt: runtime.Runtime, networks: runtime.Networks
+    ) -> None:
+        await networks.ensure(DUAL_NETWORK)
+        await networks.ensure(DUAL_NETWORK)
+        address = "fd00:10:42:7::a2a:763"
+        network = runtime.PodNetwork(bridge_network=POD_NETWORK.name, address="10.42.7.99", address_v6=address)
+        started = await rt.start(shell(HOLD, network=network))
+        assert (started.address, started.address_v6) == ("10.42.7.99", address)
 
     async def test_the_network_of_another_node_is_not_touched(
         self, new_runtime: Callable[..., runtime.Runtime], networks: runtime.Networks

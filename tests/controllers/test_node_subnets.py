@@ -79,6 +79,12 @@ def test_each_node_has_a_subnet_of_its_own() -> None:
     assert bench.node("b").spec.pod_cidrs == ("10.42.1.0/24",)
 
 
+def test_with_each_subnet_goes_one_of_the_other_family_where_the_cluster_has_two() -> None:
+    bench = Bench(Network(mode="vxlan", cluster_cidr="10.42.0.0/16,fd00:10:42::/56"))
+    found = [bench.node(name).spec.pod_cidrs for name in ("a", "b") if bench.join(name)]
+    assert found == [("10.42.0.0/24", "fd00:10:42::/64"), ("10.42.1.0/24", "fd00:10:42:1::/64")]
+
+
 def test_without_a_pod_network_no_node_has_one() -> None:
     assert not Bench(Network()).join("a")
 

@@ -236,6 +236,7 @@ class FakeRuntime:
             started_at=self.engine.clock.now(),
             strict=spec.strict,
             devices=spec.devices.units,
+            address_v6="" if spec.sandbox else spec.network.address_v6,
         )
         process = Process(container, spec, measured_at=self.engine.clock.monotonic())
         self.engine.processes[container.id] = process

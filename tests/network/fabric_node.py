@@ -9,11 +9,12 @@ from swarmlet.network import fabric
 from swarmlet.network.fabric_links import FabricError, FabricLinks
 
 
-async def main(mode: str, own: str, *others: str) -> None:
-    links, me = FabricLinks(), fabric.Member(*own.split(","))
+async def main(mode: str, own: str = "", *others: str) -> None:
+    links = FabricLinks()
     if mode == "remove":
         print(await links.remove())
         return
+    me = fabric.Member(*own.split(","))
     try:
         underlay = await links.underlay(me.address)
         everybody = [fabric.Member(*each.split(",")) for each in others]

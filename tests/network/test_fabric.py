@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarmlet.model import kinds
+from swarmlet.model import ip_families, kinds
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node, NodeAddress, NodeSpec, NodeStatus
 from swarmlet.model.meta import ObjectMeta
@@ -42,7 +42,7 @@ def test_a_node_is_to_itself_what_the_others_take_it_for() -> None:
     seen = next(each for each in fabric.render("vxlan", B, [A], underlay_mtu=1500).neighbours)
     own = render().vxlan
     assert own is not None
-    assert (own.address, own.mac, own.local) == (seen.address, seen.mac, seen.node_address)
+    assert (own.addresses, own.mac, own.local) == ((seen.address,), seen.mac, seen.node_address)
 
 
 def test_macs_are_nobodys_and_each_nodes_own() -> None:
@@ -83,6 +83,26 @@ def test_the_bridge_is_its_subnets_first_host() -> None:
         "10.42.0.0/24",
         "10.42.0.1",
     )
+
+
+DUAL = [
+    Member(each.node_id, each.address, *ip_families.subnets(each.subnet, "10.42.0.0/16,fd00:10:42::/56"))
+    for each in (A, B)
+]
+
+
+def test_a_node_of_both_families_is_led_to_by_both_and_by_one_entry_of_forwarding() -> None:
+    found = fabric.render("vxlan", DUAL[0], DUAL[1:], underlay_mtu=1500)
+    assert Route("fd00:10:42:1::/64", "fd00:10:42:1::a2a:100", "fd00:10:42::a2a:0", over_vxlan=True) in found.routes
+    assert {(each.mac, each.node_address) for each in found.neighbours} == {(fabric.mac("id-b"), "192.0.2.2")}
+    assert found.bridge.ways() == (("10.42.0.1", "10.42.0.0/24"), ("fd00:10:42::a2a:1", "fd00:10:42::/64"))
+
+
+def test_in_one_network_each_node_has_an_address_of_ipv6_where_the_others_find_it() -> None:
+    one, other = (
+        fabric.render("host-gw", *each, underlay_mtu=1500) for each in ((DUAL[0], DUAL[1:]), (DUAL[1], DUAL[:1]))
+    )
+    assert one.gateway_v6 in {each.gateway for each in other.routes}
 
 
 def store_with(*nodes: tuple[str, str, str, str], claims: dict[str, str]) -> Store:

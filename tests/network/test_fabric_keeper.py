@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from swarmlet.network.fabric import Fabric
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_keeper import LOOK_SECONDS, MARK_FILE, FabricKeeper
 from swarmlet.network.fabric_links import FabricError, FabricLinks, Underlay
+from swarmlet.network.fabric_rules import Way
 from swarmlet.runtime.runtime import POD_NETWORK
 from swarmlet.store.commands import Command, Delete, Key, Put
 from swarmlet.store.state import Store
@@ -71,8 +73,8 @@ class Machine:
         if self.is_cut_off:
             raise UnavailableError("no quorum")
 
-    async def _opened(self, subnet: str) -> None:
-        self.told.append(f"opened: {subnet}")
+    async def _opened(self, subnet: str, subnet_v6: str) -> None:
+        self.told.append(f"opened: {subnet}{subnet_v6}")
 
     def take(self, fabric: Fabric) -> list[str]:
         if self.kernels_answer:
@@ -91,7 +93,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     async def apply(self: FabricLinks, fabric: Fabric, underlay: Underlay) -> list[str]:
         return made.take(fabric)
 
-    async def filtered(self: FabricFilter, subnet: str, cluster_cidr: str) -> list[str]:
+    async def filtered(self: FabricFilter, ways: Sequence[Way]) -> list[str]:
+        return []
+
+    async def let_forward(self: FabricFilter, *, is_dual: bool) -> list[str]:
         return []
 
     async def remove(self: object) -> None:
@@ -101,6 +106,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(FabricLinks, "apply", apply)
     monkeypatch.setattr(FabricLinks, "remove", remove)
     monkeypatch.setattr(FabricFilter, "apply", filtered)
+    monkeypatch.setattr(FabricFilter, "let_forward", let_forward)
     monkeypatch.setattr(FabricFilter, "remove", remove)
     return made
 

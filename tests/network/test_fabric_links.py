@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import secrets
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlet.model import ip_families
 from swarmlet.network import fabric
 
 ROOT = Path(__file__).parents[2]
@@ -33,17 +35,19 @@ class Node:
     """A machine; in its bridge is a Pod with the third address of its subnet."""
 
     def __init__(self, prefix: str, number: int, switch: str) -> None:
-        self.member = fabric.Member(f"id-{number}", f"192.0.2.{number}", f"10.42.{number}.0/24")
+        subnets = ip_families.subnets(f"10.42.{number}.0/24", "10.42.0.0/16,fd00:10:42::/56")
+        self.member = fabric.Member(f"id-{number}", f"192.0.2.{number}", *subnets)
         self.namespace = f"{prefix}n{number}"
         self.pod = f"{prefix}p{number}"
         self.pod_address = f"10.42.{number}.2"
+        self.pod_address_v6 = ip_families.with_v6(self.pod_address, self.member.subnet_v6)
         ip("netns", "add", self.namespace)
         ip("-n", switch, "link", "add", f"s{number}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
         ip("-n", switch, "link", "set", f"s{number}", "master", "lan", "up")
         self.ip("addr", "add", f"{self.member.address}/24", "dev", "eth0")
         for link in ("lo", "eth0"):
             self.ip("link", "set", link, "up")
-        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
     def start_pod(self, number: int) -> None:
         ip("netns", "add", self.pod)
@@ -52,6 +56,9 @@ class Node:
         ip("-n", self.pod, "addr", "add", f"{self.pod_address}/24", "dev", "eth0")
         ip("-n", self.pod, "link", "set", "eth0", "mtu", "1450", "up")
         ip("-n", self.pod, "route", "add", "default", "via", f"10.42.{number}.1")
+        ip("-n", self.pod, "addr", "add", f"{self.pod_address_v6}/64", "dev", "eth0", "nodad")
+        gateway = ip_families.with_v6(f"10.42.{number}.1", self.member.subnet_v6)
+        ip("-n", self.pod, "route", "add", "default", "via", gateway)
 
     def ip(self, *arguments: str) -> str:
         return ip("-n", self.namespace, *arguments)
@@ -63,7 +70,7 @@ class Node:
         return done.stdout.strip()
 
     def apply(self, mode: str, *others: Node) -> str:
-        words = [f"{each.member.node_id},{each.member.address},{each.member.subnet}" for each in (self, *others)]
+        words = [",".join(dataclasses.astuple(each.member)) for each in (self, *others)]
         return self.run(sys.executable, "-m", "tests.network.fabric_node", mode, *words)
 
     def reaches(self, address: str, size: int = 56, *, tries: int = 1) -> bool:
@@ -89,7 +96,11 @@ class Machines:
             node.start_pod(number)
 
     def all_pairs_meet(self) -> bool:
-        return all(one.reaches(other.pod_address, tries=3) for one, other in itertools.permutations(self.nodes, 2))
+        return all(
+            one.reaches(address, tries=3)
+            for one, other in itertools.permutations(self.nodes, 2)
+            for address in (other.pod_address, other.pod_address_v6)
+        )
 
     def remove(self) -> None:
         for line in ip("netns", "list").splitlines():
@@ -118,9 +129,17 @@ def test_every_pod_reaches_every_other(three: Machines, mode: str) -> None:
     assert three.all_pairs_meet()
 
 
-def test_what_is_as_it_should_be_is_left_alone(two: Machines) -> None:
-    assert "link swl.vxlan" in two.apply("vxlan")[0]
-    assert two.apply("vxlan") == ["[]", "[]"]
+@pytest.mark.parametrize("mode", ["vxlan", "host-gw"])
+def test_what_is_as_it_should_be_is_left_alone(two: Machines, mode: str) -> None:
+    assert "route to 10.42.2.0/24" in two.apply(mode)[0]
+    assert two.apply(mode) == ["[]", "[]"]
+
+
+def test_a_cluster_of_one_family_has_nothing_of_the_other(two: Machines) -> None:
+    for node in two.nodes:
+        node.member = dataclasses.replace(node.member, subnet_v6="")
+    two.apply("vxlan")
+    assert "fd00" not in two.nodes[0].ip("addr") + two.nodes[0].ip("-6", "route")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +148,7 @@ def test_what_is_as_it_should_be_is_left_alone(two: Machines) -> None:
         ("link", "del", fabric.VXLAN),
         ("link", "set", fabric.VXLAN, "down"),
         ("route", "del", "10.42.2.0/24"),
+        ("route", "del", "fd00:10:42:2::/64"),
         ("neigh", "flush", "dev", fabric.VXLAN, "nud", "permanent"),
         ("addr", "flush", "dev", fabric.BRIDGE),
     ],
@@ -139,7 +159,7 @@ def test_what_a_stranger_took_away_is_put_back(two: Machines, damage: tuple[str,
     two.start_pods()
     one, other = two.nodes
     one.ip(*damage)
-    assert not one.reaches(other.pod_address)
+    assert not (one.reaches(other.pod_address) and one.reaches(other.pod_address_v6))
     one.apply("vxlan", other)
     assert two.all_pairs_meet()
 
@@ -166,9 +186,16 @@ def test_a_node_that_is_gone_leaves_nothing(three: Machines) -> None:
     three.apply("vxlan")
     one, other, gone = three.nodes
     one.apply("vxlan", other)
-    seen = one.ip("route") + one.ip("neigh") + one.run("bridge", "fdb", "show", "dev", fabric.VXLAN)
+    seen = (
+        one.ip("route")
+        + one.ip("-6", "route")
+        + one.ip("neigh")
+        + one.run("bridge", "fdb", "show", "dev", fabric.VXLAN)
+    )
     assert "10.42.2.0" in seen
+    assert "fd00:10:42:2::/64" in seen
     assert "10.42.3.0" not in seen
+    assert "fd00:10:42:3:" not in seen
     assert gone.member.address not in seen
     assert fabric.mac(gone.member.node_id) not in seen
 
@@ -180,8 +207,11 @@ def test_another_mode_takes_away_what_the_earlier_one_left_and_none_takes_all(tw
     two.apply("host-gw")
     assert fabric.VXLAN not in one.ip("link")
     assert "10.42.2.0/24 via 192.0.2.2 dev eth0" in one.ip("route")
-    one.apply("remove")
+    assert "fd00:10:42:1::a2a:100/128" in one.ip("addr", "show", "dev", "eth0")
+    one.run(sys.executable, "-m", "tests.network.fabric_node", "remove")
     assert "10.42.2.0/24" not in one.ip("route")
+    assert "fd00:10:42:2::" not in one.ip("-6", "route")
+    assert "fd00" not in one.ip("addr", "show", "dev", "eth0")
     assert "10.42.99.0/24 via 192.0.2.2" in one.ip("route"), "somebody else's route"
 
 

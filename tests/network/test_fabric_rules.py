@@ -62,7 +62,14 @@ def test_our_chain_goes_with_all_that_leads_to_it() -> None:
 
 
 def test_only_what_leaves_the_cluster_goes_under_the_nodes_name() -> None:
-    rule = next(line for line in fabric_rules.table("10.42.7.0/24", CIDR).splitlines() if "masquerade" in line)
+    (way,) = fabric_rules.ways("10.42.7.0/24", "", CIDR)
+    rule = next(line for line in fabric_rules.table(way).splitlines() if "masquerade" in line)
     assert rule.split() == [
         "ip", "saddr", "10.42.7.0/24", "ip", "daddr", "!=", CIDR, "oifname", "!=", '"swl0"', "masquerade",
     ]  # fmt: skip
+
+
+def test_each_family_has_a_table_of_its_own_addresses() -> None:
+    v4, v6 = fabric_rules.ways("10.42.7.0/24", "fd00:10:42:7::/64", f"{CIDR},fd00:10:42::/56")
+    assert v4.cluster_cidr == CIDR
+    assert "ip6 saddr fd00:10:42:7::/64 ip6 daddr != fd00:10:42::/56" in fabric_rules.table(v6)

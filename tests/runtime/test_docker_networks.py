@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -22,6 +23,16 @@ def found(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("major", "mode"), [(20, None), (27, None), (28, "nat-unprotected"), (29, "nat-unprotected")])
 def test_an_engine_that_drops_what_is_routed_to_containers_is_told_not_to(major: int, mode: str | None) -> None:
     assert creation_document(NETWORK, OWNER, major)["Options"].get(GATEWAY_MODE) == mode
+
+
+def test_a_network_of_both_families_is_one_only_where_it_has_both() -> None:
+    dual = dataclasses.replace(NETWORK, subnet_v6="fd00:10:42:7::/64", gateway_v6="fd00:10:42:7::a2a:701")
+    asked = creation_document(dual, OWNER, 28)
+    assert asked["EnableIPv6"]
+    assert asked["IPAM"]["Config"][1] == {"Subnet": "fd00:10:42:7::/64", "Gateway": "fd00:10:42:7::a2a:701"}
+    assert asked["Options"][docker_networks.GATEWAY_MODE_V6] == "nat-unprotected"
+    assert docker_networks.differs(WANTED, creation_document(dual, OWNER, 20))
+    assert not WANTED["EnableIPv6"]
 
 
 def test_docker_masquerades_nothing_of_it() -> None:
