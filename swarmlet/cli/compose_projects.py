@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from swarmlet.cli.files import Found
     from swarmlet.client.discovery import Catalogue, Resource
 
-WORKLOADS = ("deployments.apps", "daemonsets.apps", "jobs.batch", "services")
+WORKLOADS = ("deployments.apps", "daemonsets.apps", "jobs.batch", "services", "networkpolicies.networking.k8s.io")
 FILES = ("configmaps", "secrets")
 """Made anew under another name when what is in them changes."""
 USERS = (

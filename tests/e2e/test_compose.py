@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import traffic
 from tools.lab import image
 from tools.lab.cluster import Cluster, eventually, is_ready
 
@@ -25,11 +26,15 @@ TAGS = (
     "registry.example.com/shop/django:2",
     "postgres:17-alpine",
     "redis:7-alpine",
+    "registry.example.com/voting/vote:2",
+    "registry.example.com/voting/worker:2",
     "quay.io/prometheus/node-exporter:v1.9.1",
     "timberio/vector:0.46.1-alpine",
     "victoriametrics/victoria-metrics:v1.117.0",
 )
 QUICK = "{test: [CMD, test, -e, /tmp/up], interval: 1s, timeout: 1s, start_period: 10s, start_interval: 1s}"
+ASK = "ask() { nc -w 2 $$1 $$2 </dev/null | grep .; }"
+"""A shell's function: what somebody else's service says when it is called by its name."""
 
 BLOG = f"""
 services:
@@ -39,12 +44,17 @@ services:
       - |
         test -f /var/lib/mysql/born || cp /run/secrets/db_password /var/lib/mysql/born
         echo again >>/var/lib/mysql/starts
-        sleep 2; touch /tmp/up; exec hold
+        nc -ll -p 3306 -e echo "its data" & sleep 2; touch /tmp/up; exec hold
     healthcheck: {QUICK}
     stop_grace_period: 1s
   wordpress:
     entrypoint: [sh, -c]
-    command: ['cat /usr/local/etc/php/conf.d/uploads.ini; echo "host $$WORDPRESS_DB_HOST"; touch /tmp/up; exec hold']
+    command:
+      - |
+        cat /usr/local/etc/php/conf.d/uploads.ini
+        {ASK}
+        until ask $$WORDPRESS_DB_HOST 3306 >/www/index.html; do sleep 0.2; done
+        touch /tmp/up; exec serve
     healthcheck: {QUICK}
     stop_grace_period: 1s
 """
@@ -53,13 +63,36 @@ x-hold: &hold {{command: [hold], stop_grace_period: 1s}}
 services:
   migrate: {{command: [sh, -c, 'sleep 1; echo migrated $$DATABASE_HOST $$V']}}
   web:
-    command: [sh, -c, 'touch /tmp/up; exec hold']
+    command:
+      - sh
+      - -c
+      - |
+        {ASK}
+        until (ask $$DATABASE_HOST 5432 && ask redis 6379) >/www/index.html; do sleep 0.2; done
+        touch /tmp/up; PORT=8000 exec serve
     healthcheck: {QUICK}
     stop_grace_period: 1s
   worker: *hold
   beat: *hold
-  redis: {{command: [sh, -c, 'touch /tmp/up; exec hold'], healthcheck: {QUICK}, stop_grace_period: 1s}}
-  db: {{command: [sh, -c, 'sleep 1; touch /tmp/up; exec hold'], healthcheck: {QUICK}, stop_grace_period: 1s}}
+  redis:
+    command: [sh, -c, 'nc -ll -p 6379 -e echo its cache & touch /tmp/up; exec hold']
+    healthcheck: {QUICK}
+    stop_grace_period: 1s
+  db:
+    command: [sh, -c, 'nc -ll -p 5432 -e echo its data & sleep 1; touch /tmp/up; exec hold']
+    healthcheck: {QUICK}
+    stop_grace_period: 1s
+"""
+VOTING = """
+x-hold: &hold {entrypoint: [hold], command: [], stop_grace_period: 1s, healthcheck: {disable: true}}
+x-shop: &shop {entrypoint: [nc], command: [-ll, -p, '80', -e, echo, open], stop_grace_period: 1s}
+services:
+  vote: {<<: *shop, depends_on: !reset [], deploy: {replicas: 1}, healthcheck: {disable: true}}
+  result: {<<: *hold, depends_on: !reset [], deploy: {replicas: 0}}
+  worker: {<<: *hold, depends_on: !reset [], deploy: {replicas: 1}}
+  redis: {<<: *shop, healthcheck: {disable: true}}
+  db: {<<: *hold, deploy: {replicas: 0}}
+  page: {<<: *hold, image: "redis:7-alpine", networks: [front]}
 """
 MONITORING = """
 services:
@@ -96,6 +129,16 @@ class Project:
         found = [each for each in self.listed("pods") if not each["metadata"].get("deletionTimestamp")]
         return [each for each in found if each["metadata"]["labels"]["com.docker.compose.service"] == service]
 
+    def called(self, service: str, host: str, port: int) -> bool:
+        """Whether a Pod of a service reaches a name or an address; a second is waited for."""
+        pod = self.pods(service)[0]
+        machine = self.cluster[pod["spec"]["nodeName"]].machine
+        container = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
+        process = machine.engine.json("GET", f"/containers/{container}/json")["State"]["Pid"]
+        inside = ("nsenter", "-t", str(process), "-n", "-m")
+        done = machine.run(*inside, "/bin/busybox", "nc", "-w", "1", host, str(port), check=False, stdin="")
+        return done.returncode == 0
+
     def wait_ready(self, **counts: int) -> None:
         def ready() -> bool:
             return all(sum(map(is_ready, self.pods(key.replace("_", "-")))) == count for key, count in counts.items())
@@ -107,6 +150,19 @@ def moment(pod: dict[str, Any], condition: str) -> str:
     """Return since when a condition of a Pod holds, as text that sorts."""
     (found,) = [each for each in pod["status"]["conditions"] if each["type"] == condition]
     return found["lastTransitionTime"]
+
+
+def everywhere(cluster: Cluster, port: int) -> list[str]:
+    """Return what a published port answers on each machine, once all do."""
+    urls = [f"http://{daemon.machine.address}:{port}/" for daemon in cluster]
+
+    def answers() -> list[str] | None:
+        try:
+            return [" ".join(traffic.fetch(url).split()) for url in urls]
+        except OSError:
+            return None
+
+    return eventually(answers, SECONDS_MAX, f"{port} answers on every machine") or []
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +199,7 @@ def test_wordpress_starts_after_its_database_and_keeps_its_data(project: Project
     assert "Waits for deployment/db to be ready (0/1)" in told or "Waits for deployment/db to exist" in told
     logs = project.kubectl("logs", "deployment/wordpress")
     assert "upload_max_filesize = 64M" in logs
-    assert "host db" in logs
+    assert everywhere(project.cluster, 8080) == ["its data"] * 3, "the database, found by its name"
 
     assert "unchanged" in project.swarmlet("apply", *project.files)
     project.swarmlet("delete", *project.files)
@@ -172,6 +228,7 @@ def test_django_is_migrated_before_it_serves_and_anew_with_each_version(project:
     (web,) = project.pods("web")
     assert job["status"]["completionTime"] <= moment(web, "swarmlet.io/DependenciesMet")
     assert "migrated db 1" in project.kubectl("logs", f"job/{job['metadata']['name']}")
+    assert everywhere(project.cluster, 8000) == ["its data its cache"] * 3
 
     done = apply("2")
     assert f"job.batch/{job['metadata']['name']} deleted" in done
@@ -201,3 +258,19 @@ def test_what_is_global_runs_on_each_machine(project: Project) -> None:
     eventually(lambda: not project.pods("victoria"), SECONDS_MAX, "victoria is gone")
     project.swarmlet("delete", *project.files, "--volumes", "--ignore-not-found")
     assert not project.listed("daemonsets,deployments,pods,configmaps,persistentvolumeclaims")
+
+
+@pytest.mark.parametrize("project", [("voting", VOTING)], indirect=True)
+def test_services_that_share_no_network_are_kept_apart(project: Project) -> None:
+    project.swarmlet("apply", *project.files)
+    project.wait_ready(vote=1, worker=1, redis=1, page=1)
+    eventually(lambda: project.called("worker", "redis", 80), SECONDS_MAX, "the tier behind talks to itself")
+    assert project.called("page", "vote", 80)
+    (redis,) = project.pods("redis")
+    assert project.called("vote", redis["status"]["podIP"], 80)
+    assert not project.called("page", redis["status"]["podIP"], 80), "it is not in the network of redis"
+    elsewhere = next(each for each in project.cluster if each.name != redis["spec"]["nodeName"]).machine.address
+    assert not project.called("redis", elsewhere, 7600), "its network is internal"
+    assert project.called("page", elsewhere, 5000), "what is published is open to all"
+    project.swarmlet("delete", *project.files)
+    assert not project.listed("networkpolicies")

@@ -270,7 +270,6 @@ def test_a_key_is_honoured(keys: str, path: str, value: Any) -> None:
         ("extra_hosts: ['a_b:10.0.0.1']", "extra_hosts: 'a_b' is left out"),
         ("volumes: [{type: volume, target: /b, volume: {labels: {a: b}}}]", "volume.labels are ignored"),
         ("hostname: BOX_1", "hostname: 'BOX_1' ignored"),
-        ("network_mode: none", "network_mode: none is not enforced"),
         ("networks: {default: {ipv4_address: 172.16.238.10}}", "ipv4_address: ignored"),
         ("networks: {default: {aliases: [Bad_Name]}}", "'Bad_Name' cannot be a name here"),
         ("build: .", "build: images are not built here: web:1 must be where"),
@@ -555,11 +554,12 @@ def test_a_port_of_the_machine_is_a_host_port() -> None:
 def test_other_names_are_services_too() -> None:
     converted = convert(
         "services:\n"
-        "  web: {image: w, container_name: box, networks: {default: {aliases: [www]}}}\n"
-        "  app: {image: a, links: ['web:site']}\n"
+        "  web: {image: w, container_name: box, hostname: front, networks: {default: {aliases: [www]}}}\n"
+        "  app: {image: a, hostname: same, links: ['web:site']}\n"
+        "  job: {image: a, hostname: same}\n"
     )
     names = {each["metadata"]["name"] for each in converted.documents if each["kind"] == "Service"}
-    assert names == {"web", "box", "www", "site", "app"}
+    assert names == {"web", "box", "front", "www", "site", "app", "job"}
 
 
 def test_names_of_any_length_become_names() -> None:
@@ -580,14 +580,6 @@ def test_as_many_services_as_there_may_be_stand_in_a_row() -> None:
 
 def test_who_says_no_number_of_replicas_leaves_it_to_others() -> None:
     assert "replicas" not in workload(one("tty: false"))["spec"]
-
-
-def test_networks_that_keep_services_apart_are_named() -> None:
-    services = "services: {a: {image: a, networks: [x]}, b: {image: b, networks: [y]}}"
-    text = f"{services}\nnetworks: {{x: {{internal: true}}, y: {{}}}}\n"
-    warnings = convert(text).warnings
-    assert any("x, y: not kept apart" in line for line in warnings)
-    assert any("networks.x.internal: not enforced" in line for line in warnings)
 
 
 def test_a_name_that_cannot_be_one_here_is_changed_and_told() -> None:

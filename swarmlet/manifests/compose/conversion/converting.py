@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from swarmlet.manifests.compose.conversion import networking, ordering, sharing, storage, unsupported
+from swarmlet.manifests.compose.conversion import networking, ordering, ports, sharing, storage, unsupported
 from swarmlet.manifests.compose.conversion.draft import (
     Document,
     Draft,
@@ -45,7 +45,8 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
         ManifestError: a key that cannot be had, and without which the service would be another.
     """
     draft = Draft(loaded, _names(loaded), files)
-    networking.networks(draft)
+    ports.check_published(draft)
+    draft.documents += networking.networks(draft)  # before the Pods that they hold
     storage.claims(draft)
     workloads = Workloads(Files(draft), ordering.awaited(draft))
     made: dict[str, Made] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmlet.manifests.compose.conversion import amounts, containers, labels, networking, placement
+from swarmlet.manifests.compose.conversion import amounts, containers, labels, networking, placement, ports
 from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft, without_empty
 from swarmlet.manifests.compose.conversion.storage import PodVolumes
 from swarmlet.model import sysctls
@@ -23,7 +23,7 @@ def template(it: ServiceDraft, mounted: PodVolumes, annotations: dict[str, str])
 
 
 def _spec(it: ServiceDraft, mounted: PodVolumes) -> Document:
-    container = containers.container(it, mounted.mounts, networking.container_ports(it))
+    container = containers.container(it, mounted.mounts, ports.container_ports(it))
     grace = it.service.stop_grace_period
     return {
         **without_empty(

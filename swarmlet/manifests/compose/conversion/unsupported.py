@@ -94,7 +94,7 @@ NETWORK: Mapping[str, str] = {
     "driver": "ignored: all Pods are on the cluster's network",
     "driver_opts": "ignored: all Pods are on the cluster's network",
     "ipam": "ignored: the cluster gives out addresses",
-    "external": "ignored: all Pods are on the cluster's network",
+    "external": "who else is in it is not known here: its services are open to all Pods",
     "enable_ipv4": "ignored: as the cluster's network is set up",
     "enable_ipv6": "ignored: as the cluster's network is set up",
     "labels": "ignored: no object is made of a network",

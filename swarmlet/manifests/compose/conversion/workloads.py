@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from swarmlet.manifests.compose.conversion import binds, labels, networking, ordering, pods, rollout
+from swarmlet.manifests.compose.conversion import binds, labels, ordering, pods, ports, rollout
 from swarmlet.manifests.compose.conversion.draft import Document, ServiceDraft, object_name, with_labels, without_empty
 from swarmlet.manifests.compose.conversion.files import Files
 from swarmlet.manifests.compose.conversion.storage import PodVolumes, pod_volumes
@@ -100,7 +100,7 @@ def _deployment(it: ServiceDraft, template: Document, mounted: PodVolumes) -> Do
         it,
         replicas=replicas(it),
         holds_volume=bool(mounted.claims),
-        holds_port=any(map(networking.is_of_the_machine, it.service.ports)) or it.service.network_mode == "host",
+        holds_port=any(map(ports.is_of_the_machine, it.service.ports)) or it.service.network_mode == "host",
     )
     spec = {
         **without_empty({"replicas": _asked_replicas(it)}),  # unsaid, it stays what `scale` or an autoscaler made it
