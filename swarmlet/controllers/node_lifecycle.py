@@ -1,6 +1,7 @@
 """Node lifecycle: whether each node is well, and what becomes of its Pods when it is not.
 
-A node that is silent for `not_ready_seconds`, or says it is unwell, is marked, and its taints keep new Pods away;
+A node that is silent for `not_ready_seconds`, or says it is unwell, is marked, and its taints keep new Pods away; the
+Pods of one that is silent are told not ready, for nobody else would, so that Services lead to them no longer;
 `evict_after_seconds` later (`evict_unwell_after_seconds` for one that is only unwell) its Pods are marked for deletion,
 so that others replace them. The node's own agent finishes them when it returns. A user's NoExecute taints drive Pods
 away in the same way.
@@ -43,7 +44,8 @@ DISRUPTED = Condition(
     message="Taint manager: deleting due to NoExecute taint",
 )
 """On a Pod that is evicted, for a Job's podFailurePolicy to tell it from one that failed."""
-TURNS_FOR_WORSE = frozenset({"NodeNotReady"})
+NODE_NOT_READY = "NodeNotReady"
+TURNS_FOR_WORSE = frozenset({NODE_NOT_READY})
 """The turns of a node that are told as warnings."""
 
 
@@ -109,6 +111,8 @@ class _Step:
         after = msgspec.structs.replace(after, spec=spec)
         self._note_turns(after)
         self._drafts.update(self._stored, after)
+        if health is not None and health.status == "Unknown":
+            self._tell_pods_not_ready()
         waits = [look_again_seconds, self._evict(after, health) if taint_eviction.evicting(after) else None]
         nearest = min((wait for wait in waits if wait is not None), default=None)
         wait = None if nearest is None else max(nearest, 0.0) + MARGIN_SECONDS
@@ -138,6 +142,23 @@ class _Step:
             message = f"Node {after.metadata.name} status is now: {reason}"
             type_ = events.WARNING if reason in TURNS_FOR_WORSE else events.NORMAL
             self._events.append(events.Note(after, type_, reason, message))
+
+    def _tell_pods_not_ready(self) -> None:
+        """Let no Pod of the node be taken for ready; its own agent says what is true when it is back.
+
+        Source: kubernetes pkg/controller/util/node (MarkPodsNotReady).
+        """
+        for stored in self._view.pods_on(self._node.metadata.name):
+            pod = cast("Pod", stored.object)
+            known = conditions.get(pod.status.conditions, READY)
+            if known is None or known.status != "True":
+                continue
+            unready = msgspec.structs.replace(known, status="False")
+            told = conditions.put(pod.status.conditions, unready, self._now)
+            self._drafts.update(
+                stored, msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, conditions=told))
+            )
+            self._events.append(events.Note(pod, events.WARNING, NODE_NOT_READY, "Node is not ready"))
 
     def _evict(self, node: Node, health: Health | None) -> float | None:
         """Mark the Pods whose time on the node is over; return when that of the next one is."""

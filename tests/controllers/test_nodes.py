@@ -8,7 +8,7 @@ import pytest
 from swarmlet.config import NodeLifecycle
 from swarmlet.controllers.heartbeats import Pulse
 from swarmlet.controllers.node_health import judge
-from swarmlet.model import conditions, kinds, objects, taints
+from swarmlet.model import conditions, kinds, objects, pods, taints
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Toleration
 from tests.controllers.world import World, new_deployment, new_template
@@ -48,6 +48,23 @@ async def test_a_silent_node_is_unknown_after_five_seconds_and_evicted_after_ten
     await world.pass_time(5)
     assert world.spread() == {"n2": 3, "n3": 3}
     assert len(world.serving()) == 6
+
+
+async def test_pods_of_a_silent_node_are_told_not_ready_until_it_is_heard_again(world: World) -> None:
+    def told() -> dict[str, bool]:
+        return {pod.metadata.name: pods.is_ready(pod) for pod in world.pods() if pod.spec.node_name == "n1"}
+
+    world.agents["n1"].alive = False
+    await world.pass_time(4)
+    assert set(told().values()) == {True}
+    await world.pass_time(2)
+    assert set(told().values()) == {False}
+    of_pods = [event for event in world.events("NodeNotReady") if event.involved_object.kind == "Pod"]
+    assert [event.message for event in of_pods] == ["Node is not ready"] * 2
+    await world.agents["n1"].wake()
+    await world.pass_time(2)
+    assert len(told()) == 2
+    assert set(told().values()) == {True}
 
 
 async def test_a_node_that_returns_finishes_what_was_replaced(world: World) -> None:

@@ -112,9 +112,12 @@ class HollowAgent:
     async def _beat(self) -> None:
         while True:
             if self.alive:
-                message = "" if self.ready else "the Engine is down"
-                self._heartbeats.beat(self.name, ready=self.ready, message=message, pressures=self.pressures)
+                self._beat_once()
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _beat_once(self) -> None:
+        message = "" if self.ready else "the Engine is down"
+        self._heartbeats.beat(self.name, ready=self.ready, message=message, pressures=self.pressures)
 
     async def _look_after_pods(self) -> None:
         woken = asyncio.Event()
@@ -132,20 +135,23 @@ class HollowAgent:
                 woken.set()
 
     async def wake(self) -> None:
-        """Come back to life."""
+        """Come back to life, be heard, and tell anew how each Pod is."""
         self.alive = True
-        await self._serve_all()
+        self._beat_once()
+        await self._serve_all(anew=True)
 
-    async def _serve_all(self) -> None:
+    async def _serve_all(self, *, anew: bool = False) -> None:
         found = self._replica.view.pods_on(self.name)
         operations = [
-            each for pod in found if (self.serves or objects.is_terminating(pod.object)) and (each := _serve(pod))
+            each
+            for pod in found
+            if (self.serves or objects.is_terminating(pod.object)) and (each := _serve(pod, anew=anew))
         ]
         if operations:
             await self._replica.propose(operations, atomic=False)
 
 
-def _serve(stored: Stored) -> Operation | None:
+def _serve(stored: Stored, *, anew: bool) -> Operation | None:
     pod = stored.object
     if objects.is_terminating(pod) and not pod.metadata.finalizers:
         return Delete(stored.key, expected_uid=pod.metadata.uid)
@@ -153,12 +159,13 @@ def _serve(stored: Stored) -> Operation | None:
         return None
     if objects.is_terminating(pod):
         return update(stored, msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, phase="Failed")))
-    if pod.status.phase == "Running" or pod.spec.containers[0].image == BAD_IMAGE:
+    if (pod.status.phase == "Running" and not anew) or pod.spec.containers[0].image == BAD_IMAGE:
         return None
     ready = Condition(type="Ready", status="True")
     now = VirtualClock().now()
     told = conditions.put(pod.status.conditions, ready, now)
-    status = msgspec.structs.replace(pod.status, phase="Running", start_time=now, conditions=told)
+    since = pod.status.start_time or now
+    status = msgspec.structs.replace(pod.status, phase="Running", start_time=since, conditions=told)
     return update(stored, msgspec.structs.replace(pod, status=status))
 
 
