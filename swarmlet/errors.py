@@ -74,6 +74,14 @@ class ConflictError(CallerError):
     reason = "Conflict"
 
 
+class ApplyConflictError(ConflictError):
+    """Others own fields that an apply would change. `causes` are (field path, message) pairs, one a field."""
+
+    def __init__(self, message: str, causes: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message)
+        self.causes = causes
+
+
 class ExpiredError(CallerError):
     """The asked-for revision is compacted; list again."""
 

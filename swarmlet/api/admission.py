@@ -36,6 +36,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
+from swarmlet.ownership import tracking
 
 BALANCED_WHERE_ON = (
     "this Service is balanced only by machines whose configuration has network.services on, and its name resolves only "
@@ -100,6 +101,7 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         annotations=metadata.annotations,
         owner_references=metadata.owner_references,
         finalizers=metadata.finalizers,
+        managed_fields=metadata.managed_fields,
     )
     begun = _begun(target.kind, msgspec.structs.replace(value, metadata=fresh))
     complete = _completed(dependencies.gated(begun) if isinstance(begun, Pod) else begun)
@@ -121,7 +123,7 @@ def updated(target: Target, old: Object, new: Object) -> Object:
         deletion_timestamp=old.metadata.deletion_timestamp,
         deletion_grace_period_seconds=old.metadata.deletion_grace_period_seconds,
         generation=old.metadata.generation,
-        managed_fields=old.metadata.managed_fields,
+        managed_fields=tracking.carried(old.metadata.managed_fields, new.metadata.managed_fields),
     )
     if isinstance(old, Service) and isinstance(new, Service):
         new = service_updates.carried(old, new)

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry, Gauge
 
 from swarmlet.api import bodies
+from swarmlet.api.applies import Applies
 from swarmlet.api.discovery import Discovery
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.leases import LeaseSource
@@ -116,6 +117,7 @@ class ApiServer:
         return Resources(
             reader=reader,
             writer=writer,
+            applies=Applies(writer=writer, clock=clock),
             streamer=Streamer(replica=replica, reader=reader, hub=self._hub, rng=rng),
             parts=Subresources(reader=reader, writer=writer, clock=clock),
             evictions=Evictions(replica=replica, reader=reader, clock=clock),

@@ -15,13 +15,13 @@ import msgspec
 from aiohttp import web
 
 from swarmlet import __version__
-from swarmlet.api import answers, targets
+from swarmlet.api import answers, applies, patches, targets
 from swarmlet.api.discovery import KUBERNETES
 from swarmlet.errors import NotFoundError
 from swarmlet.model import kinds, schema
 from swarmlet.model.kinds import Kind
 
-PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+PATCH_TYPES = (*patches.TYPES, applies.APPLY_PATCH)
 
 Document = dict[str, Any]
 
@@ -121,8 +121,10 @@ def _operation(kind: Kind, action: str, body: tuple[str, ...] = ()) -> Document:
         content = {media: {"schema": reference if action != "patch" else {"type": "object"}} for media in body}
         operation["requestBody"] = {"content": content, "required": True}
         operation["parameters"] = [_parameter(name) for name in ("dryRun", "fieldManager", "fieldValidation")]
+    if action == "patch":
+        operation["parameters"].append(_parameter("force", kind="boolean"))
     return operation
 
 
-def _parameter(name: str) -> Document:
-    return {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
+def _parameter(name: str, kind: str = "string") -> Document:
+    return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}

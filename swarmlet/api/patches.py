@@ -16,7 +16,6 @@ from swarmlet.model import patch as model_patch
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
 
@@ -41,15 +40,11 @@ async def read(request: web.Request, definition: str) -> Patch:
     """Return the patch in a request's body; raise where it is of a type that is not served."""
     content_type = request.content_type
     if content_type not in TYPES:
-        raise UnsupportedMediaTypeError(_unsupported(content_type))
+        raise UnsupportedMediaTypeError(
+            f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(TYPES)}"
+        )
     body = bodies.decode(await bodies.read(request), content_type)
     wanted = list if content_type == JSON_PATCH else dict
     if not isinstance(body, wanted):
         raise CallerError(f"a body of type {content_type} is {'a list' if wanted is list else 'an object'}")
     return Patch(content_type, body, definition)
-
-
-def _unsupported(content_type: str) -> str:
-    if content_type == APPLY_PATCH:
-        return "server-side apply is not supported yet; use client-side apply (kubectl apply without --server-side)"
-    return f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(TYPES)}"

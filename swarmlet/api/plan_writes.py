@@ -27,6 +27,8 @@ from swarmlet.model.plans import Document, PlanRequest, Reference
 from swarmlet.store.commands import Command, Delete, Key
 from swarmlet.store.replica import Stored
 
+FIELD_MANAGER = "kubectl-client-side-apply"
+"""What is planned is applied as `apply` does it, and owned by the same."""
 WRITES_MAX = 10_000
 BREATH = 32
 """Writes before others on the event loop get their turn."""
@@ -57,13 +59,15 @@ class PlanWrites:
         self._trial = trial
         reader = Reader(replica=trial, clock=clock, lease_source=NoLeases())
         self._writer = Writer(replica=trial, reader=reader, clock=clock, rng=rng)
-        self._options = WriteOptions()
+        self._options = WriteOptions(field_manager=FIELD_MANAGER)
 
     async def carry_out(self, request: PlanRequest) -> None:
         """Write all that is asked for; raise what the first refused write raises, and say which it was."""
         if len(request.apply) + len(request.put) + len(request.delete) > WRITES_MAX:
             raise CallerError(f"over {WRITES_MAX} objects in one plan; plan in parts")
-        self._options = queries.write_options({"fieldValidation": request.field_validation})
+        self._options = queries.write_options(
+            {"fieldValidation": request.field_validation, "fieldManager": FIELD_MANAGER}
+        )
         for number, document in enumerate((*request.apply, *request.put)):
             target = target_of(document)
             with _named(target):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from swarmlet.errors import CallerError, InvalidError
+from swarmlet.model.rules.meta import FIELD_MANAGER_LENGTH_MAX
+from swarmlet.ownership import entries
 
 LIMIT_MAX = 1_000_000
 NUMBER_LENGTH_MAX = 19
-FIELD_MANAGER_LENGTH_MAX = 128
+UNKNOWN_MANAGER = "unknown"
+"""Who writes and says neither a field manager nor a user agent."""
 WATCH_SECONDS_MAX = 3_600
 """A watch ends by itself after this; clients open it anew."""
 
@@ -19,6 +23,7 @@ _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False", ""}
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
+_PATCH_OPTIONS = 'PatchOptions.meta.k8s.io "" is invalid'
 _VALIDATIONS: dict[str, FieldValidation] = {"": "Warn", "Strict": "Strict", "Warn": "Warn", "Ignore": "Ignore"}
 
 
@@ -45,11 +50,13 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """CreateOptions, UpdateOptions and PatchOptions."""
+    """CreateOptions, UpdateOptions and PatchOptions; `force` is for an apply alone."""
 
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
-    field_manager: str = ""
+    field_manager: str = UNKNOWN_MANAGER
+    operation: entries.Operation = entries.UPDATE
+    force: bool = False
 
 
 def list_options(query: Mapping[str, str]) -> ListOptions:
@@ -79,8 +86,8 @@ def watch_options(query: Mapping[str, str]) -> WatchOptions:
     )
 
 
-def write_options(query: Mapping[str, str]) -> WriteOptions:
-    """Read how a write is to be done."""
+def write_options(query: Mapping[str, str], user_agent: str = "") -> WriteOptions:
+    """Read how a write is to be done; who names no field manager is called by the first word of its user agent."""
     asked = query.get("fieldValidation", "")
     validation = _VALIDATIONS.get(asked)
     if validation is None:
@@ -91,8 +98,28 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
     return WriteOptions(
         dry_run=dry_run(tuple(value for value in (query.get("dryRun", ""),) if value)),
         field_validation=validation,
-        field_manager=manager,
+        field_manager=manager or _program(user_agent) or UNKNOWN_MANAGER,
     )
+
+
+def patch_options(query: Mapping[str, str], user_agent: str = "") -> WriteOptions:
+    """Read how a patch that is no apply is to be done."""
+    if "force" in query:
+        raise InvalidError(f"{_PATCH_OPTIONS}: force: Forbidden: may not be specified for non-apply patch")
+    return write_options(query, user_agent)
+
+
+def apply_options(query: Mapping[str, str]) -> WriteOptions:
+    """Read how a server-side apply is to be done."""
+    if not query.get("fieldManager"):
+        raise InvalidError(f"{_PATCH_OPTIONS}: fieldManager: Required value: is required for apply patch")
+    return dataclasses.replace(write_options(query), operation=entries.APPLY, force=flag(query, "force"))
+
+
+def _program(user_agent: str) -> str:
+    """Return the program that a User-Agent names: "kubectl" of "kubectl/v1.35.0 (linux/amd64)"."""
+    name = user_agent.partition("/")[0][:FIELD_MANAGER_LENGTH_MAX]
+    return "".join(letter for letter in name if letter.isprintable())
 
 
 def dry_run(values: tuple[str, ...]) -> bool:

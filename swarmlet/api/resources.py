@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from swarmlet.api.applies import Applies, is_apply
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.logs import LogApi
 from swarmlet.api.metrics_api import MetricsApi
@@ -24,11 +25,12 @@ Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 class Resources:
     """The handlers by (subresource, verb); of what is not stored, others."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a composition takes what it composes, each by keyword
         self,
         *,
         reader: Reader,
         writer: Writer,
+        applies: Applies,
         streamer: Streamer,
         parts: Subresources,
         evictions: Evictions,
@@ -42,15 +44,15 @@ class Resources:
             ("", "watch"): streamer.watch,
             ("", "create"): writer.create,
             ("", "update"): writer.update,
-            ("", "patch"): writer.patch,
+            ("", "patch"): _patch(writer.patch, applies.apply),
             ("", "delete"): writer.delete,
             ("", "deletecollection"): writer.delete_collection,
             ("status", "get"): reader.get,
             ("status", "update"): parts.write_status,
-            ("status", "patch"): parts.write_status,
+            ("status", "patch"): _patch(parts.write_status, applies.apply),
             ("scale", "get"): parts.get_scale,
             ("scale", "update"): parts.write_scale,
-            ("scale", "patch"): parts.write_scale,
+            ("scale", "patch"): _patch(parts.write_scale, applies.apply_scale),
             ("binding", "create"): parts.bind,
             ("finalize", "update"): parts.finalize,
             ("eviction", "create"): evictions.create,
@@ -67,6 +69,15 @@ class Resources:
                 f"the server does not allow this method on the requested resource: {request.method} {request.path}"
             )
         return await handler(request, target)
+
+
+def _patch(patch: Handler, apply: Handler) -> Handler:
+    """Return what answers a PATCH: a server-side apply goes its own way."""
+
+    async def answer(request: web.Request, target: Target) -> web.StreamResponse:
+        return await (apply if is_apply(request) else patch)(request, target)
+
+    return answer
 
 
 def _fits(target: Target, verb: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from swarmlet.errors import (
+    ApplyConflictError,
     BugError,
     CallerError,
     DisruptionBudgetError,
@@ -88,6 +89,10 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", k
     if isinstance(error, InvalidError) and error.causes:
         details["causes"] = [
             {"reason": "FieldValueInvalid", "message": message, "field": field} for field, message in error.causes
+        ]
+    if isinstance(error, ApplyConflictError):
+        details["causes"] = [
+            {"reason": "FieldManagerConflict", "message": message, "field": field} for field, message in error.causes
         ]
     if isinstance(error, DisruptionBudgetError):
         details["causes"] = [{"reason": "DisruptionBudget", "message": error.cause}]

@@ -48,7 +48,7 @@ class Subresources:
 
     async def write_status(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT or PATCH of `/status`: only the status changes."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         warnings = request[answers.WARNINGS]
         change = await _edit(request, schema.definition_of_kind(target.kind))
 
@@ -62,15 +62,15 @@ class Subresources:
     async def get_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a GET of `/scale`."""
         await self._reader.catch_up(queries.revision(request.query.get("resourceVersion", "")))
-        return answers.json(objects.to_json(_scale((await self._reader.find(target)).object)))
+        return answers.json(objects.to_json(scale_of((await self._reader.find(target)).object)))
 
     async def write_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT or PATCH of `/scale`: only the number of replicas changes."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         change = await _edit(request, schema.definition_of(SCALE.api_version, SCALE.kind))
 
         def changed(stored: Stored) -> Object:
-            document = change(objects.to_document(_scale(stored.object)))
+            document = change(objects.to_document(scale_of(stored.object)))
             new = cast("Scale", decode.decode_as(Scale, document).object)
             if new.spec.replicas < 0:
                 message = f"Invalid value: {new.spec.replicas}: must be greater than or equal to 0"
@@ -82,11 +82,11 @@ class Subresources:
             return admission.with_spec(target, stored.object, replicas=new.spec.replicas)
 
         written = await self._writer.change(target, changed, options)
-        return answers.json(objects.to_json(_scale(objects.from_json(target.kind, written.json))))
+        return answers.json(objects.to_json(scale_of(objects.from_json(target.kind, written.json))))
 
     async def bind(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST of `/binding`: the Pod goes to a node, once."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         try:
             binding = msgspec.convert(await bodies.document(request), _Binding)
         except msgspec.ValidationError as error:
@@ -101,7 +101,7 @@ class Subresources:
 
     async def finalize(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT of a Namespace's `/finalize`: only `spec.finalizers` changes."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         new = admission.read(target.kind, await bodies.document(request), options, request[answers.WARNINGS])
 
         def changed(stored: Stored) -> Object:
@@ -135,7 +135,7 @@ async def _edit(request: web.Request, definition: str) -> Callable[[Document], D
     return lambda _old: document
 
 
-def _scale(value: Object) -> Scale:
+def scale_of(value: Object) -> Scale:
     """Return the Scale of something with replicas."""
     assert isinstance(value, Deployment | ReplicaSet | StatefulSet), "only these have /scale"
     metadata = value.metadata

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from swarmlet.api import admission, answers, bodies, deletion, documents, expansion, patches, queries, selection, status
+from swarmlet.api import (
+    admission,
+    answers,
+    bodies,
+    deletion,
+    documents,
+    expansion,
+    owners,
+    patches,
+    queries,
+    selection,
+    status,
+)
 from swarmlet.api.deletion import Marked
 from swarmlet.api.middleware import TARGET
 from swarmlet.api.queries import WriteOptions
@@ -61,7 +73,7 @@ class Writer:
 
     async def create(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST to a collection."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         document = await bodies.document(request)
         value = admission.read(target.kind, document, options, request[answers.WARNINGS])
         request[TARGET] = dataclasses.replace(target, name=value.metadata.name)  # what an error is about
@@ -82,7 +94,7 @@ class Writer:
 
     async def update(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT of an object."""
-        options = queries.write_options(request.query)
+        options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         document = await bodies.document(request)
         value = admission.read(target.kind, document, options, request[answers.WARNINGS])
         written = await self.change(target, lambda stored: admission.updated(target, stored.object, value), options)
@@ -90,7 +102,7 @@ class Writer:
 
     async def patch(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PATCH of an object."""
-        options = queries.write_options(request.query)
+        options = queries.patch_options(request.query, request.headers.get("User-Agent", ""))
         patch = await patches.read(request, schema.definition_of_kind(target.kind))
         warnings = request[answers.WARNINGS]
 
@@ -122,8 +134,9 @@ class Writer:
             await self._replica.linearize()
             stored = await self._reader.find(target)
             value = compute(stored)
-            if value == stored.object:
+            if owners.is_unchanged(stored.object, value):
                 return Written(stored.json)
+            value = owners.of_changed(target, stored.object, value, options, self._clock.now())
             expansion.check(self._replica.view, target, stored.object, value)
             if isinstance(value, PriorityClass):
                 priority.check_default(self._replica.view, value)
@@ -139,7 +152,8 @@ class Writer:
         raise admission.changed_meanwhile(target)
 
     async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
-        complete = admission.created(target, value, self._clock.now(), self._rng)
+        now = self._clock.now()
+        complete = owners.of_new(target, admission.created(target, value, now, self._rng), options, now)
         key = Key(target.kind.resource, target.namespace, complete.metadata.name)
         if options.dry_run:
             await self._reader.catch_up(None)

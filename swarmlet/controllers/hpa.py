@@ -31,10 +31,13 @@ from swarmlet.model.autoscaling import (
 )
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition
+from swarmlet.ownership import entries, tracking
+from swarmlet.ownership.entries import Manager
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
 AUTOSCALERS = kinds.HORIZONTAL_POD_AUTOSCALER.resource
+FIELD_MANAGER = "kube-controller-manager"
 SETTLE_SECONDS = 5.0
 """A new leader is told within this time what the one before it knew: agents beat every second."""
 ABOVE_MAX = "Current number of replicas above Spec.MaxReplicas"
@@ -215,8 +218,8 @@ class _Look:
 
     def _rescale(self, target: Stored, workload: Scalable, current: int, desired: int, reason: str) -> None:
         scaled = msgspec.structs.replace(workload, spec=msgspec.structs.replace(workload.spec, replicas=desired))
-        generation = workload.metadata.generation + 1
-        self._drafts.update(target, objects.with_metadata(scaled, generation=generation))
+        scaled = objects.with_metadata(scaled, generation=workload.metadata.generation + 1)
+        self._drafts.update(target, tracking.updated(workload, scaled, _scaler_of(workload), self._now))
         self._history.decide(current, desired, self._now)
         told = f"the HPA controller was able to update the target scale to {desired}"
         self._condition(ABLE_TO_SCALE, "True", "SucceededRescale", told)
@@ -242,3 +245,8 @@ class _Look:
 
     def _note(self, type_: str, reason: str, message: str) -> None:
         self._events.append(events.Note(self._autoscaler, type_, reason, message))
+
+
+def _scaler_of(workload: Scalable) -> Manager:
+    """Return as whom the autoscaler scales: who asked for another number is to meet a conflict, and not to undo it."""
+    return entries.manager(entries.UPDATE, FIELD_MANAGER, workload.api_version, "scale")

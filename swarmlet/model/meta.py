@@ -5,7 +5,7 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/types.go.
 
 from __future__ import annotations
 
-from typing import Any
+import msgspec
 
 from swarmlet.model.base import ApiStruct, Time
 
@@ -19,13 +19,18 @@ class OwnerReference(ApiStruct, frozen=True, kw_only=True):
     block_owner_deletion: bool | None = None
 
 
+NO_FIELDS = msgspec.Raw(b"")
+
+
 class ManagedFieldsEntry(ApiStruct, frozen=True, kw_only=True):
+    """`fields_v1` is kept as the JSON that it is: only who writes looks into it (`swarmlet.ownership`)."""
+
     manager: str = ""
     operation: str = ""
     api_version: str = ""
     time: Time | None = None
     fields_type: str = ""
-    fields_v1: dict[str, Any] | None = None
+    fields_v1: msgspec.Raw = NO_FIELDS
     subresource: str = ""
 
 

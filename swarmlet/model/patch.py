@@ -23,7 +23,6 @@ DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
 SET_ORDER = "$setElementOrder/"
 DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
-_UNKNOWN_FIELD = schema.Field(schema={}, shape="single")
 
 Document = dict[str, Any]
 
@@ -100,7 +99,7 @@ def _merge_object(document: Document, patch: Document, definition: str) -> Docum
     merged = _retained(document, patch.get(RETAIN_KEYS))
     known = schema.fields(definition) if definition else {}
     for name in _named_fields(patch):
-        field = known.get(name, _UNKNOWN_FIELD)
+        field = known.get(name, schema.UNKNOWN_FIELD)
         if name in patch and patch[name] is None:
             merged.pop(name, None)
         elif "merge" in field.strategies and field.shape == "list":

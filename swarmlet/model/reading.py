@@ -211,7 +211,12 @@ def _free_object(value: Any, path: str, _report: Report) -> dict[str, Any]:
     return value
 
 
+def _kept_as_json(value: Any, path: str, report: Report) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(_free_object(value, path, report)))
+
+
 _SPECIAL: dict[str, Reader] = {
+    schema.FIELDS_V1: _kept_as_json,
     schema.QUANTITY: _quantity,
     schema.INT_OR_STRING: _int_or_string,
     schema.TIME: _time,

@@ -24,12 +24,14 @@ QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 TIME = META + "Time"
 MICRO_TIME = META + "MicroTime"
+FIELDS_V1 = META + "FieldsV1"
 
 _GVK = "x-kubernetes-group-version-kind"
 _MERGE_KEY = "x-kubernetes-patch-merge-key"
 _STRATEGY = "x-kubernetes-patch-strategy"
 _LIST_TYPE = "x-kubernetes-list-type"
 _LIST_KEYS = "x-kubernetes-list-map-keys"
+_MAP_TYPE = "x-kubernetes-map-type"
 _SCALARS = {QUANTITY, INT_OR_STRING, TIME, MICRO_TIME}
 
 Schema = dict[str, Any]
@@ -40,7 +42,8 @@ class Field:
     """One field of a type. `definition` names the type of its value, or of its list's or map's values; "" a scalar.
 
     `shape` is "list", "map" or "single". `strategies` are the patch strategies: "merge", "replace", "retainKeys".
-    `list_type` is "atomic", "set", "map" or "", with `list_keys` for "map" (server-side apply).
+    `list_type` is "atomic", "set", "map" or "", with `list_keys` for "map"; `is_atomic` says that an object or map has
+    one owner as a whole (server-side apply).
     """
 
     schema: Schema
@@ -50,6 +53,11 @@ class Field:
     strategies: tuple[str, ...] = ()
     list_type: str = ""
     list_keys: tuple[str, ...] = ()
+    is_atomic: bool = False
+
+
+UNKNOWN_FIELD = Field(schema={}, shape="single")
+"""What stands for a field of which nothing is known."""
 
 
 @functools.cache
@@ -65,6 +73,12 @@ def fields(definition: str) -> dict[str, Field]:
     if schema is None:
         raise BugError(f"no definition {definition} in openapi.json.gz: run `make openapi`")
     return {name: _field(each) for name, each in schema.get("properties", {}).items()}
+
+
+@functools.cache
+def value_of(definition: str) -> Field:
+    """Return what is known of a value of a type, wherever it stands: an item of a list, a value of a map."""
+    return _field({"$ref": definition}) if definition else UNKNOWN_FIELD
 
 
 @functools.cache
@@ -127,6 +141,9 @@ def _field(schema: Schema) -> Field:
     elif "additionalProperties" in schema:
         shape, value = "map", schema["additionalProperties"]
     reference = value.get("$ref", "")
+    map_type = schema.get(_MAP_TYPE)
+    if map_type is None and shape == "single" and reference:
+        map_type = definitions()[reference].get(_MAP_TYPE)
     return Field(
         schema=schema,
         shape=shape,
@@ -135,6 +152,7 @@ def _field(schema: Schema) -> Field:
         strategies=tuple(schema[_STRATEGY].split(",")) if _STRATEGY in schema else (),
         list_type=schema.get(_LIST_TYPE, ""),
         list_keys=tuple(schema.get(_LIST_KEYS, ())),
+        is_atomic=map_type == "atomic",
     )
 
 

@@ -249,12 +249,6 @@ async def test_a_patch_may_not_rename(api: Api, web: dict) -> None:
     assert (await api.read("PATCH", WEB, json={"metadata": {"name": "x"}}, headers=MERGE))[0] == 400
 
 
-async def test_server_side_apply_says_that_it_is_not_there_yet(api: Api) -> None:
-    code, status = await api.read("PATCH", WEB, data=b"{}", headers={"Content-Type": "application/apply-patch+yaml"})
-    assert (code, status["reason"]) == (415, "UnsupportedMediaType")
-    assert "server-side apply is not supported yet" in status["message"]
-
-
 async def test_protobuf_says_what_to_send_instead(api: Api) -> None:
     headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
     code, status = await api.read("POST", CONFIG_MAPS, data=b"k8s\0", headers=headers)

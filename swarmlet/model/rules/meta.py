@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from swarmlet.model import syntax
-from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
+from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, OwnerReference
 from swarmlet.model.problems import Place
 
 ANNOTATIONS_BYTES_MAX = 256 * 1024
+FIELD_MANAGER_LENGTH_MAX = 128
 STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 IMMUTABLE = "field is immutable"
 
@@ -25,6 +26,7 @@ def metadata(value: ObjectMeta, place: Place, *, namespaced: bool, name_rule: Na
     annotation_map(value.annotations, place.field("annotations"))
     _owners(value.owner_references, place.field("ownerReferences"))
     _finalizers(value.finalizers, place.field("finalizers"))
+    _managed_fields(value.managed_fields, place.field("managedFields"))
 
 
 def metadata_update(new: ObjectMeta, old: ObjectMeta, place: Place) -> None:
@@ -111,6 +113,16 @@ def _finalizers(finalizers: Sequence[str], place: Place) -> None:
             place.invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         place.invalid(finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+def _managed_fields(entries: Sequence[ManagedFieldsEntry], place: Place) -> None:
+    for inner, entry in place.each(entries):
+        if entry.operation not in ("Apply", "Update"):
+            inner.field("operation").invalid(entry.operation, "must be `Apply` or `Update`")
+        if entry.fields_type not in ("", "FieldsV1"):
+            inner.field("fieldsType").invalid(entry.fields_type, "must be `FieldsV1`")
+        if len(entry.manager) > FIELD_MANAGER_LENGTH_MAX:
+            inner.field("manager").too_long(FIELD_MANAGER_LENGTH_MAX)
 
 
 def _requirement(requirement: LabelSelectorRequirement, place: Place) -> None:
