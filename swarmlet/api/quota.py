@@ -57,7 +57,8 @@ class QuotaDoor:
             allowance.admit_change(target.kind, old, new)
         claims: Sequence[Operation] = ()
         if isinstance(new, Service):
-            new, claims = addresses.settled(self._replica.view, new, self._rng)
+            was = old if isinstance(old, Service) else None
+            new, claims = addresses.settled(self._replica.view, new, self._rng, was)
         return new, (*allowance.operations(), *claims)
 
     def admitted(self, target: Target, value: Object) -> tuple[Object, Sequence[Operation]]:

@@ -16,7 +16,7 @@ from swarmlet.controllers import claims, endpoints
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.controllers.selected_pods import SelectedPods
-from swarmlet.model import kinds, names, objects, services
+from swarmlet.model import ip_families, kinds, names, objects, pods, services
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import LabelSelector, ObjectMeta
 from swarmlet.model.services import Endpoint, EndpointPort, EndpointSlice, Service
@@ -30,11 +30,11 @@ ENDPOINTS_PER_SLICE = 100
 
 Ports = tuple[EndpointPort, ...]
 Place = tuple[Ports, str]
-"""Which endpoint it is: the ports of its slice, and the uid of its Pod."""
+"""Which endpoint of a family it is: the ports of its slice, and the uid of its Pod."""
 
 
 NO_ENDPOINTS: tuple[Ports, tuple[Endpoint, ...]] = ((), ())
-"""What the slice of a Service without any endpoint holds."""
+"""What the slice of a Service without any endpoint of a family holds."""
 
 
 class EndpointSlices:
@@ -73,28 +73,36 @@ class EndpointSlices:
         if objects.is_terminating(service) or not claims.accepts_new_objects(view, key.namespace):
             return NOTHING
         selected = self._pods.of(view, key, LabelSelector(match_labels=service.spec.selector))
-        wanted = {
-            (endpoints.ports(service, pod), pod.metadata.uid): endpoints.endpoint(view, service, pod)
-            for pod in selected
-            if endpoints.takes_part(pod)
-        }
-        return _Work(view, stored, wanted).settle(self._rng, now)
+        able = [pod for pod in selected if endpoints.takes_part(pod)]
+        families = service.spec.ip_families or (ip_families.IPV4,)
+        work = _Work(view, stored, self._rng, now)
+        for family in families:
+            wanted = {
+                (endpoints.ports(service, pod), pod.metadata.uid): endpoints.endpoint(view, service, pod, family)
+                for pod in able
+                if pods.address(pod, family)
+            }
+            work.settle(family, wanted)
+        return work.finished(families)
 
 
 class _Work:
-    """One Service, its slices, and the endpoints that they are to hold."""
+    """One Service and its slices, which are of one family each."""
 
-    def __init__(self, view: View, stored: Stored, wanted: Mapping[Place, Endpoint]) -> None:
+    def __init__(self, view: View, stored: Stored, rng: random.Random, now: datetime) -> None:
         self._service = _service(stored)
-        self._pending = dict(wanted)
         self._slices = [each for each in claims.owned(view, stored, SLICES) if _is_ours(each)]
         self._drafts = Drafts(view)
+        self._rng = rng
+        self._now = now
 
-    def settle(self, rng: random.Random, now: datetime) -> Reconciliation:
-        """Return the operations: each endpoint stays in the slice where it is, and as few slices change as can be."""
-        kept = [(stored, self._still_in(_slice(stored))) for stored in self._slices]
+    def settle(self, family: str, wanted: Mapping[Place, Endpoint]) -> None:
+        """Let the slices of a family hold these: each endpoint stays where it is, and few slices change."""
+        pending = dict(wanted)
+        slices = [each for each in self._slices if _slice(each).address_type == family]
+        kept = [(stored, _still_in(_slice(stored), pending)) for stored in slices]
         missing: dict[Ports, list[Endpoint]] = {}
-        for (ports, _), endpoint in self._pending.items():
+        for (ports, _), endpoint in pending.items():
             missing.setdefault(ports, []).append(endpoint)
         for stored, held in kept:
             waiting = missing.get(_slice(stored).ports, [])
@@ -106,45 +114,52 @@ class _Work:
             for ports, waiting in missing.items()
             for start in range(0, len(waiting), ENDPOINTS_PER_SLICE)
         ]
-        self._rewrite(kept, left=len(kept) + len(parts), now=now)
+        self._rewrite(kept, left=len(kept) + len(parts))
         for ports, part in parts if parts or kept else [NO_ENDPOINTS]:
-            self._drafts.create(kinds.ENDPOINT_SLICE, self._new(ports, part, rng, now))
+            self._drafts.create(kinds.ENDPOINT_SLICE, self._new(family, ports, part))
+
+    def finished(self, families: Sequence[str]) -> Reconciliation:
+        """Return the operations; with them go the slices of a family that the Service has no more."""
+        for stored in self._slices:
+            if _slice(stored).address_type not in families:
+                self._drafts.remove(stored, self._now)
         return self._drafts.reconciliation()
 
-    def _still_in(self, slice_: EndpointSlice) -> list[Endpoint]:
-        """Return the endpoints, as they are now, that a slice goes on holding."""
-        places = [(slice_.ports, _uid(each)) for each in slice_.endpoints]
-        found = (self._pending.pop(place, None) for place in places)
-        return [each for each in found if each is not None]
-
-    def _rewrite(self, kept: Sequence[tuple[Stored, list[Endpoint]]], *, left: int, now: datetime) -> None:
+    def _rewrite(self, kept: Sequence[tuple[Stored, list[Endpoint]]], *, left: int) -> None:
         """Change the slices that there are; remove the empty ones, unless the last: it says that there are none."""
         for stored, held in kept:
             if not held and left > 1:
                 left -= 1
-                self._drafts.remove(stored, now)
+                self._drafts.remove(stored, self._now)
                 continue
             told = objects.with_metadata(_slice(stored), labels=self._labels())
             ports = told.ports if held else ()
             self._drafts.update(stored, msgspec.structs.replace(told, endpoints=tuple(held), ports=ports))
 
-    def _new(self, ports: Ports, held: tuple[Endpoint, ...], rng: random.Random, now: datetime) -> EndpointSlice:
+    def _new(self, family: str, ports: Ports, held: tuple[Endpoint, ...]) -> EndpointSlice:
         prefix = f"{self._service.metadata.name}-"
         metadata = ObjectMeta(
-            name=names.generated(prefix, rng),
+            name=names.generated(prefix, self._rng),
             generate_name=prefix,
             namespace=self._service.metadata.namespace,
-            uid=names.new_uid(rng),
-            creation_timestamp=clock_time(now),
+            uid=names.new_uid(self._rng),
+            creation_timestamp=clock_time(self._now),
             labels=self._labels(),
             owner_references=(objects.owner_reference(self._service),),
         )
-        return EndpointSlice(metadata=metadata, address_type=services.IPV4, endpoints=held, ports=ports)
+        return EndpointSlice(metadata=metadata, address_type=family, endpoints=held, ports=ports)
 
     def _labels(self) -> dict[str, str]:
         headless = {services.HEADLESS_LABEL: ""} if self._service.spec.cluster_ip == services.HEADLESS else {}
         own = {services.SERVICE_NAME_LABEL: self._service.metadata.name, services.MANAGED_BY_LABEL: services.MANAGER}
         return {**self._service.metadata.labels, **headless, **own}
+
+
+def _still_in(slice_: EndpointSlice, pending: dict[Place, Endpoint]) -> list[Endpoint]:
+    """Take from `pending` the endpoints, as they are now, that a slice goes on holding."""
+    places = [(slice_.ports, _uid(each)) for each in slice_.endpoints]
+    found = (pending.pop(place, None) for place in places)
+    return [each for each in found if each is not None]
 
 
 def _leads_to_pods(service: Service) -> bool:

@@ -38,13 +38,16 @@ def ports(service: Service, pod: Pod) -> tuple[EndpointPort, ...]:
     )
 
 
-def endpoint(view: View, service: Service, pod: Pod) -> Endpoint:
-    """Return a Pod as an endpoint. One that is about to go still serves, but is given nothing new to do."""
+def endpoint(view: View, service: Service, pod: Pod, family: str) -> Endpoint:
+    """Return a Pod as an endpoint, at its address of a family.
+
+    One that is about to go still serves, but is given nothing new to do.
+    """
     ready, terminating = pods.is_ready(pod), objects.is_terminating(pod)
     published = service.spec.publish_not_ready_addresses
     own_name = pod.spec.hostname if pod.spec.subdomain == service.metadata.name else ""
     return Endpoint(
-        addresses=(pod.status.pod_ip,),
+        addresses=(pods.address(pod, family),),
         conditions=EndpointConditions(
             ready=published or (ready and not terminating), serving=ready, terminating=terminating
         ),
@@ -62,7 +65,7 @@ def _part(stored: Stored | None) -> tuple[object, ...]:
     if stored is None or not takes_part(pod := cast("Pod", stored.object)):
         return ()
     state = (pods.is_ready(pod), objects.is_terminating(pod))
-    return pod.metadata.uid, pod.metadata.labels, pod.status.pod_ip, pod.spec.node_name, *state
+    return pod.metadata.uid, pod.metadata.labels, pod.status.pod_ip, pod.status.pod_ips, pod.spec.node_name, *state
 
 
 def _target(port: ServicePort, pod: Pod) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from swarmlet.model import conditions, quantity, scheduling, taints
+from swarmlet.model import conditions, ip_families, quantity, scheduling, taints
 from swarmlet.model.container import Container
 from swarmlet.model.objects import is_terminating
 from swarmlet.model.pod import Pod, PodSpec, Toleration
@@ -15,6 +15,12 @@ from swarmlet.model.pod import Pod, PodSpec, Toleration
 QOS_RESOURCES = ("cpu", "memory")
 BEST_EFFORT = "BestEffort"
 STANDS_MEMORY_PRESSURE = Toleration(key=taints.MEMORY_PRESSURE, operator="Exists", effect="NoSchedule")
+
+
+def address(pod: Pod, family: str) -> str:
+    """Return its address of a family, "" where it has none."""
+    held = (pod.status.pod_ip, *(each.ip for each in pod.status.pod_ips))
+    return ip_families.first(family, filter(None, held))
 
 
 def is_finished(pod: Pod) -> bool:

@@ -1,7 +1,6 @@
 """What the API server fills in of Services and EndpointSlices.
 
-Source: kubernetes pkg/apis/core/v1/defaults.go (SetDefaults_Service), pkg/apis/discovery/v1/defaults.go, and
-pkg/registry/core/service (the IP families).
+Source: kubernetes pkg/apis/core/v1/defaults.go (SetDefaults_Service), pkg/apis/discovery/v1/defaults.go.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from swarmlet.model import services
 
 
 def service(value: services.Service) -> services.Service:
-    """Return a Service as it is stored, its addresses apart."""
+    """Return a Service as it is stored, its addresses and their families apart."""
     spec = value.spec
     kind = spec.type or services.CLUSTER_IP
     affinity = spec.session_affinity or services.NO_AFFINITY
@@ -23,7 +22,7 @@ def service(value: services.Service) -> services.Service:
         session_affinity=affinity,
         session_affinity_config=_affinity_config(spec) if affinity == services.CLIENT_IP else None,
     )
-    return msgspec.structs.replace(value, spec=_with_policies(_with_families(filled)))
+    return msgspec.structs.replace(value, spec=_with_policies(_with_addresses(filled)))
 
 
 def endpoint_slice(value: services.EndpointSlice) -> services.EndpointSlice:
@@ -44,17 +43,13 @@ def _affinity_config(spec: services.ServiceSpec) -> services.SessionAffinityConf
     return services.SessionAffinityConfig(client_ip=services.ClientIPConfig(timeout_seconds=told))
 
 
-def _with_families(spec: services.ServiceSpec) -> services.ServiceSpec:
-    """Return the spec with the family of its addresses. The cluster has one: who prefers two gets that one."""
+def _with_addresses(spec: services.ServiceSpec) -> services.ServiceSpec:
+    """Return the spec with its address told both ways: alone, and as the first of all."""
     if spec.type == services.EXTERNAL_NAME:
         return spec
-    policy = spec.ip_family_policy or services.SINGLE_STACK
-    families = spec.ip_families or (services.IPV4,)
     cluster_ips = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     cluster_ip = spec.cluster_ip or (cluster_ips[0] if cluster_ips else "")
-    return msgspec.structs.replace(
-        spec, ip_family_policy=policy, ip_families=families, cluster_ip=cluster_ip, cluster_ips=cluster_ips
-    )
+    return msgspec.structs.replace(spec, cluster_ip=cluster_ip, cluster_ips=cluster_ips)
 
 
 def _with_policies(spec: services.ServiceSpec) -> services.ServiceSpec:

@@ -18,7 +18,7 @@ def carried(old: Service, new: Service) -> Service:
     kind = spec.type or services.CLUSTER_IP
     spec = _agreeing(before, msgspec.structs.replace(spec, type=kind))
     if services.EXTERNAL_NAME not in (before.type, kind):
-        spec = _with_cluster_ip(before, spec)
+        spec = _with_families(before, _with_cluster_ip(before, spec))
     elif kind == services.EXTERNAL_NAME and spec.cluster_ip == before.cluster_ip:
         spec = _without_addresses(before, spec)
     if services.wants_node_ports(before):
@@ -38,6 +38,14 @@ def _with_cluster_ip(before: ServiceSpec, spec: ServiceSpec) -> ServiceSpec:
     if spec.cluster_ip or spec.cluster_ips:
         return spec
     return msgspec.structs.replace(spec, cluster_ip=before.cluster_ip, cluster_ips=before.cluster_ips)
+
+
+def _with_families(before: ServiceSpec, spec: ServiceSpec) -> ServiceSpec:
+    """Nor its families, while its addresses are the same; who names another policy says what they are to be."""
+    policy = spec.ip_family_policy or before.ip_family_policy
+    is_same = (policy, spec.cluster_ips) == (before.ip_family_policy, before.cluster_ips)
+    families = before.ip_families if is_same and not spec.ip_families else spec.ip_families
+    return msgspec.structs.replace(spec, ip_family_policy=policy, ip_families=families)
 
 
 def _without_addresses(before: ServiceSpec, spec: ServiceSpec) -> ServiceSpec:

@@ -23,9 +23,9 @@ NO_AFFINITY = "None"
 CLIENT_IP_SECONDS = 10_800
 CLUSTER = "Cluster"
 LOCAL = "Local"
-IPV4 = "IPv4"
 SINGLE_STACK = "SingleStack"
 PREFER_DUAL_STACK = "PreferDualStack"
+REQUIRE_DUAL_STACK = "RequireDualStack"
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from swarmlet.model import kinds, services
+from swarmlet.model import ip_families, kinds, services
+from swarmlet.model.ip_families import IPV4
 from swarmlet.model.services import EndpointPort, EndpointSlice, ServicePort, ServiceSpec
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
@@ -84,12 +85,14 @@ class Service:
 class DesiredServices:
     """Kept in step with a View; what it tells of a Service is worked out when it is asked for, and then kept.
 
-    A change costs what its own Service costs, however many others there are.
+    It tells what Services ask by one family of addresses. A change costs what its own Service costs, however many
+    others there are.
     """
 
-    def __init__(self, view: View, node_name: str) -> None:
+    def __init__(self, view: View, node_name: str, family: str = IPV4) -> None:
         self._view = view
         self._node = node_name
+        self._family = family
         self._slices: dict[Key, set[Key]] = {}
         self._known: dict[Key, Service | None] = {}
         self._listeners: list[Listener] = []
@@ -114,7 +117,7 @@ class DesiredServices:
         return [stored.key for stored in self._view.list(SERVICES)]
 
     def get(self, key: Key) -> Service | None:
-        """Return a Service; None where it is not there, or has no address of its own: headless or ExternalName."""
+        """Return a Service; None where it is not there, or has no address of this family: headless, ExternalName."""
         if key not in self._known:
             self._known[key] = self._read(key)
         return self._known[key]
@@ -125,7 +128,7 @@ class DesiredServices:
         return (each for each in found if each is not None)
 
     def slices(self, key: Key) -> list[EndpointSlice]:
-        """Return a Service's EndpointSlices, sorted by name, of whatever kind the Service is."""
+        """Return a Service's EndpointSlices, sorted by name, of whatever kind the Service is, and of every family."""
         found = (self._view.get(each) for each in sorted(self._slices.get(key, ())))
         return [_slice(stored) for stored in found if stored is not None]
 
@@ -171,22 +174,26 @@ class DesiredServices:
         if stored is None or PROXY_NAME_LABEL in stored.object.metadata.labels:
             return None
         service = cast("services.Service", stored.object)
-        if not services.has_cluster_ip(service.spec):
+        cluster_ip = ip_families.first(self._family, (service.spec.cluster_ip, *service.spec.cluster_ips))
+        if not services.has_cluster_ip(service.spec) or not cluster_ip:
             return None
-        ingress = tuple(each.ip for each in service.status.load_balancer.ingress if each.ip)
-        return render(key, service.spec, ingress, self.slices(key), self._node)
+        of_family = [each for each in self.slices(key) if each.address_type == self._family]
+        return render(key, service, cluster_ip, of_family, self._node)
 
 
 def render(
-    key: Key, spec: ServiceSpec, ingress: tuple[str, ...], slices: Sequence[EndpointSlice], node_name: str
+    key: Key, service: services.Service, cluster_ip: str, slices: Sequence[EndpointSlice], node_name: str
 ) -> Service:
-    """Return what a Service with a cluster IP asks of a node."""
+    """Return what a Service with this cluster IP asks of a node, by the addresses of the same family."""
+    spec, family = service.spec, ip_families.of(cluster_ip)
+    is_balanced = spec.type == services.LOAD_BALANCER
+    ingress = filter(None, (each.ip for each in service.status.load_balancer.ingress))
     return Service(
         key=key,
-        cluster_ip=spec.cluster_ip,
-        external_ips=spec.external_ips,
-        ingress=ingress if spec.type == services.LOAD_BALANCER else (),
-        source_ranges=spec.load_balancer_source_ranges if spec.type == services.LOAD_BALANCER else (),
+        cluster_ip=cluster_ip,
+        external_ips=ip_families.only(family, spec.external_ips),
+        ingress=ip_families.only(family, ingress) if is_balanced else (),
+        source_ranges=spec.load_balancer_source_ranges if is_balanced else (),
         affinity_seconds=_affinity_seconds(spec),
         internal_local=spec.internal_traffic_policy == services.LOCAL,
         external_local=services.is_external(spec) and spec.external_traffic_policy == services.LOCAL,
@@ -226,7 +233,7 @@ def _endpoints(name: str, protocol: str, slices: Sequence[EndpointSlice]) -> tup
     """Return the endpoints of a port, each place once; while a Pod moves between slices, by its better word."""
     found: dict[tuple[str, int], Endpoint] = {}
     for slice_ in slices:
-        number = _number(name, protocol, slice_.ports) if slice_.address_type == services.IPV4 else 0
+        number = _number(name, protocol, slice_.ports)
         for each in slice_.endpoints if number else ():
             told = _endpoint(each, number)
             before = found.get((told.address, number))

@@ -19,7 +19,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
-from swarmlet.model import cluster_dns, kinds, services
+from swarmlet.model import cluster_dns, ip_families, kinds, pods, services
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_network import CLUSTER_DOMAIN
 from swarmlet.model.services import AddressClaim, Endpoint, EndpointSlice, Service, ServicePort
@@ -31,13 +31,15 @@ from swarmlet.store.replica import Change, Stored, View
 TTL_SECONDS = 5
 SCHEMA_VERSION = "1.1.0"
 DOMAIN = dns.name.from_text(CLUSTER_DOMAIN)
-SERVICE_NETWORK = addresses.SERVICE_NETWORK
 PODS = kinds.POD.resource
 NAMESPACES = kinds.NAMESPACE.resource
 SERVICES = kinds.SERVICE.resource
 SLICES = kinds.ENDPOINT_SLICE.resource
-ENDED = ("Succeeded", "Failed")
+V4_DASHES = 3
+"""In an address of IPv4 as a label; one of IPv6 has more, or two together."""
 PROTOCOLS = ("_tcp", "_udp")
+REVERSE_DOMAINS = (dns.reversename.ipv4_reverse_domain, dns.reversename.ipv6_reverse_domain)
+TYPES = {ip_families.IPV4: dns.rdatatype.A, ip_families.IPV6: dns.rdatatype.AAAA}
 
 Rows = tuple[dns.rrset.RRset, ...]
 _Place = TypeVar("_Place")
@@ -86,7 +88,7 @@ class ClusterRecords:
         name = name.canonicalize()
         if name.is_subdomain(DOMAIN):
             return self._in_domain(name, kind)
-        if name.is_subdomain(dns.reversename.ipv4_reverse_domain):
+        if any(map(name.is_subdomain, REVERSE_DOMAINS)):
             return self._reverse(name, kind)
         return None
 
@@ -119,10 +121,10 @@ class ClusterRecords:
     def _server(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Found:
         """Answer for the name that the domain's NS record gives its server."""
         service = self._stored(Key(SERVICES, cluster_dns.NAMESPACE, cluster_dns.NAME))
-        return _addressed(name, [service.spec.cluster_ip], kind) if service else NO_NAME
+        return _addressed(name, _ips(service), kind) if service else NO_NAME
 
     def _pod(self, name: dns.name.Name, namespace: str, dashed: str, kind: dns.rdatatype.RdataType) -> Found:
-        address = dashed.replace("-", ".")
+        address = dashed.replace("-", "." if dashed.count("-") == V4_DASHES and "--" not in dashed else ":")
         return _addressed(name, [address], kind) if (namespace, address) in self._pods else NO_NAME
 
     def _service(self, name: dns.name.Name, key: Key, rest: list[str], kind: dns.rdatatype.RdataType) -> Found:
@@ -131,7 +133,7 @@ class ClusterRecords:
             return NO_NAME
         if service.spec.type == services.EXTERNAL_NAME:
             return NO_NAME if rest else _external(name, service)
-        hosts = self._addresses(key) if _is_headless(service) else [service.spec.cluster_ip]
+        hosts = self._addresses(key) if _is_headless(service) else _ips(service)
         return self._within(name, service, rest, kind) if rest else _addressed(name, hosts, kind)
 
     def _within(self, name: dns.name.Name, service: Service, rest: list[str], kind: dns.rdatatype.RdataType) -> Found:
@@ -157,29 +159,29 @@ class ClusterRecords:
         owner = _service_name(service)
         if not _is_headless(service):
             srv = _rows(name, dns.rdatatype.SRV, [f"0 100 {port.port} {owner}"])
-            return Found((srv,), (_rows(owner, dns.rdatatype.A, [service.spec.cluster_ip]),))
-        places = [
-            (number, dns.name.from_text(_host(each), owner), each.addresses[0])
-            for slice_, each in self._ready(_key(service))
-            if (number := _number(slice_, port))
-        ]
+            return Found((srv,), tuple(_address_rows(owner, _ips(service))))
+        places: dict[tuple[int, dns.name.Name], list[str]] = {}
+        for slice_, each in self._ready(_key(service)):
+            if number := _number(slice_, port):
+                place = number, dns.name.from_text(_host(each), owner)
+                places.setdefault(place, []).append(each.addresses[0])
         if not places:
             return NO_DATA
         share = max(1, 100 // len(places))
-        srv = _rows(name, dns.rdatatype.SRV, [f"0 {share} {number} {target}" for number, target, _ in places])
-        additional = {target: _rows(target, dns.rdatatype.A, [address]) for _, target, address in places}
-        return Found((srv,), tuple(additional.values()))
+        srv = _rows(name, dns.rdatatype.SRV, [f"0 {share} {number} {target}" for number, target in places])
+        by_target = {target: held for (_, target), held in places.items()}
+        return Found((srv,), tuple(row for target, held in by_target.items() for row in _address_rows(target, held)))
 
     def _reverse(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Found | None:
         try:
             address = dns.reversename.to_address(name)
-            number = ipaddress.IPv4Address(address)
+            number = ipaddress.ip_address(address)
         except (dns.exception.SyntaxError, ValueError):
             return None
-        names = [str(each) for each in self._names_at(address)]
+        names = [str(each) for each in self._names_at(str(number))]
         if names:
             return _typed([_rows(name, dns.rdatatype.PTR, names)], kind)
-        return NO_NAME if number in SERVICE_NETWORK else None
+        return NO_NAME if any(number in each for each in addresses.SERVICE_NETWORKS.values()) else None
 
     def _names_at(self, address: str) -> Iterator[dns.name.Name]:
         """Yield the names of a cluster IP, or of a headless Service's Pod."""
@@ -200,8 +202,7 @@ class ClusterRecords:
     def _ready(self, key: Key) -> Iterator[tuple[EndpointSlice, Endpoint]]:
         """Yield the endpoints that new connections may go to; what is not told is ready."""
         for slice_ in self._wanted.slices(key):
-            if slice_.address_type == services.IPV4:
-                yield from ((slice_, each) for each in slice_.endpoints if each.conditions.ready is not False)
+            yield from ((slice_, each) for each in slice_.endpoints if each.conditions.ready is not False)
 
     # Following the store.
 
@@ -218,7 +219,7 @@ class ClusterRecords:
             self._index()
         for change in changes:
             if change.key.resource in (SERVICES, SLICES, NAMESPACES) or (
-                change.key.resource == PODS and _pod_place(change.old) != _pod_place(change.new)
+                change.key.resource == PODS and _pod_places(change.old) != _pod_places(change.new)
             ):
                 self.generation += 1
                 self._leave(change.old)
@@ -227,14 +228,14 @@ class ClusterRecords:
     def _enter(self, stored: Stored | None) -> None:
         for address, service in _backed(stored):
             self._backed.setdefault(address, set()).add((service, cast("Stored", stored).key))
-        if stored and (place := _pod_place(stored)):
-            self._pods.setdefault(place, set()).add(stored.key)
+        for place in _pod_places(stored):
+            self._pods.setdefault(place, set()).add(cast("Stored", stored).key)
 
     def _leave(self, stored: Stored | None) -> None:
         for address, service in _backed(stored):
             _discard(self._backed, address, (service, cast("Stored", stored).key))
-        if stored and (place := _pod_place(stored)):
-            _discard(self._pods, place, stored.key)
+        for place in _pod_places(stored):
+            _discard(self._pods, place, cast("Stored", stored).key)
 
 
 def soa() -> dns.rrset.RRset:
@@ -256,9 +257,15 @@ def _typed(known: list[dns.rrset.RRset], kind: dns.rdatatype.RdataType) -> Found
 
 
 def _addressed(name: dns.name.Name, hosts: list[str], kind: dns.rdatatype.RdataType) -> Found:
-    """Return the addresses of a name that is there; of another family than IPv4 it has none."""
-    distinct = dict.fromkeys(hosts)
-    return Found((_rows(name, kind, distinct),)) if distinct and kind == dns.rdatatype.A else NO_DATA
+    """Return the addresses of a name that is there, of the family that is asked for."""
+    return _typed(_address_rows(name, hosts), kind)
+
+
+def _address_rows(name: dns.name.Name, hosts: Iterable[str]) -> list[dns.rrset.RRset]:
+    """Return the records of addresses, those of a family together."""
+    distinct = tuple(dict.fromkeys(hosts))
+    found = ((kind, ip_families.only(family, distinct)) for family, kind in TYPES.items())
+    return [_rows(name, kind, held) for kind, held in found if held]
 
 
 def _external(name: dns.name.Name, service: Service) -> Found:
@@ -267,13 +274,17 @@ def _external(name: dns.name.Name, service: Service) -> Found:
     return Found((_rows(name, dns.rdatatype.CNAME, [str(target)]),), follow=target)
 
 
+def _ips(service: Service) -> list[str]:
+    return list(service.spec.cluster_ips or (service.spec.cluster_ip,))
+
+
 def _is_headless(service: Service) -> bool:
     return service.spec.cluster_ip == services.HEADLESS
 
 
 def _host(endpoint: Endpoint) -> str:
     """Return the first label of an endpoint's name: its Pod's host name, or else its address."""
-    return (endpoint.hostname or endpoint.addresses[0].replace(".", "-")).lower()
+    return (endpoint.hostname or endpoint.addresses[0].replace(".", "-").replace(":", "-")).lower()
 
 
 def _named_ports(service: Service, protocol: str) -> list[ServicePort]:
@@ -293,12 +304,15 @@ def _key(service: Service) -> Key:
     return Key(SERVICES, service.metadata.namespace, service.metadata.name)
 
 
-def _pod_place(stored: Stored | None) -> tuple[str, str] | None:
-    """Return the namespace and address of a Pod that has one and has not ended."""
+def _pod_places(stored: Stored | None) -> set[tuple[str, str]]:
+    """Return the namespace and each address of a Pod that has any and has not ended."""
     if stored is None or stored.key.resource != PODS:
-        return None
-    status = cast("Pod", stored.object).status
-    return (stored.key.namespace, status.pod_ip) if status.pod_ip and status.phase not in ENDED else None
+        return set()
+    pod = cast("Pod", stored.object)
+    if pods.is_finished(pod):
+        return set()
+    held = (pods.address(pod, family) for family in ip_families.FAMILIES)
+    return {(stored.key.namespace, address) for address in held if address}
 
 
 def _backed(stored: Stored | None) -> Iterator[tuple[str, Key]]:

@@ -14,8 +14,9 @@ from typing import cast
 
 import msgspec
 
-from swarmlet.model import kinds, node_subnets, objects, services
+from swarmlet.model import ip_families, kinds, objects, service_families, services
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
 from swarmlet.model.problems import Place, Problems, refusal
 from swarmlet.model.services import AddressClaim, Service, ServicePort
 from swarmlet.store.commands import Key, Operation, Put
@@ -23,9 +24,10 @@ from swarmlet.store.replica import View
 
 CLAIMS = kinds.ADDRESS_CLAIM.resource
 SERVICES = kinds.SERVICE.resource
-SERVICE_NETWORK = ipaddress.IPv4Network(node_subnets.SERVICE_CIDR)
+CLUSTER_NETWORK = Key(kinds.CLUSTER_NETWORK.resource, "", THE_CLUSTER)
+SERVICE_NETWORKS = {family: ipaddress.ip_network(cidr) for family, cidr in ip_families.SERVICE_CIDRS.items()}
 CHOSEN_BY_HAND = 256
-"""The first addresses of the network are given to nobody who does not ask for them, as in Kubernetes."""
+"""The first addresses of a network are given to nobody who does not ask for them, as in Kubernetes."""
 NODE_PORTS = range(30_000, 32_768)
 
 
@@ -50,17 +52,30 @@ def is_taken(view: View, name: str) -> bool:
     return stored is not None and is_held(view, cast("AddressClaim", stored.object))
 
 
-def settled(view: View, service: Service, rng: random.Random) -> tuple[Service, list[Operation]]:
-    """Return a Service with what it lacks of a cluster IP and node ports, and the claims to be written with it.
+def families(view: View) -> tuple[str, ...]:
+    """Return the families of addresses that the cluster has, that of a Service that says nothing first."""
+    stored = view.get(CLUSTER_NETWORK)
+    if stored is None:
+        return (ip_families.IPV4,)
+    return ip_families.families(cast("ClusterNetwork", stored.object).cluster_cidr)
 
-    Raises `InvalidError` where it names an address or a port that another has, that is out of the range, or where none
-    is left.
+
+def settled(
+    view: View, service: Service, rng: random.Random, old: Service | None = None
+) -> tuple[Service, list[Operation]]:
+    """Return a Service with what it lacks of families, addresses and node ports, and the claims to be written with it.
+
+    `old` is the Service as it was. Raises `InvalidError` where it names an address or a port that another has, that is
+    out of the range, or where none is left, and families that the cluster does not have.
     """
     work = _Work(view, service, rng)
-    spec = service.spec
+    spec = service_families.settled(service.spec, old.spec if old else None, families(view), work.problems)
+    if work.problems.causes:
+        raise refusal(service, work.problems.causes)
     if services.has_cluster_ip(spec):
-        address = work.address(spec.cluster_ip)
-        spec = msgspec.structs.replace(spec, cluster_ip=address, cluster_ips=(address,))
+        asked = itertools.zip_longest(spec.ip_families, spec.cluster_ips, fillvalue="")
+        ips = tuple(work.address(family, address) for family, address in asked)
+        spec = msgspec.structs.replace(spec, cluster_ip=ips[0], cluster_ips=ips)
     spec = msgspec.structs.replace(spec, ports=work.ports(wanted=services.wants_node_ports(spec)))
     if work.problems.causes:
         raise refusal(service, work.problems.causes)
@@ -77,28 +92,29 @@ class _Work:
         self.problems = Problems()
         self.operations: list[Operation] = []
 
-    def address(self, asked: str) -> str:
-        """Return the cluster IP, claimed; "" where it cannot be had."""
-        place = self.problems.at("spec.clusterIPs")
+    def address(self, family: str, asked: str) -> str:
+        """Return the cluster IP of a family, claimed; "" where it cannot be had."""
+        place, network = self.problems.at("spec.clusterIPs"), SERVICE_NETWORKS[family]
         if asked:
-            self._take_address(asked, place)
-            return asked
-        size = SERVICE_NETWORK.num_addresses
+            return self._take_address(asked, place, network)
+        size = network.num_addresses
         start = self._rng.randrange(CHOSEN_BY_HAND, size - 1)
         for number in itertools.chain(range(start, size - 1), range(CHOSEN_BY_HAND, start), range(1, CHOSEN_BY_HAND)):
-            found = str(SERVICE_NETWORK[number])
+            found = str(network[number])
             if self._claim(found):
                 return found
         place.invalid([], "failed to allocate a serviceIP: range is full")
         return ""
 
-    def _take_address(self, asked: str, place: Place) -> None:
+    def _take_address(self, asked: str, place: Place, network: ip_families.Network) -> str:
         told = f"failed to allocate IP {asked}:"
-        if ipaddress.ip_address(asked) not in SERVICE_NETWORK:
-            valid = f"The range of valid IPs is {SERVICE_NETWORK}"
+        address = ipaddress.ip_address(asked)
+        if address not in network:
+            valid = f"The range of valid IPs is {network}"
             place.invalid([asked], f"{told} the provided IP ({asked}) is not in the valid range. {valid}")
-        elif not self._claim(str(ipaddress.ip_address(asked))):
+        elif not self._claim(str(address)):
             place.invalid([asked], f"{told} provided IP is already allocated")
+        return str(address)
 
     def ports(self, *, wanted: bool) -> tuple[ServicePort, ...]:
         """Return the Service's ports; where they are to be ports of the nodes too, each with one that is claimed."""

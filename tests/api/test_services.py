@@ -9,6 +9,7 @@ import pytest
 
 from swarmlet.controllers.drafts import creation
 from swarmlet.model import kinds
+from swarmlet.model.ip_families import IPV4
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.services import AddressClaim, Service, ServicePort, ServiceSpec
 from swarmlet.store import addresses
@@ -36,7 +37,7 @@ def claimed(replica: DirectReplica) -> set[str]:
 
 async def test_a_service_gets_an_address_of_the_network(api: Api, replica: DirectReplica) -> None:
     spec = await made(api)
-    assert ipaddress.ip_address(spec["clusterIP"]) in addresses.SERVICE_NETWORK
+    assert ipaddress.ip_address(spec["clusterIP"]) in addresses.SERVICE_NETWORKS[IPV4]
     assert spec["clusterIPs"] == [spec["clusterIP"]]
     assert claimed(replica) == {spec["clusterIP"]}
 

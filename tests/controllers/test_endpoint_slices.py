@@ -18,8 +18,9 @@ from swarmlet.model import kinds, objects, service_defaults
 from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.core import Namespace, Node, NodeStatus
 from swarmlet.model.meta import Condition, Object, ObjectMeta
+from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
 from swarmlet.model.pod import Pod, PodSpec
-from swarmlet.model.pod_status import PodStatus
+from swarmlet.model.pod_status import PodIP, PodStatus
 from swarmlet.model.services import EndpointSlice, Service, ServicePort, ServiceSpec
 from swarmlet.store import addresses
 from swarmlet.store.commands import Command, Delete, Key, Operation, Verdict
@@ -164,6 +165,30 @@ def test_a_headless_service_tells_host_names(bench: Bench) -> None:
     [found] = bench.slices()
     assert [each.hostname for each in found.endpoints] == ["web-0", None]
     assert found.metadata.labels["service.kubernetes.io/headless"] == ""
+
+
+def test_a_service_of_both_families_has_slices_of_each(bench: Bench) -> None:
+    network = ClusterNetwork(metadata=ObjectMeta(name=THE_CLUSTER), cluster_cidr="10.42.0.0/16,fd00:10:42::/56")
+    bench.apply([creation(kinds.CLUSTER_NETWORK, network)])
+    bench.serve(ip_family_policy="RequireDualStack")
+    bench.pod(1)
+    bench.pod(2)
+    bench.reconcile()
+    assert sorted((each.address_type, len(each.endpoints)) for each in bench.slices()) == [("IPv4", 2), ("IPv6", 0)]
+    ips = (PodIP(ip="10.42.0.1"), PodIP(ip="fd00:10:42::a2a:1"))
+    bench.change("p0001", lambda pod: with_status(pod, pod_ips=ips))
+    assert keys(bench) == {WEB}
+    bench.reconcile()
+    assert bench.addresses() == ["10.42.0.1", "10.42.0.2", "fd00:10:42::a2a:1"]
+    [cluster_ips] = [each.object.spec.cluster_ips for each in bench.store.list(kinds.SERVICE.resource)]
+    assert claims(bench) == set(cluster_ips)
+    stored = bench.store.get(WEB)
+    single = msgspec.structs.replace(stored.object.spec, ip_families=("IPv4",), cluster_ips=cluster_ips[:1])
+    bench.apply([update(stored, msgspec.structs.replace(stored.object, spec=single))])
+    bench.reconcile()
+    release(bench)
+    assert bench.addresses() == ["10.42.0.1", "10.42.0.2"]
+    assert claims(bench) == {cluster_ips[0]}
 
 
 def test_a_slice_holds_a_hundred_and_one_change_rewrites_one(bench: Bench) -> None:

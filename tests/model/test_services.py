@@ -9,7 +9,7 @@ from swarmlet.model import decode, defaults, kinds, service_updates, validation
 from swarmlet.model.services import EndpointSlice, Service
 
 NAMED = {"name": "web", "namespace": "default"}
-IMMUTABLE = 'Invalid value: ["10.43.0.9"]: field is immutable'
+IMMUTABLE = 'Invalid value: ["10.43.0.9"]: may not change once set'
 
 
 def made(spec: dict) -> Service:
@@ -32,7 +32,7 @@ def with_ports(*ports: dict, **spec: object) -> dict:
 def test_what_the_server_fills_in() -> None:
     spec = made({"selector": {"app": "web"}, "ports": [{"port": 80}]}).spec
     assert (spec.type, spec.session_affinity, spec.internal_traffic_policy) == ("ClusterIP", "None", "Cluster")
-    assert (spec.ip_family_policy, spec.ip_families, spec.external_traffic_policy) == ("SingleStack", ("IPv4",), "")
+    assert spec.external_traffic_policy == ""
     [port] = spec.ports
     assert (port.protocol, port.target_port, port.node_port) == ("TCP", 80, 0)
     balanced = made({"type": "LoadBalancer", "ports": [{"port": 80, "targetPort": "http"}]}).spec
@@ -59,9 +59,16 @@ def test_what_the_server_fills_in() -> None:
         (with_ports({"port": 1}, type="Mesh"), "spec.type", "Unsupported value"),
         (with_ports({"port": 1}, clusterIP="x"), "spec.clusterIPs[0]", "must be a valid IP address"),
         (with_ports({"port": 1}, clusterIP="None", type="NodePort"), "spec.clusterIPs[0]", "may not be set to 'None'"),
-        (with_ports({"port": 1}, clusterIPs=["10.43.0.9", "fd00::1"]), "spec.clusterIPs", "single-stack"),
-        (with_ports({"port": 1}, ipFamilies=["IPv6"]), "spec.ipFamilies[0]", "not configured on this cluster"),
-        (with_ports({"port": 1}, ipFamilyPolicy="RequireDualStack"), "spec.ipFamilyPolicy", "Unsupported value"),
+        (with_ports({"port": 1}, clusterIPs=["10.43.0.9", "10.43.0.8"]), "spec.clusterIPs", "more than one IP"),
+        (with_ports({"port": 1}, ipFamilies=["IPv5"]), "spec.ipFamilies[0]", 'supported values: "IPv4", "IPv6"'),
+        (with_ports({"port": 1}, ipFamilies=["IPv6"] * 2), "spec.ipFamilies[1]", 'Duplicate value: "IPv6"'),
+        (with_ports({"port": 1}, ipFamilyPolicy="Both"), "spec.ipFamilyPolicy", "Unsupported value"),
+        (with_ports({"port": 1}, clusterIPs=["None", "fd00::1"]), "spec.clusterIPs", "'None' must be the first"),
+        (
+            with_ports({"port": 1}, clusterIPs=["fd00::1"], ipFamilies=["IPv4"]),
+            "spec.clusterIPs[0]",
+            "expected an IPv4 value as indicated by `ipFamilies[0]`",
+        ),
         (with_ports({"port": 1}, sessionAffinity="Sticky"), "spec.sessionAffinity", "Unsupported value"),
         (
             with_ports(
@@ -144,7 +151,7 @@ def test_clusterips_follow_clusterip_where_that_alone_is_written() -> None:
     old = settled(with_ports({"port": 80}))
     with pytest.raises(InvalidError) as caught:
         rewritten(old, with_ports({"port": 80}, clusterIP="None", clusterIPs=["10.43.0.8"]))
-    assert caught.value.causes == (("spec.clusterIPs[0]", 'Invalid value: ["None"]: field is immutable'),)
+    assert caught.value.causes == (("spec.clusterIPs[0]", 'Invalid value: ["None"]: may not change once set'),)
 
 
 def slice_problems(**document: object) -> dict[str, str]:
@@ -160,7 +167,8 @@ def slice_problems(**document: object) -> dict[str, str]:
     ("document", "path", "message"),
     [
         ({}, "addressType", "Required value"),
-        ({"addressType": "IPv6"}, "addressType", "Unsupported value"),
+        ({"addressType": "FQDN"}, "addressType", "Unsupported value"),
+        ({"addressType": "IPv6", "endpoints": [{"addresses": ["10.0.0.1"]}]}, "endpoints[0].addresses[0]", "an IPv6"),
         ({"addressType": "IPv4", "endpoints": [{"addresses": []}]}, "endpoints[0].addresses", "at least 1 address"),
         (
             {"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}]},

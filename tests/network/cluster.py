@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarmlet.model import kinds, objects, service_defaults, services
+from swarmlet.model import ip_families, kinds, objects, service_defaults, services
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.services import (
     Endpoint,
@@ -72,7 +72,7 @@ class Cluster:
             metadata=ObjectMeta(
                 name=name, namespace="default", uid=f"uid-{name}", labels={services.SERVICE_NAME_LABEL: of}
             ),
-            address_type=services.IPV4,
+            address_type=ip_families.of(endpoints[0].addresses[0]) if endpoints else ip_families.IPV4,
             endpoints=endpoints,
             ports=tuple(ports) or (EndpointPort(name="http", port=8080),),
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.reversename
 import msgspec
 import pytest
 
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod, PodStatus
+from swarmlet.model.pod import Pod
+from swarmlet.model.pod_status import PodIP, PodStatus
 from swarmlet.model.services import AddressClaim, EndpointPort, ServicePort
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.dns_records import ClusterRecords, Found
@@ -200,3 +202,34 @@ def test_who_comes_later_answers_as_who_followed_each_change(zone: Zone) -> None
     zone.records = ClusterRecords(zone.cluster.store, DesiredServices(zone.cluster.store, "n1"))
     assert zone.ask("2.0.42.10.in-addr.arpa", "PTR") == ["db-0.db.default.svc.cluster.local."]
     assert zone.ask("10-42-0-2.default.pod.cluster.local") == ["10.42.0.2"]
+
+
+def test_a_service_of_both_families_has_an_address_of_each(zone: Zone) -> None:
+    zone.cluster.service("web", cluster_ip="10.43.0.9", cluster_ips=("10.43.0.9", "fd00:10:43::9"))
+    zone.claim("fd00:10:43::9", "web")
+    name = "web.default.svc.cluster.local"
+    assert (zone.ask(name), zone.ask(name, "AAAA")) == (["10.43.0.9"], ["fd00:10:43::9"])
+    additional = zone.found(f"_http._tcp.{name}", "SRV").additional
+    assert [dns.rdatatype.to_text(each.rdtype) for each in additional] == ["A", "AAAA"]
+    reverse = dns.reversename.from_address("fd00:10:43::9").to_text()
+    assert zone.ask(reverse, "PTR") == [f"{name}."]
+    assert zone.ask(dns.reversename.from_address("fd00:10:43::8").to_text(), "PTR") == "NXDOMAIN"
+    assert zone.ask(dns.reversename.from_address("fd00:10:99::8").to_text(), "PTR") == "ELSEWHERE"
+
+
+def test_the_pods_of_a_headless_service_are_found_by_each_family_and_once_by_srv(zone: Zone) -> None:
+    zone.cluster.service("db", HTTP, cluster_ip="None")
+    zone.cluster.slice("v4", hosted("10.42.0.7", "db-0"), of="db")
+    zone.cluster.slice("v6", hosted("fd00:10:42::a2a:7", "db-0"), endpoint("fd00:10:42::a2a:8"), of="db")
+    assert zone.ask("db-0.db.default.svc.cluster.local") == ["10.42.0.7"]
+    assert zone.ask("db-0.db.default.svc.cluster.local", "AAAA") == ["fd00:10:42::a2a:7"]
+    assert zone.ask("fd00-10-42--a2a-8.db.default.svc.cluster.local", "AAAA") == ["fd00:10:42::a2a:8"]
+    assert len(zone.ask("_http._tcp.db.default.svc.cluster.local", "SRV")) == 2
+
+
+def test_a_pod_is_found_by_its_address_of_either_family(zone: Zone) -> None:
+    ips = (PodIP(ip="10.42.0.7"), PodIP(ip="fd00:10:42::a2a:7"))
+    status = PodStatus(pod_ip=ips[0].ip, pod_ips=ips, phase="Running")
+    zone.put(kinds.POD, Pod(metadata=ObjectMeta(name="p", namespace="default", uid="p"), status=status))
+    assert zone.ask("10-42-0-7.default.pod.cluster.local") == ["10.42.0.7"]
+    assert zone.ask("fd00-10-42--a2a-7.default.pod.cluster.local", "AAAA") == ["fd00:10:42::a2a:7"]

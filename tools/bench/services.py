@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 
 from swarmlet.clock import SystemClock
-from swarmlet.model import kinds, objects, service_defaults, services
+from swarmlet.model import ip_families, kinds, objects, service_defaults, services
 from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.node_subnets import CLUSTER_CIDR, SERVICE_CIDR
 from swarmlet.model.services import Endpoint, EndpointPort, EndpointSlice, Service, ServicePort, ServiceSpec
@@ -63,7 +63,7 @@ class Population:
         ports = (EndpointPort(port=8080),)
         self._put(
             kinds.ENDPOINT_SLICE,
-            EndpointSlice(metadata=metadata, address_type=services.IPV4, endpoints=endpoints, ports=ports),
+            EndpointSlice(metadata=metadata, address_type=ip_families.IPV4, endpoints=endpoints, ports=ports),
         )
 
     def _put(self, kind: kinds.Kind, value: Object) -> None:

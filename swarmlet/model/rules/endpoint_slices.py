@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from swarmlet.model import services, syntax
+from swarmlet.model import ip_families, services, syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import addresses, meta
 
-ADDRESS_TYPES = (services.IPV4,)
 ENDPOINTS_MAX = 1_000
 PORTS_MAX = 20_000
 ADDRESSES_MAX = 100
@@ -16,13 +15,13 @@ ADDRESSES_MAX = 100
 
 def endpoint_slice(value: services.EndpointSlice, problems: Problems) -> None:
     """Check a slice."""
-    problems.at("addressType").one_of(value.address_type, ADDRESS_TYPES)
+    problems.at("addressType").one_of(value.address_type, ip_families.FAMILIES)
     place = problems.at("endpoints")
     if len(value.endpoints) > ENDPOINTS_MAX:
         place.too_many(len(value.endpoints), ENDPOINTS_MAX)
         return
     for inner, endpoint in place.each(value.endpoints):
-        _endpoint(endpoint, inner)
+        _endpoint(endpoint, value.address_type, inner)
     _ports(value.ports, problems.at("ports"))
 
 
@@ -32,7 +31,7 @@ def endpoint_slice_update(new: services.EndpointSlice, old: services.EndpointSli
         problems.at("addressType").invalid(new.address_type, meta.IMMUTABLE)
 
 
-def _endpoint(endpoint: services.Endpoint, place: Place) -> None:
+def _endpoint(endpoint: services.Endpoint, family: str, place: Place) -> None:
     held = place.field("addresses")
     if not endpoint.addresses:
         held.required("must contain at least 1 address")
@@ -40,18 +39,19 @@ def _endpoint(endpoint: services.Endpoint, place: Place) -> None:
         held.too_many(len(endpoint.addresses), ADDRESSES_MAX)
         return
     for inner, text in held.each(endpoint.addresses):
-        _address(text, inner)
+        _address(text, family, inner)
     if endpoint.hostname is not None:
         place.field("hostname").invalid_each(endpoint.hostname, syntax.dns_label(endpoint.hostname))
     if endpoint.node_name is not None:
         place.field("nodeName").invalid_each(endpoint.node_name, syntax.dns_subdomain(endpoint.node_name))
 
 
-def _address(text: str, place: Place) -> None:
+def _address(text: str, family: str, place: Place) -> None:
+    kind = ipaddress.IPv6Address if family == ip_families.IPV6 else ipaddress.IPv4Address
     try:
-        ipaddress.IPv4Address(text)
+        kind(text)
     except ValueError:
-        place.invalid(text, "must be an IPv4 address")
+        place.invalid(text, "must be an IPv6 address" if kind is ipaddress.IPv6Address else "must be an IPv4 address")
     else:
         addresses.not_special(text, place)
 

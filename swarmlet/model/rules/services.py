@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from swarmlet.model import services, syntax
+from swarmlet.model import service_families, services, syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import addresses, meta
 
@@ -13,7 +13,6 @@ TYPES = (services.CLUSTER_IP, services.EXTERNAL_NAME, services.LOAD_BALANCER, se
 PROTOCOLS = ("TCP", "UDP")
 AFFINITIES = (services.CLIENT_IP, services.NO_AFFINITY)
 POLICIES = (services.CLUSTER, services.LOCAL)
-FAMILY_POLICIES = (services.SINGLE_STACK, services.PREFER_DUAL_STACK)
 CLIENT_IP_SECONDS_MAX = 86_400
 NOT_FOR_TYPE = "may only be set when `type` is 'LoadBalancer'"
 
@@ -35,11 +34,9 @@ def service(value: services.Service, problems: Problems) -> None:
 
 
 def service_update(new: services.Service, old: services.Service, problems: Problems) -> None:
-    """Check what of a Service may not change: an address that it has, while it has one."""
-    if services.EXTERNAL_NAME in (new.spec.type, old.spec.type):
-        return
-    if old.spec.cluster_ip and new.spec.cluster_ip != old.spec.cluster_ip:
-        problems.at("spec").field("clusterIPs").key(0).invalid(list(new.spec.cluster_ips), meta.IMMUTABLE)
+    """Check what of a Service may not change: the addresses and families that it has, while it has them."""
+    if services.EXTERNAL_NAME not in (new.spec.type, old.spec.type):
+        service_families.check_update(new.spec, old.spec, problems.at("spec"))
 
 
 def _name_elsewhere(spec: services.ServiceSpec, place: Place) -> None:
@@ -59,20 +56,10 @@ def _name_elsewhere(spec: services.ServiceSpec, place: Place) -> None:
 def _cluster_ips(spec: services.ServiceSpec, place: Place) -> None:
     if spec.type == services.EXTERNAL_NAME:
         return
-    place.field("ipFamilyPolicy").one_of(spec.ip_family_policy or "", FAMILY_POLICIES)
-    for inner, family in place.field("ipFamilies").each(spec.ip_families):
-        if family != services.IPV4:
-            inner.invalid(family, "not configured on this cluster")
-    many = place.field("clusterIPs")
-    if len(spec.cluster_ips) > 1:
-        many.invalid(list(spec.cluster_ips), "may only hold one address: this cluster is single-stack")
-    if spec.cluster_ips and spec.cluster_ip != spec.cluster_ips[0]:
-        many.key(0).invalid(list(spec.cluster_ips), "must match `clusterIP`")
-    if spec.cluster_ip == services.HEADLESS:
-        if spec.type in (services.NODE_PORT, services.LOAD_BALANCER):
-            many.key(0).invalid(list(spec.cluster_ips), f"may not be set to 'None' for {spec.type} services")
-    elif spec.cluster_ip and not _is_ip(spec.cluster_ip):
-        many.key(0).invalid(spec.cluster_ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+    service_families.check(spec, place)
+    if spec.cluster_ip == services.HEADLESS and spec.type in (services.NODE_PORT, services.LOAD_BALANCER):
+        why = f"may not be set to 'None' for {spec.type} services"
+        place.field("clusterIPs").key(0).invalid(list(spec.cluster_ips), why)
 
 
 def _ports(spec: services.ServiceSpec, place: Place) -> None:
