@@ -27,6 +27,8 @@ DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 CONSENSUS_FOLDER = "raft"
 SECCOMP_FOLDER = "seccomp"
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
+AUTO = "auto"
+"""Of a key whose value the machine finds out."""
 
 
 # Keys.
@@ -137,17 +139,18 @@ class Rebalance:
 class Network:
     """How Pods of different machines reach each other: "none" leaves them to the Engine's own bridge.
 
-    `cluster_cidr` counts where the cluster has none yet. `mtu` 0: what the way to the other machines leaves room for.
-    `dns`: this machine answers the cluster's names, and its Pods ask it. `services`: what balances connections to
-    Services on this machine, "auto" the kernel where it can, and else a proxy. `policies`: its Pods are held to theirs.
+    "auto" is "vxlan" on a machine that can, and else "none". `cluster_cidr` counts where the cluster has none yet.
+    `mtu` 0: what the way to the other machines leaves room for. `dns`: this machine answers the cluster's names, and
+    its Pods ask it. `services`: what balances connections to Services on this machine, "auto" the kernel where there is
+    a Pod network, and else a proxy. `policies`: its Pods are held to theirs.
     """
 
-    mode: Annotated[str, rules.one_of("none", "vxlan", "host-gw")] = "none"
+    mode: Annotated[str, rules.one_of(AUTO, "none", "vxlan", "host-gw")] = AUTO
     cluster_cidr: Annotated[str, node_subnets.read_cluster_cidr] = node_subnets.CLUSTER_CIDR
     mtu: Annotated[int, node_subnets.read_mtu] = 0
-    dns: Annotated[bool, rules.boolean] = False
-    services: Annotated[str, rules.service_way] = "off"
-    policies: Annotated[bool, rules.boolean] = False
+    dns: Annotated[bool, rules.boolean] = True
+    services: Annotated[str, rules.service_way] = AUTO
+    policies: Annotated[bool, rules.boolean] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

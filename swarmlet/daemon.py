@@ -27,7 +27,7 @@ from swarmlet.agent.runner import Agent
 from swarmlet.agent.usage import UsageSampler
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
-from swarmlet.config import Config
+from swarmlet.config import Config, Network
 from swarmlet.consensus import zones
 from swarmlet.consensus.disk import Disk
 from swarmlet.consensus.driver import Consensus
@@ -52,11 +52,13 @@ log = structlog.get_logger(__name__)
 class Surroundings:
     """What a daemon is given and does not make itself.
 
-    `state` says who it is and `config` what its user wants; `machine` is what the kernel calls the machine, and
-    `volumes` where the Pods' files lie. `rng` makes uids and names, and spreads retries: nothing secret comes from it.
+    `state` says who it is and `config` what its user wants; `network` is what this machine can do of that. `machine`
+    is what the kernel calls the machine, and `volumes` where the Pods' files lie. `rng` makes uids and names, and
+    spreads retries: nothing secret comes from it.
     """
 
     config: Config
+    network: Network
     state: NodeState
     machine: Machine
     volumes: Volumes
@@ -208,7 +210,7 @@ def _agent(given: Surroundings, consensus: Consensus, runtime: Runtime, report: 
         clock=given.clock,
         rng=given.rng,
         volumes=given.volumes,
-        config=given.config,
+        config=dataclasses.replace(given.config, network=given.network),
         send_heartbeat=report.send,
     )
 

@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator
 import structlog
 from aiohttp import web
 
-from swarmlet.addresses import split_address
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
@@ -29,7 +28,7 @@ from swarmlet.api.planning import Planner
 from swarmlet.api.plans import PlanApi
 from swarmlet.api.rebalance import RebalanceApi
 from swarmlet.clock import SystemClock
-from swarmlet.config import Config
+from swarmlet.config import AUTO, Config, Network
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.rehearser import Rehearser
@@ -38,10 +37,10 @@ from swarmlet.errors import CutOffError
 from swarmlet.identity import access, tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
-from swarmlet.network import kernel_policies
-from swarmlet.network.dns import NodeDns
+from swarmlet.network import choice as network_choice
+from swarmlet.network import nftables
 from swarmlet.network.fabric_keeper import FabricKeeper
-from swarmlet.network.service_network import ServiceNetwork
+from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime
 from swarmlet.telemetry import logs, metrics
@@ -106,9 +105,10 @@ class _Node:
             self._config, cluster_id=self._state.cluster_id, node_id=self._state.node_id, clock=self._clock
         )
         try:
-            daemon = Daemon(given, consensus, runtime, self.stopping)
-            async with self._pod_network(daemon, runtime):
-                await self._serve(daemon, supervisor)
+            chosen = self._choose_network(runtime)
+            daemon = Daemon(dataclasses.replace(given, network=chosen.network), consensus, runtime, self.stopping)
+            async with self._pod_network(daemon, chosen.network, runtime):
+                await self._serve(daemon, chosen, supervisor)
                 if daemon.cut_off:
                     raise await self._set_aside(daemon, daemon.cut_off)
                 if daemon.left:
@@ -116,11 +116,20 @@ class _Node:
         finally:
             await runtime.close()
 
-    async def _serve(self, daemon: Daemon, supervisor: Supervisor) -> None:
-        server = self._server(daemon)
+    async def _serve(self, daemon: Daemon, chosen: network_choice.Choice, supervisor: Supervisor) -> None:
+        machine_network = MachineNetwork(
+            choice=chosen,
+            config=self._config,
+            node_name=self._state.name,
+            replica=daemon.consensus,
+            clock=self._clock,
+            addresses=daemon.agent.network.addresses,
+            fault=lambda: daemon.agent.network.fault,
+        )
+        server = self._server(daemon, machine_network)
         self._registry.register(ConsensusMetrics(daemon.consensus))
         links = asyncio.create_task(self._peers.run(), name="peers")
-        network = self._network(daemon)
+        network = machine_network.start()
         async with serving.listening(self._config, self._files, server):
             log.info("daemon_started", node=self._state.name, address=self._state.advertise)
             supervisor.ready(f"node {self._state.name}")
@@ -130,18 +139,31 @@ class _Node:
             finally:
                 supervisor.stopping()
                 await ended(links, watchdog, *network)
+                if daemon.left or daemon.cut_off:
+                    await machine_network.remove()
         log.info("daemon_stopped", node=self._state.name)
 
+    def _choose_network(self, runtime: Runtime) -> network_choice.Choice:
+        """Find out what of the network this machine can do, and say so."""
+        asked = self._config.network
+        chosen = network_choice.choose(
+            asked, attaches=runtime.networks() is not None, may_filter=nftables.is_permitted()
+        )
+        got = chosen.network
+        tell = log.info if asked.mode in (AUTO, got.mode) else log.warning
+        tell("network_chosen", mode=got.mode, services=got.services, dns=got.dns, policies=got.policies, why=chosen.why)
+        return chosen
+
     @contextlib.asynccontextmanager
-    async def _pod_network(self, daemon: Daemon, runtime: Runtime) -> AsyncIterator[None]:
+    async def _pod_network(self, daemon: Daemon, network: Network, runtime: Runtime) -> AsyncIterator[None]:
         """Keep this machine in the Pod network, where it is to be in one; what is left of one goes where it is not."""
-        networks, config = runtime.networks(), self._config
+        networks = runtime.networks()
         if networks is None:
             yield
             return
         keeper = FabricKeeper(
-            config=config.network,
-            data_dir=config.data_dir,
+            config=network,
+            data_dir=self._config.data_dir,
             node_name=self._state.name,
             replica=daemon.consensus,
             networks=networks,
@@ -149,7 +171,7 @@ class _Node:
             opened=daemon.agent.network.open,
             failed=daemon.agent.network.fail,
         )
-        if config.network.mode == "none":
+        if network.mode == network_choice.NO_NETWORK:
             await keeper.clean_up()
             yield
             return
@@ -179,40 +201,10 @@ class _Node:
 
     # Parts.
 
-    def _network(self, daemon: Daemon) -> list[asyncio.Task[None]]:
-        """Return what this machine does for the cluster's names and addresses, under way."""
-        services = ServiceNetwork(
-            replica=daemon.consensus,
-            node_name=self._state.name,
-            config=self._config.network,
-            own_addresses=(self._config.listen, self._config.status_listen),
-            clock=self._clock,
-        )
-        found = [asyncio.create_task(services.run(), name="services")]
-        if self._config.network.dns:
-            names = NodeDns(
-                daemon.consensus.view, self._state.name, resolv_conf=self._config.resolv_conf, clock=self._clock
-            )
-            found.append(asyncio.create_task(names.run(), name="dns"))
-        addresses = daemon.agent.network.addresses
-        if addresses is not None and self._config.network.policies:
-            policies = kernel_policies.KernelPolicies(
-                daemon.consensus,
-                self._state.name,
-                self._clock,
-                status_port=split_address(self._config.status_listen)[1],
-                opened=addresses.opened,
-            )
-            addresses.guarded_by(policies.ready_for)
-            found.append(asyncio.create_task(policies.run(), name="policies"))
-        else:
-            is_asked_for = self._config.network.policies
-            found.append(asyncio.create_task(kernel_policies.switched_off(asked_for=is_asked_for), name="policies"))
-        return found
-
     def _given(self) -> Surroundings:
         return Surroundings(
             config=self._config,
+            network=self._config.network,
             state=self._state,
             machine=own_node.read_machine(self._config.data_dir),
             volumes=Volumes.of_node(self._config.data_dir, self._state.node_id),
@@ -222,7 +214,7 @@ class _Node:
             disk=self._disk,
         )
 
-    def _server(self, daemon: Daemon) -> app.ApiServer:
+    def _server(self, daemon: Daemon, network: MachineNetwork) -> app.ApiServer:
         replica = origins.Signed(daemon.consensus)
         membership = Membership(
             replica=replica,
@@ -268,9 +260,10 @@ class _Node:
                 started=self._clock.now(),
                 fenced=lambda: dataclasses.astuple(daemon.agent.fenced()),
                 rebalances=self._config.rebalance.enabled,
+                network=network.report,
             ),
             sources=app.Sources(
-                pods=daemon.agent,
+                pods=daemon.agent.streams,
                 door=doors.NodeDoors(view=replica.view, peer_context=lambda: tls.peer_context(self._files)),
                 leases=daemon.report,
                 usage=daemon.report,

@@ -19,7 +19,7 @@ import pytest
 from swarmlet import node
 from swarmlet.cli import founding
 from swarmlet.clock import SystemClock
-from swarmlet.config import Config
+from swarmlet.config import Config, Network
 from swarmlet.consensus import recovery
 from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.errors import ConfigError, CutOffError
@@ -54,6 +54,9 @@ def config(tmp_path: Path) -> Config:
         status_listen=f"127.0.0.1:{free_port()}",
         socket=data_dir / "swarmlet.sock",
         runtime="process",
+        network=Network(
+            mode="none", dns=False, services="off", policies=False
+        ),  # this machine's kernel is others', too
     )
 
 

@@ -23,6 +23,7 @@ CREATED = "RouteCreated"
 NOT_CREATED = "NoRouteCreated"
 """Kubernetes' reasons. Source: k8s.io/cloud-provider/controllers/route."""
 NO_NETWORK = "this node has no Pod network"
+NOT_YET = "it does not stand yet"
 
 
 class NodeNetwork:
@@ -36,6 +37,14 @@ class NodeNetwork:
         self._clock = clock
         self._told: tuple[str, str, str] | None = None if addresses is not None else ("False", CREATED, NO_NETWORK)
         self._news = asyncio.Event()
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the Pod network now, "" where it stands."""
+        if self._told is None:
+            return NOT_YET
+        status, _, message = self._told
+        return message if status == "True" else ""
 
     async def open(self, subnet: str, subnet_v6: str) -> None:
         """The network stands: Pods may have addresses of these subnets (`subnet_v6` "": of the first alone)."""

@@ -33,16 +33,10 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
-from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import Service
 from swarmlet.ownership import tracking
 
-BALANCED_WHERE_ON = (
-    "this Service is balanced only by machines whose configuration has network.services on, and its name resolves only "
-    "where network.dns is"
-)
-NOT_ENFORCED = "this NetworkPolicy holds only for Pods of machines whose configuration has network.policies on"
 # The names of fields that only some kinds have; the base class cannot promise them.
 _SPEC = "spec"
 _STATUS = "status"
@@ -78,10 +72,6 @@ def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]
     if options.field_validation == "Ignore":
         decoded = dataclasses.replace(decoded, unknown_fields=())
     warnings += decoded.warnings()
-    if isinstance(decoded.object, Service):
-        warnings.append(BALANCED_WHERE_ON)
-    if isinstance(decoded.object, NetworkPolicy):
-        warnings.append(NOT_ENFORCED)
     return decoded.object
 
 

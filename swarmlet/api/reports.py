@@ -39,7 +39,8 @@ Fenced = Callable[[], tuple[datetime | None, Sequence[str]]]
 class ClusterInfo:
     """What never changes while a daemon runs. `checks` are named conditions for being ready, beside the quorum.
 
-    `fenced` is asked what this node has stopped because it is cut off. `rebalances` is what the configuration says.
+    `fenced` is asked what this node has stopped because it is cut off, `network` what of the network its machine does.
+    `rebalances` is what the configuration says.
     """
 
     cluster_id: str
@@ -49,6 +50,7 @@ class ClusterInfo:
     checks: Mapping[str, Check] = field(default_factory=dict)
     fenced: Fenced = lambda: (None, ())
     rebalances: bool = True
+    network: Callable[[], Mapping[str, Any]] = dict
 
 
 class Reports:
@@ -89,6 +91,7 @@ class Reports:
             "revision": self._replica.view.revision,
             "nodes": self._nodes(status.members),
             "pods": self._pods(),
+            "network": self._info.network(),
             "fencing": self._fencing(),
             "rebalance": rebalance.report(self._replica.view, configured=self._info.rebalances),
         }

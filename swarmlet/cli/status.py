@@ -15,6 +15,7 @@ from swarmlet.model.singletons import NOBODY_KNOWS
 
 HEADER = ("NODE", "ROLE", "STATUS", "ADDRESS", "WHY")
 VOTING = ("leader", "voter")
+NETWORK = (("mode", "Pod network:"), ("services", "Services:"), ("dns", "DNS:"), ("policies", "Policies:"))
 SILENCE_SECONDS = 3
 """A link on which nothing came for so long is worth a word."""
 
@@ -43,7 +44,9 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     ]
     nodes = sorted(nodes, key=lambda node: (str(node.get("name")), str(node.get("node_id"))))
     rows = [_row(node, healthy=bool(report.get("healthy"))) for node in nodes]
-    head = tables.Columns().lines(("", ""), [*fields, *_rebalance(report), *_fencing(report)], headers=False)
+    head = tables.Columns().lines(
+        ("", ""), [*fields, *_network(report), *_rebalance(report), *_fencing(report)], headers=False
+    )
     return [*head, "", *tables.Columns(terminal.style).lines(HEADER, rows)]
 
 
@@ -57,6 +60,25 @@ def quorum(report: Mapping[str, Any]) -> str:
     spare = ready - (len(voters) // 2 + 1)
     loss = "no voter may be lost" if spare < 1 else f"{spare} may be lost" if spare > 1 else "one may be lost"
     return f"healthy: {leader} leads {_count(len(voters), 'voter')}, {loss}"
+
+
+def _network(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Tell what the machine that answers does of the network, and why it does not do more."""
+    told = report.get("network") or {}
+    if not told:
+        return []
+    states = {
+        "mode": told["mode"],
+        "services": told["services"],
+        "dns": (told["dns_address"] or "on") if told["dns"] else "off",
+        "policies": "enforced" if told["policies"] else "not enforced",
+    }
+    return [(label, _explained(states[key], told, key)) for key, label in NETWORK]
+
+
+def _explained(state: str, told: Mapping[str, Any], key: str) -> str:
+    fault, why = told["faults"].get(key), told["why"].get(key)
+    return f"{state}, failing: {fault}" if fault else f"{state}: {why}" if why else state
 
 
 def _rebalance(report: Mapping[str, Any]) -> list[tuple[str, str]]:

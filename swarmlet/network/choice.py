@@ -1,31 +1,63 @@
-"""By which way Services are reached on this machine: what its user asks for, and what its kernel allows."""
+"""What of the network this machine has: what its user asks for, and what its runtime and its kernel allow. Pure.
+
+Left to itself a machine does what it can and says why it does not do the rest. What is asked for by name is had, and
+its user hears of what fails: another thing in its place would not be what was asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from swarmlet.config import AUTO, Network
+
+NO_NETWORK = "none"
+VXLAN = "vxlan"
 OFF = "off"
-AUTO = "auto"
 NFTABLES = "nftables"
 USERSPACE = "userspace"
+
+NOT_ATTACHED = "this machine's runtime gives its Pods no network of their own"
+NOT_PERMITTED = "the daemon may not change this machine's network: it must be root, or have CAP_NET_ADMIN"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way, and why it is that one, in words for the machine's user."""
+    """The network that this machine has, `mode` and `services` settled; `why`, by key, what is not plain from that."""
 
-    way: str
-    why: str
+    network: Network
+    why: Mapping[str, str]
 
 
-def choose(asked: str, kernel_is_usable: Callable[[], bool]) -> Choice:
-    """Return the way; `asked` is the configuration's `network.services`.
+def choose(asked: Network, *, attaches: bool, may_filter: bool) -> Choice:
+    """Return what this machine does of what its configuration asks.
 
-    Who asks for nftables gets it, and hears of what fails: a proxy in its place would be another thing than asked for.
+    `attaches`: its runtime gives Pods addresses of a network of ours. `may_filter`: this process may change the
+    machine's links and rules.
     """
-    if asked != AUTO:
-        return Choice(asked, f"network.services is {asked}")
-    if kernel_is_usable():
-        return Choice(NFTABLES, "the kernel balances")
-    return Choice(USERSPACE, "no nft program, or no privilege to change the kernel's rules")
+    why: dict[str, str] = {}
+    mode = _mode(asked.mode, attaches, may_filter, why)
+    services = asked.services
+    if services == AUTO and mode == NO_NETWORK:
+        services, why["services"] = USERSPACE, "without a Pod network the kernel does not know whom it reaches"
+    elif services == AUTO:
+        services, why["services"] = NFTABLES, "the kernel balances"
+    dns, policies = asked.dns, asked.policies
+    if dns and not may_filter:
+        dns, why["dns"] = False, NOT_PERMITTED
+    if policies and mode == NO_NETWORK:
+        policies, why["policies"] = False, "without a Pod network there is nowhere to enforce them"
+    return Choice(dataclasses.replace(asked, mode=mode, services=services, dns=dns, policies=policies), why)
+
+
+def _mode(asked: str, attaches: bool, may_filter: bool, why: dict[str, str]) -> str:
+    if asked == NO_NETWORK:
+        return asked
+    if not attaches:
+        why["mode"] = NOT_ATTACHED
+        return NO_NETWORK
+    if asked == AUTO and not may_filter:
+        why["mode"] = NOT_PERMITTED
+        return NO_NETWORK
+    return VXLAN if asked == AUTO else asked

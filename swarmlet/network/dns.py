@@ -46,7 +46,10 @@ class Device(Protocol):
 
 
 class NodeDns:
-    """One for a node. `run` does the work; the rest of the daemon need not know of it."""
+    """One for a node. `run` does the work; the rest of the daemon need not know of it.
+
+    `address` is where it answers now, "" where nowhere; `fault` says why it cannot.
+    """
 
     def __init__(
         self,
@@ -67,8 +70,8 @@ class NodeDns:
         self._upstream = Upstream(ResolvConf((resolv_conf, STUB_RESOLV_CONF), self._own, clock), clock)
         self._answers = Answers(self._records, self._upstream.cached)
         self._server: DnsServer | None = None
-        self._address = ""
-        self._fault = ""
+        self.address = ""
+        self.fault = ""
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -88,23 +91,30 @@ class NodeDns:
             self._records.close()
             self._wanted.close()
 
+    async def remove(self) -> None:
+        """Hold the address no more, once `run` has ended: this machine is to answer nobody again."""
+        try:
+            await asyncio.to_thread(self._device.remove)
+        except SwarmletError as error:
+            log.warning("dns_device_left_behind", error=str(error))
+
     async def _settle(self) -> None:
         """Listen at the address that the Service has now."""
         wanted = self._wanted_address()
         try:
-            if wanted != self._address:
+            if wanted != self.address:
                 await self._stop()
             if wanted:
                 await asyncio.to_thread(self._device.hold, wanted)
                 await self._listen(wanted)
-            elif self._address:
+            elif self.address:
                 await asyncio.to_thread(self._device.remove)
-            self._address = wanted
-            self._fault = ""
+            self.address = wanted
+            self.fault = ""
         except (OSError, SwarmletError) as error:
-            if str(error) != self._fault:
-                self._fault = str(error)
-                log.warning("dns_unavailable", address=wanted, error=self._fault)
+            if str(error) != self.fault:
+                self.fault = str(error)
+                log.warning("dns_unavailable", address=wanted, error=self.fault)
 
     async def _listen(self, address: str) -> None:
         if self._server is None:
@@ -126,7 +136,7 @@ class NodeDns:
         return service.spec.cluster_ip
 
     def _own(self) -> tuple[str, ...]:
-        return (self._address, self._wanted_address())
+        return (self.address, self._wanted_address())
 
     def _note(self, changes: Sequence[Change]) -> None:
         if not changes or any(each.key == SERVICE for each in changes):

@@ -34,15 +34,12 @@ REST_SECONDS_MAX = 0.5
 log = structlog.get_logger(__name__)
 
 
-async def switched_off(*, asked_for: bool) -> None:
-    """Take away what an earlier daemon left in the kernel, and wait for ever. `asked_for`: there is no Pod network."""
-    if asked_for:
-        log.warning("policies_not_enforced", why="this machine has no Pod network")
+async def remove() -> None:
+    """Take away what this daemon or an earlier one has in the kernel; what cannot be is told."""
     try:
         await _remove_rules()
     except (NftError, OSError) as error:
         log.warning("policy_rules_left_behind", error=str(error))
-    await asyncio.Event().wait()
 
 
 async def _remove_rules() -> None:
@@ -142,7 +139,8 @@ class KernelPolicies:
             try:
                 await self._settle(kernel, desired, isolation)
             except (NftError, OSError) as error:
-                log.warning("policy_rules_failed", error=str(error))
+                if self.error != str(error):
+                    log.warning("policy_rules_failed", error=str(error))
                 self.error, self._anew = str(error), True
                 self._waiting = waiting + self._waiting  # a Pod without its rules is not started
                 await self._clock.sleep(RETRY_SECONDS)

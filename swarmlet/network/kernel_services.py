@@ -100,7 +100,8 @@ class KernelServices:
                 await self._settle(kernel)
                 self.error = ""
             except (NftError, OSError) as error:
-                log.warning("service_rules_failed", error=str(error))
+                if self.error != str(error):
+                    log.warning("service_rules_failed", error=str(error))
                 self.error, self._anew = str(error), True
                 await self._clock.sleep(RETRY_SECONDS)
                 self._wake.set()

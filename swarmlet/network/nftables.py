@@ -34,10 +34,8 @@ class NftError(PeerError):
     """The kernel or the nft program refused rules; `str()` is what it said, shortened. Nothing was changed."""
 
 
-def is_usable() -> bool:
-    """Whether this process may see and change the rules of this network namespace with the nft program."""
-    if shutil.which(PROGRAM) is None:
-        return False
+def is_permitted() -> bool:
+    """Whether this process may see and change the rules, and so the links, of this network namespace."""
     try:
         tables = Nftables("swarmlet-probe", ())
     except OSError:
@@ -46,6 +44,11 @@ def is_usable() -> bool:
         return tables.may()
     finally:
         tables.close()
+
+
+def is_usable() -> bool:
+    """Whether this process may, and has the program nft to do it."""
+    return shutil.which(PROGRAM) is not None and is_permitted()
 
 
 async def remove(table: str) -> None:

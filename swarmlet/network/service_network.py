@@ -1,4 +1,4 @@
-"""Services on one node: the way is chosen, and then kept going as long as the daemon runs."""
+"""Services on one node: the way that was chosen is kept going as long as the daemon runs, and others are cleared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 
 class ServiceNetwork:
-    """One for a daemon; `own_addresses` are those it listens on, "host:port", whose ports no Service takes from it."""
+    """One for a daemon; `config.services` is settled, and no more "auto".
+
+    `own_addresses` are those it listens on, "host:port", whose ports no Service takes from it.
+    """
 
     def __init__(
         self,
@@ -44,29 +47,39 @@ class ServiceNetwork:
         self._config = config
         self._reserved = frozenset(("TCP", split_address(each)[1]) for each in own_addresses)
         self._clock = clock
-        self.chosen = choice.choose(config.services, nftables.is_usable)
+        self._way = config.services
+        self._rules: KernelServices | None = None
+
+    @property
+    def error(self) -> str:
+        """What is wrong with the kernel's rules now, "" where they are as they should be, or are not asked for."""
+        return self._rules.error if self._rules else ""
 
     async def run(self) -> None:
         """Serve until cancelled; what an earlier daemon left in the kernel stays until this one knows the cluster."""
-        if self.chosen.way != choice.NFTABLES:
-            await self._clear_rules()
-        if self.chosen.way != choice.USERSPACE:
+        if self._way != choice.NFTABLES:
+            await self._remove_rules()
+        if self._way != choice.USERSPACE:
             await asyncio.to_thread(proxy_addresses.release, SERVICE_CIDR)
-        if self.chosen.way == choice.OFF:
+        if self._way == choice.OFF:
             await asyncio.Event().wait()
-        log.info("services_balanced", way=self.chosen.way, why=self.chosen.why)
         await self._caught_up()
         wanted = DesiredServices(self._replica.view, self._node_name)
         try:
-            if self.chosen.way == choice.NFTABLES:
-                await KernelServices(wanted, self._ground(), self._clock).run()
+            if self._way == choice.NFTABLES:
+                self._rules = KernelServices(wanted, self._ground(), self._clock)
+                await self._rules.run()
             else:
                 await UserspaceServices(self._replica, self._node_name, wanted, self._clock).run()
         finally:
             wanted.close()
 
-    async def _clear_rules(self) -> None:
-        """Take away what was in the kernel when it was to be used."""
+    async def remove(self) -> None:
+        """Take away what any way has left on the machine."""
+        await self._remove_rules()
+        await asyncio.to_thread(proxy_addresses.release, SERVICE_CIDR)
+
+    async def _remove_rules(self) -> None:
         await asyncio.to_thread(service_ways.take_away, SERVICE_CIDR)
         try:
             await nftables.remove(service_rules.TABLE)

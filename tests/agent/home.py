@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from swarmlet.agent.own_node import Machine, NodeIdentity
 from swarmlet.agent.runner import Agent
 from swarmlet.agent.volumes import DISK_FOLDER, Volumes
 from swarmlet.clock import Clock
-from swarmlet.config import Config
+from swarmlet.config import AUTO, Config, Network
 from swarmlet.errors import TooLargeError, UnavailableError
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container
@@ -95,7 +96,7 @@ class Home:
             clock=self.clock,
             rng=random.Random(1),
             volumes=Volumes(disk=self.folder / "data" / DISK_FOLDER, memory=self.folder / "memory"),
-            config=self.config,
+            config=dataclasses.replace(self.config, network=_settled(self.config.network)),
             send_heartbeat=self.beat,
         )
 
@@ -230,3 +231,8 @@ class Home:
 
 def temporary_home(runtime: runtime_protocol.Runtime, clock: Clock) -> Home:
     return Home(runtime, clock, Path(tempfile.mkdtemp(prefix="swarmlet-agent-")))
+
+
+def _settled(network: Network) -> Network:
+    """Return what a machine makes of it that has no network to give, unless one is asked for by name."""
+    return dataclasses.replace(network, mode="none", dns=False) if network.mode == AUTO else network

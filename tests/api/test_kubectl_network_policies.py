@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from swarmlet.api.admission import NOT_ENFORCED
 from swarmlet.api.app import ApiServer
 from tests.api.test_kubectl import Kubectl
 
@@ -42,7 +41,7 @@ def kubectl(listening: TestServer, tmp_path: Path) -> Kubectl:
 async def test_a_policy_is_applied_shown_and_described(kubectl: Kubectl, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
     applied = await kubectl("apply", "-f", str(tmp_path / "policy.yaml"))
-    assert NOT_ENFORCED in applied
+    assert "Warning" not in applied
     header, row = (await kubectl("get", "netpol")).splitlines()
     assert (header.split(), row.split()[:2]) == (["NAME", "POD-SELECTOR", "AGE"], ["web", "app=web"])
     described = await kubectl("describe", "networkpolicy", "web")

@@ -38,10 +38,10 @@ def names(cluster: Cluster, kind: str) -> list[str]:
 
 
 def apply(cluster: Cluster, *arguments: str) -> tuple[list[str], list[str]]:
-    """Apply; return what was done and what was told, but for the server's own warnings."""
+    """Apply; return what was done and what was told."""
     result = cluster.run("apply", *arguments)
     assert result.code == 0, result
-    return result.lines, [line for line in result.err.splitlines() if "is balanced only by machines" not in line]
+    return result.lines, result.err.splitlines()
 
 
 def test_a_compose_file_is_applied_like_manifests(cluster: Cluster) -> None:

@@ -16,8 +16,10 @@ def network(tmp_path: Path, text: str) -> config.Network:
     return config.load(file).network
 
 
-def test_no_pod_network_is_the_default(tmp_path: Path) -> None:
-    assert network(tmp_path, "{}") == config.Network(mode="none", cluster_cidr="10.42.0.0/16", mtu=0)
+def test_all_of_it_is_on_by_default_as_far_as_the_machine_can(tmp_path: Path) -> None:
+    assert network(tmp_path, "{}") == config.Network(
+        mode="auto", cluster_cidr="10.42.0.0/16", mtu=0, dns=True, services="auto", policies=True
+    )
 
 
 def test_an_overlay_with_addresses_of_its_own(tmp_path: Path) -> None:
@@ -33,7 +35,7 @@ def test_both_families_as_kubernetes_spells_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
-        ("{mode: flannel}", "none, vxlan, host-gw"),
+        ("{mode: flannel}", "auto, none, vxlan, host-gw"),
         ("{cluster_cidr: 10.42.0.0/24}", "/12 to /22"),
         ("{cluster_cidr: 8.8.0.0/16}", "a private IPv4 network"),
         ("{cluster_cidr: 10.42.0.1/16}", "a private IPv4 network"),

@@ -19,7 +19,7 @@ from swarmlet.agent.own_node import Machine as MachineIds
 from swarmlet.agent.own_node import NodeIdentity
 from swarmlet.agent.runner import Agent
 from swarmlet.agent.volumes import Volumes
-from swarmlet.config import Config
+from swarmlet.config import Config, Network
 from swarmlet.controllers.heartbeats import Heartbeats
 from swarmlet.controllers.reporting import Reporting
 from swarmlet.controllers.runner import Controllers
@@ -282,7 +282,7 @@ class Board:
     ) -> None:
         self.rng = random.Random(seed)
         self.measured = measured
-        self.config = Config()
+        self.config = Config(network=Network(mode="none", dns=False))
         self.log: list[Command] = []
         self.truth = Store()
         self.term = 0

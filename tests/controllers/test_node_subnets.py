@@ -86,7 +86,7 @@ def test_with_each_subnet_goes_one_of_the_other_family_where_the_cluster_has_two
 
 
 def test_without_a_pod_network_no_node_has_one() -> None:
-    assert not Bench(Network()).join("a")
+    assert not Bench(Network(mode="none")).join("a")
 
 
 def test_a_settled_node_costs_nothing() -> None:

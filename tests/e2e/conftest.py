@@ -22,7 +22,7 @@ SETTINGS = {
 }
 """So that a test of autoscaling or rebalancing need not wait for minutes, and no other sees its Pods move."""
 
-NEEDED = ("dockerd", "ip", "nsenter", "ebtables-restore", "busybox")
+NEEDED = ("dockerd", "ip", "nsenter", "nft", "ebtables-restore", "busybox")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

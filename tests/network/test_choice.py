@@ -1,25 +1,65 @@
-"""By which way Services are reached."""
+"""What of the network a machine has."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from swarmlet import config
+from swarmlet.config import Network
 from swarmlet.errors import ConfigError
 from swarmlet.network import choice
 
+ALL = Network(mode="vxlan", services="nftables", dns=True, policies=True)
 
-@pytest.mark.parametrize("usable", [True, False])
+
+def chosen(attaches: bool = True, may_filter: bool = True, **asked: Any) -> choice.Choice:
+    return choice.choose(Network(**asked), attaches=attaches, may_filter=may_filter)
+
+
+def test_a_machine_that_can_do_all_of_it_does_and_says_which_way_services_go():
+    assert chosen() == choice.Choice(ALL, {"services": "the kernel balances"})
+
+
+def test_a_runtime_without_a_network_has_services_through_the_proxy_and_says_why():
+    found = chosen(attaches=False)
+    assert found.network == Network(mode="none", services="userspace", dns=True, policies=False)
+    assert found.why["mode"] == choice.NOT_ATTACHED
+    assert set(found.why) == {"mode", "services", "policies"}
+
+
+@pytest.mark.parametrize("attaches", [True, False])
+def test_without_the_privilege_nothing_of_the_machines_network_is_touched(attaches):
+    found = chosen(attaches=attaches, may_filter=False)
+    assert found.network == Network(mode="none", services="userspace", dns=False, policies=False)
+    assert found.why["dns"] == choice.NOT_PERMITTED
+    assert found.why["mode"] == (choice.NOT_PERMITTED if attaches else choice.NOT_ATTACHED)
+
+
+@pytest.mark.parametrize("mode", ["vxlan", "host-gw"])
+@pytest.mark.parametrize("may_filter", [True, False])
+def test_a_mode_that_is_named_is_had_so_that_its_failure_is_heard_of(mode, may_filter):
+    assert chosen(may_filter=may_filter, mode=mode).network.mode == mode
+
+
+def test_no_runtime_without_a_network_gets_one_by_name():
+    assert chosen(attaches=False, mode="vxlan").network.mode == "none"
+    assert chosen(attaches=False, mode="vxlan").why["mode"] == choice.NOT_ATTACHED
+
+
+@pytest.mark.parametrize("may_filter", [True, False])
+@pytest.mark.parametrize("mode", ["auto", "none"])
 @pytest.mark.parametrize("asked", ["off", "nftables", "userspace"])
-def test_what_is_asked_for_by_name_is_had_whatever_the_kernel(asked, usable):
-    assert choice.choose(asked, lambda: usable).way == asked
+def test_a_way_of_services_that_is_named_is_had(asked, mode, may_filter):
+    found = chosen(may_filter=may_filter, mode=mode, services=asked)
+    assert found.network.services == asked
+    assert "services" not in found.why
 
 
-def test_left_to_itself_it_takes_the_kernel_where_it_can():
-    assert choice.choose("auto", lambda: True).way == "nftables"
-    fallen_back = choice.choose("auto", lambda: False)
-    assert fallen_back.way == "userspace"
-    assert "privilege" in fallen_back.why
+def test_what_is_not_wanted_is_off_without_a_word():
+    found = chosen(mode="none", services="off", dns=False, policies=False)
+    assert found == choice.Choice(Network(mode="none", services="off", dns=False, policies=False), {})
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def test_what_an_earlier_daemon_left_stays_until_this_one_has_caught_up(no
     node.run(f"nft add table ip {service_rules.TABLE}; nft add chain ip {service_rules.TABLE} earlier")
     cluster = Cluster()
     replica = Replica(cluster)
-    task = serving(replica, "auto")
+    task = serving(replica, "nftables")
     await until(lambda: replica.asked == 2)
     assert "chain earlier" in node.run("nft list ruleset")
     cluster.service()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from swarmlet import config
 from swarmlet.agent import image_reports
 from swarmlet.agent.own_node import Machine as MachineIds
 from swarmlet.agent.volumes import Volumes
@@ -34,6 +35,8 @@ from tests.simulation.workload import IMAGES
 CLUSTER_ID = "c1"
 DISK = Path("/data")
 CONSENSUS = Consensus(snapshot_entries=150, tail_entries=20)
+NO_NETWORK = config.Network(mode="none", dns=False, services="off", policies=False)
+"""The kernel's part of it is not simulated."""
 CLOCK_SKEW_SECONDS_MAX = 1.0
 
 image_reports.LOOK_SECONDS = 4.0  # what a fault does to images is told before the cluster must be quiet
@@ -176,7 +179,14 @@ class Host:
         disk = _disk(life)
         peers = life.peers(self.node_id)
         given = Surroundings(
-            config=Config(data_dir=DISK, node_name=self.name, consensus=CONSENSUS, rebalance=moves_invariants.QUICK),
+            config=Config(
+                data_dir=DISK,
+                node_name=self.name,
+                consensus=CONSENSUS,
+                rebalance=moves_invariants.QUICK,
+                network=NO_NETWORK,
+            ),
+            network=NO_NETWORK,
             state=self._state,
             machine=MachineIds(machine_id=self.name),
             volumes=self.volumes,

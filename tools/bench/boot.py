@@ -66,6 +66,7 @@ class _Daemon:
             "advertise": f"127.0.0.1:{self._port}",
             "status_listen": f"127.0.0.1:{self._status_port}",
             "runtime": "process",
+            "network": {"mode": "none", "dns": False, "services": "off", "policies": False},
         }
         self._config.write_text(yaml.safe_dump(document), encoding="utf-8")
 
