@@ -13,6 +13,6 @@ Invariants:
 
     agent = runner.Agent(node=identity, replica=replica, runtime=runtime, ...)
     tasks.create_task(agent.run())
-    async for data in agent.logs("default", "web", "", options): ...
+    async for data in agent.streams.logs("default", "web", "", options): ...
     await agent.say_goodbye()                         # before a stop on purpose
 """

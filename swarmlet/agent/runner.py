@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
@@ -41,12 +41,13 @@ from swarmlet.agent.node_network import NodeNetwork
 from swarmlet.agent.patience import until_done
 from swarmlet.agent.pod_addresses import PodAddresses
 from swarmlet.agent.pod_machine import PodMachine, Settings
+from swarmlet.agent.pod_streams import PodStreams
 from swarmlet.agent.pod_worker import PodWorker, Tools
 from swarmlet.agent.termination import Terminations
 from swarmlet.agent.volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
-from swarmlet.errors import InvalidError, NotFoundError
+from swarmlet.errors import NotFoundError
 from swarmlet.model import events, kinds, pods, singletons
 from swarmlet.model.core import ContainerImage
 from swarmlet.model.meta import Object
@@ -116,6 +117,7 @@ class Agent:
             with_devices=self._grants.with_devices,
         )
         self.network = self._make_network(config)
+        self.streams = PodStreams(runtime, self._find_machine)
         self._pressure = self._make_pressure_watch(config)
         self._uids: dict[Key, str] = {}
         self._dirty: set[Key] = set()
@@ -164,17 +166,6 @@ class Agent:
     def fenced(self) -> fence.Report:
         """Return what the node has stopped because it is cut off."""
         return self._fence.report()
-
-    async def logs(
-        self, namespace: str, name: str, container: str, options: runtime.LogOptions, *, previous: bool = False
-    ) -> AsyncIterator[bytes]:
-        """Yield the log of a container of a Pod of this node ("": its only one).
-
-        Raises `NotFoundError` or `InvalidError` in the words that kubectl shows, before the first byte.
-        """
-        found = self._find_container(namespace, name, container, previous=previous)
-        async for data in self._runtime.logs(found.id, options):
-            yield data
 
     # The node
 
@@ -352,18 +343,8 @@ class Agent:
         stored = self._replica.view.get(key)
         return stored.object if stored else None
 
-    def _find_container(self, namespace: str, name: str, container: str, *, previous: bool) -> runtime.Container:
+    def _find_machine(self, namespace: str, name: str) -> PodMachine:
         worker = self._workers.get(self._uids.get(Key(PODS, namespace, name), ""))
         if worker is None:
             raise NotFoundError(f'pod "{name}" is not on node {self._node.name}')
-        names = [each.name for each in (*worker.machine.pod.spec.init_containers, *worker.machine.pod.spec.containers)]
-        if not container and len(worker.machine.pod.spec.containers) > 1:
-            raise InvalidError(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
-        wanted = container or worker.machine.pod.spec.containers[0].name
-        if wanted not in names:
-            raise InvalidError(f"container {wanted} is not valid for pod {name}")
-        found = worker.machine.container(wanted, previous=previous)
-        if found is None:
-            which = "previous terminated container" if previous else "container"
-            raise InvalidError(f'{which} "{wanted}" in pod "{name}" is waiting to start or has left no log')
-        return found
+        return worker.machine

@@ -6,6 +6,7 @@ import functools
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -24,6 +25,8 @@ from swarmlet.api.origins import Signer
 from swarmlet.api.reads import Reader
 from swarmlet.api.reports import ClusterInfo, Reports
 from swarmlet.api.resources import Resources
+from swarmlet.api.streaming.relay import NodeConnector
+from swarmlet.api.streaming.serving import PodSessions, StreamApi
 from swarmlet.api.streams import Streamer
 from swarmlet.api.subresources import Subresources
 from swarmlet.api.watches import Hub
@@ -37,12 +40,20 @@ KEEPALIVE_SECONDS = 90.0
 SHUTDOWN_SECONDS = 5.0
 
 
+class PodInsides(PodStreams, PodSessions, Protocol):
+    """What the agent shows of the Pods on this node, and lets others do with them."""
+
+
+class Doors(NodeDoor, NodeConnector, Protocol):
+    """The ways to the API of other daemons."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What the API serves that is not in the store: logs of this node's Pods, the way to others, heartbeats, usage."""
+    """What the API serves that is not in the store: this node's Pods inside, the way to others, heartbeats, usage."""
 
-    pods: PodStreams
-    door: NodeDoor
+    pods: PodInsides
+    door: Doors
     leases: LeaseSource
     usage: UsageSource
 
@@ -85,6 +96,10 @@ class ApiServer:
         observer = Observer(clock=clock, rng=rng, registry=registry)
         self.reports = Reports(replica=replica, info=info, clock=clock, registry=registry)
         self._hub = Hub(replica.view)
+        reader = Reader(replica=replica, clock=clock, lease_source=sources.leases)
+        self._streams = StreamApi(
+            node_name=info.node_name, reader=reader, sessions=sources.pods, connector=sources.door, clock=clock
+        )
         gauge = Gauge("swarmlet_api_watches", "Watches that are open.", registry=registry)
         gauge.set_function(self._hub.count)
         self.app = web.Application(
@@ -97,7 +112,7 @@ class ApiServer:
         resources = self._resources(replica=replica, info=info, sources=sources, clock=clock, rng=rng)
         for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):
             self.app.router.add_route("*", path, resources.handle)
-        self.app.on_shutdown.append(self._end_watches)
+        self.app.on_shutdown.append(self._end_streams)
 
     def runner(self) -> web.AppRunner:
         """Return what serves the application; add sites (TCP with TLS, unix socket) to it."""
@@ -122,11 +137,13 @@ class ApiServer:
             parts=Subresources(reader=reader, writer=writer, clock=clock),
             evictions=Evictions(replica=replica, reader=reader, clock=clock),
             logs=LogApi(node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock),
+            streams=self._streams,
             metrics=MetricsApi(replica=replica, reader=reader, source=sources.usage, clock=clock),
         )
 
-    async def _end_watches(self, _app: web.Application) -> None:
+    async def _end_streams(self, _app: web.Application) -> None:
         self._hub.close()
+        self._streams.close()
 
 
 def _around(observer: Observer, limits: Limits, guard: Guard, signer: Signer) -> Middleware:

@@ -27,11 +27,20 @@ Document = dict[str, Any]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _VERBS_OF_VIRTUAL = ("get", "list")
-_VERBS_OF = {"log": ("get",), "binding": ("create",), "finalize": ("update",), "eviction": ("create",)}
+_VERBS_OF: dict[str, tuple[str, ...]] = {
+    "log": ("get",),
+    "binding": ("create",),
+    "finalize": ("update",),
+    "eviction": ("create",),
+}
+_VERBS_OF |= dict.fromkeys(targets.STREAMS, ("create", "get"))
 _KIND_OF = {
     "scale": ("autoscaling", "v1", "Scale"),
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
+    "exec": ("", "v1", "PodExecOptions"),
+    "attach": ("", "v1", "PodAttachOptions"),
+    "portforward": ("", "v1", "PodPortForwardOptions"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -9,8 +10,9 @@ from typing import cast
 import aiohttp
 from yarl import URL
 
-from swarmlet.addresses import PORT, join_address
+from swarmlet.addresses import PORT, join_address, split_address
 from swarmlet.api.logs import PASSED_ON
+from swarmlet.api.streaming.upgrades import READ_BYTES, RawDuplex
 from swarmlet.client import statuses
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds
@@ -54,6 +56,20 @@ class NodeDoors:
                     yield chunk
         except (aiohttp.ClientError, OSError) as error:
             raise UnavailableError(f'node "{node_name}" at {url.authority} does not answer: {error}') from error
+
+    async def connect(self, node_name: str) -> RawDuplex:
+        """Return a connection to the API of the daemon on `node_name`; raise `UnavailableError` where there is none."""
+        host, port = split_address(self._address(node_name))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                streams = await asyncio.open_connection(
+                    host, port, ssl=self._peer_context(), server_hostname=host, limit=READ_BYTES
+                )
+        except (OSError, TimeoutError) as error:
+            what = str(error) or f"no answer in {CONNECT_SECONDS_MAX:g} s"
+            where = join_address(host, port)
+            raise UnavailableError(f'node "{node_name}" at {where} does not answer: {what}') from error
+        return RawDuplex(*streams)
 
     def _address(self, node_name: str) -> str:
         stored = self._view.get(Key(kinds.NODE.resource, "", node_name))

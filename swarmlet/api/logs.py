@@ -65,7 +65,7 @@ class LogApi:
         stored = await self._reader.find(target)
         pod = stored.object
         assert isinstance(pod, Pod), "the path names a Pod"
-        container = _container(pod, request.query.get("container", ""))
+        container = container_of(pod, request.query.get("container", ""))
         options = self._options(request.query)
         previous = queries.flag(request.query, "previous")
         if not pod.spec.node_name:
@@ -121,7 +121,7 @@ async def _write(response: web.StreamResponse, data: bytes) -> None:
         raise ConnectionResetError("the reader of a log takes nothing") from error
 
 
-def _container(pod: Pod, name: str) -> str:
+def container_of(pod: Pod, name: str) -> str:
     """Return which container is meant; raise where that is open, or there is none of the name."""
     known = list(container_names(pod.spec))
     if name in known:

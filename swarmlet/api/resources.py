@@ -13,6 +13,7 @@ from swarmlet.api.metrics_api import MetricsApi
 from swarmlet.api.middleware import TARGET, VERB
 from swarmlet.api.reads import Reader
 from swarmlet.api.status import MethodNotAllowedError
+from swarmlet.api.streaming.serving import StreamApi
 from swarmlet.api.streams import Streamer
 from swarmlet.api.subresources import Subresources
 from swarmlet.api.targets import Target
@@ -35,6 +36,7 @@ class Resources:
         parts: Subresources,
         evictions: Evictions,
         logs: LogApi,
+        streams: StreamApi,
         metrics: MetricsApi,
     ) -> None:
         self._virtual: dict[tuple[str, str], Handler] = {("", "get"): metrics.get, ("", "list"): metrics.list}
@@ -57,6 +59,9 @@ class Resources:
             ("finalize", "update"): parts.finalize,
             ("eviction", "create"): evictions.create,
             ("log", "get"): logs.get,
+            ("exec", "create"): streams.exec,
+            ("attach", "create"): streams.attach,
+            ("portforward", "create"): streams.port_forward,
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

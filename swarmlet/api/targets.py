@@ -15,6 +15,8 @@ from swarmlet.model.kinds import Kind
 from swarmlet.store.commands import Key
 
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in kinds.IN_API}
+STREAMS = ("exec", "attach", "portforward")
+"""Subresources of Pods that are connections: who opens one must be allowed to create it, also by a websocket's GET."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 
@@ -62,6 +64,8 @@ def parse(raw_path: str) -> Target:
 
 def verb_of(target: Target, method: str, query: Mapping[str, str]) -> str:
     """Return Kubernetes' verb for a request; raise `MethodNotAllowedError` for a method that has none."""
+    if target.subresource in STREAMS and method in ("GET", "POST"):
+        return "create"
     verb = _VERBS.get(method)
     if verb is None:
         raise MethodNotAllowedError(f"the server does not allow this method on the requested resource: {method}")

@@ -83,6 +83,9 @@ _NODES = (
         api_groups=ALL,
         resources=("nodes", "nodes/status", "pods", "pods/status", "events", "leases"),
     ),
+    Rule(  # what one node's daemon is asked to do in a Pod on another, it asks that one's daemon for
+        verbs=("create",), api_groups=ALL, resources=("pods/exec", "pods/attach", "pods/portforward")
+    ),
     Rule(verbs=("delete",), paths=(NODES_PATH + "/*",)),  # a machine that leaves; the handler allows it only itself
 )
 _EVERYTHING = (Rule(verbs=ALL, api_groups=ALL, resources=ALL), Rule(verbs=ALL, paths=ALL))

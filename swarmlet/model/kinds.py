@@ -68,7 +68,14 @@ NAMESPACE = Kind(
     core.Namespace, "namespaces", "namespace", ("ns",), namespaced=False, subresources=("status", "finalize")
 )
 NODE = Kind(core.Node, "nodes", "node", ("no",), namespaced=False, subresources=("status",))
-POD = Kind(pod.Pod, "pods", "pod", ("po",), categories=("all",), subresources=("status", "log", "binding", "eviction"))
+POD = Kind(
+    pod.Pod,
+    "pods",
+    "pod",
+    ("po",),
+    categories=("all",),
+    subresources=("status", "log", "binding", "eviction", "exec", "attach", "portforward"),
+)
 CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
 SECRET = Kind(core.Secret, "secrets", "secret")
 RESOURCE_QUOTA = Kind(quotas.ResourceQuota, "resourcequotas", "resourcequota", ("quota",), subresources=("status",))

@@ -1,4 +1,4 @@
-"""Containers on a Docker Engine (20.10 or younger); with its link the only user of aiodocker."""
+"""Containers on a Docker Engine (20.10 or younger); with its link and its sessions the only user of aiodocker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import aiodocker
 import aiohttp
 import structlog
 from aiodocker.exceptions import DockerError
@@ -19,9 +18,9 @@ from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
 from swarmlet.runtime import (
     docker_documents,
-    docker_exec,
     docker_link,
     docker_networks,
+    docker_sessions,
     docker_usage,
     log_stream,
     runtime,
@@ -31,6 +30,7 @@ from swarmlet.runtime import (
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.docker_link import CALL_SECONDS_MAX
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, StartError, State
+from swarmlet.runtime.sessions import Pipe, Session
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 FAST_ENGINE_RUNTIME = "crun"
@@ -39,9 +39,6 @@ START_SECONDS_MAX = 120.0
 PULL_SECONDS_MAX = 1_800.0
 PULL_SILENCE_SECONDS_MAX = 120.0
 RECONNECT_SECONDS = 1.0
-EXEC_OUTPUT_BYTES_MAX = 16 * 1024
-EXEC_END_SECONDS = 0.05
-"""How often it is asked whether a command has ended whose output has."""
 EVENT_BYTES_MAX = 256 * 1024
 CHANGES = ("die", "destroy")
 CONFLICT = 409
@@ -84,6 +81,7 @@ class DockerRuntime:
         self._removals = asyncio.Semaphore(starts_max or os.cpu_count() or 1)
         self._sandbox_image_lock = asyncio.Lock()
         self._link = docker_link.EngineLink(self.host)
+        self._sessions = docker_sessions.DockerSessions(self._link, clock)
         self._meters = docker_usage.ContainerMeters(inspect=self._show, stats=self._stats)
 
     async def info(self) -> runtime.RuntimeInfo:
@@ -142,19 +140,17 @@ class DockerRuntime:
         return docker_documents.from_inspect(await self._show(container_id))
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> runtime.ExecResult:
-        output = b""
-        async with self._link.call(container_id, seconds=timeout_seconds):
-            execution = await self._link.docker.containers.container(container_id).exec(list(command))
-            try:
-                async with execution.start() as stream:
-                    while (message := await stream.read_out()) is not None:
-                        output = (output + message.data)[:EXEC_OUTPUT_BYTES_MAX]
-                while (found := await execution.inspect())["Running"]:  # it may hear of the end later than we do
-                    await self._clock.sleep(EXEC_END_SECONDS)
-                return runtime.ExecResult(found["ExitCode"], output)
-            except asyncio.CancelledError:  # also what the end of the time looks like from here
-                await asyncio.shield(self._kill_exec(execution, container_id))
-                raise
+        return await self._sessions.run(container_id, command, timeout_seconds=timeout_seconds)
+
+    async def open_exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        return await self._sessions.start(container_id, command, stdin=stdin, tty=tty)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        return await self._sessions.attach(container_id, stdin=stdin)
+
+    async def dial(self, container_id: str, port: int) -> Pipe:
+        document = await self._show(container_id)
+        return await self._sessions.dial(docker_documents.from_inspect(document), port, document)
 
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         return await self._meters.measure(container_ids)
@@ -179,13 +175,6 @@ class DockerRuntime:
                 name, runtime.ImageInUseError, missing=runtime.ImageMissingError, seconds=START_SECONDS_MAX
             ):
                 await self._link.docker.images.delete(name)
-
-    async def _kill_exec(self, execution: aiodocker.execs.Exec, container_id: str) -> None:
-        with contextlib.suppress(DockerError, OSError, aiohttp.ClientError, TimeoutError):
-            async with asyncio.timeout(CALL_SECONDS_MAX):
-                found = await execution.inspect()
-            if found["Running"]:
-                docker_exec.kill(found["Pid"], container_id)
 
     async def image_id(self, image: str) -> str:
         async with self._link.call(image, missing=runtime.ImageMissingError):

@@ -14,7 +14,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ import structlog
 import swarmlet
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError
-from swarmlet.runtime import log_stream, loopback, proc, runtime, shim, watchdog
+from swarmlet.runtime import dialling, log_stream, loopback, proc, process_sessions, runtime, shim, watchdog
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.process_folder import Folder, LogReader
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, State
+from swarmlet.runtime.sessions import Pipe, Session
 
 START_SECONDS_MAX = 30.0
 KILL_SECONDS_MAX = 10.0
@@ -153,6 +154,19 @@ class ProcessRuntime:
                     os.killpg(child.pid, signal.SIGKILL)
         return runtime.ExecResult(child.returncode or 0, output)
 
+    async def open_exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        folder = self._get(container_id)
+        env = folder.environment()
+        return await process_sessions.start(command, env=env, cwd=folder.spec["cwd"], stdin=stdin, tty=tty)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        if stdin:
+            raise EngineError("the process runtime keeps no standard input: attach without stdin")
+        return process_sessions.LogSession(self.logs(container_id, runtime.LogOptions(follow=True, tail_lines=0)))
+
+    async def dial(self, container_id: str, port: int) -> Pipe:
+        return await dialling.dial(port, [self._get(container_id).address or dialling.LOOPBACK[0]])
+
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         folders = [folder for each in container_ids if (folder := self._all().get(each)) is not None]
         running = {folder.id: folder.state() for folder in folders if folder.container().state is State.RUNNING}
@@ -183,7 +197,7 @@ class ProcessRuntime:
         """Nothing is fetched, since nothing is used."""
         return ""
 
-    async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncIterator[bytes]:
+    async def logs(self, container_id: str, options: runtime.LogOptions) -> AsyncGenerator[bytes, None]:
         folder = self._get(container_id)
         async for data in log_stream.limited(self._log_lines(folder, options), options.limit_bytes):
             yield data

@@ -11,6 +11,7 @@ from typing import Protocol
 from swarmlet.errors import EngineError
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.isolation import AS_THE_IMAGE_SAYS, NO_DEVICES, Devices, Isolation, NameServers
+from swarmlet.runtime.sessions import Pipe, Session
 
 POD_NETWORK = "swarmlet"
 """What the engine calls the network of a node's Pods."""
@@ -324,6 +325,21 @@ class Runtime(Protocol):
 
     async def exec(self, container_id: str, command: Sequence[str], *, timeout_seconds: float) -> ExecResult:
         """Run a command beside the container's own and wait for it."""
+
+    async def open_exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        """Run a command beside the container's own and stay with it; with `tty` on a terminal.
+
+        A program that is not there may raise `EngineError`, or be told by the command's output and exit code.
+        """
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        """Join the streams of the container's own command, from now on; with `stdin` its input, where it reads any."""
+
+    async def dial(self, container_id: str, port: int) -> Pipe:
+        """Connect to a port at which the container's Pod listens, as from within it.
+
+        Raises `EngineError` in the words that port-forward shows.
+        """
 
     async def usage(self, container_ids: Collection[str]) -> Measurement:
         """Measure this machine and those of the containers that run; one that cannot be measured is left out."""

@@ -36,7 +36,9 @@ def script(text: str, **fields: object) -> Container:
 
 
 async def text_of(home: Home, name: str, *, previous: bool = False) -> bytes:
-    return b"".join([data async for data in home.agent.logs("default", name, "", LogOptions(), previous=previous)])
+    return b"".join(
+        [data async for data in home.agent.streams.logs("default", name, "", LogOptions(), previous=previous)]
+    )
 
 
 # Pods

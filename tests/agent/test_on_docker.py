@@ -93,7 +93,7 @@ async def test_containers_of_a_pod_share_localhost(docker_home: Home) -> None:
     async with home.running():
         await home.until(lambda: home.is_ready(key), SECONDS_MAX)
         async with asyncio.timeout(SECONDS_MAX):
-            async for data in home.agent.logs("default", "web", "client", LogOptions(follow=True)):
+            async for data in home.agent.streams.logs("default", "web", "client", LogOptions(follow=True)):
                 assert data == b"swarmlet\n" or b"refused" in data
                 if data == b"swarmlet\n":
                     break

@@ -12,14 +12,14 @@ from swarmlet.runtime import runtime
 from swarmlet.runtime.docker import DockerRuntime
 from swarmlet.runtime.process import ProcessRuntime
 from tests.contract.networked_contract import NetworkedRuntimeContract
-from tests.contract.runtime_contract import RuntimeContract
+from tests.contract.sessions_contract import SessionsContract
 from tests.dockerd import Dockerd
 from tests.fakes.runtime import Engine, FakeRuntime
 
 NewRuntime = Callable[..., runtime.Runtime]
 
 
-class TestFake(NetworkedRuntimeContract):
+class TestFake(NetworkedRuntimeContract, SessionsContract):
     real = False
 
     @pytest.fixture
@@ -29,7 +29,7 @@ class TestFake(NetworkedRuntimeContract):
 
 
 @pytest.mark.slow
-class TestProcess(RuntimeContract):
+class TestProcess(SessionsContract):
     has_images = False
 
     @pytest.fixture
@@ -45,7 +45,7 @@ class TestProcess(RuntimeContract):
 
 @pytest.mark.slow
 @pytest.mark.docker
-class TestDocker(NetworkedRuntimeContract):
+class TestDocker(NetworkedRuntimeContract, SessionsContract):
     @pytest.fixture
     def new_runtime(self, dockerd: Dockerd) -> NewRuntime:
         return lambda node_id="node": DockerRuntime(

@@ -14,6 +14,8 @@ from swarmlet.errors import EngineError
 from swarmlet.runtime import runtime
 from swarmlet.runtime.credentials import Credentials
 from swarmlet.runtime.runtime import Container, ContainerGoneError, ContainerSpec, Lease, State
+from swarmlet.runtime.sessions import Pipe, Session
+from tests.fakes import sessions
 from tests.fakes.shell import Shell
 
 KILLED = 137
@@ -49,6 +51,7 @@ class Engine:
         self.start_seconds = 0.0
         self.commands: dict[str, int] = {}  # how `exec` of a command's last word ends, where that is scripted
         self.execs = 0
+        self.listening = {8080}  # the ports of every Pod: what comes in goes out again
         self.starts = 0
         self.load_cores = 0.0  # of each container
         self.memory_bytes = 16 * 1024 * 1024  # of each container
@@ -301,6 +304,21 @@ class FakeRuntime:
         async with asyncio.timeout(timeout_seconds):
             code = await shell.run()
         return runtime.ExecResult(code, "".join(f"{line}\n" for line in output).encode())
+
+    async def open_exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> Session:
+        process = self._process(container_id)
+        self.engine.execs += 1
+        return sessions.command(command, process.spec.env, self.engine.clock.sleep)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        process = self._process(container_id)
+        return sessions.AttachedSession(process.lines, process.ended)
+
+    async def dial(self, container_id: str, port: int) -> Pipe:
+        self._process(container_id)
+        if port not in self.engine.listening:
+            raise EngineError(f"failed to connect to localhost:{port} inside the pod: connection refused")
+        return await sessions.echo()
 
     async def usage(self, container_ids: Collection[str]) -> runtime.Measurement:
         self._check()

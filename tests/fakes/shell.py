@@ -20,6 +20,7 @@ class Shell:
         files: Callable[[str], str],
         write: Callable[[str], None],
         sleep: Callable[[float], Awaitable[None]],
+        write_error: Callable[[str], None] | None = None,
     ) -> None:
         self.script = command[2] if list(command[:2]) == ["sh", "-c"] else " ".join(command)
         self.parameters = list(command[3:])
@@ -28,6 +29,7 @@ class Shell:
         self._env = env
         self._files = files
         self._write = write
+        self._write_error = write_error or write
         self._sleep = sleep
 
     async def run(self) -> int:
@@ -37,7 +39,8 @@ class Shell:
             if name == "exit":
                 return int(rest or 0)
             if name == "echo":
-                self._write(rest.removesuffix(">&2").strip())
+                write = self._write_error if rest.endswith(">&2") else self._write
+                write(rest.removesuffix(">&2").strip())
             elif name == "sleep":
                 await self._sleep(float(rest))
             elif name == "trap":

@@ -1,0 +1,117 @@
+"""A connection taken over from HTTP: the 101 written, and from then on bytes both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import WSMsgType, web
+
+from swarmlet.api.streaming import liveness
+from swarmlet.clock import Clock
+
+READ_BYTES = 64 * 1024
+MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+"""Of one websocket message: some clients send all of a file in one."""
+PIECE_BYTES_MAX = 32 * 1024
+CLOSE_SECONDS_MAX = 5.0
+
+
+class RawDuplex:
+    """A `multiplexer.Duplex` on the streams of a connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def read(self) -> bytes:
+        return await self.reader.read(READ_BYTES)
+
+    async def write(self, data: bytes) -> None:
+        if data:
+            self.writer.write(data)
+            await self.writer.drain()
+
+
+class WebsocketDuplex:
+    """A `multiplexer.Duplex` in the binary messages of a websocket."""
+
+    def __init__(self, websocket: web.WebSocketResponse) -> None:
+        self._websocket = websocket
+
+    async def read(self) -> bytes:
+        while (data := await next_message(self._websocket)) == b"":
+            pass
+        return data or b""
+
+    async def write(self, data: bytes) -> None:
+        for at in range(0, len(data), PIECE_BYTES_MAX):
+            await self._websocket.send_bytes(data[at : at + PIECE_BYTES_MAX])
+
+
+async def next_message(websocket: web.WebSocketResponse) -> bytes | None:
+    """Return the next message, None where the websocket has ended."""
+    message = await websocket.receive()
+    if message.type is WSMsgType.BINARY:
+        return bytes(message.data)
+    if message.type is WSMsgType.TEXT:
+        return str(message.data).encode()
+    return None
+
+
+def head(headers: Mapping[str, str]) -> bytes:
+    """Return the head of a 101."""
+    lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@contextlib.asynccontextmanager
+async def raw(request: web.Request, answer: bytes, clock: Clock) -> AsyncIterator[RawDuplex]:
+    """Answer a request with `answer`, the head of a 101, and take its connection over; it ends with the block.
+
+    aiohttp knows nothing of the protocol that takes over its transport, so it is told when the connection is gone.
+    """
+    transport, http = request.transport, request.protocol
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the connection is gone")
+    reader = asyncio.StreamReader(READ_BYTES)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport.write(answer)
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+    try:
+        async with liveness.watched(transport, clock):
+            yield RawDuplex(reader, writer)
+    finally:
+        await _close(writer)
+        http.connection_lost(None)
+
+
+@contextlib.asynccontextmanager
+async def websocket(request: web.Request, protocol: str, clock: Clock) -> AsyncIterator[web.WebSocketResponse]:
+    """Answer a request with a websocket of this protocol; it ends with the block."""
+    transport = request.transport
+    response = web.WebSocketResponse(
+        protocols=(protocol,), compress=False, max_msg_size=MESSAGE_BYTES_MAX, timeout=CLOSE_SECONDS_MAX
+    )
+    await response.prepare(request)
+    assert transport is not None, "it was there to be answered on"
+    try:
+        async with liveness.watched(transport, clock):
+            yield response
+            await response.close()
+    finally:
+        if not response.closed:
+            transport.abort()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close once what is written has gone, as far as the other end takes it."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
