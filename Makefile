@@ -50,8 +50,8 @@ format: setup ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-peers: ## As root on Debian: install what the benchmark compares with (etcd-server, dnsmasq-base)
-	@sh tools/install-engine.sh etcd:etcd-server dnsmasq:dnsmasq-base
+bench-peers: ## As root on Debian: install what the benchmark measures with and compares with
+	@sh tools/install-engine.sh etcd:etcd-server dnsmasq:dnsmasq-base wrk:wrk nginx:nginx-light haproxy:haproxy
 
 bench: setup engine bench-peers ## Measure against etcd and the bare Docker API, on this machine, in one run (PARTS="consensus api")
 	@$(BIN)/python -m tools.bench $(PARTS)

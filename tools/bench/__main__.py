@@ -1,6 +1,6 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
-python -m tools.bench [consensus large boot reconcile placement memory hollow proxy dns services
+python -m tools.bench [consensus large boot reconcile placement memory hollow network
     api failover footprint workloads]
 """
 
@@ -16,20 +16,20 @@ from collections.abc import Awaitable, Callable
 from tools.bench import (
     boot,
     consensus,
-    dns,
     failover,
     footprint,
     hollow,
     large,
     memory,
+    network,
     placement,
-    proxy,
     reconcile,
-    services,
     workloads,
     writes,
 )
+from tools.bench.network_ground import GroundError
 from tools.bench.report import Report
+from tools.bench.wrk import LoadError
 from tools.lab import Lab, LabError
 from tools.lab.cluster import Cluster
 
@@ -41,9 +41,7 @@ ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
     "placement": placement.measure,
     "memory": memory.measure,
     "hollow": hollow.measure,
-    "proxy": proxy.measure,
-    "services": services.measure,
-    "dns": dns.measure,
+    "network": network.measure,
 }
 ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "footprint": footprint.report,
@@ -65,7 +63,7 @@ def main() -> int:
                 _run(part, ALONE[part](report))
         if wanted := [part for part in parts if part in ON_A_LAB]:
             _on_a_lab(report, wanted, arguments)
-    except (LabError, TimeoutError) as error:
+    except (GroundError, LabError, LoadError, TimeoutError) as error:
         print(f"bench: {error or 'timed out'}", file=sys.stderr)
         return 2
     report.print()
