@@ -21,6 +21,7 @@ from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 from swarmlet.errors import PeerError
 from swarmlet.model import ip_families
 from swarmlet.model.ip_families import IPV6
+from swarmlet.network import loose_links
 from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
 
 ROUTE_PROTOCOL = 142
@@ -43,10 +44,7 @@ class Underlay:
 
 
 class FabricLinks:
-    """One for a machine. It remembers which links were attached to the bridge, to attach them to a new one."""
-
-    def __init__(self) -> None:
-        self._ports: frozenset[int] = frozenset()
+    """One for a machine."""
 
     async def underlay(self, address: str) -> Underlay:
         """Return the link that has this machine's address; raise `FabricError` where none has."""
@@ -61,7 +59,7 @@ class FabricLinks:
         """Make good what is missing or otherwise; return what was, in words."""
         async with _netlink() as netlink:
             step = _Step(netlink, [link async for link in await netlink.link("dump")])
-            self._ports = await step.bridge(fabric, self._ports)
+            await step.bridge(fabric)
             vxlan = await step.vxlan(fabric.vxlan, underlay)
             await step.neighbours(fabric.neighbours, vxlan)
             await step.gateway(fabric.gateway_v6, underlay)
@@ -86,8 +84,8 @@ class _Step:
         self._netlink = netlink
         self._links = {link.get("ifname"): link for link in links}
 
-    async def bridge(self, fabric: Fabric, ports: frozenset[int]) -> frozenset[int]:
-        """See to the bridge, which the engine made and a stranger may have deleted; return what is attached to it."""
+    async def bridge(self, fabric: Fabric) -> None:
+        """See to the bridge, which the engine made and a stranger may have deleted, and to the Pods' links to it."""
         link = self._links.get(BRIDGE)
         if link is None:
             await self._netlink.link(
@@ -95,14 +93,14 @@ class _Step:
             )
             link = await self._fresh(BRIDGE)
             self.done.append(f"link {BRIDGE}")
-            for index in ports & {each["index"] for each in self._links.values()}:
-                await self._netlink.link("set", index=index, master=link["index"])
         elif link.get("address") != fabric.bridge_mac:
             await self._netlink.link("set", index=link["index"], address=fabric.bridge_mac)
         await self._up(link)
         for gateway, subnet in fabric.bridge.ways():
             await self._address(link["index"], gateway, int(subnet.partition("/")[2]))
-        return frozenset(each["index"] for each in self._links.values() if each.get("master") == link["index"]) or ports
+        for index in await loose_links.find(self._netlink, self._links.values(), fabric.bridge.subnet):
+            await self._netlink.link("set", index=index, master=link["index"], state="up")
+            self.done.append(f"link {index} attached to {BRIDGE}")
 
     async def vxlan(self, wanted: Vxlan | None, underlay: Underlay) -> int:
         """See to the overlay's device; return its index, 0 where there is to be none."""

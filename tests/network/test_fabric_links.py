@@ -54,7 +54,7 @@ class Node:
         self.ip("link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", self.pod)
         self.ip("link", "set", "veth0", "master", fabric.BRIDGE, "up")
         ip("-n", self.pod, "addr", "add", f"{self.pod_address}/24", "dev", "eth0")
-        ip("-n", self.pod, "link", "set", "eth0", "mtu", "1450", "up")
+        ip("-n", self.pod, "link", "set", "eth0", "address", f"02:42:0a:2a:0{number}:02", "mtu", "1450", "up")
         ip("-n", self.pod, "route", "add", "default", "via", f"10.42.{number}.1")
         ip("-n", self.pod, "addr", "add", f"{self.pod_address_v6}/64", "dev", "eth0", "nodad")
         gateway = ip_families.with_v6(f"10.42.{number}.1", self.member.subnet_v6)
@@ -162,6 +162,24 @@ def test_what_a_stranger_took_away_is_put_back(two: Machines, damage: tuple[str,
     assert not (one.reaches(other.pod_address) and one.reaches(other.pod_address_v6))
     one.apply("vxlan", other)
     assert two.all_pairs_meet()
+
+
+def test_the_links_of_pods_are_attached_to_a_bridge_made_anew_and_no_others(two: Machines) -> None:
+    two.apply("vxlan")
+    two.start_pods()
+    one, other = two.nodes
+    stranger = f"{two.prefix}x"
+    ip("netns", "add", stranger)
+    one.ip("link", "add", "theirs", "type", "veth", "peer", "name", "eth0", "netns", stranger)
+    one.ip("link", "add", "theirs1", "type", "veth", "peer", "name", "theirs2")
+    ip("-n", stranger, "link", "set", "eth0", "address", "02:42:0a:2a:07:02")
+    one.ip("link", "del", fabric.BRIDGE)
+    assert not one.reaches(other.pod_address)
+    assert "attached to" in one.apply("vxlan", other)
+    assert two.all_pairs_meet()
+    assert "veth0" in one.ip("link", "show", "master", fabric.BRIDGE)
+    assert "theirs" not in one.ip("link", "show", "master", fabric.BRIDGE)
+    assert one.apply("vxlan", other) == "[]"
 
 
 def test_a_device_that_is_not_as_it_should_be_is_made_anew(two: Machines) -> None:
