@@ -127,7 +127,8 @@ class _Node:
             fault=lambda: daemon.agent.network.fault,
         )
         server = self._server(daemon, machine_network)
-        self._registry.register(ConsensusMetrics(daemon.consensus))
+        for numbers in (ConsensusMetrics(daemon.consensus), *machine_network.metrics()):
+            self._registry.register(numbers)
         links = asyncio.create_task(self._peers.run(), name="peers")
         network = machine_network.start()
         async with serving.listening(self._config, self._files, server):

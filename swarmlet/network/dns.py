@@ -20,9 +20,12 @@ from swarmlet.model.services import HEADLESS, Service
 from swarmlet.network import dns_device
 from swarmlet.network.desired import SERVICES, DesiredServices
 from swarmlet.network.dns_answers import Answers
+from swarmlet.network.dns_metrics import DnsCounts
 from swarmlet.network.dns_records import ClusterRecords
 from swarmlet.network.dns_server import DnsServer
 from swarmlet.network.dns_upstream import ResolvConf, Upstream
+from swarmlet.network.proxy_fronts import Front
+from swarmlet.network.service_events import Sink
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, View
 
@@ -30,6 +33,7 @@ STUB_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 """Where systemd-resolved tells whom it asks itself; its own stub is this machine's too, but it may ask us."""
 LOOK_SECONDS = 5.0
 """How often the device is looked after, and what failed tried again."""
+PROTOCOL = "UDP"
 SERVICE = Key(SERVICES, cluster_dns.NAMESPACE, cluster_dns.NAME)
 
 log = structlog.get_logger(__name__)
@@ -48,7 +52,8 @@ class Device(Protocol):
 class NodeDns:
     """One for a node. `run` does the work; the rest of the daemon need not know of it.
 
-    `address` is where it answers now, "" where nowhere; `fault` says why it cannot.
+    `address` is where it answers now, "" where nowhere; `fault` says why it cannot, and `sink` is told once of each.
+    `counts` are of all that it was asked.
     """
 
     def __init__(
@@ -58,21 +63,30 @@ class NodeDns:
         *,
         resolv_conf: Path,
         clock: Clock,
+        sink: Sink | None = None,
         device: Device | None = None,
         port: int = cluster_dns.PORT,
     ) -> None:
+        self.counts = DnsCounts()
+        self._sink = sink
         self._view = view
         self._clock = clock
         self._device = device or dns_device.DnsDevice()
         self._port = port
         self._wanted = DesiredServices(view, node_name)
         self._records = ClusterRecords(view, self._wanted)
-        self._upstream = Upstream(ResolvConf((resolv_conf, STUB_RESOLV_CONF), self._own, clock), clock)
+        servers = ResolvConf((resolv_conf, STUB_RESOLV_CONF), self._own, clock)
+        self._upstream = Upstream(servers, clock, counts=self.counts)
         self._answers = Answers(self._records, self._upstream.cached)
         self._server: DnsServer | None = None
         self.address = ""
         self.fault = ""
         self._changed = asyncio.Event()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the cluster's names are answered here now."""
+        return self._server is not None and not self.fault
 
     async def run(self) -> None:
         """Answer until cancelled. The device stays: a Pod's question meanwhile is refused at once, and not lost."""
@@ -115,10 +129,12 @@ class NodeDns:
             if str(error) != self.fault:
                 self.fault = str(error)
                 log.warning("dns_unavailable", address=wanted, error=self.fault)
+                if self._sink is not None and wanted:
+                    self._sink.port_refused(SERVICE, Front(PROTOCOL, wanted, self._port), self.fault)
 
     async def _listen(self, address: str) -> None:
         if self._server is None:
-            server = DnsServer(self._answers, self._upstream, self._clock)
+            server = DnsServer(self._answers, self._upstream, self._clock, counts=self.counts)
             await server.open(address, self._port)
             self._server = server
             log.info("dns_started", address=address)

@@ -19,15 +19,17 @@ import dns.rcode
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.network import dns_answers, dns_budget, dns_cache
+from swarmlet.network import dns_answers, dns_budget, dns_cache, dns_metrics
 from swarmlet.network.dns_answers import Answers
 from swarmlet.network.dns_budget import Budget
 from swarmlet.network.dns_cache import Question
+from swarmlet.network.dns_metrics import DnsCounts
 from swarmlet.network.dns_ready import ReadyAnswers
 from swarmlet.network.dns_upstream import Upstream, UpstreamError
 
 DATAGRAMS_PER_TURN = 32
-"""Read before the daemon's other work has its turn."""
+TURN_SECONDS = 0.001
+"""Read, or spent, before the daemon's other work has its turn: a write takes many, and Raft's heartbeats are timed."""
 DATAGRAM_BYTES_MAX = 4_096
 RECEIVE_BUFFER_BYTES = 1024 * 1024
 HEADER_BYTES = 12
@@ -46,7 +48,15 @@ log = structlog.get_logger(__name__)
 class DnsServer:
     """Answers at one address, over UDP and TCP."""
 
-    def __init__(self, answers: Answers, upstream: Upstream, clock: Clock, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        upstream: Upstream,
+        clock: Clock,
+        budget: Budget | None = None,
+        counts: DnsCounts | None = None,
+    ) -> None:
+        self._counts = counts or DnsCounts()
         self._answers = answers
         self._upstream = upstream
         self._clock = clock
@@ -94,22 +104,30 @@ class DnsServer:
     def _read(self) -> None:
         """Answer what has arrived, as far as this turn goes."""
         assert self._datagrams is not None
+        until = self._clock.monotonic() + TURN_SECONDS
         for _ in range(DATAGRAMS_PER_TURN):
             try:
                 data, source = self._datagrams.recvfrom(DATAGRAM_BYTES_MAX)
             except OSError:  # nothing more; or word of an answer that found nobody
                 return
             self._take_datagram(data, source)
+            if self._clock.monotonic() >= until:
+                return
 
     def _take_datagram(self, data: bytes, source: tuple[str, int]) -> None:
         now = self._clock.monotonic()
+        self._counts.queries[dns_metrics.UDP] += 1
         if not self._budget.take(source[0], dns_budget.READY_COST, now):
+            self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
             return
         ready = self._ready.get(data[2:], self._answers.generation, now)
         if ready is not None:
+            self._counts.hits[dns_metrics.READY] += 1
             self._send(data[:2] + ready, source)
         elif self._budget.take(source[0], dns_budget.MADE_COST, now):
             self._make(data, source)
+        else:
+            self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
 
     def _make(self, data: bytes, source: tuple[str, int]) -> None:
         query = _parsed(data)
@@ -128,6 +146,8 @@ class DnsServer:
             self._waiting[task] = source[0]
             self._askers[source[0]] += 1
             task.add_done_callback(self._note_end)
+        else:
+            self._counts.dropped[dns_metrics.TOO_MANY_WAITING] += 1
 
     async def _finish_datagram(
         self,
@@ -159,6 +179,7 @@ class DnsServer:
     def _send(self, wire: bytes, source: tuple[str, int]) -> None:
         """Send an answer; where the kernel has no room for it, the client asks again."""
         if wire and self._datagrams is not None:
+            self._counts.answered(wire)
             with contextlib.suppress(OSError):
                 self._datagrams.sendto(wire, source)
 
@@ -193,7 +214,9 @@ class DnsServer:
                     (size,) = struct.unpack("!H", await reader.readexactly(2))
                     data = await reader.readexactly(size)
                     await places.acquire()
+                self._counts.queries[dns_metrics.TCP] += 1
                 if not self._budget.take(source, dns_budget.MADE_COST, self._clock.monotonic()):
+                    self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
                     raise EOFError("over its budget")
                 answering = group.create_task(self._answer_stream(data, writer), name="dns-query")
                 answering.add_done_callback(lambda _: places.release())
@@ -208,6 +231,7 @@ class DnsServer:
                 await self._ask(response, question)
             wire = _wire(response, MESSAGE_BYTES_MAX)
         if wire:
+            self._counts.answered(wire)
             writer.write(struct.pack("!H", len(wire)) + wire)
             async with asyncio.timeout(IDLE_SECONDS):
                 await writer.drain()

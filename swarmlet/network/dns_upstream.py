@@ -24,7 +24,9 @@ import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
+from swarmlet.network import dns_metrics
 from swarmlet.network.dns_cache import Cache, Question
+from swarmlet.network.dns_metrics import DnsCounts
 
 PORT = 53
 EDNS_BYTES = 1232
@@ -114,7 +116,14 @@ def _is_address(text: str) -> bool:
 class Upstream:
     """Asks `servers()`, and keeps what they say."""
 
-    def __init__(self, servers: Callable[[], Sequence[Server]], clock: Clock, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        servers: Callable[[], Sequence[Server]],
+        clock: Clock,
+        cache: Cache | None = None,
+        counts: DnsCounts | None = None,
+    ) -> None:
+        self._counts = counts or DnsCounts()
         self._servers = servers
         self._clock = clock
         self._cache = Cache() if cache is None else cache
@@ -123,7 +132,9 @@ class Upstream:
 
     def cached(self, question: Question) -> dns.message.Message | None:
         """Return what is known already."""
-        return self._cache.get(question, self._clock.monotonic())
+        found = self._cache.get(question, self._clock.monotonic())
+        self._counts.hits[dns_metrics.UPSTREAM] += found is not None
+        return found
 
     async def ask(self, question: Question) -> dns.message.Message:
         """Return an answer, cached or fresh; raise `UpstreamError` where there is none."""
@@ -152,6 +163,7 @@ class Upstream:
             task.exception()  # whoever waits has it; nobody may wait any more
 
     async def _ask(self, question: Question) -> dns.message.Message:
+        self._counts.asked += 1
         servers = self._alive()
         reason = "no name server of this machine answers" if servers else "this machine has no live name server"
         refusal: dns.message.Message | None = None
@@ -174,6 +186,7 @@ class Upstream:
             refusal = answer
         if refusal is not None:
             return refusal
+        self._counts.failed += 1
         raise UpstreamError(reason)
 
     def _alive(self) -> list[Server]:

@@ -8,8 +8,11 @@ network.report()                            # for /status, at any time
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
+
+from prometheus_client.registry import Collector
 
 from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
@@ -17,7 +20,9 @@ from swarmlet.config import Config
 from swarmlet.network import kernel_policies
 from swarmlet.network.choice import NO_NETWORK, Choice
 from swarmlet.network.dns import NodeDns
+from swarmlet.network.dns_metrics import DnsMetrics
 from swarmlet.network.kernel_policies import KernelPolicies
+from swarmlet.network.service_events import ServiceEvents
 from swarmlet.network.service_network import ServiceNetwork
 from swarmlet.store.replica import Replica
 
@@ -56,9 +61,10 @@ class MachineNetwork:
             own_addresses=(config.listen, config.status_listen),
             clock=clock,
         )
+        self._events = ServiceEvents(replica, node_name, clock, random.Random())  # noqa: S311  names of Events
         self._dns: NodeDns | None = None
         if choice.network.dns:
-            self._dns = NodeDns(replica.view, node_name, resolv_conf=config.resolv_conf, clock=clock)
+            self._dns = NodeDns(replica.view, node_name, resolv_conf=config.resolv_conf, clock=clock, sink=self._events)
         self._policies: KernelPolicies | None = None
         if addresses is not None and choice.network.policies:
             self._policies = KernelPolicies(
@@ -75,6 +81,7 @@ class MachineNetwork:
         found = [asyncio.create_task(self._services.run(), name="services")]
         if self._dns is not None:
             found.append(asyncio.create_task(self._dns.run(), name="dns"))
+            found.append(asyncio.create_task(self._events.run(), name="dns-events"))
         policies = self._policies.run() if self._policies is not None else _without_policies()
         return [*found, asyncio.create_task(policies, name="policies")]
 
@@ -84,6 +91,11 @@ class MachineNetwork:
         if self._dns is not None:
             await self._dns.remove()
         await kernel_policies.remove()
+
+    def metrics(self) -> list[Collector]:
+        """Return what is to be asked for the numbers of this machine's network."""
+        dns = self._dns
+        return [DnsMetrics(dns.counts, lambda: dns.is_listening)] if dns is not None else []
 
     def report(self) -> dict[str, Any]:
         """Return what is on, and why, and what is wrong with it; by key of the configuration."""

@@ -24,7 +24,8 @@ from swarmlet.model.services import Service, ServiceSpec
 from swarmlet.network import dns as node_dns
 from swarmlet.network.dns import NodeDns
 from swarmlet.network.dns_device import DeviceError, DnsDevice
-from swarmlet.store.commands import Put
+from swarmlet.network.proxy_fronts import Front
+from swarmlet.store.commands import Key, Put
 from tests.network.cluster import Cluster
 
 ADDRESS = "127.0.0.53"
@@ -47,6 +48,16 @@ class Device:
         self.held.append("")
 
 
+class Refusals:
+    """Takes down what is told of ports that cannot be had."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def port_refused(self, service: Key, front: Front, why: str) -> None:
+        self.told.append((service.name, front.address, why))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))
@@ -54,13 +65,13 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def running(cluster: Cluster, device: Device, port: int) -> AsyncIterator[None]:
+async def running(cluster: Cluster, device: Device, port: int, sink: Refusals | None = None) -> AsyncIterator[NodeDns]:
     names = NodeDns(
-        cluster.store, "n1", resolv_conf=Path("/nonexistent"), clock=SystemClock(), device=device, port=port
+        cluster.store, "n1", resolv_conf=Path("/nonexistent"), clock=SystemClock(), sink=sink, device=device, port=port
     )
     task = asyncio.create_task(names.run())
     try:
-        yield
+        yield names
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -106,12 +117,17 @@ async def test_what_failed_is_told_once_and_tried_again(monkeypatch: pytest.Monk
     logger = structlog.testing.CapturingLogger()
     monkeypatch.setattr(node_dns, "log", logger)
     monkeypatch.setattr(node_dns, "LOOK_SECONDS", 0.01)
-    cluster, device, port = Cluster(), Device(), free_port()
+    cluster, device, port, sink = Cluster(), Device(), free_port(), Refusals()
     device.faults = [SwarmletError("not permitted") for _ in range(3)]
     make_service(cluster)
-    async with running(cluster, device, port):
+    async with running(cluster, device, port, sink) as names:
+        await until(lambda: names.fault == "not permitted")
+        assert not names.is_listening
         await until(lambda: ADDRESS in device.held)
         assert await ask(port) == [ADDRESS]
+        assert names.is_listening
+        assert names.counts.queries["udp"] == 1
+    assert sink.told == [("kube-dns", ADDRESS, "not permitted")]
     assert [call.args[0] for call in logger.calls] == ["dns_unavailable", "dns_started"]
 
 

@@ -27,6 +27,7 @@ from swarmlet.network.desired import DesiredServices
 from swarmlet.network.dns_answers import Answers
 from swarmlet.network.dns_budget import Budget
 from swarmlet.network.dns_cache import Cache, Question
+from swarmlet.network.dns_metrics import DnsCounts
 from swarmlet.network.dns_records import ClusterRecords
 from swarmlet.network.dns_server import DnsServer
 from swarmlet.network.dns_upstream import ResolvConf, Server, Upstream, UpstreamError
@@ -117,10 +118,12 @@ class Bench:
         self.cluster.service("web", cluster_ip="10.43.0.9")
         self.cluster.service("db", cluster_ip="None")
         self.clock = clock or SystemClock()
-        self.upstream = Upstream(lambda: servers, self.clock)
+        self.counts = DnsCounts()
+        self.upstream = Upstream(lambda: servers, self.clock, counts=self.counts)
         self.records = ClusterRecords(self.cluster.store, DesiredServices(self.cluster.store, "n1"))
         answers = Answers(self.records, self.upstream.cached)
-        self.server = DnsServer(answers, self.upstream, self.clock, budget or Budget(PLENTY, PLENTY))
+        budget = budget or Budget(PLENTY, PLENTY)
+        self.server = DnsServer(answers, self.upstream, self.clock, budget, self.counts)
         self.port = 0
 
     async def __aenter__(self) -> Self:
