@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test simulate mutations check format bench chaos openapi clean
+.PHONY: help setup engine demo test network-faults simulate mutations check format bench chaos openapi clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Make the virtual environment with the pinned dependencies
 
@@ -31,6 +31,9 @@ test: setup engine check ## Everything that must pass, real Docker included
 
 chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 SEED= MACHINES=5 JSON=FILE); docs/chaos.md
 	@$(BIN)/python -m tools.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(MACHINES),--machines $(MACHINES)) $(if $(JSON),--json $(JSON))
+
+network-faults: setup engine ## Who reaches whom, before and after each fault of the network (MACHINES=5)
+	NETWORK_FAULTS_MACHINES=$(or $(MACHINES),5) $(BIN)/python -m pytest -s tests/e2e/test_network_faults.py -k 'not five_machines'
 
 simulate: setup ## Simulated clusters on virtual time under faults: SEEDS=1000 FIRST_SEED=0 SCENARIO=consensus JOBS=2
 	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),0) \
