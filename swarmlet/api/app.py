@@ -106,7 +106,7 @@ class ApiServer:
             middlewares=[_around(observer, Limits(registry), guard, Signer(node_name=info.node_name, clock=clock))],
             client_max_size=bodies.BODY_BYTES_MAX,
         )
-        why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize)
+        why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize, info=info)
         own = (self.reports, Discovery(), OpenApi(), why)
         self.app.add_routes([*routes, *unguarded_routes, *(route for part in own for route in part.routes())])
         resources = self._resources(replica=replica, info=info, sources=sources, clock=clock, rng=rng)

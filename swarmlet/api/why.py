@@ -17,6 +17,7 @@ from aiohttp import web
 from swarmlet.api import answers
 from swarmlet.api.leases import LeaseSource
 from swarmlet.api.middleware import USER, Authorize
+from swarmlet.api.reports import ClusterInfo
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ForbiddenError, NotFoundError, PeerError
 from swarmlet.explain import explainers, findings
@@ -46,9 +47,13 @@ class WhyApi:
         clock: says what "4 min ago" is.
         lease_source: knows when each node was last heard of.
         authorize: says who may read what.
+        info: who this daemon is, and what its machine does of the network.
     """
 
-    def __init__(self, *, replica: Replica, clock: Clock, lease_source: LeaseSource, authorize: Authorize) -> None:
+    def __init__(
+        self, *, replica: Replica, clock: Clock, lease_source: LeaseSource, authorize: Authorize, info: ClusterInfo
+    ) -> None:
+        self._info = info
         self._replica = replica
         self._clock = clock
         self._lease_source = lease_source
@@ -79,7 +84,14 @@ class WhyApi:
         """Return the ground on which all that was asked for is explained."""
         heartbeats = await self._heartbeats() if any(_needs_heartbeats(each) for each in found) else {}
         view = self._replica.view
-        return Case(view, self._clock.now(), heartbeats, self._refusals.on(view))
+        return Case(
+            view,
+            self._clock.now(),
+            heartbeats,
+            self._refusals.on(view),
+            node_name=self._info.node_name,
+            network=self._info.network(),
+        )
 
     async def _heartbeats(self) -> Mapping[str, datetime]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from swarmlet.explain.findings import INFO, Finding
 from swarmlet.explain.happenings import Happenings, last_seen
@@ -39,12 +39,16 @@ class Case:
         now: the moment of the question.
         heartbeats: when the leader last heard of each node; empty where nobody could be asked.
         scheduler: says what its filters say of a Pod now; None where nobody could.
+        network: what the machine that answers, `node_name`, does of the network, as `GET /status` tells it; empty where
+            that is not known.
     """
 
     view: View
     now: datetime
     heartbeats: Mapping[str, datetime] = field(default_factory=dict)
     scheduler: Scheduler | None = None
+    node_name: str = ""
+    network: Mapping[str, Any] = field(default_factory=dict)
     _known: dict[str, Happenings] = field(default_factory=dict, init=False)
 
     def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from swarmlet.explain import claims, deployments, jobs, nodes, scaling, services, sets, spaces
+from swarmlet.explain import claims, deployments, jobs, nodes, scaling, services, sets, slices, spaces
 from swarmlet.explain import pods as pod_explainer
 from swarmlet.explain.case import Case, about
 from swarmlet.explain.findings import Explanation, Finding, count, pruned
@@ -35,6 +35,7 @@ EXPLAINERS: Mapping[str, Explainer] = {
     kinds.REPLICA_SET.resource: deployments.explain_set,
     kinds.POD.resource: _pod,
     kinds.NODE.resource: nodes.explain,
+    kinds.ENDPOINT_SLICE.resource: slices.explain,
     kinds.NAMESPACE.resource: spaces.explain_namespace,
 }
 """In the order in which objects of one name are explained: what a user makes, before what is made of it."""

@@ -11,7 +11,7 @@ from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of
 from swarmlet.model import conditions, pods, quantity, singletons, taints
 from swarmlet.model.core import Node, Taint
 from swarmlet.model.meta import Object
-from swarmlet.model.nodes import DISK_PRESSURE, MEMORY_PRESSURE, PID_PRESSURE, READY
+from swarmlet.model.nodes import DISK_PRESSURE, MEMORY_PRESSURE, NETWORK_UNAVAILABLE, PID_PRESSURE, READY
 from swarmlet.model.pod import Pod
 
 PRESSURES = {MEMORY_PRESSURE: "memory", DISK_PRESSURE: "disk space", PID_PRESSURE: "process ids"}
@@ -52,10 +52,14 @@ def _troubles(case: Case, node: Node) -> Iterator[Finding]:
         if held is not None and held.status == "True":
             text = f"it runs out of {what} ({held.reason}): no new Pods go there, and Pods may be evicted"
             yield by_condition(node, held, text, ERROR)
+    cut = conditions.get(node.status.conditions, NETWORK_UNAVAILABLE)
+    if cut is not None and cut.status == "True":
+        text = f"it has no Pod network: {cut.message.removesuffix('.')}; no new Pods go there"
+        yield by_condition(node, cut, text, ERROR)
     if node.spec.unschedulable:
         yield _cordoned(case, node)
     for taint in node.spec.taints:
-        if taint.key not in (*READINESS, *OF_PRESSURE, taints.UNSCHEDULABLE):
+        if taint.key not in (*READINESS, *OF_PRESSURE, taints.UNSCHEDULABLE, taints.NETWORK_UNAVAILABLE):
             yield _tainted(node, taint)
 
 

@@ -1,12 +1,13 @@
-"""Why a Service has no endpoints, or fewer than its selector's Pods."""
+"""Why a Service has no endpoints, or fewer than its selector's Pods, or does not answer though it has some."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import cast
 
-from swarmlet.explain import groups
+from swarmlet.explain import groups, reach
 from swarmlet.explain.case import PODS, Case, about, listed, number, plural
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import kinds, objects, pods
@@ -22,10 +23,11 @@ def explain(case: Case, value: Object) -> list[Finding]:
     if service.spec.type == EXTERNAL_NAME:
         text = f"Service {name} is another name of {service.spec.external_name} (ExternalName): it has no endpoints"
         return [Finding(text=text, about=about(service), source="spec.type")]
-    ready, unready = _endpoints(case, service)
+    ready, unready, at = _endpoints(case, service)
     found = list(_troubles(case, service))
     if not ready and not found:
         found.append(_untold(service))
+    found += reach.findings(case, service, _members(case, service), at)
     headline = Finding(
         text=f"Service {name} has {plural(ready, 'ready endpoint') if ready else 'no ready endpoint'}"
         + (f" and {unready} that {'is' if unready == 1 else 'are'} not" if unready else ""),
@@ -37,9 +39,10 @@ def explain(case: Case, value: Object) -> list[Finding]:
     return [headline]
 
 
-def _endpoints(case: Case, service: Service) -> tuple[int, int]:
-    """Return how many endpoints its EndpointSlices tell as ready, and how many as not."""
+def _endpoints(case: Case, service: Service) -> tuple[int, int, Counter[str]]:
+    """Return how many endpoints its EndpointSlices tell as ready, how many as not, and the former by their nodes."""
     told: dict[Hashable, bool] = {}
+    nodes: dict[Hashable, str] = {}
     for stored in case.view.list(kinds.ENDPOINT_SLICE.resource, service.metadata.namespace):
         each = cast("EndpointSlice", stored.object)
         if each.metadata.labels.get(SERVICE_NAME_LABEL) != service.metadata.name:
@@ -48,7 +51,15 @@ def _endpoints(case: Case, service: Service) -> tuple[int, int]:
             # Pods of different machines may have one address, and a Pod several.
             who = endpoint.target_ref or endpoint.addresses
             told[who] = told.get(who, False) or endpoint.conditions.ready is not False
-    return sum(told.values()), sum(not ready for ready in told.values())
+            nodes[who] = endpoint.node_name or ""
+    at = Counter(nodes[who] for who, ready in told.items() if ready)
+    return sum(told.values()), sum(not ready for ready in told.values()), at
+
+
+def _members(case: Case, service: Service) -> list[Pod]:
+    selector = service.spec.selector
+    everyone = (cast("Pod", each.object) for each in case.view.list(PODS, service.metadata.namespace))
+    return [pod for pod in everyone if selector and selector.items() <= pod.metadata.labels.items()]
 
 
 def _troubles(case: Case, service: Service) -> Iterator[Finding]:
@@ -58,7 +69,7 @@ def _troubles(case: Case, service: Service) -> Iterator[Finding]:
         yield Finding(text=text, severity=INFO, about=about(service), source="spec.selector")
         return
     everyone = [cast("Pod", each.object) for each in case.view.list(PODS, service.metadata.namespace)]
-    members = [pod for pod in everyone if selector.items() <= pod.metadata.labels.items()]
+    members = _members(case, service)
     if not members:
         yield _selects_none(service, everyone)
         return

@@ -30,6 +30,7 @@ class Board:
         self.store = Store()
         self.heartbeats: dict[str, datetime] = {}
         self.filters = False
+        self.network: Document = {}
         self._count = 0
 
     def put(
@@ -129,7 +130,8 @@ class Board:
         kind = kinds.BY_RESOURCE[resource]
         stored = self.store.get(Key(kind.resource, namespace if kind.namespaced else "", name))
         assert stored, f"{resource}/{name}"
-        case = Case(self.store, NOW, self.heartbeats, Refusals().on(self.store) if self.filters else None)
+        refusals = Refusals().on(self.store) if self.filters else None
+        case = Case(self.store, NOW, self.heartbeats, refusals, node_name="h1", network=self.network)
         explained = explainers.shortened(explainers.explain(case, stored.object))
         return list(why.lines(json.loads(msgspec.json.encode(explained))))
 
