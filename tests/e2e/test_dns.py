@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,11 +14,10 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from tools.lab import Lab
+from tests.e2e import spaces
+from tests.e2e.spaces import Space, container
 from tools.lab.cluster import Cluster, eventually
 
-LAB = "dns" if "LAB_NAME" not in os.environ else f"{os.environ['LAB_NAME']}d"
-SUBNET = os.environ.get("LAB_SUBNET", "10.77.64.0/24")
 NAMESPACE = "names"
 SERVER = "10.43.0.10"
 ELSEWHERE = "192.0.2.7"
@@ -28,27 +25,23 @@ STALE_SECONDS_MAX = 1.0
 
 OBJECTS = """
 apiVersion: v1
-kind: Namespace
-metadata: {name: names}
----
-apiVersion: v1
 kind: Service
-metadata: {name: web, namespace: names}
+metadata: {name: web}
 spec: {selector: {app: db}, ports: [{name: http, port: 80}]}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: db, namespace: names}
+metadata: {name: db}
 spec: {clusterIP: None, selector: {app: db}, ports: [{name: http, port: 8080}]}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: ext, namespace: names}
+metadata: {name: ext}
 spec: {type: ExternalName, externalName: www.elsewhere.test}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
-metadata: {name: db, namespace: names}
+metadata: {name: db}
 spec:
   serviceName: db
   replicas: 2
@@ -63,7 +56,7 @@ spec:
 ---
 apiVersion: apps/v1
 kind: DaemonSet
-metadata: {name: client, namespace: names}
+metadata: {name: client}
 spec:
   selector: {matchLabels: {app: client}}
   template:
@@ -76,32 +69,24 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def names(machines: None) -> Iterator[Cluster]:
-    """Three machines with DNS, whose own name server is the box; and Pods."""
-    with Lab(LAB, count=3, subnet=SUBNET) as lab:
-        resolv_conf = lab.folder / "resolv.conf"
-        resolv_conf.write_text(f"nameserver {_box()}\nsearch lan\n", encoding="ascii")
-        cluster = Cluster(lab, {"network": {"dns": True}, "resolv_conf": str(resolv_conf)})
-        cluster.form()
-        eventually(lambda: SERVER in cluster.kubectl("get", "service", "-n", "kube-system"), 20, "the Service of DNS")
-        cluster.kubectl("apply", "-f", "-", stdin=OBJECTS)
-        cluster.kubectl("wait", "pod", "--all", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=60s")
-        yield cluster
+def names(three_machines: Cluster) -> Iterator[Space]:
+    """Pods, and Services that lead to some of them."""
+    with spaces.space(three_machines, NAMESPACE) as space:
+        space.apply(OBJECTS)
+        space.wait_running("db", 2)
+        space.wait_running("client", 3)
+        yield space
 
 
 @pytest.fixture(scope="module", autouse=True)
-def elsewhere(names: Cluster) -> Iterator[None]:
-    """A name server on the box that knows one name."""
+def elsewhere(names: Space) -> Iterator[None]:
+    """A name server on the box, which the machines ask, that knows one name."""
     door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    door.bind((_box(), 53))
+    door.bind((str(names.cluster.lab.subnet[1]), 53))
     thread = threading.Thread(target=_answer, args=(door,), daemon=True)
     thread.start()
     yield
     door.close()
-
-
-def _box() -> str:
-    return SUBNET.rpartition(".")[0] + ".1"
 
 
 def _answer(door: socket.socket) -> None:
@@ -120,46 +105,40 @@ def _answer(door: socket.socket) -> None:
         door.sendto(response.to_wire(), source)
 
 
-def pods(cluster: Cluster, selector: str) -> dict[str, dict[str, Any]]:
+def pods(names: Space, app: str) -> dict[str, dict[str, Any]]:
     """Return Pods by their names."""
-    found = json.loads(cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", selector, "-o", "json"))["items"]
-    return {pod["metadata"]["name"]: pod for pod in found}
+    return {pod["metadata"]["name"]: pod for pod in names.running(app)}
 
 
-def inside(cluster: Cluster, pod: dict[str, Any], *argv: str) -> str:
-    """Run a program of a Pod's image in its namespaces; return what it printed."""
-    machine = cluster[pod["spec"]["nodeName"]].machine
-    container = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
-    process = machine.engine.json("GET", f"/containers/{container}/json")["State"]["Pid"]
-    return machine.run("nsenter", "-t", str(process), "-n", "-m", *argv, check=False).stdout
+def clients(names: Space) -> dict[str, dict[str, Any]]:
+    """Return the Pods that only ask, by their nodes."""
+    return {pod["spec"]["nodeName"]: pod for pod in names.running("client")}
 
 
-def resolved(cluster: Cluster, pod: dict[str, Any], name: str) -> str:
+def resolved(names: Space, pod: dict[str, Any], name: str) -> str:
     """Return the address that a Pod's own resolver finds for a name; "" for none."""
-    first = inside(cluster, pod, "/bin/busybox", "ping", "-c1", "-W1", name).partition("\n")[0]
+    argv = ("/bin/busybox", "ping", "-c1", "-W1", name)
+    first = names.run(pod["spec"]["nodeName"], container(pod), *argv, namespaces="-n -m").partition("\n")[0]
     return first.partition("(")[2].partition(")")[0]
 
 
-def on_machine(cluster: Cluster, node: str, name: str) -> list[str]:
+def on_machine(names: Space, node: str, name: str) -> list[str]:
     """Return the addresses of a whole name, asked on a machine itself."""
     argv = ("busybox", "nslookup", "-type=a", f"{name}.{NAMESPACE}.svc.cluster.local", SERVER)
-    _, _, answer = cluster[node].machine.run(*argv, check=False).stdout.partition("\n\n")
+    _, _, answer = names.run(node, "", *argv).partition("\n\n")
     return [line.split()[1] for line in answer.splitlines() if line.startswith("Address:")]
 
 
-def endpoints(cluster: Cluster) -> set[str]:
+def endpoints(names: Space) -> set[str]:
     """Return the Pods that the headless Service leads to now."""
-    return set(
-        cluster.kubectl(
-            *("get", "endpointslices", "-n", NAMESPACE, "-l", "kubernetes.io/service-name=db"),
-            *("-o", "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].hostname}"),
-        ).split()
-    )
+    ready = "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].hostname}"
+    found = names.kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=db", "-o", ready)
+    return set(found.split())
 
 
-def test_pods_of_every_node_find_services_pods_and_the_world_by_short_names(names: Cluster) -> None:
-    address = names.kubectl("get", "service", "web", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
-    members = {name: pod["status"]["podIP"] for name, pod in pods(names, "app=db").items()}
+def test_pods_of_every_node_find_services_pods_and_the_world_by_short_names(names: Space) -> None:
+    address = names.get("service", "web")["spec"]["clusterIP"]
+    members = {name: pod["status"]["podIP"] for name, pod in pods(names, "db").items()}
     wanted = {
         "web": {address},
         "web.names": {address},
@@ -169,43 +148,34 @@ def test_pods_of_every_node_find_services_pods_and_the_world_by_short_names(name
         "www.elsewhere.test": {ELSEWHERE},
         "nobody": {""},
     }
-    clients = {pod["spec"]["nodeName"]: pod for pod in pods(names, "app=client").values()}
-    assert set(clients) == {"h1", "h2", "h3"}
-    asked = list(itertools.product(clients, wanted))
+    askers = clients(names)
+    assert set(askers) == {"h1", "h2", "h3"}
+    asked = list(itertools.product(askers, wanted))
     with ThreadPoolExecutor(len(asked)) as pool:  # each waits for a second for whoever the name leads to
-        found = list(pool.map(lambda pair: resolved(names, clients[pair[0]], pair[1]), asked))
+        found = list(pool.map(lambda pair: resolved(names, askers[pair[0]], pair[1]), asked))
     wrong = {pair: got for pair, got in zip(asked, found, strict=True) if got not in wanted[pair[1]]}
     assert wrong == {}
-    assert [set(on_machine(names, node, "db")) for node in clients] == [set(members.values())] * 3
+    assert [set(on_machine(names, node, "db")) for node in askers] == [set(members.values())] * 3
 
 
-def test_the_service_of_dns_is_there_for_clients(names: Cluster) -> None:
-    line = names.kubectl("get", "service", "kube-dns", "-n", "kube-system", "--no-headers").split()
+def test_the_service_of_dns_is_there_for_clients(names: Space) -> None:
+    line = names.cluster.kubectl("get", "service", "kube-dns", "-n", "kube-system", "--no-headers").split()
     assert line[:5] == ["kube-dns", "ClusterIP", SERVER, "<none>", "53/UDP,53/TCP"]
 
 
-def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_endpoint(names: Cluster) -> None:
+def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_endpoint(names: Space) -> None:
     for replicas in (1, 2):
-        names.kubectl("scale", "statefulset", "db", "-n", NAMESPACE, f"--replicas={replicas}")
+        names.kubectl("scale", "statefulset", "db", f"--replicas={replicas}")
         wanted = {f"db-{number}" for number in range(replicas)}
         eventually(lambda wanted=wanted: endpoints(names) == wanted, 20, "the endpoint")
         answer = [replicas == 2] * 3
         eventually(
-            lambda answer=answer: [bool(on_machine(names, each.name, "db-1.db")) for each in names] == answer,
+            lambda answer=answer: [bool(on_machine(names, each.name, "db-1.db")) for each in names.cluster] == answer,
             STALE_SECONDS_MAX,
             "the same answer on every node",
         )
 
 
-def test_names_resolve_again_after_the_daemon_was_killed(names: Cluster) -> None:
-    daemon = names["h2"]
-    (client,) = [each for each in pods(names, "app=client").values() if each["spec"]["nodeName"] == "h2"]
-    daemon.kill()
-    assert resolved(names, client, "web") == ""
-    daemon.start()
-    eventually(lambda: resolved(names, client, "web") != "", 20, "names on the machine whose daemon came back")
-
-
-def test_the_address_comes_back_where_a_stranger_took_it(names: Cluster) -> None:
-    names["h3"].machine.run("ip", "link", "delete", "swarmlet-dns")
+def test_the_address_comes_back_where_a_stranger_took_it(names: Space) -> None:
+    names.cluster["h3"].machine.run("ip", "link", "delete", "swarmlet-dns")
     eventually(lambda: on_machine(names, "h3", "web") != [], 10, "the address of DNS")
