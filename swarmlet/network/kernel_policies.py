@@ -17,9 +17,9 @@ import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.network import bridge_traffic, nftables, policy_rules, slices
+from swarmlet.network import bridge_traffic, isolation, nftables, policy_rules, slices
 from swarmlet.network.desired_policies import DesiredPolicies
-from swarmlet.network.isolation import Isolation, removal
+from swarmlet.network.isolation import Isolation
 from swarmlet.network.nftables import Nftables, NftError
 from swarmlet.network.ruleset import Part, Table
 from swarmlet.store.commands import Key
@@ -43,17 +43,8 @@ async def remove() -> None:
 
 
 async def _remove_rules() -> None:
-    try:
-        kernel = Nftables(policy_rules.TABLE, ())
-    except OSError:
-        return  # this process may not see the kernel's rules, so it did not make any
-    try:
-        left = kernel.exists()
-    finally:
-        kernel.close()
-    if left:
-        await nftables.run(removal())
-        await nftables.remove(policy_rules.TABLE)
+    await isolation.remove()
+    await nftables.remove(policy_rules.TABLE)
 
 
 class KernelPolicies:
@@ -101,16 +92,23 @@ class KernelPolicies:
         self._desired = DesiredPolicies(self._replica.view, self._node_name, self._wake.set)
         for uid, address in ({**await self._opened(), **self._given}).items():
             self._desired.give(uid, address)
-        isolation = Isolation(self._replica.view, status_port=self._status_port, listener=self._wake.set)
-        kernel = Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS)
+        isolated = Isolation(
+            self._replica.view,
+            self._node_name,
+            status_port=self._status_port,
+            listener=self._wake.set,
+            guards_ports=await isolation.can_guard_ports(),
+        )
+        kernel = Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS, sets=policy_rules.STANDING_SETS)
         self._wake.set()
         try:
+            isolated.watch()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._look(kernel), name="policy-rules-look")
-                group.create_task(self._follow(kernel, self._desired, isolation), name="policy-rules")
+                group.create_task(self._look(kernel, isolated), name="policy-rules-look")
+                group.create_task(self._follow(kernel, self._desired, isolated), name="policy-rules")
         finally:
             self._desired.close()
-            isolation.close()
+            isolated.close()
             kernel.close()
 
     async def _caught_up(self) -> None:
@@ -122,22 +120,22 @@ class KernelPolicies:
             else:
                 return
 
-    async def _look(self, kernel: Nftables) -> None:
+    async def _look(self, kernel: Nftables, isolated: Isolation) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            if not self._anew and kernel.is_disturbed():
-                log.warning("policy_rules_disturbed", table=policy_rules.TABLE)
+            if not self._anew and (kernel.is_disturbed() or isolated.is_disturbed()):
+                log.warning("policy_rules_disturbed")
                 self._anew = True
                 self._wake.set()
 
-    async def _follow(self, kernel: Nftables, desired: DesiredPolicies, isolation: Isolation) -> None:
+    async def _follow(self, kernel: Nftables, desired: DesiredPolicies, isolated: Isolation) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             begun = self._clock.monotonic()
             waiting, self._waiting = self._waiting, []
             try:
-                await self._settle(kernel, desired, isolation)
+                await self._settle(kernel, desired, isolated)
             except (NftError, OSError) as error:
                 if self.error != str(error):
                     log.warning("policy_rules_failed", error=str(error))
@@ -152,15 +150,16 @@ class KernelPolicies:
                     each.set_result(None)
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
-    async def _settle(self, kernel: Nftables, desired: DesiredPolicies, isolation: Isolation) -> None:
+    async def _settle(self, kernel: Nftables, desired: DesiredPolicies, isolated: Isolation) -> None:
         parts: dict[Key, Part] = {}
         await slices.work_through(desired.settle(parts), self._clock)
         anew = self._anew
-        script = await asyncio.to_thread(self._render, parts, anew=anew) + isolation.settle(desired.given)
-        if anew:
-            script += isolation.whole()
+        script = await asyncio.to_thread(self._render, parts, anew=anew)
+        around = isolated.settle(desired.given)
+        script += isolated.whole() if anew else around
         if script:
             await kernel.apply(script)
+            isolated.note_applied()
         self._anew = False
 
     def _render(self, parts: Mapping[Key, Part], *, anew: bool) -> str:

@@ -1,4 +1,4 @@
-"""Netfilter's netlink, as little of it as is needed: ask, and read attributes.
+"""The kernel's netlink, as little of it as is needed where many small questions are asked: ask, and read attributes.
 
 The kernel answers while it is asked, so a call here does not wait.
 Source: linux/netlink.h, linux/netfilter/nfnetlink.h.
@@ -11,11 +11,14 @@ import socket
 import struct
 from collections.abc import Iterator
 
+NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
 REQUEST, ACKNOWLEDGE, DUMP = 0x01, 0x04, 0x300
 ERROR, DONE = 2, 3
-IPV4 = socket.AF_INET
 RECEIVE_BYTES = 1 << 20
+
+INET, IPV4, BRIDGE = 1, socket.AF_INET, 7
+"""Families of netfilter's tables. Source: linux/netfilter.h (NFPROTO_*)."""
 
 _HEADER = struct.Struct("=IHHII")
 _NETFILTER = struct.Struct("!BBH")
@@ -26,23 +29,19 @@ _TYPE_MASK = 0x3FFF
 Attributes = dict[int, bytes]
 
 
-class Netfilter:
-    """One socket; for one task or thread at a time."""
+class Netlink:
+    """One socket; for one task or thread at a time. `protocol`: which part of the kernel it speaks to."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    def __init__(self, protocol: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._socket.settimeout(1.0)
 
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
 
-    def ask(self, message: int, payload: bytes = b"", *, flags: int = ACKNOWLEDGE) -> Iterator[Attributes]:
-        """Send a request and yield the attributes of each answer; raise `OSError` where the kernel refuses it.
-
-        `message` is the subsystem's number in the upper byte and that of the message in the lower.
-        """
-        body = _NETFILTER.pack(IPV4, 0, 0) + payload
+    def request(self, message: int, body: bytes, *, flags: int) -> Iterator[bytes]:
+        """Send a request and yield what each answer holds; raise `OSError` where the kernel refuses it."""
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), message, REQUEST | flags, 0, 0) + body)
         while True:
             data = self._socket.recv(RECEIVE_BYTES)
@@ -51,20 +50,40 @@ class Netfilter:
                     raise OSError(number, os.strerror(number))
                 if kind in (ERROR, DONE):
                     return
-                yield attributes(data[start + _NETFILTER.size : end])
+                yield data[start:end]
+
+
+class Netfilter(Netlink):
+    """The packet filter's socket."""
+
+    def __init__(self) -> None:
+        super().__init__(NETLINK_NETFILTER)
+
+    def ask(
+        self, message: int, payload: bytes = b"", *, flags: int = ACKNOWLEDGE, family: int = IPV4
+    ) -> Iterator[Attributes]:
+        """Send a request and yield the attributes of each answer; raise `OSError` where the kernel refuses it.
+
+        `message` is the subsystem's number in the upper byte and that of the message in the lower.
+        """
+        for answer in self.request(message, _NETFILTER.pack(family, 0, 0) + payload, flags=flags):
+            yield attributes(answer[_NETFILTER.size :])
 
 
 def attributes(data: bytes) -> Attributes:
     """Return attributes by number; one that holds others holds their bytes."""
-    found: Attributes = {}
+    return dict(items(data))
+
+
+def items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield attributes in their order, as (number, value): of a list all have the same number."""
     position = 0
     while position + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, position)
         if length < _ATTRIBUTE.size:
             break
-        found[kind & _TYPE_MASK] = data[position + _ATTRIBUTE.size : position + length]
+        yield kind & _TYPE_MASK, data[position + _ATTRIBUTE.size : position + length]
         position += (length + 3) & ~3
-    return found
 
 
 def attribute(kind: int, value: bytes, *, nested: bool = False) -> bytes:

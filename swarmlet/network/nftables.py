@@ -9,25 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from swarmlet.errors import PeerError
-from swarmlet.network.netlink import ACKNOWLEDGE, Netfilter, text
+from swarmlet.network.netlink import ACKNOWLEDGE, BRIDGE, DUMP, INET, IPV4, Attributes, Netfilter, items, text
 
 PROGRAM = "nft"
 RUN_SECONDS_MAX = 20.0
 MESSAGE_LENGTH_MAX = 500
 
+_FAMILIES = {"ip": IPV4, "inet": INET, "bridge": BRIDGE}
 _SUBSYSTEM = 10 << 8
 _GET_TABLE = _SUBSYSTEM | 1
 _GET_CHAIN = _SUBSYSTEM | 4
+_GET_ELEMENTS = _SUBSYSTEM | 13
 _GET_GENERATION = _SUBSYSTEM | 16
 _GENERATION_ID = 1
 _TABLE_NAME, _TABLE_USE, _TABLE_HANDLE = 1, 3, 4
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_USE = 1, 3, 6
+_ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS = 1, 2, 3
 
 Likeness = tuple[bytes, ...]
-"""What a table has that a stranger's work on it changes: its handle, what it holds, the rules of its base chains."""
+"""What a table has that a stranger's work on it changes: its handle, what it holds, how many rules some chains have,
+and what is in some sets."""
 
 
 class NftError(PeerError):
@@ -51,10 +55,10 @@ def is_usable() -> bool:
     return shutil.which(PROGRAM) is not None and is_permitted()
 
 
-async def remove(table: str) -> None:
+async def remove(table: str, family: str = "ip") -> None:
     """Take a table that an earlier daemon left out of the kernel; one that this process may not see stays."""
     try:
-        kernel = Nftables(table, ())
+        kernel = Nftables(table, (), family=family)
     except OSError:
         return
     try:
@@ -62,7 +66,7 @@ async def remove(table: str) -> None:
     finally:
         kernel.close()
     if left:
-        await run(f"add table ip {table}\ndelete table ip {table}\n")
+        await run(f"add table {family} {table}\ndelete table {family} {table}\n")
 
 
 async def run(script: str) -> None:
@@ -85,11 +89,16 @@ async def run(script: str) -> None:
 
 
 class Nftables:
-    """One table of the kernel. `chains` are those whose rules only ever change with the whole table."""
+    """One table of the kernel. `chains` are those whose rules only ever change with the whole table.
 
-    def __init__(self, table: str, chains: Sequence[str]) -> None:
+    `sets` are small ones, whose elements are looked at too. `family` is the table's, in nft's words.
+    """
+
+    def __init__(self, table: str, chains: Sequence[str], *, sets: Sequence[str] = (), family: str = "ip") -> None:
         self._table = table
         self._chains = chains
+        self._sets = sets
+        self._family = _FAMILIES[family]
         self._netlink = Netfilter()
         self._generation = b""
         self._likeness: Likeness = ()
@@ -123,6 +132,10 @@ class Nftables:
         Raises `NftError`, with nothing changed, where it is refused.
         """
         await run(script)
+        self.note()
+
+    def note(self) -> None:
+        """Know the table as it is now: a script has just changed it."""
         self._generation, self._likeness = self.generation(), self._read_likeness()
 
     def is_disturbed(self) -> bool:
@@ -137,9 +150,19 @@ class Nftables:
 
     def _read_likeness(self) -> Likeness:
         try:
-            [table] = self._netlink.ask(_GET_TABLE, text(_TABLE_NAME, self._table), flags=ACKNOWLEDGE)
+            [table] = self._ask(_GET_TABLE, text(_TABLE_NAME, self._table))
             chains = [text(_CHAIN_TABLE, self._table) + text(_CHAIN_NAME, name) for name in self._chains]
-            uses = [each[_CHAIN_USE] for payload in chains for each in self._netlink.ask(_GET_CHAIN, payload)]
+            uses = [each[_CHAIN_USE] for payload in chains for each in self._ask(_GET_CHAIN, payload)]
+            elements = [each for name in self._sets for each in self._read_elements(name)]
         except FileNotFoundError:
             return ()
-        return table[_TABLE_HANDLE], table[_TABLE_USE], *uses
+        return table[_TABLE_HANDLE], table[_TABLE_USE], *uses, *elements
+
+    def _read_elements(self, name: str) -> list[bytes]:
+        """Return what is in a set, in an order that does not depend on the kernel's."""
+        payload = text(_ELEMENTS_TABLE, self._table) + text(_ELEMENTS_SET, name)
+        answers = self._ask(_GET_ELEMENTS, payload, flags=DUMP)
+        return sorted(element for each in answers for _, element in items(each.get(_ELEMENTS, b"")))
+
+    def _ask(self, message: int, payload: bytes, *, flags: int = ACKNOWLEDGE) -> Iterator[Attributes]:
+        return self._netlink.ask(message, payload, flags=flags, family=self._family)

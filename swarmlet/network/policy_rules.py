@@ -31,6 +31,8 @@ EGRESS = "egress"
 INGRESS = "ingress"
 STANDING_CHAINS = (EGRESS, INGRESS)
 """Whose rules are the same whatever policies there are."""
+STANDING_SETS = ("egress-pods", "ingress-pods")
+"""That say which Pods of this node are held to policies."""
 NAME_LENGTH_MAX = 70
 """Of what a chain or set says of its policy; the kernel takes 127 in all."""
 
@@ -121,7 +123,7 @@ def base() -> Part:
     Each direction has a chain of its own on the hook: what one accepts, the other still looks at.
     """
     return Part(
-        sets={"egress-pods": _PODS, "ingress-pods": _PODS},
+        sets=dict.fromkeys(STANDING_SETS, _PODS),
         hooks={
             EGRESS: "{ type filter hook forward priority -6; policy accept; }",
             INGRESS: "{ type filter hook forward priority -5; policy accept; }",

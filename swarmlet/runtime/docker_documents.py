@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.runtime import docker_isolation, runtime, sandbox_image
+from swarmlet.runtime import docker_isolation, pod_links, runtime, sandbox_image
 from swarmlet.runtime.credentials import Credentials
 
 CLUSTER_LABEL = "io.swarmlet/cluster"
@@ -143,7 +143,10 @@ def _set_network(document: dict[str, Any], network: runtime.PodNetwork) -> None:
         addresses = {"IPv4Address": network.address}
         if network.address_v6:
             addresses["IPv6Address"] = network.address_v6
-        document["NetworkingConfig"] = {"EndpointsConfig": {network.bridge_network: {"IPAMConfig": addresses}}}
+        mac = pod_links.mac(network.address)
+        endpoint = {"IPAMConfig": addresses, "MacAddress": mac}
+        document["MacAddress"] = mac  # for Engines before API 1.44, which know no MAC of an endpoint
+        document["NetworkingConfig"] = {"EndpointsConfig": {network.bridge_network: endpoint}}
     if network.hostname:
         document["Hostname"] = network.hostname
     if network.domain:

@@ -5,16 +5,22 @@ The node routes between its Pods; each Pod is on a link of its own. Everything e
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+CLONE_NEWNET = 0x40000000
+Made = TypeVar("Made")
 SERVER = textwrap.dedent(
     """
     import socket, sys, threading
@@ -132,6 +138,16 @@ class Namespace:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return self._start(self.enter(*words))
+
+    def inside(self, make: Callable[[], Made]) -> Made:
+        """Call a function within the namespace: sockets that it opens stay there."""
+        with ThreadPoolExecutor(1, initializer=self._join) as thread:
+            return thread.submit(make).result()
+
+    def _join(self) -> None:
+        with Path(f"/proc/{self.pid}/ns/net").open("rb") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
 
     def serve(self, name: str, port: int = 8080) -> subprocess.Popen[str]:
         server = self.start(sys.executable, "-c", SERVER, name, str(port))

@@ -20,16 +20,21 @@ class Policies(Cluster):
     def namespace(self, name: str, labels: Mapping[str, str]) -> Key:
         return self.write(kinds.NAMESPACE, {"metadata": {"name": name, "labels": dict(labels), "uid": f"ns-{name}"}})
 
-    def network(self) -> Key:
-        return self._put(kinds.CLUSTER_NETWORK, ClusterNetwork(metadata=ObjectMeta(name="cluster")))
+    def network(self, cluster_cidr: str = "10.42.0.0/16") -> Key:
+        return self._put(
+            kinds.CLUSTER_NETWORK, ClusterNetwork(metadata=ObjectMeta(name="cluster"), cluster_cidr=cluster_cidr)
+        )
 
-    def node(self, name: str, address: str, subnet: str) -> None:
+    def node(self, name: str, address: str, subnet: str, *more: str) -> None:
         """Write a node of the Pod network."""
         claim = ObjectMeta(name=subnet.partition("/")[0])
         self._put(kinds.SUBNET_CLAIM, SubnetClaim(metadata=claim, node=name, node_id=f"id-{name}"))
         metadata = {"name": name, "uid": f"uid-{name}", "labels": {NODE_ID_LABEL: f"id-{name}"}}
         status = {"addresses": [{"type": "InternalIP", "address": address}]}
-        self.write(kinds.NODE, {"metadata": metadata, "spec": {"podCIDR": subnet}, "status": status})
+        self.write(
+            kinds.NODE,
+            {"metadata": metadata, "spec": {"podCIDR": subnet, "podCIDRs": [subnet, *more]}, "status": status},
+        )
 
     def pod(
         self,

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+import pytest
 import structlog
 
 from swarmlet.errors import UnavailableError
-from swarmlet.network import kernel_policies
+from swarmlet.network import isolation, kernel_policies
 from swarmlet.network.kernel_policies import KernelPolicies
 from swarmlet.network.nftables import NftError
 from tests.network.policies import Policies
@@ -37,8 +38,15 @@ class Kernel:
     def is_disturbed(self) -> bool:
         return self.disturbed
 
+    def note(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
+
+
+async def no() -> bool:
+    return False
 
 
 class Replica:
@@ -60,13 +68,17 @@ class Bench:
         self.kernel = Kernel()
         self.open = asyncio.Event()
         self._held = held or {}
-        monkeypatch.setattr(kernel_policies, "Nftables", lambda *_: self.kernel)
+        self.around = Kernel()
+        monkeypatch.setattr(kernel_policies, "Nftables", lambda *_, **__: self.kernel)
+        monkeypatch.setattr(isolation, "Nftables", lambda *_, **__: self.around)
+        monkeypatch.setattr(isolation, "can_guard_ports", no)
         monkeypatch.setattr(kernel_policies.bridge_traffic, "show", lambda: None)
         monkeypatch.setattr(kernel_policies, "log", structlog.testing.CapturingLogger())
         self.policies = KernelPolicies(
             Replica(self.cluster, failures), "n1", VirtualClock(), status_port=7601, opened=self._opened
         )
         self.cluster.network()
+        self.cluster.node("n1", "192.0.2.1", "10.42.1.0/24")
         self.cluster.policy("deny", podSelector={})
         self.cluster.pod("new", "", {"app": "new"})
 
@@ -134,17 +146,20 @@ def test_pods_of_an_earlier_daemon_are_held_by_the_addresses_they_have(monkeypat
     run(main())
 
 
-def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch) -> None:
+@pytest.mark.parametrize("which", ["kernel", "around"])
+def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch, which: str) -> None:
     async def main() -> None:
         bench = Bench(monkeypatch, held={"uid-new": ADDRESS})
         bench.open.set()
         async with bench.running():
             await asyncio.sleep(1)
             bench.kernel.scripts.clear()
-            bench.kernel.disturbed = True
+            getattr(bench, which).disturbed = True
             await asyncio.sleep(1)
+            getattr(bench, which).disturbed = False
             assert bench.guards
             assert bench.kernel.scripts[0].startswith("add table")
+            assert "add table inet swarmlet-isolation" in bench.kernel.scripts[0]
 
     run(main())
 

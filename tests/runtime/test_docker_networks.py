@@ -79,4 +79,6 @@ def test_a_container_is_attached_with_its_pods_address_and_keeps_its_host_ports(
         document = make(spec, OWNER, "")
         assert document["HostConfig"]["NetworkMode"] == "swarmlet"
         endpoints = document["NetworkingConfig"]["EndpointsConfig"]
-        assert endpoints == {"swarmlet": {"IPAMConfig": {"IPv4Address": "10.42.7.9"}}}
+        assert endpoints == {
+            "swarmlet": {"IPAMConfig": {"IPv4Address": "10.42.7.9"}, "MacAddress": "02:42:0a:2a:07:09"}
+        }
