@@ -15,10 +15,11 @@ from typing import cast
 
 import msgspec
 
-from swarmlet.agent import isolation, pod_network
+from swarmlet.agent import isolation, pod_network, resolv_conf
 from swarmlet.agent.devices import Ledger
 from swarmlet.agent.keyring import Keyring
 from swarmlet.agent.pull_secrets import Find, PullSecrets, Tell
+from swarmlet.agent.volumes import Volumes
 from swarmlet.config import Config
 from swarmlet.errors import SwarmletError
 from swarmlet.model import cluster_dns, container_options, core, events, kinds, pods, security
@@ -54,8 +55,10 @@ class Grants:
         find: Find,
         tell: Tell,
         active: Callable[[], Collection[str]],
+        volumes: Volumes,
     ) -> None:
         self._config = config
+        self._volumes = volumes
         self._engine = engine
         self._find_info = info
         self._find = find
@@ -99,6 +102,7 @@ class Grants:
             return spec
         return dataclasses.replace(
             spec,
+            mounts=await self._mounts(pod, spec),
             network=spec.network if spec.sandbox else await self._network(pod),
             handler=self._handler(pod),
             isolation=await self._isolation(pod, container, spec.attempt),
@@ -153,11 +157,22 @@ class Grants:
         return self._ledger.of(units)
 
     async def _network(self, pod: Pod) -> runtime.PodNetwork:
-        cluster = self._cluster_dns()
-        if not pod_network.needs_name_servers(pod, cluster):
+        if not pod_network.needs_name_servers(pod, self._cluster_dns()):
             return pod_network.network(pod)
+        return pod_network.network(pod, await self._name_servers(pod))
+
+    async def _name_servers(self, pod: Pod) -> NameServers:
         machines = await asyncio.to_thread(_read_name_servers, self._config.resolv_conf, pod.spec.host_network)
-        return pod_network.network(pod, pod_network.name_servers(pod, machines, cluster))
+        return pod_network.name_servers(pod, machines, self._cluster_dns())
+
+    async def _mounts(self, pod: Pod, spec: ContainerSpec) -> tuple[runtime.Mount, ...]:
+        """Return the container's mounts, with its resolv.conf where the Engine would put itself before name servers."""
+        has_own = any(each.target == resolv_conf.TARGET for each in spec.mounts)
+        if self._config.network.mode == "none" or pod.spec.host_network or has_own:
+            return spec.mounts
+        folder = self._volumes.folder(pod.metadata.uid)
+        file = await asyncio.to_thread(resolv_conf.write, folder, await self._name_servers(pod))
+        return (*spec.mounts, runtime.Mount(str(file), resolv_conf.TARGET))
 
     def _cluster_dns(self) -> str:
         """Return the address of the cluster's DNS, "" where there is none, or this machine's Pods are not to ask it."""

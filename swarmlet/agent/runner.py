@@ -102,6 +102,7 @@ class Agent:
             find=self._find,
             tell=self._record,
             active=lambda: [uid for uid, each in self._workers.items() if not pods.is_finished(each.machine.pod)],
+            volumes=volumes,
         )
         self._reporter = node_reporter.NodeReporter(
             node=node,

@@ -6,13 +6,14 @@ import base64
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swarmlet.config import Config
+from swarmlet.config import Config, Network
 from swarmlet.errors import EngineError
-from swarmlet.model import kinds
+from swarmlet.model import cluster_dns, kinds
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import Secret
 from swarmlet.model.device_classes import DeviceClass
@@ -21,6 +22,7 @@ from swarmlet.model.pod import LocalObjectReference
 from swarmlet.model.pod_network import PodDNSConfig
 from swarmlet.model.runtime_classes import RuntimeClass
 from swarmlet.model.security import PodSecurityContext, Profile, SecurityContext, SELinuxOptions
+from swarmlet.model.services import Service, ServiceSpec
 from swarmlet.runtime import runtime
 from swarmlet.runtime.isolation import Devices, NameServers
 from swarmlet.runtime.runtime import ContainerSpec
@@ -175,6 +177,46 @@ async def test_name_servers_of_the_pod_come_after_the_machines(make_home: Callab
         await home.until(lambda: home.is_ready(key) and home.is_ready(plain))
     assert started(engine).network.name_servers == NameServers(addresses=("10.0.0.1", "9.9.9.9"), searches=("lan",))
     assert started(engine, "plain").network.name_servers is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "dns", "wanted"),
+    [
+        (
+            "vxlan",
+            True,
+            "search default.svc.cluster.local svc.cluster.local cluster.local lan\nnameserver 10.43.0.10\n",
+        ),
+        ("vxlan", False, "search lan\nnameserver 10.0.0.1\n"),
+        ("none", True, ""),
+    ],
+)
+async def test_in_a_pod_network_containers_have_their_own_resolv_conf_and_no_name_server_of_the_engines(
+    make_home: Callable[..., Home], engine: Engine, mode: str, dns: bool, wanted: str
+) -> None:
+    home = make_home(network=Network(mode=mode, dns=dns))
+    file = home.folder / "resolv.conf"
+    file.write_text("nameserver 10.0.0.1\nsearch lan\n", encoding="utf-8")
+    home.config = dataclasses.replace(home.config, resolv_conf=file)
+    name_service(home)
+    key = home.bind(containers=[container()])
+    async with home.running():
+        if mode != "none":
+            await home.agent.network.open("10.42.7.0/24", "")
+        await home.until(lambda: home.is_ready(key))
+        assert resolv_confs(started(engine)) == ([wanted + ("options ndots:5\n" if dns else "")] if wanted else [])
+
+
+def resolv_confs(spec: ContainerSpec) -> list[str]:
+    """Return what a container is given for its resolv.conf."""
+    return [Path(each.source).read_text(encoding="utf-8") for each in spec.mounts if each.target == "/etc/resolv.conf"]
+
+
+def name_service(home: Home) -> None:
+    """Let there be the Service of DNS."""
+    metadata = ObjectMeta(name=cluster_dns.NAME, namespace=cluster_dns.NAMESPACE)
+    key = Key(kinds.SERVICE.resource, cluster_dns.NAMESPACE, cluster_dns.NAME)
+    home.put(key, Service(metadata=metadata, spec=ServiceSpec(cluster_ip=cluster_dns.ADDRESS)))
 
 
 async def test_a_device_is_counted_given_kept_over_a_restart_and_given_back(
