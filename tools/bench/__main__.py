@@ -1,7 +1,7 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
 python -m tools.bench [consensus large boot reconcile placement memory hollow network
-    api failover footprint workloads]
+    api failover footprint workloads endpoints]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from tools.bench import (
     boot,
     consensus,
+    endpoints,
     failover,
     footprint,
     hollow,
@@ -48,8 +49,9 @@ ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "api": writes.measure,
     "failover": failover.measure,
     "workloads": workloads.measure,
+    "endpoints": endpoints.measure,
 }
-WITH_ENGINES = {"footprint", "workloads"}
+WITH_ENGINES = {"footprint", "workloads", "endpoints"}
 
 
 def main() -> int:
