@@ -108,6 +108,13 @@ async def test_status_tells_what_was_stopped_here_and_what_is_waited_for(
     assert told["waiting"] == [{"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"}]
 
 
+def test_what_the_machine_does_of_the_network_is_told(replica: DirectReplica, clock: FakeClock) -> None:
+    network = {"mode": "vxlan"}
+    info = ClusterInfo(cluster_id="c", node_id="n", node_name="a", started=START, network=lambda: network)
+    document = Reports(replica=replica, info=info, clock=clock, registry=CollectorRegistry()).document()
+    assert document["network"] == network
+
+
 async def test_why_a_member_has_its_role_is_told_in_names(
     api: Api, nodes: None, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,35 @@ def test_without_quorum_status_says_what_this_machine_sees() -> None:
     assert " ".join(status.lines({"healthy": True, "nodes": nodes})[-1].split()) == "h2 voter Ready b"
 
 
+WHOLE = {"mode": "vxlan", "services": "nftables", "dns": True, "dns_address": "10.43.0.10", "policies": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "lines"),
+    [
+        (
+            WHOLE | {"why": {"services": "the kernel balances"}, "faults": {}},
+            ["vxlan", "nftables: the kernel balances", "10.43.0.10", "enforced"],
+        ),
+        (
+            WHOLE | {"dns_address": "", "why": {}, "faults": {"mode": "no nft", "dns": "Address in use"}},
+            ["vxlan, failing: no nft", "nftables", "on, failing: Address in use", "enforced"],
+        ),
+        (
+            {"mode": "none", "services": "userspace", "dns": False, "dns_address": "", "policies": False}
+            | {"why": {"mode": "no root", "dns": "no root"}, "faults": {}},
+            ["none: no root", "userspace", "off: no root", "not enforced"],
+        ),
+    ],
+)
+def test_status_tells_what_the_machine_does_of_the_network_and_why(told: dict[str, Any], lines: list[str]) -> None:
+    printed = [line.partition(":") for line in status.lines({"network": told})]
+    labels = ("Pod network", "Services", "DNS", "Policies")
+    assert [(label, rest.strip()) for label, _, rest in printed if label in labels] == list(
+        zip(labels, lines, strict=True)
+    )
+
+
 def test_status_tells_of_fencing_on_both_sides() -> None:
     waiting = [
         {"pod": "default/one", "node": "n2", "until": "2026-01-01T12:03:04Z"},
