@@ -22,6 +22,7 @@ from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
 from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
 from tests.api.documents import CONFIG_MAPS, DEPLOYMENTS, JSON_PATCH, MERGE, PODS, STRATEGIC, deployment, pod
+from tests.api.test_apply import APPLY
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.text(max_size=12)
@@ -154,6 +155,57 @@ def test_no_document_is_worth_a_5xx(path: str, value: Any) -> None:
                 ("PATCH", f"{web}/status", placed({}, path, value), MERGE),
                 ("POST", f"{PODS}/p1/binding", value, {"Content-Type": "application/json"}),
                 ("DELETE", web, value, {"Content-Type": "application/json"}),
+            ]
+        )
+    )
+
+
+ENTRIES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "manager": st.text(max_size=8) | SCALARS,
+            "operation": st.sampled_from(["Apply", "Update"]) | SCALARS,
+            "apiVersion": st.sampled_from(["apps/v1", "v1"]) | SCALARS,
+            "time": st.just("2026-01-02T03:04:05Z") | SCALARS,
+            "fieldsType": st.just("FieldsV1") | SCALARS,
+            "fieldsV1": st.dictionaries(
+                st.sampled_from(["f:spec", "f:metadata", 'k:{"name":"main"}', "k:1", 'v:"x"', "v:[{}]", "i:1", "."]),
+                JSON,
+            )
+            | JSON,
+        },
+    ),
+    max_size=3,
+)
+
+
+@settings(FUZZ, max_examples=25)
+@given(path=PATHS | st.just("metadata.managedFields"), value=JSON | st.lists(st.sampled_from(["a", "b", None, 1, {}])))
+def test_nothing_that_is_applied_is_worth_a_5xx(path: str, value: Any) -> None:
+    web, forced = f"{DEPLOYMENTS}/web", "?fieldManager=x&force=true"
+    requests = [
+        ("PATCH", f"{DEPLOYMENTS}/{name}{part}{forced}", placed(deployment(name), path, value), APPLY)
+        for name in ("web", "other")
+        for part in ("", "/status", "/scale")
+    ]
+    again = ("PATCH", f"{web}?fieldManager=y", deployment(replicas=7), APPLY)
+    run(scenario([*requests, again, ("PATCH", f"{web}{forced}", {**deployment(), "spec": {}}, APPLY)]))
+
+
+@settings(FUZZ, max_examples=25)
+@given(entries=ENTRIES)
+def test_no_entries_of_owners_are_worth_a_5xx(entries: Any) -> None:
+    web = f"{DEPLOYMENTS}/web"
+    document = placed(deployment(), "metadata.managedFields", entries)
+    json_headers = {"Content-Type": "application/json"}
+    run(
+        scenario(
+            [
+                ("POST", DEPLOYMENTS, placed(deployment("other"), "metadata.managedFields", entries), json_headers),
+                ("PUT", web, document, json_headers),
+                ("PATCH", f"{web}?fieldManager=x&force=true", deployment(replicas=2), APPLY),
+                ("PATCH", f"{web}?fieldManager=y", {**deployment(), "spec": {"paused": True}}, APPLY),
             ]
         )
     )
