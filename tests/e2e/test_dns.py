@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +25,23 @@ NAMESPACE = "names"
 SERVER = "10.43.0.10"
 ELSEWHERE = "192.0.2.7"
 STALE_SECONDS_MAX = 1.0
+
+FLOOD = """
+import random, socket, time
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.connect(("10.43.0.10", 53))
+number, end = 0, time.monotonic() + 4
+while time.monotonic() < end:
+    number += 1
+    if number == 5_000:
+        print("flooded", flush=True)
+    name = b"%010d" % random.getrandbits(30)
+    try:
+        door.send(b"xx\\1\\0\\0\\1" + bytes(6) + b"\\x0a" + name + b"\\3svc\\7cluster\\5local\\0\\0\\1\\0\\1")
+    except OSError:
+        pass
+"""
+"""Asks for another name that there is not each time, as fast as it can, for four seconds."""
 
 OBJECTS = """
 apiVersion: v1
@@ -52,7 +72,11 @@ spec:
     spec:
       terminationGracePeriodSeconds: 0
       containers:
-      - {name: main, image: "busybox:lab", imagePullPolicy: IfNotPresent, command: [hold]}
+      - name: main
+        image: "busybox:lab"
+        imagePullPolicy: IfNotPresent
+        command: [hold]
+        readinessProbe: {exec: {command: [test, "!", -e, /tmp/away]}, periodSeconds: 1, failureThreshold: 1}
 ---
 apiVersion: apps/v1
 kind: DaemonSet
@@ -163,17 +187,36 @@ def test_the_service_of_dns_is_there_for_clients(names: Space) -> None:
     assert line[:5] == ["kube-dns", "ClusterIP", SERVER, "<none>", "53/UDP,53/TCP"]
 
 
-def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_endpoint(names: Space) -> None:
-    for replicas in (1, 2):
-        names.kubectl("scale", "statefulset", "db", f"--replicas={replicas}")
-        wanted = {f"db-{number}" for number in range(replicas)}
+def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_readiness(names: Space) -> None:
+    pod = pods(names, "db")["db-1"]
+    for verb, wanted in (("touch", {"db-0"}), ("rm", {"db-0", "db-1"})):
+        argv = ("/bin/busybox", verb, "/tmp/away")
+        names.run(pod["spec"]["nodeName"], container(pod), *argv, namespaces="-m")
         eventually(lambda wanted=wanted: endpoints(names) == wanted, 20, "the endpoint")
-        answer = [replicas == 2] * 3
+        answer = ["db-1" in wanted] * 3
         eventually(
             lambda answer=answer: [bool(on_machine(names, each.name, "db-1.db")) for each in names.cluster] == answer,
             STALE_SECONDS_MAX,
             "the same answer on every node",
         )
+
+
+def test_a_flood_from_one_pod_leaves_others_their_names_and_the_cluster_its_leader(names: Space) -> None:
+    leader = names.cluster.leader()
+    before = leader.status()["term"]
+    machine, pod = leader.machine, clients(names)[leader.name]
+    process = machine.engine.json("GET", f"/containers/{container(pod)}/json")["State"]["Pid"]
+    with machine.popen("nsenter", "-t", str(process), "-n", sys.executable, "-S", "-c", FLOOD) as flood:
+        assert flood.stdout is not None
+        flood.stdout.readline()
+        for _ in range(5):
+            assert on_machine(names, leader.name, "web") != []
+            names.kubectl("annotate", "service", "web", "--overwrite", f"asked={time.monotonic()}")
+    numbers = machine.run("busybox", "wget", "-qO-", "http://127.0.0.1:7601/metrics").stdout
+    (dropped,) = re.findall(r'^swarmlet_dns_dropped_total\{reason="over_budget"\} (\S+)', numbers, re.MULTILINE)
+    assert float(dropped) > 0
+    assert names.cluster.leader() is leader
+    assert leader.status()["term"] == before
 
 
 def test_the_address_comes_back_where_a_stranger_took_it(names: Space) -> None:

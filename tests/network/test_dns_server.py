@@ -25,7 +25,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.network import dns_server, dns_upstream
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.dns_answers import Answers
-from swarmlet.network.dns_budget import Budget
+from swarmlet.network.dns_budget import MADE_COST, WINDOW_SECONDS, Budget
 from swarmlet.network.dns_cache import Cache, Question
 from swarmlet.network.dns_metrics import DnsCounts
 from swarmlet.network.dns_records import ClusterRecords
@@ -358,9 +358,9 @@ async def test_who_does_not_want_others_to_be_asked_is_told_so() -> None:
         assert other.asked == []
 
 
-@pytest.mark.parametrize(("different", "answered"), [(True, 4), (False, 40)])
+@pytest.mark.parametrize(("different", "answered"), [(True, 4), (False, 79)])
 async def test_a_flood_from_one_leaves_the_others_their_answers(different: bool, answered: int) -> None:
-    budget = Budget(source_units=50, total_units=PLENTY)  # an answer that is made takes 11, another like it 1
+    budget = Budget(source_units=104, total_units=PLENTY)  # an answer that is made takes 26, another like it 1
     async with Bench(budget=budget, clock=Later()) as bench:
         flood = bench.raw()
         for number in range(200):
@@ -380,9 +380,20 @@ async def test_a_flood_from_one_leaves_the_others_their_answers(different: bool,
 def test_a_budget_is_of_one_window_and_of_one_asker() -> None:
     budget = Budget(source_units=10, total_units=15)
     assert [budget.take("a", 5, 0.0) for _ in range(3)] == [True, True, False]
-    assert budget.take("b", 5, 0.05)
-    assert not budget.take("c", 5, 0.05)
-    assert budget.take("a", 5, 0.11)
+    assert budget.take("b", 5, WINDOW_SECONDS / 2)
+    assert not budget.take("c", 5, WINDOW_SECONDS / 2)
+    assert budget.take("a", 5, WINDOW_SECONDS * 1.1)
+
+
+def test_an_answer_that_took_long_costs_more_but_not_all() -> None:
+    budget = Budget(source_units=300, total_units=PLENTY)
+    assert budget.take("a", MADE_COST, 0.0)
+    budget.charge("a", 0.0001)
+    assert budget.take("a", MADE_COST, 0.0)
+    budget.charge("a", 1.0)
+    assert budget.take("a", MADE_COST, 0.0)
+    assert not budget.take("a", MADE_COST, 0.0)
+    assert budget.take("b", MADE_COST, 0.0)
 
 
 def question(name: str) -> Question:
