@@ -29,6 +29,8 @@ from tools.lab.processes import LabError, wait_until
 HERE = Path(__file__).parent
 WEB_PORT, SERVICE_PORT, ECHO_PORT = 8080, 80, 81
 NODE_PORT = 30_090
+POD, SERVICE, DOOR, NAME, MEMBERS = "Pod", "Service", "NodePort", "name", "names"
+"""What is asked: `NAME` of the Service, through it; `MEMBERS`: which addresses the headless Service's name has."""
 BALANCED_TIMES = 3
 """How often each asks what any of several may answer: one of them that does not is then met by somebody."""
 TOLD_MAX = 20
@@ -238,16 +240,16 @@ class Conversation:
 
 def _places(picture: Picture) -> list[Question]:
     nodes = frozenset(each.node for each in picture.peers)
-    pods = [Question("Pod", each.address, WEB_PORT, frozenset({each.node})) for each in picture.peers]
-    service = Question("Service", picture.service, SERVICE_PORT, nodes)
-    doors = [Question("NodePort", address, NODE_PORT, nodes) for address in picture.machines.values()]
+    pods = [Question(POD, each.address, WEB_PORT, frozenset({each.node})) for each in picture.peers]
+    service = Question(SERVICE, picture.service, SERVICE_PORT, nodes)
+    doors = [Question(DOOR, address, NODE_PORT, nodes) for address in picture.machines.values()]
     return [*pods, *[service] * BALANCED_TIMES, *doors]
 
 
 def _names(picture: Picture) -> list[Question]:
     nodes = frozenset(each.node for each in picture.peers)
     members = frozenset({" ".join(sorted(each.address for each in picture.peers))})
-    return [Question("name", "web", SERVICE_PORT, nodes), Question("names", "each", 0, members)]
+    return [Question(NAME, "web", SERVICE_PORT, nodes), Question(MEMBERS, "each", 0, members)]
 
 
 def _ask(who: str, machine: Machine, process: int, questions: list[Question]) -> list[Wrong]:
