@@ -33,6 +33,14 @@ def only(family: str, addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in addresses if of(each) == family)
 
 
+def collapsed(family: str, networks: Iterable[str]) -> list[str]:
+    """Return those networks that are of a family, as few as say the same, and lowest first."""
+    own = only(family, networks)
+    if family == IPV6:
+        return list(map(str, ipaddress.collapse_addresses(ipaddress.IPv6Network(each, strict=False) for each in own)))
+    return list(map(str, ipaddress.collapse_addresses(ipaddress.IPv4Network(each, strict=False) for each in own)))
+
+
 def first(family: str, addresses: Iterable[str]) -> str:
     """Return the first address or network of a family, "" where there is none."""
     return next((each for each in addresses if of(each) == family), "")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from swarmlet.model import kinds, pods
+from swarmlet.model.ip_families import IPV4
 from swarmlet.model.network_policy import NetworkPolicy
 from swarmlet.model.pod import Pod
 from swarmlet.network import policy_rules
@@ -27,9 +28,10 @@ NAMESPACES = kinds.NAMESPACE.resource
 
 
 class DesiredPolicies:
-    """One for a node. `listener` is called, in the applying task, when there is something to settle."""
+    """One for a node and a family of addresses. `listener` is called, in the applying task, when there is work."""
 
-    def __init__(self, view: View, node_name: str, listener: Callable[[], None]) -> None:
+    def __init__(self, view: View, node_name: str, listener: Callable[[], None], family: str = IPV4) -> None:
+        self._family = family
         self._view = view
         self._node = node_name
         self._listener = listener
@@ -55,7 +57,7 @@ class DesiredPolicies:
         self._given = {each: other for each, other in self._given.items() if other != address} | {uid: address}
         for stored in self._view.pods_on(self._node):
             pod = cast("Pod", stored.object)
-            if pod.metadata.uid in {uid, *others} or pod.status.pod_ip in {address, left}:
+            if pod.metadata.uid in {uid, *others} or pods.address(pod, self._family) in {address, left}:
                 self._dirty_pods.add(stored.key)
         self._listener()
 
@@ -126,7 +128,7 @@ class DesiredPolicies:
         stored = self._view.get(key)
         among = self._by_namespace.setdefault(key.namespace, set())
         if stored is not None:
-            self._policies[key] = policy_rules.read(key, cast("NetworkPolicy", stored.object))
+            self._policies[key] = policy_rules.read(key, cast("NetworkPolicy", stored.object), self._family)
             among.add(key)
             return
         self._policies.pop(key, None)
@@ -148,10 +150,11 @@ class DesiredPolicies:
         """Return a Pod's address on the Pod network, "" where it has none or has left it, or another has it now."""
         if pod.spec.host_network or pods.is_finished(pod):
             return ""
+        stored = pods.address(pod, self._family)
         if pod.spec.node_name != self._node:
-            return pod.status.pod_ip
+            return stored
         given = self._given.get(pod.metadata.uid)
-        return given or ("" if pod.status.pod_ip in self._given.values() else pod.status.pod_ip)
+        return given or ("" if stored in self._given.values() else stored)
 
     def _select(self, key: Key, *, is_own: bool) -> set[Key]:
         """Note which policies select a Pod of this node; return those that have become of use, or of none."""

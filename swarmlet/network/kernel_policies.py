@@ -11,18 +11,17 @@ stranger flushed or changed is made anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
-from swarmlet.network import bridge_traffic, isolation, nftables, policy_rules, slices
-from swarmlet.network.desired_policies import DesiredPolicies
+from swarmlet.network import bridge_traffic, fabric, isolation, nftables, policy_rules
 from swarmlet.network.isolation import Isolation
+from swarmlet.network.nft_words import WORDS
 from swarmlet.network.nftables import Nftables, NftError
-from swarmlet.network.ruleset import Part, Table
-from swarmlet.store.commands import Key
+from swarmlet.network.policy_tables import PolicyTable
 from swarmlet.store.replica import Replica
 
 LOOK_SECONDS = 0.5
@@ -44,7 +43,8 @@ async def remove() -> None:
 
 async def _remove_rules() -> None:
     await isolation.remove()
-    await nftables.remove(policy_rules.TABLE)
+    for words in WORDS.values():
+        await nftables.remove(policy_rules.TABLE, words.ip)
 
 
 class KernelPolicies:
@@ -68,9 +68,8 @@ class KernelPolicies:
         self._clock = clock
         self._status_port = status_port
         self._opened = opened
-        self._desired: DesiredPolicies | None = None
+        self._tables: list[PolicyTable] = []
         self._given: dict[str, str] = {}
-        self._table = Table(policy_rules.TABLE, policy_rules.base())
         self._waiting: list[asyncio.Future[None]] = []
         self._anew = True
         self._wake = asyncio.Event()
@@ -78,8 +77,8 @@ class KernelPolicies:
     async def ready_for(self, uid: str, address: str) -> None:
         """Return when the rules of a Pod with this address are in the kernel; until then it must send nothing."""
         self._given[uid] = address
-        if self._desired is not None:
-            self._desired.give(uid, address)
+        for table in self._tables:
+            table.give(uid, address)
         settled = asyncio.get_running_loop().create_future()
         self._waiting.append(settled)
         self._wake.set()
@@ -89,9 +88,11 @@ class KernelPolicies:
         """Follow the store until cancelled."""
         await asyncio.to_thread(bridge_traffic.show)
         await self._caught_up()
-        self._desired = DesiredPolicies(self._replica.view, self._node_name, self._wake.set)
-        for uid, address in ({**await self._opened(), **self._given}).items():
-            self._desired.give(uid, address)
+        opened = await self._opened()
+        self._tables = self._tables_of_families()
+        for table in self._tables:
+            for uid, address in {**opened, **self._given}.items():
+                table.give(uid, address)
         isolated = Isolation(
             self._replica.view,
             self._node_name,
@@ -99,17 +100,25 @@ class KernelPolicies:
             listener=self._wake.set,
             guards_ports=await isolation.can_guard_ports(),
         )
-        kernel = Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS, sets=policy_rules.STANDING_SETS)
+        kernels = [_kernel(each.word) for each in self._tables]
         self._wake.set()
         try:
             isolated.watch()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._look(kernel, isolated), name="policy-rules-look")
-                group.create_task(self._follow(kernel, self._desired, isolated), name="policy-rules")
+                group.create_task(self._look(kernels, isolated), name="policy-rules-look")
+                group.create_task(self._follow(kernels, isolated), name="policy-rules")
         finally:
-            self._desired.close()
             isolated.close()
-            kernel.close()
+            for table in self._tables:
+                table.close()
+            for kernel in kernels:
+                kernel.close()
+
+    def _tables_of_families(self) -> list[PolicyTable]:
+        own = fabric.members(self._replica.view).get(self._node_name)
+        subnets_v6 = filter(None, [own.subnet_v6 if own else ""])
+        view, name, wake = self._replica.view, self._node_name, self._wake.set
+        return [PolicyTable(view, name, wake), *(PolicyTable(view, name, wake, each) for each in subnets_v6)]
 
     async def _caught_up(self) -> None:
         while True:
@@ -120,22 +129,22 @@ class KernelPolicies:
             else:
                 return
 
-    async def _look(self, kernel: Nftables, isolated: Isolation) -> None:
+    async def _look(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            if not self._anew and (kernel.is_disturbed() or isolated.is_disturbed()):
+            if not self._anew and (isolated.is_disturbed() or any(each.is_disturbed() for each in kernels)):
                 log.warning("policy_rules_disturbed")
                 self._anew = True
                 self._wake.set()
 
-    async def _follow(self, kernel: Nftables, desired: DesiredPolicies, isolated: Isolation) -> None:
+    async def _follow(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             begun = self._clock.monotonic()
             waiting, self._waiting = self._waiting, []
             try:
-                await self._settle(kernel, desired, isolated)
+                await self._settle(kernels, isolated)
             except (NftError, OSError) as error:
                 if self.error != str(error):
                     log.warning("policy_rules_failed", error=str(error))
@@ -150,19 +159,18 @@ class KernelPolicies:
                     each.set_result(None)
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
-    async def _settle(self, kernel: Nftables, desired: DesiredPolicies, isolated: Isolation) -> None:
-        parts: dict[Key, Part] = {}
-        await slices.work_through(desired.settle(parts), self._clock)
+    async def _settle(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         anew = self._anew
-        script = await asyncio.to_thread(self._render, parts, anew=anew)
-        around = isolated.settle(desired.given)
+        script = "".join([await each.settled(self._clock, anew=anew) for each in self._tables])
+        around = isolated.settle(self._tables[0].given)
         script += isolated.whole() if anew else around
         if script:
-            await kernel.apply(script)
+            await kernels[0].apply(script)
+            for other in kernels[1:]:
+                other.note()
             isolated.note_applied()
         self._anew = False
 
-    def _render(self, parts: Mapping[Key, Part], *, anew: bool) -> str:
-        """Return the script for new parts. In a thread: that of thousands takes tenths of a second."""
-        script = self._table.update(parts)
-        return self._table.whole() if anew else script
+
+def _kernel(word: str) -> Nftables:
+    return Nftables(policy_rules.TABLE, policy_rules.STANDING_CHAINS, sets=policy_rules.STANDING_SETS, family=word)

@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
 from swarmlet.clock import Clock
+from swarmlet.model import ip_families
 from swarmlet.network import bridge_traffic, conntrack, service_rules, service_ways
 from swarmlet.network.conntrack import Flow
 from swarmlet.network.desired import DesiredServices, Port, Service
@@ -46,7 +48,8 @@ class KernelServices:
         self._wanted = wanted
         self._ground = ground
         self._clock = clock
-        self._table = Table(service_rules.TABLE, service_rules.base(ground))
+        self._family = socket.AF_INET6 if ground.family == ip_families.IPV6 else socket.AF_INET
+        self._table = Table(service_rules.TABLE, service_rules.base(ground), family=ground.words.ip)
         self._services: dict[Key, Service] = {}
         self._dirty: set[Key] = set()
         self._anew = True
@@ -57,7 +60,7 @@ class KernelServices:
         """Follow the store until cancelled."""
         await asyncio.to_thread(bridge_traffic.show)
         await self._lay_ways()
-        kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS)
+        kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS, family=self._ground.words.ip)
         end = self._wanted.subscribe(self._note)
         self._wake.set()
         try:
@@ -160,7 +163,7 @@ class KernelServices:
 
     async def _forget_those(self, is_stale: Callable[[Flow], bool]) -> None:
         try:
-            number = await asyncio.to_thread(conntrack.forget, is_stale)
+            number = await asyncio.to_thread(conntrack.forget, is_stale, self._family)
         except OSError as error:
             log.warning("connections_not_forgotten", error=str(error))
             return

@@ -17,7 +17,7 @@ REQUEST, ACKNOWLEDGE, DUMP = 0x01, 0x04, 0x300
 ERROR, DONE = 2, 3
 RECEIVE_BYTES = 1 << 20
 
-INET, IPV4, BRIDGE = 1, socket.AF_INET, 7
+INET, IPV4, BRIDGE, IPV6 = 1, socket.AF_INET, 7, socket.AF_INET6
 """Families of netfilter's tables. Source: linux/netfilter.h (NFPROTO_*)."""
 
 _HEADER = struct.Struct("=IHHII")

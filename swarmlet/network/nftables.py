@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from swarmlet.errors import PeerError
-from swarmlet.network.netlink import ACKNOWLEDGE, BRIDGE, DUMP, INET, IPV4, Attributes, Netfilter, items, text
+from swarmlet.network.netlink import ACKNOWLEDGE, BRIDGE, DUMP, INET, IPV4, IPV6, Attributes, Netfilter, items, text
 
 PROGRAM = "nft"
 RUN_SECONDS_MAX = 20.0
 MESSAGE_LENGTH_MAX = 500
 
-_FAMILIES = {"ip": IPV4, "inet": INET, "bridge": BRIDGE}
+_FAMILIES = {"ip": IPV4, "ip6": IPV6, "inet": INET, "bridge": BRIDGE}
 _SUBSYSTEM = 10 << 8
 _GET_TABLE = _SUBSYSTEM | 1
 _GET_CHAIN = _SUBSYSTEM | 4

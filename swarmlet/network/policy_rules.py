@@ -18,11 +18,13 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from swarmlet.model import network_policy, pods, selectors
+from swarmlet.model import ip_families, network_policy, pods, selectors
+from swarmlet.model.ip_families import IPV4, IPV6
 from swarmlet.model.meta import LabelSelector
 from swarmlet.model.network_policy import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
 from swarmlet.model.pod import Pod
 from swarmlet.model.selectors import LabelPredicate
+from swarmlet.network.nft_words import WORDS
 from swarmlet.network.ruleset import Element, Part
 from swarmlet.store.commands import Key
 
@@ -36,10 +38,14 @@ STANDING_SETS = ("egress-pods", "ingress-pods")
 NAME_LENGTH_MAX = 70
 """Of what a chain or set says of its policy; the kernel takes 127 in all."""
 
-_ADDRESSES = "set { type ipv4_addr; }"
-_NAMED_PORTS = "set { type ipv4_addr . inet_proto . inet_service; }"
-_PODS = "map { type ipv4_addr : verdict; }"
 _ANSWERS = "ct state established,related accept"
+_OF_THE_LINK = (
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+    "ip6 saddr fe80::/10 drop",
+    "ip6 daddr fe80::/10 drop",
+)
+"""What Pods of a node say to each other by IPv6 on the bridge between them: they find each other, as by ARP, and that
+is all, for no policy knows them by the addresses of their links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +91,10 @@ class LabelledPeer:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy, read once. `ingress` and `egress` are None where it says nothing about them."""
+    """A policy, read once for a family. `ingress` and `egress` are None where it says nothing about them."""
 
     key: Key
+    family: str
     selects: LabelPredicate
     ingress: tuple[Rule, ...] | None
     egress: tuple[Rule, ...] | None
@@ -104,33 +111,36 @@ def member(key: Key, pod: Pod, address: str, namespace_labels: Mapping[str, str]
     return Member(key, address, pod.metadata.labels, namespace_labels, ports)
 
 
-def read(key: Key, value: NetworkPolicy) -> Policy:
-    """Return a policy with its selectors compiled and its ports gathered; it has its defaults."""
+def read(key: Key, value: NetworkPolicy, family: str = IPV4) -> Policy:
+    """Return a policy as it is for a family, its selectors compiled and its ports gathered; it has its defaults."""
     spec = value.spec
     ingress = [(each.ports, each.from_) for each in spec.ingress] if _is_about(network_policy.INGRESS, spec) else None
     egress = [(each.ports, each.to) for each in spec.egress] if _is_about(network_policy.EGRESS, spec) else None
     return Policy(
         key=key,
+        family=family,
         selects=selectors.from_labels(spec.pod_selector),
         ingress=_rules(key, INGRESS, ingress),
         egress=_rules(key, EGRESS, egress),
     )
 
 
-def base() -> Part:
-    """Return what is there without any policy: the hooks, and the maps in which Pods are found.
+def base(family: str = IPV4) -> Part:
+    """Return what is there without any policy of a family: the hooks, and the maps in which Pods are found.
 
     Each direction has a chain of its own on the hook: what one accepts, the other still looks at.
     """
+    words = WORDS[family]
+    passing = (_ANSWERS, *(_OF_THE_LINK if family == IPV6 else ()))
     return Part(
-        sets=dict.fromkeys(STANDING_SETS, _PODS),
+        sets=dict.fromkeys(STANDING_SETS, f"map {{ type {words.address} : verdict; }}"),
         hooks={
             EGRESS: "{ type filter hook forward priority -6; policy accept; }",
             INGRESS: "{ type filter hook forward priority -5; policy accept; }",
         },
         chains={
-            EGRESS: (_ANSWERS, "ip saddr vmap @egress-pods"),
-            INGRESS: (_ANSWERS, "ip daddr vmap @ingress-pods"),
+            EGRESS: (*passing, f"{words.ip} saddr vmap @egress-pods"),
+            INGRESS: (*passing, f"{words.ip} daddr vmap @ingress-pods"),
         },
     )
 
@@ -141,12 +151,14 @@ def policy_part(policy: Policy) -> Part:
     chains: dict[str, tuple[str, ...]] = {}
     for direction, rules, peer in ((INGRESS, policy.ingress, "saddr"), (EGRESS, policy.egress, "daddr")):
         if rules is not None:
-            chains[_chain(policy.key, direction)] = tuple(line for rule in rules for line in _lines(rule, peer))
+            lines = (line for rule in rules for line in _lines(rule, peer, policy.family))
+            chains[_chain(policy.key, direction)] = tuple(lines)
+            kind = WORDS[policy.family].address
             for rule in rules:
                 if rule.peers:
-                    sets[_peers_of(rule)] = _ADDRESSES
+                    sets[_peers_of(rule)] = f"set {{ type {kind}; }}"
                 if rule.named:
-                    sets[_ports_of(rule)] = _NAMED_PORTS
+                    sets[_ports_of(rule)] = f"set {{ type {kind} . inet_proto . inet_service; }}"
     return Part(sets=sets, chains=chains)
 
 
@@ -177,7 +189,8 @@ def pod_part(pod: Member, selected_by: Sequence[Policy], elements: Iterable[Elem
         if policies:
             jumps = (f"jump {_chain(each.key, direction)}" for each in policies)
             name = f"pod-{direction}-{_name(pod.key)}"
-            chains[name] = (f"ip {other} {pod.address} accept", *jumps, "drop")
+            ip = WORDS[ip_families.of(pod.address)].ip
+            chains[name] = (f"{ip} {other} {pod.address} accept", *jumps, "drop")
             placed[f"{direction}-pods", pod.address] = f"goto {name}"
     return Part(chains=chains, elements=placed)
 
@@ -246,42 +259,41 @@ def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 # Rendering.
 
 
-def _lines(rule: Rule, peer: str) -> Iterator[str]:
+def _lines(rule: Rule, peer: str, family: str) -> Iterator[str]:
     """Yield what accepts the packets that a rule allows; `peer`: which of a packet's addresses is the peer's."""
-    for who in _peers(rule, peer):
-        for what in _ports(rule):
+    for who in _peers(rule, peer, family):
+        for what in _ports(rule, WORDS[family].ip):
             yield f"{who} {what} accept".strip().replace("  ", " ")
 
 
-def _peers(rule: Rule, peer: str) -> Iterator[str]:
+def _peers(rule: Rule, peer: str, family: str) -> Iterator[str]:
     if rule.peers is None:
         yield ""
         return
     if rule.peers:
-        yield f"ip {peer} @{_peers_of(rule)}"
+        yield f"{WORDS[family].ip} {peer} @{_peers_of(rule)}"
     for block in rule.blocks:
-        yield from _block(block, peer)
+        yield from _block(block, peer, family)
 
 
-def _block(block: IPBlock, peer: str) -> Iterator[str]:
-    """Yield what matches a block: nothing for one of IPv6, which Pods do not have."""
+def _block(block: IPBlock, peer: str, family: str) -> Iterator[str]:
+    """Yield what matches a block: nothing for one of the other family."""
     whole = ipaddress.ip_network(block.cidr, strict=False)
-    if whole.version != 4:
+    if ip_families.of(block.cidr) != family:
         return
-    parts = [ipaddress.ip_network(each, strict=False) for each in block.except_]
-    left_out = ipaddress.collapse_addresses(each for each in parts if isinstance(each, ipaddress.IPv4Network))
-    told = ", ".join(map(str, left_out))
-    within = f"ip {peer} {whole}" if whole.prefixlen else ""
-    yield f"{within} ip {peer} != {{ {told} }}".strip() if told else within
+    ip = WORDS[family].ip
+    told = ", ".join(ip_families.collapsed(family, block.except_))
+    within = f"{ip} {peer} {whole}" if whole.prefixlen else ""
+    yield f"{within} {ip} {peer} != {{ {told} }}".strip() if told else within
 
 
-def _ports(rule: Rule) -> Iterator[str]:
+def _ports(rule: Rule, ip: str) -> Iterator[str]:
     if rule.numbers is None:
         yield ""
         return
     yield from rule.numbers
     if rule.named:
-        yield f"ip daddr . meta l4proto . th dport @{_ports_of(rule)}"
+        yield f"{ip} daddr . meta l4proto . th dport @{_ports_of(rule)}"
 
 
 def _named(rules: Iterable[Rule], pod: Member) -> frozenset[Element]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swarmlet.model import ip_families
 from swarmlet.network.desired import Port, Service
 from swarmlet.network.proxy_targets import Route, Target
 
-EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  a node port is for whoever reaches the node
+EVERY_ADDRESS = {ip_families.IPV4: "0.0.0.0", ip_families.IPV6: "::"}  # noqa: S104  a node port is for whoever comes
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,6 +49,7 @@ def of(service: Service, port: Port, cluster_address: Callable[[str], str]) -> d
     found: dict[Front, Which] = {Front(port.protocol, each, port.port): guarded for each in service.ingress}
     found |= {Front(port.protocol, each, port.port): external for each in service.external_ips}
     if port.node_port:
-        found[Front(port.protocol, EVERY_ADDRESS, port.node_port)] = external
+        every = EVERY_ADDRESS[ip_families.of(service.cluster_ip)]
+        found[Front(port.protocol, every, port.node_port)] = external
     found[Front(port.protocol, cluster_address(service.cluster_ip), port.port)] = internal
     return found

@@ -35,8 +35,8 @@ class Reach:
         address = _address(there)
         if endpoint.address == address or address == _address(here):
             return True
-        subnet = there.spec.pod_cidr
-        return bool(subnet) and ipaddress.ip_address(endpoint.address) in ipaddress.ip_network(subnet)
+        subnets = filter(None, (there.spec.pod_cidr, *there.spec.pod_cidrs))
+        return any(ipaddress.ip_address(endpoint.address) in ipaddress.ip_network(each) for each in subnets)
 
     def _node(self, name: str) -> Node | None:
         stored = self._view.get(Key(kinds.NODE.resource, "", name))

@@ -10,6 +10,7 @@ import errno
 import socket
 from collections.abc import Callable
 
+from swarmlet.network import proxy_sockets
 from swarmlet.network.balancing import Place, place
 from swarmlet.network.proxy_relay import Relay, reset_on_close
 from swarmlet.network.proxy_site import Site
@@ -143,7 +144,7 @@ class _Connection:
         self._tried.append(where)
         self._target.opened(where, self)
         try:
-            self._endpoint = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            self._endpoint = proxy_sockets.opened(chosen.address, socket.SOCK_STREAM)
             error = self._endpoint.connect_ex(where)
         except OSError:
             error = errno.EMFILE
@@ -198,7 +199,7 @@ class _Connection:
 
 def _listening(address: str, port: int) -> socket.socket:
     """Return a socket that listens; raises OSError where the address is not this machine's, or the port is taken."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    made = proxy_sockets.opened(address, socket.SOCK_STREAM)
     try:
         for level, option, value in OPTIONS:
             made.setsockopt(level, option, value)

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from collections.abc import Callable
 
+from swarmlet.network import proxy_sockets
 from swarmlet.network.balancing import place
 from swarmlet.network.proxy_site import Quiet, Site
 from swarmlet.network.proxy_targets import Route, Target
 
-IP_PKTINFO = 8  # <linux/in.h>; Python's socket module has it from 3.12 on
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_MAX = 64
 """How many are passed on at once, before others have their turn."""
 UNANSWERED_SECONDS_MAX = 30.0
 IDLE_SECONDS_MAX = 180.0
 """As the kernel's connection tracking has them by default, for what was answered and what was not."""
-
-_PACKET_INFO = struct.Struct("=i4s4s")
 
 Client = tuple[tuple[str, int], bytes]
 """Who wrote, and to which address of this machine."""
@@ -36,10 +33,11 @@ class UdpFront:
         self._target = target
         self._route = route
         self._sessions: dict[Client, _Session] = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = proxy_sockets.opened(address, socket.SOCK_DGRAM)
+        self._packets = proxy_sockets.packets(address)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            self._socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+            self._packets.tell(self._socket)
             self._socket.bind((address, port))
         except OSError:
             self._socket.close()
@@ -56,9 +54,8 @@ class UdpFront:
     def answer(self, client: Client, datagram: bytes) -> None:
         """Send an endpoint's answer; what cannot be sent is lost, as datagrams may be."""
         address, local = client
-        info = _PACKET_INFO.pack(0, local, bytes(4))
         with contextlib.suppress(OSError):
-            self._socket.sendmsg([datagram], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, address)
+            self._socket.sendmsg([datagram], [self._packets.leaving(local)], 0, address)
 
     def forget(self, client: Client) -> None:
         """A session has ended."""
@@ -67,12 +64,10 @@ class UdpFront:
     def _receive(self) -> None:
         for _ in range(DATAGRAMS_MAX):
             try:
-                datagram, told, _, address = self._socket.recvmsg(
-                    DATAGRAM_BYTES_MAX, socket.CMSG_SPACE(_PACKET_INFO.size)
-                )
+                datagram, told, _, address = self._socket.recvmsg(DATAGRAM_BYTES_MAX, self._packets.space)
             except OSError:
                 return
-            local = _PACKET_INFO.unpack(told[0][2])[1] if told else bytes(4)
+            local = self._packets.came_to(told)
             session = self._sessions.get((address, local)) or self._begin((address, local))
             if session:
                 session.send(datagram)
@@ -104,7 +99,7 @@ class _Session:
         self._where = where
         self._quiet = Quiet()
         self._answered = False
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = proxy_sockets.opened(where[0], socket.SOCK_DGRAM)
         try:
             self._socket.connect(where)
         except OSError:

@@ -12,11 +12,13 @@ from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
 from swarmlet.config import Network
 from swarmlet.errors import SwarmletError
-from swarmlet.model import kinds
-from swarmlet.model.node_subnets import SERVICE_CIDR, THE_CLUSTER, ClusterNetwork
+from swarmlet.model import ip_families, kinds
+from swarmlet.model.ip_families import IPV4, IPV6
+from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
 from swarmlet.network import choice, nftables, proxy_addresses, service_rules, service_ways
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
+from swarmlet.network.nft_words import WORDS
 from swarmlet.network.service_rules import Ground
 from swarmlet.network.userspace_services import UserspaceServices
 from swarmlet.store.commands import Key
@@ -48,43 +50,66 @@ class ServiceNetwork:
         self._reserved = frozenset(("TCP", split_address(each)[1]) for each in own_addresses)
         self._clock = clock
         self._way = config.services
-        self._rules: KernelServices | None = None
+        self._rules: list[KernelServices] = []
 
     @property
     def error(self) -> str:
         """What is wrong with the kernel's rules now, "" where they are as they should be, or are not asked for."""
-        return self._rules.error if self._rules else ""
+        return next((each.error for each in self._rules if each.error), "")
 
     async def run(self) -> None:
         """Serve until cancelled; what an earlier daemon left in the kernel stays until this one knows the cluster."""
         if self._way != choice.NFTABLES:
             await self._remove_rules()
         if self._way != choice.USERSPACE:
-            await asyncio.to_thread(proxy_addresses.release, SERVICE_CIDR)
+            await self._release()
         if self._way == choice.OFF:
             await asyncio.Event().wait()
         await self._caught_up()
-        wanted = DesiredServices(self._replica.view, self._node_name)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._serve(IPV4, self._stored_cidr() or self._config.cluster_cidr), name="services-v4")
+            group.create_task(self._serve_v6(), name="services-v6")
+
+    async def _serve(self, family: str, cluster_cidr: str) -> None:
+        wanted = DesiredServices(self._replica.view, self._node_name, family)
         try:
             if self._way == choice.NFTABLES:
-                self._rules = KernelServices(wanted, self._ground(), self._clock)
-                await self._rules.run()
+                rules = KernelServices(wanted, self._ground(family, cluster_cidr), self._clock)
+                self._rules.append(rules)
+                await rules.run()
             else:
-                await UserspaceServices(self._replica, self._node_name, wanted, self._clock).run()
+                await UserspaceServices(self._replica, self._node_name, wanted, self._clock, family).run()
         finally:
             wanted.close()
+
+    async def _serve_v6(self) -> None:
+        """Serve by IPv6, too, once it is known that the cluster has it."""
+        known = asyncio.Event()
+        end = self._replica.view.subscribe(lambda _: known.set() if self._stored_cidr() else None)
+        try:
+            if not self._stored_cidr():
+                await known.wait()
+        finally:
+            end()
+        if IPV6 in ip_families.families(self._stored_cidr()):
+            await self._serve(IPV6, self._stored_cidr())
 
     async def remove(self) -> None:
         """Take away what any way has left on the machine."""
         await self._remove_rules()
-        await asyncio.to_thread(proxy_addresses.release, SERVICE_CIDR)
+        await self._release()
+
+    async def _release(self) -> None:
+        for network in ip_families.SERVICE_CIDRS.values():
+            await asyncio.to_thread(proxy_addresses.release, network)
 
     async def _remove_rules(self) -> None:
-        await asyncio.to_thread(service_ways.take_away, SERVICE_CIDR)
-        try:
-            await nftables.remove(service_rules.TABLE)
-        except (nftables.NftError, OSError) as error:
-            log.warning("service_rules_left_behind", error=str(error))
+        for family, network in ip_families.SERVICE_CIDRS.items():
+            await asyncio.to_thread(service_ways.take_away, network)
+            try:
+                await nftables.remove(service_rules.TABLE, WORDS[family].ip)
+            except (nftables.NftError, OSError) as error:
+                log.warning("service_rules_left_behind", error=str(error))
 
     async def _caught_up(self) -> None:
         while True:
@@ -95,7 +120,14 @@ class ServiceNetwork:
             else:
                 return
 
-    def _ground(self) -> Ground:
+    def _stored_cidr(self) -> str:
         stored = self._replica.view.get(Key(kinds.CLUSTER_NETWORK.resource, "", THE_CLUSTER))
-        network = cast("ClusterNetwork", stored.object).cluster_cidr if stored else self._config.cluster_cidr
-        return Ground(pod_network=network, service_network=SERVICE_CIDR, reserved=self._reserved, node=self._node_name)
+        return cast("ClusterNetwork", stored.object).cluster_cidr if stored else ""
+
+    def _ground(self, family: str, cluster_cidr: str) -> Ground:
+        return Ground(
+            pod_network=ip_families.cidr(family, cluster_cidr),
+            service_network=ip_families.SERVICE_CIDRS[family],
+            reserved=self._reserved,
+            node=self._node_name,
+        )

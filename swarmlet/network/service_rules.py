@@ -10,11 +10,12 @@ Source: kubernetes pkg/proxy/nftables/README.md and proxier.go.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from swarmlet.model import ip_families
 from swarmlet.network.desired import Endpoint, Port, Service
+from swarmlet.network.nft_words import WORDS, Words
 from swarmlet.network.ruleset import Element, Part
 
 TABLE = "swarmlet-services"
@@ -40,7 +41,7 @@ NAME_LENGTH_MAX = 70
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What the rules stand on: the networks of Pods and of Services, and ports of the node that stay its own.
+    """What the rules of a family stand on: its networks of Pods and of Services, and ports of the node that stay its.
 
     `reserved`: (protocol, port) that no external address of a Service takes away from the daemon. `node`: its name, so
     that the nodes of a cluster do not all begin with the same endpoint.
@@ -51,20 +52,28 @@ class Ground:
     reserved: frozenset[tuple[str, int]] = frozenset()
     node: str = ""
 
+    @property
+    def family(self) -> str:
+        return ip_families.of(self.service_network)
+
+    @property
+    def words(self) -> Words:
+        return WORDS[self.family]
+
 
 def base(ground: Ground) -> Part:
     """Return what is there without any Service: the hooks, and the maps in which Services are found."""
-    bit = f"{MASQUERADE_BIT:#x}"
+    bit, words = f"{MASQUERADE_BIT:#x}", ground.words
     dispatch = (
-        f"ip daddr . meta l4proto . th dport vmap @{SERVICES}",
-        f"ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}",
-        f"ip daddr {ground.service_network} fib daddr type != local {REFUSE}",
+        f"{words.ip} daddr . meta l4proto . th dport vmap @{SERVICES}",
+        f"{words.ip} daddr != {words.loopback} fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}",
+        f"{words.ip} daddr {ground.service_network} fib daddr type != local {REFUSE}",
     )
     return Part(
         sets={
-            SERVICES: "map { type ipv4_addr . inet_proto . inet_service : verdict; }",
+            SERVICES: f"map {{ type {words.address} . inet_proto . inet_service : verdict; }}",
             NODE_PORTS: "map { type inet_proto . inet_service : verdict; }",
-            HAIRPINS: "set { type ipv4_addr . ipv4_addr; }",
+            HAIRPINS: f"set {{ type {words.address} . {words.address}; }}",
         },
         hooks={
             "prerouting": "{ type nat hook prerouting priority dstnat; policy accept; }",
@@ -76,10 +85,10 @@ def base(ground: Ground) -> Part:
             "output": ("jump dispatch",),
             "postrouting": (
                 f"meta mark & {bit} == {bit} meta mark set meta mark & {_BITS ^ MASQUERADE_BIT:#x} {_OWN_ADDRESS}",
-                f"ct status dnat ip saddr . ip daddr @{HAIRPINS} {_OWN_ADDRESS}",
+                f"ct status dnat {words.ip} saddr . {words.ip} daddr @{HAIRPINS} {_OWN_ADDRESS}",
             ),
             "dispatch": dispatch,
-            "refuse": ("meta l4proto tcp reject with tcp reset", "reject with icmp port-unreachable"),
+            "refuse": ("meta l4proto tcp reject with tcp reset", f"reject with {words.icmp} port-unreachable"),
         },
     )
 
@@ -101,6 +110,7 @@ class _Work:
         self.elements: dict[Element, str] = {}
         self._service = service
         self._ground = ground
+        self._ip = ground.words.ip
 
     def add(self, port: Port) -> None:
         name = _name(self._service, port)
@@ -135,7 +145,7 @@ class _Work:
         chosen = self._choice(port, name, local=self._service.internal_local)
         if chosen in (REFUSE, DROP):
             return chosen
-        self.chains[f"internal-{name}"] = (f"ip saddr != {self._ground.pod_network} {_MASQUERADE}", chosen)
+        self.chains[f"internal-{name}"] = (f"{self._ip} saddr != {self._ground.pod_network} {_MASQUERADE}", chosen)
         return f"goto internal-{name}"
 
     def _external(self, port: Port, name: str) -> str:
@@ -149,7 +159,7 @@ class _Work:
         rules: tuple[str, ...] = (_MASQUERADE, everywhere)
         if self._service.external_local:
             rules = (
-                f"ip saddr {self._ground.pod_network} {everywhere}",
+                f"{self._ip} saddr {self._ground.pod_network} {everywhere}",
                 f"fib saddr type local {_MASQUERADE} {everywhere}",
                 self._choice(port, name, local=True),
             )
@@ -160,9 +170,8 @@ class _Work:
         """Return where a load balancer's address leads, which only clients of the source ranges may use."""
         if not self._service.source_ranges or verdict == REFUSE:
             return verdict
-        ranges = (ipaddress.ip_network(each.strip(), strict=False) for each in self._service.source_ranges)
-        single = ipaddress.collapse_addresses(each for each in ranges if isinstance(each, ipaddress.IPv4Network))
-        self.chains[f"guarded-{name}"] = (*(f"ip saddr {each} {verdict}" for each in single), DROP)
+        single = ip_families.collapsed(self._ground.family, map(str.strip, self._service.source_ranges))
+        self.chains[f"guarded-{name}"] = (*(f"{self._ip} saddr {each} {verdict}" for each in single), DROP)
         return f"goto guarded-{name}"
 
     def _choice(self, port: Port, name: str, *, local: bool) -> str:
@@ -184,12 +193,13 @@ class _Work:
         seconds = self._service.affinity_seconds
         timeout = f"timeout {seconds}s;"
         for each in self._from_ones_own(name, endpoints):
-            place = f"endpoint-{name}-{each.address}/{each.port}"
+            place = f"endpoint-{name}-{each.address.replace(':', '_')}/{each.port}"
             clients = f"{place}-{seconds}s"  # another time is another set: that of one that there is cannot be changed
-            self.sets[clients] = f"set {{ type ipv4_addr; size {CLIENTS_MAX}; flags dynamic,timeout; {timeout} }}"
-            self.chains[place] = (f"update @{clients} {{ ip saddr }}", _in_turn(port, [each]))
+            kind = self._ground.words.address
+            self.sets[clients] = f"set {{ type {kind}; size {CLIENTS_MAX}; flags dynamic,timeout; {timeout} }}"
+            self.chains[place] = (f"update @{clients} {{ {self._ip} saddr }}", _in_turn(port, [each]))
             places.append(place)
-            yield f"ip saddr @{clients} goto {place}"
+            yield f"{self._ip} saddr @{clients} goto {place}"
         numbered = ", ".join(f"{number} : goto {place}" for number, place in enumerate(places))
         yield f"numgen inc mod {len(places)} vmap {{ {numbered} }}"
 
@@ -210,9 +220,14 @@ def _in_turn(port: Port, endpoints: Sequence[Endpoint]) -> str:
     """Return the rule that sends one connection after the other to the next endpoint."""
     only_this = f"meta l4proto {port.protocol.lower()}"
     if len(endpoints) == 1:
-        return f"{only_this} dnat to {endpoints[0].address}:{endpoints[0].port}"
+        return f"{only_this} dnat to {_place(endpoints[0])}"
     numbered = ", ".join(f"{number} : {each.address} . {each.port}" for number, each in enumerate(endpoints))
     return f"{only_this} dnat to numgen inc mod {len(endpoints)} map {{ {numbered} }}"
+
+
+def _place(endpoint: Endpoint) -> str:
+    is_v6 = ip_families.of(endpoint.address) == ip_families.IPV6
+    return f"[{endpoint.address}]:{endpoint.port}" if is_v6 else f"{endpoint.address}:{endpoint.port}"
 
 
 def _name(service: Service, port: Port) -> str:

@@ -12,6 +12,8 @@ import structlog
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from swarmlet.model import ip_families
+
 LOOPBACK_INDEX = 1
 PROTOCOL = 88
 """Of the route that is this module's."""
@@ -22,7 +24,9 @@ def lay(service_network: str, bridge: str) -> None:
     """See to all of it, as far as the machine lets us; what is as it should be stays. Blocks for milliseconds."""
     try:
         with IPRoute() as kernel:
-            kernel.route("replace", **_route(service_network))
+            found = kernel.link_lookup(ifname=bridge)
+            if found or ip_families.of(service_network) == ip_families.IPV4:
+                kernel.route("replace", **_route(service_network, *found))
             for port in _ports_without_way_back(kernel, bridge):
                 kernel.brport("set", index=port, mode=1)
     except (NetlinkError, OSError) as error:
@@ -33,12 +37,16 @@ def take_away(service_network: str) -> None:
     """Remove the route, whichever daemon laid it; no matter where there is none, or no privilege."""
     try:
         with IPRoute() as kernel:
-            kernel.route("del", **_route(service_network))
+            kernel.route("del", **_route(service_network, 0))
     except (NetlinkError, OSError):
         return
 
 
-def _route(service_network: str) -> dict[str, str | int]:
+def _route(service_network: str, bridge: int = 0) -> dict[str, str | int]:
+    """Return the route; that of IPv6 is over the bridge (0: any), for over the loopback link it would lead nowhere."""
+    if ip_families.of(service_network) == ip_families.IPV6:
+        way: dict[str, str | int] = {"dst": service_network, "proto": PROTOCOL}
+        return way | ({"oif": bridge} if bridge else {})
     return {"dst": service_network, "oif": LOOPBACK_INDEX, "scope": "link", "proto": PROTOCOL}
 
 

@@ -8,7 +8,7 @@ import random
 import structlog
 
 from swarmlet.clock import Clock
-from swarmlet.model.node_subnets import SERVICE_CIDR
+from swarmlet.model import ip_families
 from swarmlet.network import proxy_addresses
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.proxy import Proxy
@@ -25,9 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 class UserspaceServices:
-    """The proxy of one node, and its addresses."""
+    """The proxy of one node for a family of addresses, and those of Services."""
 
-    def __init__(self, replica: Replica, node_name: str, wanted: DesiredServices, clock: Clock) -> None:
+    def __init__(self, replica: Replica, node_name: str, wanted: DesiredServices, clock: Clock, family: str) -> None:
+        self._network = ip_families.SERVICE_CIDRS[family]
         self._reach = Reach(replica.view, node_name)
         self._rng = random.Random()  # noqa: S311  whose turn it is, and names of Events: nothing secret comes from it
         self._events = ServiceEvents(replica, node_name, clock, self._rng)
@@ -36,7 +37,10 @@ class UserspaceServices:
 
     async def run(self) -> None:
         """Serve until cancelled. The way to the cluster IPs stays: who comes then is refused, not sent to the world."""
-        is_ours = await asyncio.to_thread(proxy_addresses.claim, SERVICE_CIDR)
+        is_ours = await asyncio.to_thread(proxy_addresses.claim, self._network)
+        if not is_ours and ip_families.of(self._network) == ip_families.IPV6:
+            log.info("cluster_ips_not_served", network=self._network)
+            return  # an ordinary user has one loopback address of that family, and no Pods
         if not is_ours:
             log.info("cluster_ips_on_loopback", network=str(proxy_addresses.LOOPBACK_NETWORK))
         site = Site(asyncio.get_running_loop(), self._clock, Places())
@@ -57,4 +61,4 @@ class UserspaceServices:
     async def _keep(self) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(proxy_addresses.claim, SERVICE_CIDR)
+            await asyncio.to_thread(proxy_addresses.claim, self._network)

@@ -30,17 +30,23 @@ SERVER = textwrap.dedent(
             peer.sendall(name + b" " + address[0].encode() + b"\\n")
             while data := peer.recv(4096):
                 peer.sendall(data)
-    def datagrams():
-        door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        door.bind(("0.0.0.0", port))
+    def datagrams(family, every):
+        door = socket.socket(family, socket.SOCK_DGRAM)
+        if family == socket.AF_INET6:
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        door.bind((every, port))
         while True:
             _, address = door.recvfrom(4096)
             door.sendto(name + b" " + address[0].encode() + b"\\n", address)
-    threading.Thread(target=datagrams, daemon=True).start()
-    door = socket.create_server(("0.0.0.0", port), backlog=512)
+    def connections(door):
+        while True:
+            threading.Thread(target=talk, args=door.accept(), daemon=True).start()
+    for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        threading.Thread(target=datagrams, args=(family, every), daemon=True).start()
+        door = socket.create_server((every, port), family=family, backlog=512)
+        threading.Thread(target=connections, args=(door,), daemon=True).start()
     print("serving", flush=True)
-    while True:
-        threading.Thread(target=talk, args=door.accept(), daemon=True).start()
+    threading.Event().wait()
     """
 )
 CLIENT = textwrap.dedent(
@@ -54,9 +60,10 @@ CLIENT = textwrap.dedent(
                 with socket.create_connection((address, port), 1) as peer:
                     said = peer.makefile().readline().strip()
             else:
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                with socket.socket(family, socket.SOCK_DGRAM) as peer:
                     peer.settimeout(1)
-                    peer.bind(("0.0.0.0", sender))
+                    peer.bind(("", sender))
                     peer.connect((address, port))
                     peer.send(b"?")
                     said = peer.recv(4096).decode().strip()
@@ -124,7 +131,7 @@ class Namespace:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         self.pid = holder.pid
-        self.run("ip link set lo up")
+        self.run("ip link set lo up && sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
 
     def enter(self, *words: str) -> list[str]:
         return ["nsenter", "-t", str(self.pid), "-n", *words]
@@ -183,19 +190,24 @@ class Namespace:
 
 
 class Machine:
-    """A node at 192.0.2.1 with Pods at 10.42.N.2, and an outside client at 192.0.2.99."""
+    """A node at 192.0.2.1 with Pods at 10.42.N.2, and an outside client at 192.0.2.99.
+
+    Each has an address of IPv6, too: 2001:db8::1, fd00:10:42:N::2 and 2001:db8::99.
+    """
 
     def __init__(self) -> None:
         self.node = Namespace()
-        self.node.run("sysctl -qw net.ipv4.ip_forward=1")
+        self.node.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         self.pods: dict[str, Namespace] = {}
         self._has_bridge = False
         self.outside = self._attach("out", "192.0.2.1/24", "192.0.2.99/24", "192.0.2.1")
+        self._address("out", self.outside, "2001:db8::1", "2001:db8::99", "2001:db8::1")
         self.node.run("ip route add default via 192.0.2.99")
 
     def pod(self, number: int) -> Namespace:
         gateway = f"10.42.{number}.1"
         pod = self._attach(f"p{number}", f"{gateway}/24", f"10.42.{number}.2/24", gateway)
+        self._address(f"p{number}", pod, *(f"fd00:10:42:{number}::{last}" for last in (1, 2, 1)))
         self.pods[f"10.42.{number}.2"] = pod
         return pod
 
@@ -209,6 +221,7 @@ class Machine:
         """Make a Pod that says "pN", at 10.42.200.N on the bridge that all Pods of this kind share."""
         if not self._has_bridge:
             self.node.run("ip link add swl0 type bridge && ip addr add 10.42.200.1/24 dev swl0 && ip link set swl0 up")
+            self.node.run("ip addr add fd00:10:42:200::ff/64 dev swl0 nodad")
             self._has_bridge = True
         pod = self.pods[f"10.42.200.{number}"] = Namespace()
         link = f"b{number}"
@@ -218,6 +231,8 @@ class Machine:
         pod.run(
             f"ip addr add 10.42.200.{number}/24 dev eth0 && ip link set eth0 up && ip route add default via 10.42.200.1"
         )
+        pod.run(f"ip addr add fd00:10:42:200::{number}/64 dev eth0 nodad")
+        pod.run("ip route add default via fd00:10:42:200::ff")
         pod.serve(f"p{number}")
         return pod
 
@@ -227,6 +242,11 @@ class Machine:
     def close(self) -> None:
         for each in (*self.pods.values(), self.outside, self.node):
             each.close()
+
+    def _address(self, link: str, there: Namespace, own: str, other: str, gateway: str) -> None:
+        """Give both ends of a link an address of IPv6, that counts at once."""
+        self.node.run(f"ip addr add {own}/64 dev {link} nodad")
+        there.run(f"ip addr add {other}/64 dev eth0 nodad && ip route add default via {gateway}")
 
     def _attach(self, link: str, own: str, other: str, gateway: str) -> Namespace:
         made = Namespace()

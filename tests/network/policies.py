@@ -45,6 +45,7 @@ class Policies(Cluster):
         node: str = "n1",
         ports: Sequence[Mapping[str, object]] = (),
         phase: str = "Running",
+        ips: Sequence[str] = (),
         **spec: object,
     ) -> Key:
         namespace, _, short = name.rpartition("/")
@@ -59,7 +60,7 @@ class Policies(Cluster):
                     "labels": dict(labels or {}),
                 },
                 "spec": {"containers": containers, "nodeName": node, **spec},
-                "status": {"phase": phase, "podIP": address},
+                "status": {"phase": phase, "podIP": address, "podIPs": [{"ip": each} for each in ips]},
             },
         )
 
