@@ -38,7 +38,7 @@ NOTE = (
 def main() -> None:
     source = resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}.0-local"
     everything = json.loads((source / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
-    roots = [root for kind in kinds.SERVED for root in roots_of(kind, everything)]
+    roots = [root for kind in (*kinds.SERVED, *kinds.REVIEWS) for root in roots_of(kind, everything)]
     chosen = closure([*roots, *OTHER_ROOTS], everything)
     definitions = {name: trimmed(everything[name]) for name in sorted(chosen)}
     text = json.dumps({"note": NOTE, "version": VERSION, "definitions": definitions}, separators=(",", ":"))
@@ -81,7 +81,10 @@ def trimmed(schema: Any) -> Any:
     if "oneOf" in result:
         result.pop("type", None)
     if GVK in result:
-        served = {(kind.group, kind.version) for kind in kinds.SERVED} | {("autoscaling", "v1"), ("policy", "v1")}
+        served = {(kind.group, kind.version) for kind in (*kinds.SERVED, *kinds.REVIEWS)} | {
+            ("autoscaling", "v1"),
+            ("policy", "v1"),
+        }
         result[GVK] = [gvk for gvk in result[GVK] if (gvk["group"], gvk["version"]) in served]
     return result
 

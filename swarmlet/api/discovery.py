@@ -27,6 +27,7 @@ Document = dict[str, Any]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _VERBS_OF_VIRTUAL = ("get", "list")
+_VERBS_OF_REVIEWS = ("create",)
 _VERBS_OF: dict[str, tuple[str, ...]] = {
     "log": ("get",),
     "binding": ("create",),
@@ -176,6 +177,8 @@ def _resource(kind: Kind) -> Document:
 
 
 def _verbs_of_kind(kind: Kind) -> tuple[str, ...]:
+    if kind in kinds.REVIEWS:
+        return _VERBS_OF_REVIEWS
     return _VERBS_OF_VIRTUAL if kind in kinds.VIRTUAL else _VERBS
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from swarmlet.api import reviews
 from swarmlet.api.applies import Applies, is_apply
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.logs import LogApi
@@ -19,6 +20,7 @@ from swarmlet.api.subresources import Subresources
 from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.model import kinds
+from swarmlet.model.kinds import Kind
 
 Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
@@ -40,6 +42,7 @@ class Resources:
         metrics: MetricsApi,
     ) -> None:
         self._virtual: dict[tuple[str, str], Handler] = {("", "get"): metrics.get, ("", "list"): metrics.list}
+        self._reviews: dict[tuple[str, str], Handler] = {("", "create"): reviews.create}
         self._handlers: dict[tuple[str, str], Handler] = {
             ("", "get"): reader.get,
             ("", "list"): reader.list,
@@ -67,13 +70,17 @@ class Resources:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request that the middleware has read and allowed."""
         target, verb = request[TARGET], request[VERB]
-        handlers = self._virtual if target.kind in kinds.VIRTUAL else self._handlers
-        handler = handlers.get((target.subresource, verb))
+        handler = self._handlers_of(target.kind).get((target.subresource, verb))
         if handler is None or not _fits(target, verb):
             raise MethodNotAllowedError(
                 f"the server does not allow this method on the requested resource: {request.method} {request.path}"
             )
         return await handler(request, target)
+
+    def _handlers_of(self, kind: Kind) -> Mapping[tuple[str, str], Handler]:
+        if kind in kinds.VIRTUAL:
+            return self._virtual
+        return self._reviews if kind in kinds.REVIEWS else self._handlers
 
 
 def _patch(patch: Handler, apply: Handler) -> Handler:

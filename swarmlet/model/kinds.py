@@ -18,6 +18,7 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    reviews,
     runtime_classes,
     scheduling,
     services,
@@ -171,7 +172,18 @@ POD_METRICS = Kind(metrics.PodMetrics, "pods", "")
 VIRTUAL = (NODE_METRICS, POD_METRICS)
 """In the API, to be read only; never in the store."""
 
-IN_API = SERVED + VIRTUAL
+SELF_SUBJECT_REVIEW = Kind(reviews.SelfSubjectReview, "selfsubjectreviews", "selfsubjectreview", namespaced=False)
+SELF_SUBJECT_ACCESS_REVIEW = Kind(
+    reviews.SelfSubjectAccessReview, "selfsubjectaccessreviews", "selfsubjectaccessreview", namespaced=False
+)
+SELF_SUBJECT_RULES_REVIEW = Kind(
+    reviews.SelfSubjectRulesReview, "selfsubjectrulesreviews", "selfsubjectrulesreview", namespaced=False
+)
+
+REVIEWS = (SELF_SUBJECT_REVIEW, SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_RULES_REVIEW)
+"""In the API, to be asked and answered; never in the store."""
+
+IN_API = SERVED + VIRTUAL + REVIEWS
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
