@@ -43,3 +43,11 @@ def test_the_units_folders_are_the_defaults() -> None:
     assert Path("/var/lib") / setting("Service", "StateDirectory") == config.DEFAULT_DATA_DIR
     assert Path("/run") / setting("Service", "RuntimeDirectory") == config.DEFAULT_SOCKET.parent
     assert Path("/etc") / setting("Service", "ConfigurationDirectory") == config.DEFAULT_PATH.parent
+
+
+def test_the_daemon_may_do_what_the_network_needs_and_load_no_modules() -> None:
+    allowed = set(setting("Service", "CapabilityBoundingSet").split())
+    assert {"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE"} <= allowed
+    assert not {"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_BOOT", "CAP_SYS_TIME"} & allowed
+    assert "AF_NETLINK" in setting("Service", "RestrictAddressFamilies").split()
+    assert setting("Service", "ExecStartPre").startswith("-+/sbin/modprobe")
