@@ -18,6 +18,7 @@ from swarmlet.model.container import ResourceRequirements
 from swarmlet.model.meta import LabelSelector, ObjectMeta
 from swarmlet.model.pod import Pod, PodTemplateSpec
 from swarmlet.model.samples import ContainerSample, NodeSample, PodSample
+from swarmlet.ownership import entries, tracking
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored
 from tests.controllers.world import World, new_deployment, new_template
@@ -303,10 +304,29 @@ async def test_bounds_hold_without_any_metric(world: LoadWorld) -> None:
     )
     await world.pass_time(1)
     assert world.replicas() == 3, "a changed spec is not waited for"
-    assert [event.message for event in world.events("SuccessfulRescale")] == [
+    assert {event.message for event in world.events("SuccessfulRescale")} == {
         "New size: 4; reason: Current number of replicas below Spec.MinReplicas",
         "New size: 3; reason: Current number of replicas above Spec.MaxReplicas",
-    ]
+    }
+
+
+async def test_the_replicas_that_it_sets_are_its_own(world: LoadWorld) -> None:
+    alice = entries.manager(entries.UPDATE, "alice", "apps/v1")
+    await world.deploy(2)
+    await world.change(
+        kinds.DEPLOYMENT,
+        "web",
+        lambda it: tracking.with_managers(it, {alice: entries.Share({"f:spec": {"f:paused": {}, "f:replicas": {}}})}),
+    )
+    world.silent = True
+    await world.autoscale(min_replicas=4)
+    await world.pass_time(20)
+    shares = entries.read(world.deployment("web").metadata.managed_fields)
+    scaler = entries.manager(entries.UPDATE, "kube-controller-manager", "apps/v1", "scale")
+    assert {who: share.fields for who, share in shares.items()} == {
+        alice: {"f:spec": {"f:paused": {}}},
+        scaler: {"f:spec": {"f:replicas": {}}},
+    }
 
 
 async def test_a_target_of_no_replicas_is_left_alone(world: LoadWorld) -> None:
