@@ -63,6 +63,19 @@ def test_diff_shows_what_would_change(cluster: Cluster, web: None) -> None:
     assert "+  replicas: 5" in printed
 
 
+def test_server_side_apply_takes_over_and_meets_who_scaled(cluster: Cluster, web: None) -> None:
+    apply = ("apply", "--server-side", "-f", "-")
+    assert "serverside-applied" in cluster.kubectl(*apply, stdin=deployment("web", 3))
+    cluster.wait_running(SELECTOR, 3)
+    cluster.kubectl("scale", "deployment", "web", "--replicas=2")
+    refused = cluster.kubectl(*apply, stdin=deployment("web", 3), check=False)
+    assert "Apply failed with 1 conflict" in refused
+    assert ".spec.replicas" in refused
+    cluster.kubectl(*apply, "--force-conflicts", stdin=deployment("web", 1))
+    eventually(lambda: len(cluster.pods(SELECTOR)) == 1, 60, "one Pod is left")
+    assert "subresource: scale" not in cluster.kubectl("get", "deploy", "web", "-o", "yaml", "--show-managed-fields")
+
+
 def test_describe_tells_the_story_of_a_pod(cluster: Cluster, web: None) -> None:
     name = cluster.running(SELECTOR)[0]["metadata"]["name"]
 
