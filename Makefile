@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static, redis-server, libfaketime)
+engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static, redis-server, curl, libfaketime)
 	@sh tools/install-engine.sh
 
 demo: setup ## Three daemons on this machine, a Deployment, a killed container, a killed leader (KEEP=1: leave it running)

@@ -55,7 +55,9 @@ def test_every_line_of_the_tour_works_as_it_stands(machines: Lab) -> None:
         if command.endswith("token create"):
             token = done.stdout.split()[-1]
     assert printed["swarmlet get nodes"].count(" Ready ") == 3
-    assert printed["swarmlet get pods -o wide"].count("Running") == 3
+    assert printed["swarmlet get pods,services -o wide"].count("Running") == 3
+    asked = [text for command, text in printed.items() if "http://" in command and "--server" not in command]
+    assert [text.partition("-")[0] for text in asked] == ["Hello from web"] * 3
     assert "successfully rolled out" in printed["swarmlet rollout status deployment/web"]
     assert printed["kubectl --kubeconfig swarmlet.kubeconfig get pods"].count("Running") == 6
 
