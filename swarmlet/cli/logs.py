@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli import exits, options, parsing, pods_of, spans
 from swarmlet.cli.session import Session, connected
-from swarmlet.errors import CallerError, NotFoundError
+from swarmlet.errors import CallerError
 
 if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue
 
 STREAMS_MAX = 20
 SELECTED_TAIL = 10
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +62,7 @@ async def logs(
     if bool(words) == bool(selector) or len(words) > 1:
         raise exits.UsageError("name one Pod, or TYPE/NAME, or select Pods with -l")
     catalogue = await session.catalogue()
-    pods = await _pods(session, catalogue, words[0] if words else "", selector)
+    pods = await pods_of.find(session, catalogue, words[0] if words else "", selector)
     if words and "/" in words[0] and len(pods) > 1 and not all_pods:
         exits.say(f"Found {len(pods)} pods, using pod/{pods[0]['metadata']['name']}; --all-pods prints all")
         pods = pods[:1]
@@ -82,46 +81,9 @@ async def logs(
     await _print_all(session, catalogue, sources, query, at_once=follow)
 
 
-async def _pods(session: Session, catalogue: Catalogue, word: str, labels: str) -> list[dict[str, Any]]:
-    """Return the Pods that a name, TYPE/NAME or selector stands for."""
-    from swarmlet.cli import selection
-    from swarmlet.client.client import Scope
-
-    pods = catalogue.find("pods")
-    if word and "/" not in word:
-        return [await session.api.get(pods, word, namespace=session.namespace)]
-    if word:
-        reference = selection.one([word], catalogue)
-        found = await session.api.get(reference.resource, reference.name, namespace=session.namespace)
-        if reference.resource == pods:
-            return [found]
-        labels = _selector_text((found.get("spec") or {}).get("selector") or {})
-        if not labels:
-            raise exits.UsageError(f"{word}: has no Pods of its own")
-    listed = (await session.api.list(pods, Scope(namespace=session.namespace, labels=labels))).get("items") or []
-    if not listed:
-        raise NotFoundError(f"no pods found for {word or labels}")
-    return sorted(listed, key=lambda pod: (pod["status"].get("phase") != "Running", pod["metadata"]["name"]))
-
-
-def _selector_text(selector: dict[str, Any]) -> str:
-    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for each in selector.get("matchExpressions") or ():
-        key, values = each["key"], ",".join(each.get("values") or ())
-        texts = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
-        parts.append(texts.get(each["operator"], f"!{key}"))
-    return ",".join(parts)
-
-
 def _sources(pod: dict[str, Any], container: str, *, every: bool, prefixed: bool) -> list[_Source]:
-    name, spec = pod["metadata"]["name"], pod["spec"]
-    known = [each["name"] for each in (*(spec.get("initContainers") or ()), *spec["containers"])]
-    if container and container not in known:
-        raise NotFoundError(f'pod "{name}" has no container "{container}"; it has {", ".join(known)}')
-    default = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER) or spec["containers"][0]["name"]
-    if not container and not every and len(spec["containers"]) > 1:
-        exits.say(f'Defaulted container "{default}" out of: {", ".join(known)}')
-    names = known if every else [container or default]
+    name = pod["metadata"]["name"]
+    names = [each["name"] for each in pods_of.containers(pod)] if every else [pods_of.container(pod, container)]
     return [_Source(name, each, f"[pod/{name}/{each}] " if prefixed else "") for each in names]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from swarmlet.client import statuses
 from swarmlet.client.endpoints import Endpoint
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, UnavailableError
+from swarmlet.streams.websockets import MESSAGE_BYTES_MAX
 
 ROUNDS_MAX = 4
 RETRY_SECONDS_MAX = 3.0
@@ -123,6 +124,60 @@ class Connection:
         """Yield the pieces of a body as they arrive, for as long as it lasts; `quiet_seconds` may pass between two."""
         async with self._answer(request, seconds=None, quiet_seconds=quiet_seconds) as answer:
             yield _pieces(answer, str(request))
+
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a websocket at the first server that answers; raise the error that its Status stands for."""
+        for _ in self.endpoint.urls:
+            try:
+                websocket = await self._open_websocket(path, query, protocols)
+                break
+            except _RefusedError as refusal:
+                last = refusal.error
+                self._at = (self._at + 1) % len(self.endpoint.urls)
+        else:
+            raise last
+        try:
+            yield websocket
+        finally:
+            await websocket.close()
+
+    async def _open_websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+    ) -> aiohttp.ClientWebSocketResponse:
+        assert self._session is not None, "a Connection is used as `async with`"
+        url = self.endpoint.urls[self._at] + path
+        try:
+            return await self._session.ws_connect(
+                url,
+                params=query,
+                protocols=protocols,
+                max_msg_size=MESSAGE_BYTES_MAX,
+                server_hostname=self.endpoint.tls_server_name or None,
+            )
+        except aiohttp.ClientConnectorError as error:
+            raise _RefusedError(self._unreachable(url, error), None) from error
+        except aiohttp.WSServerHandshakeError as error:
+            raise await self._refusal(url, query, protocols, error) from error
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
+            raise UnavailableError(f"{self._server(url)}: {path}: {error or type(error).__name__}") from error
+
+    async def _refusal(
+        self,
+        url: str,
+        query: Sequence[tuple[str, str]],
+        protocols: Sequence[str],
+        error: aiohttp.WSServerHandshakeError,
+    ) -> Exception:
+        """Ask again to hear why a websocket was refused: aiohttp drops what the server said."""
+        assert self._session is not None, "a Connection is used as `async with`"
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Protocol": ", ".join(protocols)}
+        async with self._session.get(url, params=query, headers=headers) as answer:
+            if answer.status < 400:
+                return UnavailableError(f"{self._server(url)}: {url}: the server did not open a websocket: {error}")
+            return statuses.error_of_answer(answer.status, await _body(answer, ERROR_BYTES_MAX, url), url)
 
     @contextlib.asynccontextmanager
     async def _answer(

@@ -10,10 +10,9 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
-from swarmlet.api.streaming import upgrades
 from swarmlet.errors import SwarmletError
 from swarmlet.runtime.sessions import READ_BYTES, Pipe
-from swarmlet.streams import channels
+from swarmlet.streams import channels, websockets
 from swarmlet.streams.inbox import Inbox
 from swarmlet.streams.multiplexer import Duplex, Multiplexer, Stream
 
@@ -141,9 +140,7 @@ class _ChannelLeg:
         return await self.inbox.read()
 
     async def write(self, data: bytes) -> None:
-        for at in range(0, len(data), upgrades.PIECE_BYTES_MAX):
-            piece = data[at : at + upgrades.PIECE_BYTES_MAX]
-            await self._websocket.send_bytes(channels.message(self._channel, piece))
+        await websockets.send(self._websocket, self._channel, data)
 
     async def end(self) -> None:
         """There is no way to tell it: the websocket ends when all its ports have."""
@@ -177,7 +174,7 @@ async def serve_channels(websocket: web.WebSocketResponse, ports: Sequence[int],
 
 
 async def _read_channels(websocket: web.WebSocketResponse, legs: Sequence[_ChannelLeg]) -> None:
-    while (text := await upgrades.next_message(websocket)) is not None:
+    while (text := await websockets.next_message(websocket)) is not None:
         channel, data = channels.split(text)
         if 0 <= channel < len(legs) and channel % 2 == 0:
             await legs[channel].inbox.put(data)

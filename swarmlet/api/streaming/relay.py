@@ -9,7 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from swarmlet.api.logs import PASSED_ON
-from swarmlet.api.streaming import liveness, upgrades
+from swarmlet.api.streaming import upgrades
 from swarmlet.api.streaming.upgrades import RawDuplex
 from swarmlet.client import statuses
 from swarmlet.clock import Clock
@@ -46,7 +46,7 @@ async def carry(request: web.Request, node_name: str, connector: NodeConnector, 
         head = await _ask(there, _request_head(request), node_name)
         if head.split(b" ", 2)[1:2] != [b"101"]:
             raise await _refusal(there, head, node_name)
-        async with liveness.watched(there.writer.transport, clock), upgrades.raw(request, head, clock) as here:
+        async with upgrades.watched(there.writer.transport, clock), upgrades.raw(request, head, clock) as here:
             await _either_way(here, there)
     finally:
         there.writer.transport.abort()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from swarmlet.api.streaming import upgrades
 from swarmlet.errors import CallerError
-from swarmlet.streams import channels, outcome
+from swarmlet.streams import channels, outcome, websockets
 from swarmlet.streams.inbox import Inbox
 from swarmlet.streams.multiplexer import Multiplexer, Stream
 
@@ -61,7 +61,7 @@ class WebsocketRemote:
         first = channels.STDOUT if self._wanted.stdout else channels.STDERR if self._wanted.stderr else channels.ERROR
         await self._websocket.send_bytes(channels.message(first, b""))  # clients wait for it: the command is there
         try:
-            while (text := await upgrades.next_message(self._websocket)) is not None:
+            while (text := await websockets.next_message(self._websocket)) is not None:
                 await self._take(*channels.split(text))
         finally:
             self._input.end()
@@ -83,8 +83,7 @@ class WebsocketRemote:
 
     async def write(self, channel: int, data: bytes) -> None:
         if self._wanted.stdout if channel == channels.STDOUT else self._wanted.stderr:
-            for at in range(0, len(data), upgrades.PIECE_BYTES_MAX):
-                await self._websocket.send_bytes(channels.message(channel, data[at : at + upgrades.PIECE_BYTES_MAX]))
+            await websockets.send(self._websocket, channel, data)
 
     async def finish(self, status: bytes) -> None:
         await self._websocket.send_bytes(channels.message(channels.ERROR, status))

@@ -22,7 +22,7 @@ from swarmlet.clock import Clock
 from swarmlet.errors import BusyError, CallerError
 from swarmlet.model.pod import Pod
 from swarmlet.runtime.sessions import Pipe, Session
-from swarmlet.streams import channels
+from swarmlet.streams import channels, websockets
 
 STREAMS_MAX = 512
 """Open at once on one daemon, those that it carries for others too."""
@@ -155,7 +155,7 @@ class StreamApi:
         ports = _ports(request) if protocol == channels.V4 else []
         async with upgrades.websocket(request, protocol, self._clock) as websocket:
             if protocol == channels.TUNNEL:
-                await forwards.serve_streams(upgrades.WebsocketDuplex(websocket), dial, name)
+                await forwards.serve_streams(websockets.WebsocketDuplex(websocket), dial, name)
             else:
                 await forwards.serve_channels(websocket, ports, dial, name)
 

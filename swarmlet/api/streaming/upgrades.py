@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-from aiohttp import WSMsgType, web
+import structlog
+from aiohttp import web
 
-from swarmlet.api.streaming import liveness
 from swarmlet.clock import Clock
+from swarmlet.streams import liveness, websockets
 
 READ_BYTES = 64 * 1024
-MESSAGE_BYTES_MAX = 8 * 1024 * 1024
-"""Of one websocket message: some clients send all of a file in one."""
-PIECE_BYTES_MAX = 32 * 1024
 CLOSE_SECONDS_MAX = 5.0
+
+log = structlog.get_logger()
 
 
 class RawDuplex:
@@ -32,32 +32,6 @@ class RawDuplex:
         if data:
             self.writer.write(data)
             await self.writer.drain()
-
-
-class WebsocketDuplex:
-    """A `multiplexer.Duplex` in the binary messages of a websocket."""
-
-    def __init__(self, websocket: web.WebSocketResponse) -> None:
-        self._websocket = websocket
-
-    async def read(self) -> bytes:
-        while (data := await next_message(self._websocket)) == b"":
-            pass
-        return data or b""
-
-    async def write(self, data: bytes) -> None:
-        for at in range(0, len(data), PIECE_BYTES_MAX):
-            await self._websocket.send_bytes(data[at : at + PIECE_BYTES_MAX])
-
-
-async def next_message(websocket: web.WebSocketResponse) -> bytes | None:
-    """Return the next message, None where the websocket has ended."""
-    message = await websocket.receive()
-    if message.type is WSMsgType.BINARY:
-        return bytes(message.data)
-    if message.type is WSMsgType.TEXT:
-        return str(message.data).encode()
-    return None
 
 
 def head(headers: Mapping[str, str]) -> bytes:
@@ -82,7 +56,7 @@ async def raw(request: web.Request, answer: bytes, clock: Clock) -> AsyncIterato
     protocol.connection_made(transport)
     writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
     try:
-        async with liveness.watched(transport, clock):
+        async with watched(transport, clock):
             yield RawDuplex(reader, writer)
     finally:
         await _close(writer)
@@ -94,17 +68,34 @@ async def websocket(request: web.Request, protocol: str, clock: Clock) -> AsyncI
     """Answer a request with a websocket of this protocol; it ends with the block."""
     transport = request.transport
     response = web.WebSocketResponse(
-        protocols=(protocol,), compress=False, max_msg_size=MESSAGE_BYTES_MAX, timeout=CLOSE_SECONDS_MAX
+        protocols=(protocol,), compress=False, max_msg_size=websockets.MESSAGE_BYTES_MAX, timeout=CLOSE_SECONDS_MAX
     )
     await response.prepare(request)
     assert transport is not None, "it was there to be answered on"
     try:
-        async with liveness.watched(transport, clock):
+        async with watched(transport, clock):
             yield response
             await response.close()
     finally:
         if not response.closed:
             transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def watched(transport: asyncio.WriteTransport, clock: Clock) -> AsyncIterator[None]:
+    """Abort the connection, for as long as the block lasts, as soon as nobody is at its other end."""
+
+    async def watch() -> None:
+        await liveness.until_lost(transport.get_extra_info("socket"), clock)
+        if not transport.is_closing():
+            log.info("stream_cut", reason="nobody is at its other end")
+            transport.abort()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

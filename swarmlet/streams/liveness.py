@@ -6,14 +6,9 @@ TCP_USER_TIMEOUT would not do, for it also ends a connection whose reader is mer
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import select
 import socket
 import struct
-from collections.abc import AsyncIterator
-
-import structlog
 
 from swarmlet.clock import Clock
 
@@ -28,23 +23,26 @@ _INFO = struct.Struct("@8B13I")
 """The beginning of the kernel's tcp_info: flags, then rto, ato, two segment sizes, unacked, .. and last_ack_recv."""
 _UNACKED, _LAST_ACK_RECEIVED = 12, 20
 
-log = structlog.get_logger()
 
+async def until_lost(sock: socket.socket, clock: Clock) -> None:
+    """Return once nobody is at the other end any more, or the socket is closed; look now and then.
 
-@contextlib.asynccontextmanager
-async def watched(transport: asyncio.WriteTransport, clock: Clock) -> AsyncIterator[None]:
-    """Abort the connection, for as long as the block lasts, as soon as nobody is at its other end."""
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        yield
-        return
+    A transport that nobody reads from learns of no end by itself.
+    """
     if sock.family != socket.AF_UNIX:
         _probe(sock)
-    watching = asyncio.create_task(_watch(transport, sock, clock))
-    try:
-        yield
-    finally:
-        watching.cancel()
+    poller = select.poll()
+    poller.register(sock.fileno(), select.POLLRDHUP)
+    ended_for = 0.0
+    while True:
+        await clock.sleep(CHECK_SECONDS)
+        if sock.fileno() < 0:
+            return
+        found = poller.poll(0)
+        happened = found[0][1] if found else 0
+        ended_for = ended_for + CHECK_SECONDS if happened & select.POLLRDHUP else 0.0
+        if happened & (select.POLLHUP | select.POLLERR) or ended_for > SILENCE_SECONDS_MAX or _is_unheard(sock):
+            return
 
 
 def _probe(sock: socket.socket) -> None:
@@ -55,24 +53,6 @@ def _probe(sock: socket.socket) -> None:
         (socket.TCP_KEEPCNT, PROBES_MAX),
     ):
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-async def _watch(transport: asyncio.WriteTransport, sock: socket.socket, clock: Clock) -> None:
-    """Look now and then: a transport that nobody reads from learns of no end by itself."""
-    poller = select.poll()
-    poller.register(sock.fileno(), select.POLLRDHUP)
-    ended_for = 0.0
-    while not transport.is_closing():
-        await clock.sleep(CHECK_SECONDS)
-        if sock.fileno() < 0:
-            return
-        found = poller.poll(0)
-        happened = found[0][1] if found else 0
-        ended_for = ended_for + CHECK_SECONDS if happened & select.POLLRDHUP else 0.0
-        if happened & (select.POLLHUP | select.POLLERR) or ended_for > SILENCE_SECONDS_MAX or _is_unheard(sock):
-            log.info("stream_cut", reason="nobody at its other end")
-            transport.abort()
-            return
 
 
 def _is_unheard(sock: socket.socket) -> bool:
