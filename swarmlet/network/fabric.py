@@ -31,6 +31,8 @@ VXLAN_PORT = 4789
 VXLAN_BYTES = 50
 """What the overlay adds to a packet: Ethernet 14, IPv4 20, UDP 8, VXLAN 8."""
 HOST_GATEWAY = "host-gw"
+MTU_V6_MIN = 1280
+"""What every link must take. Source: RFC 8200, section 5."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -149,6 +149,8 @@ class FabricKeeper:
         wanted = fabric.render(
             self._config.mode, own, members.values(), underlay_mtu=underlay.mtu, mtu=self._config.mtu
         )
+        if own.subnet_v6 and wanted.bridge.mtu < fabric.MTU_V6_MIN:
+            raise FabricError(f"an MTU of {wanted.bridge.mtu} is too little for IPv6, which needs {fabric.MTU_V6_MIN}")
         mended = await self._filter.let_forward(is_dual=bool(own.subnet_v6))
         await self._ensure_in_engine(wanted.bridge)
         mended += await self._links.apply(wanted, underlay)

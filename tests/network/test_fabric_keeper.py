@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 import structlog
 
 from swarmlet.config import Network
+from swarmlet.controllers.drafts import update
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.meta import ObjectMeta
@@ -156,6 +158,19 @@ async def test_what_is_wrong_is_told_until_it_is_right(machine: Machine) -> None
     assert machine.told == ["failed: netlink: Operation not permitted", "opened: 10.42.0.0/24"]
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_pods_with_addresses_of_ipv6_need_links_that_take_its_packets(machine: Machine) -> None:
+    stored = machine.store.get(Key(kinds.NODE.resource, "", "a"))
+    assert stored is not None
+    node = cast("Any", stored.object)
+    spec = msgspec.structs.replace(node.spec, pod_cidrs=(A.subnet, "fd00:10:42::/64"))
+    machine.store.apply(Command(b"3" * 16, (update(stored, msgspec.structs.replace(node, spec=spec)),)))
+    await run_for(machine.keeper(Network(mode="vxlan", mtu=1000)), 0.1)
+    assert machine.told == ["failed: an MTU of 1000 is too little for IPv6, which needs 1280"]
+    machine.told.clear()
+    await run_for(machine.keeper(), 0.1)
+    assert machine.told == ["opened: 10.42.0.0/24fd00:10:42::/64"]
 
 
 async def test_a_node_without_a_subnet_waits_for_one(machine: Machine) -> None:
