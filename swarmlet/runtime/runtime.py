@@ -93,8 +93,8 @@ class PodNetwork:
     sysctls: tuple[tuple[str, str], ...] = ()
     bridge_network: str = ""
     address: str = ""
-
     address_v6: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
@@ -145,8 +145,8 @@ class Container:
     state: State
     image_id: str = ""
     address: str = ""
-    exit_code: int = 0
     address_v6: str = ""
+    exit_code: int = 0
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -245,7 +245,6 @@ class BridgeNetwork:
     subnet: str
     gateway: str
     mtu: int
-
     subnet_v6: str = ""
     gateway_v6: str = ""
 
@@ -253,6 +252,7 @@ class BridgeNetwork:
         """Return the gateway and the subnet of each family that it has."""
         found = ((self.gateway, self.subnet), (self.gateway_v6, self.subnet_v6))
         return tuple(each for each in found if each[0])
+
 
 class Networks(Protocol):
     """The networks of an engine, as far as they are this node's."""

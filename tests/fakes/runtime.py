@@ -124,9 +124,10 @@ class FakeNetworks:
         if self._engine.down:
             raise EngineError(self._engine.down)
         owner, _ = self._engine.networks.get(network.name, (self._owner, network))
-        if owner != self._owner:
+        running = [each for each in self._engine.processes.values() if each.container.state is State.RUNNING]
+        if owner != self._owner and any(each.spec.network.bridge_network == network.name for each in running):
             raise EngineError(f"a network {network.name} that is not this node's")
-        self._engine.networks[network.name] = (owner, network)
+        self._engine.networks[network.name] = (self._owner, network)
 
     async def remove(self, name: str) -> None:
         if name in self._engine.networks and self._engine.networks[name][0] == self._owner:
@@ -236,10 +237,10 @@ class FakeRuntime:
             state=State.RUNNING,
             image_id=f"sha256:{spec.image}",
             address="" if spec.sandbox else spec.network.address or f"10.244.0.{number % 250 + 1}",
+            address_v6="" if spec.sandbox else spec.network.address_v6,
             started_at=self.engine.clock.now(),
             strict=spec.strict,
             devices=spec.devices.units,
-            address_v6="" if spec.sandbox else spec.network.address_v6,
         )
         process = Process(container, spec, measured_at=self.engine.clock.monotonic())
         self.engine.processes[container.id] = process
