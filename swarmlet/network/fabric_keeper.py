@@ -21,6 +21,7 @@ from swarmlet.model import kinds, node_subnets
 from swarmlet.model.core import Node
 from swarmlet.model.node_subnets import ClusterNetwork
 from swarmlet.network import fabric, fabric_rules
+from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_links import FabricError, FabricLinks
 from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork, Networks
@@ -67,6 +68,7 @@ class FabricKeeper:
         self._failed = failed
         self._links = FabricLinks()
         self._filter = FabricFilter()
+        self._claim = FabricClaim()
         self._made: BridgeNetwork | None = None
         self._asked_engine_at = 0.0
         self._problem: str | None = None
@@ -86,6 +88,7 @@ class FabricKeeper:
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._wake.wait()
         finally:
+            self._claim.release()
             unsubscribe()
 
     async def _catch_up(self) -> None:
@@ -143,6 +146,7 @@ class FabricKeeper:
         own = members.pop(self._node_name, None)
         if stored is None or own is None:
             raise FabricError("the node has no subnet yet")
+        self._claim.hold()
         cluster_cidr = cast("ClusterNetwork", stored.object).cluster_cidr
         self._compare(cluster_cidr)
         underlay = await self._links.underlay(own.address)

@@ -41,27 +41,40 @@ class DockerNetworks:
     async def ensure(self, network: BridgeNetwork) -> None:
         wanted = creation_document(network, self._owner, await self._major_version())
         found = await self._find(network.name)
-        if found is not None and not is_owned(found, self._owner):
-            raise EngineError(
-                f"the Docker Engine has a network {network.name} that is not this node's; "
-                f"`docker network rm {network.name}` removes it, where nobody needs it"
-            )
-        if found is not None and not differs(found, wanted):
-            return
         if found is not None:
-            if found.get("Containers"):
-                raise EngineError(f"the network {network.name} is to become another, and Pods are still attached to it")
-            await self.remove(network.name)
+            if is_owned(found, self._owner) and not differs(found, wanted):
+                return
+            self._check_free(network.name, found)
+            await self._delete(found)
         async with self._link.call(f"network {network.name}"):
             await self._link.docker.networks.create(wanted)
         log.info("network_made", network=network.name, subnet=network.subnet, mtu=network.mtu)
 
     async def remove(self, name: str) -> None:
         found = await self._find(name)
-        if found is None or not is_owned(found, self._owner):
-            return
+        if found is not None and is_owned(found, self._owner):
+            await self._delete(found)
+
+    def _check_free(self, name: str, found: Mapping[str, Any]) -> None:
+        """Raise `EngineError` unless a network of this name may go: a node's to which nothing is attached.
+
+        One of another node is what an earlier life of this machine has left, before it was restored or joined anew.
+        """
+        attached = ", ".join(sorted(each.get("Name", "") for each in (found.get("Containers") or {}).values()))
+        if attached and is_owned(found, self._owner):
+            raise EngineError(f"the network {name} is to become another, and Pods are still attached to it")
+        if attached or not (found.get("Labels") or {}).keys() >= self._owner.keys():
+            users = f" ({attached})" if attached else ""
+            raise EngineError(
+                f"the Docker Engine has a network {name} that is not this node's; "
+                f"`docker network rm {name}` removes it, where nobody needs it{users}"
+            )
+
+    async def _delete(self, found: Mapping[str, Any]) -> None:
+        name = found["Name"]
         async with self._link.call(f"network {name}"):
             await (await self._link.docker.networks.get(found["Id"])).delete()
+        log.info("network_removed", network=name)
 
     async def _find(self, name: str) -> dict[str, Any] | None:
         try:

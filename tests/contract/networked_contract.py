@@ -48,15 +48,21 @@ class NetworkedRuntimeContract(RuntimeContract):
         started = await rt.start(shell(HOLD, network=network))
         assert (started.address, started.address_v6) == ("10.42.7.99", address)
 
-    async def test_the_network_of_another_node_is_not_touched(
-        self, new_runtime: Callable[..., runtime.Runtime], networks: runtime.Networks
+    async def test_the_network_of_another_node_is_taken_over_once_nothing_is_attached_to_it(
+        self, rt: runtime.Runtime, new_runtime: Callable[..., runtime.Runtime], networks: runtime.Networks
     ) -> None:
         await networks.ensure(POD_NETWORK)
+        network = runtime.PodNetwork(bridge_network=POD_NETWORK.name, address="10.42.7.99")
+        started = await rt.start(shell(HOLD, network=network))
         other = new_runtime("other")
         theirs = other.networks()
         assert theirs is not None
         with pytest.raises(EngineError, match="not this node's"):
             await theirs.ensure(POD_NETWORK)
+        await theirs.remove(POD_NETWORK.name)
+        await networks.ensure(POD_NETWORK)
+        await rt.stop(started.id, grace_seconds=0)
+        await theirs.ensure(POD_NETWORK)
         await theirs.remove(POD_NETWORK.name)
         await networks.ensure(POD_NETWORK)
         await other.close()

@@ -20,6 +20,7 @@ from swarmlet.model.node_subnets import ClusterNetwork
 from swarmlet.model.objects import to_json
 from swarmlet.network import fabric_keeper
 from swarmlet.network.fabric import Fabric
+from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_keeper import LOOK_SECONDS, MARK_FILE, FabricKeeper
 from swarmlet.network.fabric_links import FabricError, FabricLinks, Underlay
@@ -104,6 +105,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     async def remove(self: object) -> None:
         made.removed += 1
 
+    monkeypatch.setattr(fabric_keeper, "FabricClaim", lambda: FabricClaim(f"\0{tmp_path}"))
     monkeypatch.setattr(FabricLinks, "underlay", underlay)
     monkeypatch.setattr(FabricLinks, "apply", apply)
     monkeypatch.setattr(FabricLinks, "remove", remove)
@@ -189,15 +191,28 @@ async def test_an_engine_that_is_away_takes_no_network_from_the_pods(machine: Ma
     await asyncio.wait([task])
 
 
-async def test_the_network_of_another_daemon_on_the_same_engine_is_told(machine: Machine) -> None:
-    other = FakeNetworks(machine.engine, ("cluster", "b"))
-    await run_for(machine.keeper(), 0.1)
-    owned = machine.engine.networks[POD_NETWORK][1]
-    await FakeNetworks(machine.engine, ("cluster", "a")).remove(POD_NETWORK)
-    await other.ensure(owned)
+async def test_of_two_daemons_on_a_machine_one_keeps_the_network_and_the_other_says_so(machine: Machine) -> None:
+    first = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    assert machine.told == ["opened: 10.42.0.0/24"]
+    second = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(0.1)
+    assert machine.told[1].startswith("failed: another swarmlet daemon keeps the Pod network of this machine")
+    first.cancel()
+    await asyncio.wait([first])
     machine.told.clear()
+    await asyncio.sleep(LOOK_SECONDS)
+    assert machine.told == ["opened: 10.42.0.0/24"]
+    second.cancel()
+    await asyncio.wait([second])
+
+
+async def test_a_network_that_an_earlier_life_of_the_machine_left_is_taken_over(machine: Machine) -> None:
     await run_for(machine.keeper(), 0.1)
-    assert machine.told == ["failed: a network swarmlet that is not this node's"]
+    _, network = machine.engine.networks[POD_NETWORK]
+    machine.engine.networks[POD_NETWORK] = (("cluster", "before"), network)
+    await run_for(machine.keeper(), 0.1)
+    assert machine.engine.networks[POD_NETWORK] == (("cluster", "a"), network)
 
 
 async def test_a_bug_leaves_nobody_without_a_keeper(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
