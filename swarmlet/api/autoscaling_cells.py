@@ -9,12 +9,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from swarmlet.api.durations import UNKNOWN, since
+from swarmlet.model.apps import Scale
 from swarmlet.model.autoscaling import HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricValueStatus
 from swarmlet.model.metrics import NodeMetrics, PodMetrics
 from swarmlet.model.quantity import Quantity, parse
 
 NONE = "<none>"
 METRICS_SHOWN_MAX = 2
+
+
+def scale(value: Scale, now: datetime) -> list[object]:
+    """Return the cells of `kubectl get --subresource=scale`."""
+    return [
+        value.metadata.name,
+        value.spec.replicas,
+        value.status.replicas,
+        since(value.metadata.creation_timestamp, now),
+    ]
 
 
 def horizontal_pod_autoscaler(value: HorizontalPodAutoscaler, now: datetime) -> list[object]:

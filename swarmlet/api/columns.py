@@ -291,6 +291,9 @@ _BY_RESOURCE = {
         ),
         autoscaling_cells.horizontal_pod_autoscaler,
     ),
+    kinds.SCALE.resource: Columns(
+        (_NAME, Column("Desired", "integer"), Column("Available", "integer"), _AGE), autoscaling_cells.scale
+    ),
     kinds.NODE_METRICS.resource: Columns(
         (_NAME, Column("cpu"), Column("memory"), Column("Window")), autoscaling_cells.node_metrics
     ),

@@ -42,7 +42,10 @@ class Reader:
     async def get(self, request: web.Request, target: Target) -> web.Response:
         """Answer a GET of one object."""
         await self.catch_up(queries.revision(request.query.get("resourceVersion", "")))
-        stored = await self.find(target)
+        return self.shown(request, target, await self.find(target))
+
+    def shown(self, request: web.Request, target: Target, stored: Stored) -> web.Response:
+        """Return the response that shows one object in the form that is asked for."""
         wanted = accepted(request.headers.get("Accept", ""))
         if wanted.form is Form.TABLE:
             metadata = documents.list_metadata(stored.revision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import conditions, decode, objects, pods, schema, selectors
+from swarmlet.model import conditions, decode, kinds, objects, pods, schema, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.core import Namespace
@@ -62,7 +63,10 @@ class Subresources:
     async def get_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a GET of `/scale`."""
         await self._reader.catch_up(queries.revision(request.query.get("resourceVersion", "")))
-        return answers.json(objects.to_json(scale_of((await self._reader.find(target)).object)))
+        stored = await self._reader.find(target)
+        scale = scale_of(stored.object)
+        shown = Stored(stored.key, stored.revision, objects.to_json(scale), scale)
+        return self._reader.shown(request, dataclasses.replace(target, kind=kinds.SCALE), shown)
 
     async def write_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT or PATCH of `/scale`: only the number of replicas changes."""

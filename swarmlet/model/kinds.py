@@ -183,6 +183,9 @@ SELF_SUBJECT_RULES_REVIEW = Kind(
 REVIEWS = (SELF_SUBJECT_REVIEW, SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_RULES_REVIEW)
 """In the API, to be asked and answered; never in the store."""
 
+SCALE = Kind(apps.Scale, "scales", "scale")
+"""Of a subresource, in no collection."""
+
 IN_API = SERVED + VIRTUAL + REVIEWS
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)

@@ -6,7 +6,7 @@ import pytest
 
 from swarmlet.api.logs import PASSED_ON
 from tests.api.conftest import START, Api, FakePods
-from tests.api.documents import DEPLOYMENTS, JSON_PATCH, MERGE, NAMESPACES, PODS, deployment, pod
+from tests.api.documents import DEPLOYMENTS, JSON_PATCH, MERGE, NAMESPACES, PODS, TABLE, deployment, pod
 
 WEB = f"{DEPLOYMENTS}/web"
 
@@ -21,6 +21,12 @@ async def test_scale_is_read(api: Api, web: dict) -> None:
     assert (scale["apiVersion"], scale["kind"], scale["spec"]) == ("autoscaling/v1", "Scale", {"replicas": 3})
     assert scale["status"] == {"replicas": 0, "selector": "app=web"}
     assert scale["metadata"]["resourceVersion"] == web["metadata"]["resourceVersion"]
+
+
+async def test_scale_is_a_table_of_its_own(api: Api, web: dict) -> None:
+    _, table = await api.read("GET", f"{WEB}/scale", headers=TABLE)
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"] == ["web", 3, 0, "0s"]
 
 
 @pytest.mark.parametrize(
