@@ -140,14 +140,16 @@ class Network:
     """How Pods of different machines reach each other: "none" leaves them to the Engine's own bridge.
 
     "auto" is "vxlan" on a machine that can, and else "none". `cluster_cidr` counts where the cluster has none yet.
-    `mtu` 0: what the way to the other machines leaves room for. `dns`: this machine answers the cluster's names, and
-    its Pods ask it. `services`: what balances connections to Services on this machine, "auto" the kernel where there is
-    a Pod network, and else a proxy. `policies`: its Pods are held to theirs.
+    `mtu` 0: what the way to the other machines leaves room for. `wireguard_port` is the same on all machines. `dns`:
+    this machine answers the cluster's names, and its Pods ask it. `services`: what balances connections to Services on
+    this machine, "auto" the kernel where there is a Pod network, and else a proxy. `policies`: its Pods are held to
+    theirs.
     """
 
-    mode: Annotated[str, rules.one_of(AUTO, "none", "vxlan", "host-gw")] = AUTO
+    mode: Annotated[str, rules.one_of(AUTO, "none", "vxlan", "host-gw", "wireguard")] = AUTO
     cluster_cidr: Annotated[str, node_subnets.read_cluster_cidr] = node_subnets.CLUSTER_CIDR
     mtu: Annotated[int, node_subnets.read_mtu] = 0
+    wireguard_port: Annotated[int, rules.integer(1, 65_535)] = node_subnets.WIREGUARD_PORT
     dns: Annotated[bool, rules.boolean] = True
     services: Annotated[str, rules.service_way] = AUTO
     policies: Annotated[bool, rules.boolean] = True

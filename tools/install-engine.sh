@@ -15,6 +15,7 @@ need crun crun
 need mkfs.ext4 e2fsprogs
 need redis-server redis-server
 need curl curl
+need wireguard-go wireguard-go
 for pair in "$@"; do need "${pair%%:*}" "${pair#*:}"; done
 # The chaos campaign's clocks; a library and no command, so it is looked for where Debian puts it.
 ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"

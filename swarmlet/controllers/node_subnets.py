@@ -126,5 +126,8 @@ def _take(drafts: Drafts, held: Stored | None, subnet: str, node: Node, node_id:
         metadata = ObjectMeta(name=node_subnets.claim_name(subnet))
         drafts.create(kinds.SUBNET_CLAIM, SubnetClaim(metadata=metadata, node=node.metadata.name, node_id=node_id))
     else:
-        claim = msgspec.structs.replace(_claim(held), node=node.metadata.name, node_id=node_id, released=None)
+        key = _claim(held).wireguard_key if _claim(held).node_id == node_id else ""
+        claim = msgspec.structs.replace(
+            _claim(held), node=node.metadata.name, node_id=node_id, released=None, wireguard_key=key
+        )
         drafts.update(held, claim)

@@ -22,6 +22,8 @@ REST = timedelta(hours=1)
 MTU_MIN = 576
 """What every host must take. Source: RFC 791."""
 MTU_MAX = 65_535
+WIREGUARD_PORT = 51_871
+"""Where WireGuard listens in its mode: its usual port and 51, as other networks of Pods have it."""
 THE_CLUSTER = "cluster"
 """The name of the one `ClusterNetwork`."""
 
@@ -42,7 +44,8 @@ class SubnetClaim(Object, frozen=True, kw_only=True):
 
     It is written in one command with the Node, so that no two ever have the same. `node_id` is the node's in consensus:
     a machine that comes again under the same name is another. `released` is when that node was gone, None while it has
-    the subnet.
+    the subnet. `wireguard_key` is the public key by which the node seals what it sends from the subnet, and written by
+    its own daemon.
     """
 
     api_version: str = always("internal.swarmlet.io/v1")
@@ -50,6 +53,7 @@ class SubnetClaim(Object, frozen=True, kw_only=True):
     node: str = ""
     node_id: str = ""
     released: Time | None = None
+    wireguard_key: str = ""
 
 
 def subnets(cluster_cidr: str) -> Iterator[str]:

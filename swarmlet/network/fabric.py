@@ -4,7 +4,8 @@
     fabric.render("vxlan", own, members - {own}, underlay_mtu=1500)
 
 In mode "vxlan" each node has one device, and knows of each other node by which MAC and address it is reached there:
-nothing is learned, and nothing is asked of all. In mode "host-gw" the other nodes' addresses are the gateways.
+nothing is learned, and nothing is asked of all. In mode "host-gw" the other nodes' addresses are the gateways. In mode
+"wireguard" a device knows by whose key each subnet's packets are sealed.
 Source: RFC 7348; flannel's backends of the same names.
 """
 
@@ -19,7 +20,9 @@ from typing import cast
 from swarmlet.model import ip_families, kinds, node_subnets
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node
-from swarmlet.model.node_subnets import SubnetClaim
+from swarmlet.model.node_subnets import WIREGUARD_PORT, SubnetClaim
+from swarmlet.network.wireguard import OVERHEAD_BYTES as WIREGUARD_BYTES
+from swarmlet.network.wireguard import WIREGUARD, Peer, Wireguard
 from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import View
@@ -33,16 +36,21 @@ VXLAN_BYTES = 50
 HOST_GATEWAY = "host-gw"
 MTU_V6_MIN = 1280
 """What every link must take. Source: RFC 8200, section 5."""
+_OVERHEAD_BYTES = {"vxlan": VXLAN_BYTES, HOST_GATEWAY: 0, WIREGUARD: WIREGUARD_BYTES}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:
-    """A node that has a subnet. `address` is where the others reach it; `subnet_v6` is "" where there is no IPv6."""
+    """A node that has a subnet. `address` is where the others reach it; `subnet_v6` is "" where there is no IPv6.
+
+    `wireguard_key` is its public one, "" where it has told none.
+    """
 
     node_id: str
     address: str
     subnet: str
     subnet_v6: str = ""
+    wireguard_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Fabric:
     routes: frozenset[Route]
     neighbours: frozenset[Neighbour]
     gateway_v6: str = ""
+    wireguard: Wireguard | None = None
 
 
 def members(view: View) -> dict[str, Member]:
@@ -99,17 +108,25 @@ def members(view: View) -> dict[str, Member]:
         node = cast("Node", stored.object)
         address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
         node_id = node.metadata.labels.get(NODE_ID_LABEL, "")
-        if _is_v4(address) and _claims(view, node_id, node.spec.pod_cidr):
+        claim = _claim(view, node_id, node.spec.pod_cidr)
+        if claim is not None and _is_v4(address):
             subnet_v6 = ip_families.first(ip_families.IPV6, node.spec.pod_cidrs)
-            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr, subnet_v6)
+            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr, subnet_v6, claim.wireguard_key)
     return found
 
 
-def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: int, mtu: int = 0) -> Fabric:
+def render(
+    mode: str,
+    own: Member,
+    others: Iterable[Member],
+    *,
+    underlay_mtu: int,
+    mtu: int = 0,
+    wireguard_port: int = WIREGUARD_PORT,
+) -> Fabric:
     """Return what node `own` needs. `underlay_mtu` is that of its way to the others, `mtu` what Pods get, 0: all."""
     gateway = str(ipaddress.IPv4Network(own.subnet)[1])
-    overhead = 0 if mode == HOST_GATEWAY else VXLAN_BYTES
-    pods_mtu = mtu or underlay_mtu - overhead
+    pods_mtu = mtu or underlay_mtu - _OVERHEAD_BYTES[mode]
     bridge = BridgeNetwork(
         name=POD_NETWORK,
         bridge=BRIDGE,
@@ -120,7 +137,7 @@ def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: in
         gateway_v6=ip_families.with_v6(gateway, own.subnet_v6),
     )
     bridge_mac = mac(f"bridge {own.node_id}")
-    others = list(others)
+    others = [each for each in others if each.wireguard_key or mode != WIREGUARD]
     dual = [each for each in others if own.subnet_v6 and each.subnet_v6]
     routes_v6 = [
         Route(each.subnet_v6, overlay_v6(each), overlay_v6(own), over_vxlan=mode != HOST_GATEWAY) for each in dual
@@ -130,9 +147,14 @@ def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: in
         gateway_v6 = overlay_v6(own) if dual else ""
         return Fabric(bridge, bridge_mac, None, frozenset([*routes, *routes_v6]), frozenset(), gateway_v6)
     routes = [Route(each.subnet, overlay_address(each), overlay_address(own), over_vxlan=True) for each in others]
+    addresses = tuple(filter(None, (overlay_address(own), overlay_v6(own))))
+    if mode == WIREGUARD:
+        device = Wireguard(
+            wireguard_port, addresses, pods_mtu, frozenset(_peer(each, wireguard_port) for each in others)
+        )
+        return Fabric(bridge, bridge_mac, None, frozenset([*routes, *routes_v6]), frozenset(), wireguard=device)
     neighbours = [Neighbour(overlay_address(each), mac(each.node_id), each.address) for each in others]
     neighbours += [Neighbour(overlay_v6(each), mac(each.node_id), each.address) for each in dual]
-    addresses = tuple(filter(None, (overlay_address(own), overlay_v6(own))))
     return Fabric(
         bridge,
         bridge_mac,
@@ -140,6 +162,11 @@ def render(mode: str, own: Member, others: Iterable[Member], *, underlay_mtu: in
         frozenset([*routes, *routes_v6]),
         frozenset(neighbours),
     )
+
+
+def _peer(member: Member, port: int) -> Peer:
+    networks = tuple(sorted(filter(None, (member.subnet, member.subnet_v6))))
+    return Peer(member.wireguard_key, member.address, port, networks)
 
 
 def overlay_address(member: Member) -> str:
@@ -158,10 +185,11 @@ def mac(of: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
-def _claims(view: View, node_id: str, subnet: str) -> bool:
-    """Whether the subnet that a Node shows is its own, and not that of a machine that had its name before."""
+def _claim(view: View, node_id: str, subnet: str) -> SubnetClaim | None:
+    """Return the claim of the subnet that a Node shows; None where it is that of a machine that had its name before."""
     held = view.get(Key(kinds.SUBNET_CLAIM.resource, "", node_subnets.claim_name(subnet))) if subnet else None
-    return held is not None and cast("SubnetClaim", held.object).node_id == node_id
+    claim = cast("SubnetClaim", held.object) if held is not None else None
+    return claim if claim is not None and claim.node_id == node_id else None
 
 
 def _is_v4(address: str) -> bool:

@@ -12,20 +12,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.config import Network
 from swarmlet.errors import EngineError, PeerError
-from swarmlet.model import kinds, node_subnets
+from swarmlet.model import kinds, node_subnets, objects
 from swarmlet.model.core import Node
-from swarmlet.model.node_subnets import ClusterNetwork
-from swarmlet.network import fabric, fabric_rules
+from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
+from swarmlet.network import fabric, fabric_rules, wireguard_keys
 from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_links import FabricError, FabricLinks
 from swarmlet.runtime.runtime import POD_NETWORK, BridgeNetwork, Networks
-from swarmlet.store.commands import Key
+from swarmlet.store.commands import Key, Put, Verdict
 from swarmlet.store.replica import Change, Replica
 
 LOOK_SECONDS = 2.0
@@ -37,6 +38,7 @@ CATCH_UP_SECONDS = 1.0
 MARK_FILE = "pod-network"
 """In the daemon's folder while this machine has, or had, a Pod network: what is left of one is taken away once."""
 NODES = kinds.NODE.resource
+CLAIMS = kinds.SUBNET_CLAIM.resource
 CLUSTER_NETWORK = Key(kinds.CLUSTER_NETWORK.resource, "", node_subnets.THE_CLUSTER)
 
 log = structlog.get_logger()
@@ -58,6 +60,7 @@ class FabricKeeper:
         failed: Callable[[str], None],
     ) -> None:
         self._config = config
+        self._data_dir = data_dir
         self._mark = data_dir / MARK_FILE
         self._node_name = node_name
         self._replica = replica
@@ -117,6 +120,7 @@ class FabricKeeper:
             await self._links.remove()
             await self._filter.remove()
             await self._networks.remove(POD_NETWORK)
+            await asyncio.to_thread(wireguard_keys.forget, self._data_dir)
         except (FabricError, EngineError) as error:
             log.warning("pod_network_left_behind", error=str(error))
             return
@@ -151,17 +155,48 @@ class FabricKeeper:
         self._compare(cluster_cidr)
         underlay = await self._links.underlay(own.address)
         wanted = fabric.render(
-            self._config.mode, own, members.values(), underlay_mtu=underlay.mtu, mtu=self._config.mtu
+            self._config.mode,
+            own,
+            members.values(),
+            underlay_mtu=underlay.mtu,
+            mtu=self._config.mtu,
+            wireguard_port=self._config.wireguard_port,
         )
         if own.subnet_v6 and wanted.bridge.mtu < fabric.MTU_V6_MIN:
             raise FabricError(f"an MTU of {wanted.bridge.mtu} is too little for IPv6, which needs {fabric.MTU_V6_MIN}")
+        private_key = await self._private_key(own) if wanted.wireguard else ""
         mended = await self._filter.let_forward(is_dual=bool(own.subnet_v6))
         await self._ensure_in_engine(wanted.bridge)
-        mended += await self._links.apply(wanted, underlay)
+        mended += await self._links.apply(wanted, underlay, private_key=private_key)
         mended += await self._filter.apply(fabric_rules.ways(own.subnet, own.subnet_v6, cluster_cidr))
         if mended:
             log.info("pod_network_mended", what=mended)
         return own
+
+    async def _private_key(self, own: fabric.Member) -> str:
+        """Return this node's key; the cluster knows the public one before any packet is sealed with it."""
+        try:
+            key = await asyncio.to_thread(wireguard_keys.current, self._data_dir, self._clock.now())
+        except OSError as error:
+            raise FabricError(f"{self._data_dir / wireguard_keys.FILE}: {error.strerror}") from error
+        public_key = wireguard_keys.public(key)
+        if own.wireguard_key != public_key:
+            await self._publish(own, public_key)
+            log.info("wireguard_key_told", public_key=public_key)
+        return key
+
+    async def _publish(self, own: fabric.Member, public_key: str) -> None:
+        """Write into this node's claim by which key it is known: nobody but a daemon can."""
+        stored = self._view.get(Key(CLAIMS, "", node_subnets.claim_name(own.subnet)))
+        if stored is None:
+            raise FabricError("the node has no subnet yet")
+        claim = msgspec.structs.replace(cast("SubnetClaim", stored.object), wireguard_key=public_key)
+        bare = objects.with_metadata(claim, resource_version="")
+        (outcome,) = await self._replica.propose(
+            [Put(stored.key, objects.to_json(bare), expected_revision=stored.revision)]
+        )
+        if outcome.verdict not in (Verdict.DONE, Verdict.UNCHANGED):
+            raise FabricError("the cluster does not know this node's WireGuard key yet")
 
     async def _ensure_in_engine(self, bridge: BridgeNetwork) -> None:
         """Have the engine keep its network; one that does not answer now loses none that it has."""
@@ -187,6 +222,8 @@ class FabricKeeper:
             self._wake.set()
 
     def _concerns(self, change: Change) -> bool:
+        if change.key.resource == CLAIMS:
+            return True
         return change.key.resource == NODES and (
             change.old is None or change.new is None or _place(change.old.object) != _place(change.new.object)
         )

@@ -21,14 +21,21 @@ from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 from swarmlet.errors import PeerError
 from swarmlet.model import ip_families
 from swarmlet.model.ip_families import IPV6
-from swarmlet.network import loose_links
+from swarmlet.network import loose_links, wireguard_device, wireguard_kernel
 from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
+from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
 
 ROUTE_PROTOCOL = 142
 """By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
 MAIN_TABLE = 254
 IFA_F_NODAD = 0x02
 """Of an address that nobody else has: the kernel need not ask around before it is used. Source: linux/if_addr.h."""
+
+
+NO_WIREGUARD = (
+    "this machine's kernel has no WireGuard: load it (modprobe wireguard; Linux 5.6 or newer), or set network.mode to "
+    "vxlan on all machines"
+)
 
 
 class FabricError(PeerError):
@@ -55,15 +62,16 @@ class FabricLinks:
                     return Underlay(link["index"], link.get("mtu"))
         raise FabricError(f"no link of this machine has its address {address}")
 
-    async def apply(self, fabric: Fabric, underlay: Underlay) -> list[str]:
-        """Make good what is missing or otherwise; return what was, in words."""
+    async def apply(self, fabric: Fabric, underlay: Underlay, *, private_key: str = "") -> list[str]:
+        """Make good what is missing or otherwise; return what was, in words. `private_key` is WireGuard's."""
         async with _netlink() as netlink:
             step = _Step(netlink, [link async for link in await netlink.link("dump")])
             await step.bridge(fabric)
             vxlan = await step.vxlan(fabric.vxlan, underlay)
             await step.neighbours(fabric.neighbours, vxlan)
             await step.gateway(fabric.gateway_v6, underlay)
-            await step.routes(fabric.routes, vxlan, underlay)
+            overlay = vxlan or await step.wireguard(fabric.wireguard, private_key)
+            await step.routes(fabric.routes, overlay, underlay)
             return step.done
 
     async def remove(self) -> list[str]:
@@ -73,6 +81,7 @@ class FabricLinks:
             await step.gateway("", Underlay(0, 0))
             await step.routes(frozenset(), 0, Underlay(0, 0))
             await step.vxlan(None, Underlay(0, 0))
+            await step.wireguard(None, "")
             return step.done
 
 
@@ -134,6 +143,46 @@ class _Step:
         for address in wanted.addresses:
             await self._address(link["index"], address, _whole(address))
         return int(link["index"])
+
+    async def wireguard(self, wanted: Wireguard | None, private_key: str) -> int:
+        """See to WireGuard's device; return its index, 0 where there is to be none."""
+        link = self._links.get(DEVICE)
+        if link is not None and _info(link).get("kind") != WIREGUARD:
+            if wanted is None:
+                return 0  # somebody else's
+            raise FabricError(f"there is a link {DEVICE} that is no wireguard device")
+        if link is not None and wanted is None:
+            await self._netlink.link("del", index=link["index"])
+            self.done.append(f"link {DEVICE} removed")
+        if wanted is None:
+            return 0
+        if link is None:
+            await self._add_wireguard(wanted.mtu)
+            link = await self._fresh(DEVICE)
+        if link.get("mtu") != wanted.mtu:
+            await self._netlink.link("set", index=link["index"], mtu=wanted.mtu)
+        try:
+            async with wireguard_kernel.opened() as kernel:
+                self.done += await wireguard_device.settle(kernel, wanted, private_key)
+            await self._up(link)
+        except NetlinkError as error:
+            if error.code == errno.EADDRINUSE:
+                raise FabricError(
+                    f"UDP port {wanted.port} of this machine is somebody else's, and not free for WireGuard"
+                ) from error
+            raise
+        for address in wanted.addresses:
+            await self._address(link["index"], address, _whole(address))
+        return int(link["index"])
+
+    async def _add_wireguard(self, mtu: int) -> None:
+        try:
+            await self._netlink.link("add", ifname=DEVICE, kind=WIREGUARD, mtu=mtu)
+        except NetlinkError as error:
+            if error.code == errno.EOPNOTSUPP:
+                raise FabricError(NO_WIREGUARD) from error
+            raise
+        self.done.append(f"link {DEVICE}")
 
     async def neighbours(self, wanted: frozenset[Neighbour], vxlan: int) -> None:
         """See to who is reached how over the overlay's device: whom each address belongs to, and where that one is."""

@@ -35,7 +35,8 @@ def test_both_families_as_kubernetes_spells_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
-        ("{mode: flannel}", "auto, none, vxlan, host-gw"),
+        ("{mode: flannel}", "auto, none, vxlan, host-gw, wireguard"),
+        ("{wireguard_port: 0}", "1 to 65535"),
         ("{cluster_cidr: 10.42.0.0/24}", "/12 to /22"),
         ("{cluster_cidr: 8.8.0.0/16}", "a private IPv4 network"),
         ("{cluster_cidr: 10.42.0.1/16}", "a private IPv4 network"),

@@ -16,9 +16,9 @@ from swarmlet.controllers.drafts import update
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.node_subnets import ClusterNetwork
+from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
 from swarmlet.model.objects import to_json
-from swarmlet.network import fabric_keeper
+from swarmlet.network import fabric_keeper, wireguard_keys
 from swarmlet.network.fabric import Fabric
 from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.fabric_filter import FabricFilter
@@ -26,7 +26,7 @@ from swarmlet.network.fabric_keeper import LOOK_SECONDS, MARK_FILE, FabricKeeper
 from swarmlet.network.fabric_links import FabricError, FabricLinks, Underlay
 from swarmlet.network.fabric_rules import Way
 from swarmlet.runtime.runtime import POD_NETWORK
-from swarmlet.store.commands import Command, Delete, Key, Put
+from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Put
 from swarmlet.store.state import Store
 from tests.fakes.runtime import Engine, FakeNetworks
 from tests.network.test_fabric import A, B, store_with
@@ -53,6 +53,8 @@ class Machine:
         self.told: list[str] = []
         self.removed = 0
         self.is_cut_off = False
+        self.private_key = ""
+        self.proposals = 0
 
     def keeper(self, config: Network | None = None) -> FabricKeeper:
         return FabricKeeper(
@@ -76,6 +78,17 @@ class Machine:
         if self.is_cut_off:
             raise UnavailableError("no quorum")
 
+    async def propose(self, operations: Sequence[Operation]) -> tuple[Outcome, ...]:
+        if self.is_cut_off:
+            raise UnavailableError("no quorum")
+        self.proposals += 1
+        return self.store.apply(Command(f"proposal {self.proposals:07}".encode(), tuple(operations)))
+
+    def wireguard_key(self, subnet: str = "10.42.0.0") -> str:
+        stored = self.store.get(Key(kinds.SUBNET_CLAIM.resource, "", subnet))
+        assert stored is not None
+        return cast("SubnetClaim", stored.object).wireguard_key
+
     async def _opened(self, subnet: str, subnet_v6: str) -> None:
         self.told.append(f"opened: {subnet}{subnet_v6}")
 
@@ -93,7 +106,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     async def underlay(self: FabricLinks, address: str) -> Underlay:
         return Underlay(2, 1500)
 
-    async def apply(self: FabricLinks, fabric: Fabric, underlay: Underlay) -> list[str]:
+    async def apply(self: FabricLinks, fabric: Fabric, underlay: Underlay, *, private_key: str = "") -> list[str]:
+        made.private_key = private_key
         return made.take(fabric)
 
     async def filtered(self: FabricFilter, ways: Sequence[Way]) -> list[str]:
@@ -255,3 +269,43 @@ async def test_a_machine_that_leaves_takes_it_away_though_its_folder_is_put_asid
     await keeper.remove()
     assert machine.removed == 2
     assert not machine.engine.networks
+
+
+WIREGUARD = Network(mode="wireguard", wireguard_port=1234)
+
+
+async def test_a_key_is_told_to_the_cluster_before_it_is_used_and_once(machine: Machine) -> None:
+    machine.is_cut_off = True
+    keeper = machine.keeper(WIREGUARD)
+    with pytest.raises(UnavailableError):
+        await keeper._step()
+    assert machine.applied == []
+    machine.is_cut_off = False
+    await keeper._step()
+    assert machine.wireguard_key() == wireguard_keys.public(machine.private_key)
+    assert machine.wireguard_key("10.42.1.0") == "", "that of the other is its own to tell"
+    await machine.keeper(WIREGUARD)._step()
+    assert machine.proposals == 1
+
+
+async def test_a_neighbours_new_key_is_noticed_at_once(machine: Machine) -> None:
+    key = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="
+    task = asyncio.create_task(machine.keeper(WIREGUARD).run())
+    await asyncio.sleep(0.1)
+    claim = machine.store.get(Key(kinds.SUBNET_CLAIM.resource, "", "10.42.1.0"))
+    assert claim is not None
+    told = msgspec.structs.replace(cast("SubnetClaim", claim.object), wireguard_key=key)
+    machine.store.apply(Command(b"3" * 16, (Put(claim.key, to_json(told)),)))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    before, after = [each.wireguard for each in machine.applied if each.wireguard][:: len(machine.applied) - 1]
+    assert not before.peers
+    assert [(each.public_key, each.address, each.port) for each in after.peers] == [(key, B.address, 1234)]
+
+
+async def test_a_machine_that_leaves_keeps_no_key(machine: Machine) -> None:
+    keeper = machine.keeper(WIREGUARD)
+    await keeper._step()
+    assert (machine.folder / wireguard_keys.FILE).exists()
+    await keeper.remove()
+    assert not (machine.folder / wireguard_keys.FILE).exists()
