@@ -39,7 +39,7 @@ _MISSING: Any = object()
 
 @dataclass(slots=True)
 class Comparison:
-    """Three sets of fields; `removed` holds all on the way, too."""
+    """Three sets of fields. Objects that are new or gone as a whole are in them, and so are their parts."""
 
     added: Fields = field(default_factory=dict)
     modified: Fields = field(default_factory=dict)
@@ -67,7 +67,7 @@ def _compare(old: Any, new: Any, kind: schema.Field, found: Comparison) -> None:
         if one is _MISSING:
             _note(found.added, step, _whole(step, other, part_kind))
         elif other is _MISSING:
-            found.removed[step] = _whole(step, one, part_kind, always=True) or {}
+            _note(found.removed, step, _whole(step, one, part_kind))
         elif one != other:
             _compare_parts(step, one, other, part_kind, found)
 
@@ -90,14 +90,14 @@ def _note(fields: Fields, step: str, behind: Fields | None) -> None:
         fields[step] = behind
 
 
-def _whole(step: str, value: Any, kind: schema.Field, *, always: bool = False) -> Fields | None:
-    """Return what stands behind a step that is there or gone as a whole; `always`: objects on the way are in it."""
+def _whole(step: str, value: Any, kind: schema.Field) -> Fields | None:
+    """Return what stands behind a step that is new or gone as a whole."""
     if is_leaf(value, kind):
         return {}
     inner: Fields = {}
     for each, (part, part_kind) in _parts(value, kind).items():
-        _note(inner, each, _whole(each, part, part_kind, always=always))
-    return sets.node(inner, is_member=always or step not in ALWAYS_THERE)
+        _note(inner, each, _whole(each, part, part_kind))
+    return sets.node(inner, is_member=step not in ALWAYS_THERE)
 
 
 def _parts(value: Any, kind: schema.Field) -> dict[str, tuple[Any, schema.Field]]:

@@ -221,6 +221,23 @@ def test_an_empty_value_is_owned_and_changes_nothing() -> None:
     world.apply("carol", deployment(paused=False))
 
 
+def test_an_empty_object_leaves_what_is_in_it() -> None:
+    limits = {"limits": {"cpu": "1"}}
+    world = World().apply("alice", deployment(container(image="web:1", resources=limits)))
+    world.apply("bob", deployment(container(resources={})))
+    assert world.containers[0]["resources"] == limits
+
+
+def test_an_object_that_goes_is_nobodys() -> None:
+    probe = {"exec": {"command": ["true"]}}
+    world = World().create("alice", deployment(container(image="web:1", livenessProbe=probe)))
+    changed = world.bare
+    del changed["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]
+    world.update("bob", changed)
+    owned = world.owned("alice", UPDATE)["f:spec"]["f:template"]["f:spec"]["f:containers"][WEB]
+    assert "f:livenessProbe" not in owned
+
+
 def test_one_empty_entry_ends_the_tracking() -> None:
     old = World().apply("alice", deployment(replicas=3)).object.metadata.managed_fields
     assert tracking.carried(old, [ManagedFieldsEntry()]) == ()
