@@ -35,7 +35,7 @@ BREATH = 32
 NEVER_REPLACED = (kinds.NAMESPACE, kinds.NODE, kinds.POD, kinds.PERSISTENT_VOLUME_CLAIM, kinds.PERSISTENT_VOLUME)
 """What is more than its object: data, a machine, processes. Who wants another deletes the one."""
 NEVER_PRUNED = (kinds.EVENT, kinds.LEASE, kinds.CONTROLLER_REVISION, kinds.ENDPOINT_SLICE)
-_FROZEN_WORDS = ("immutable", "updates to ")
+_FROZEN_WORDS = ("immutable", "updates to ", "may not change once set", "can not be unset")
 
 
 class NoLeases:

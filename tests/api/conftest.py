@@ -202,13 +202,25 @@ def usage() -> FakeUsage:
 
 
 @pytest.fixture
+def machine_network() -> dict[str, Any]:
+    """What this daemon's machine does of the network, as a test says."""
+    return {}
+
+
+@pytest.fixture
 def server(
-    replica: DirectReplica, clock: FakeClock, authenticator: FakeAuthenticator, pods: FakePods, usage: FakeUsage
+    replica: DirectReplica,
+    clock: FakeClock,
+    authenticator: FakeAuthenticator,
+    pods: FakePods,
+    usage: FakeUsage,
+    machine_network: dict[str, Any],
 ) -> ApiServer:
+    network = machine_network.copy
     return ApiServer(
         replica=Signed(replica),
         authenticator=authenticator,
-        info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=START),
+        info=ClusterInfo(cluster_id="c1", node_id="n1", node_name="node-a", started=START, network=network),
         sources=Sources(pods=pods, door=pods, leases=FakeLeases(), usage=usage),
         clock=clock,
         rng=random.Random(1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -13,6 +15,7 @@ from swarmlet.model import kinds
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
+from swarmlet.model.services import Service
 from tests.api.conftest import Api, DirectReplica, FakeAuthenticator
 from tests.api.documents import DEPLOYMENTS, deployment
 
@@ -97,3 +100,13 @@ async def test_an_answer_is_silent_of_what_its_reader_may_not_read(
     code, answer = await why(api, "web", resource="pods")
     assert code == 200
     assert "node h1" not in msgspec.json.encode(answer).decode()
+
+
+async def test_of_a_service_it_is_told_what_the_machine_that_answers_does(
+    api: Api, replica: DirectReplica, machine_network: dict[str, Any]
+) -> None:
+    replica.put(kinds.SERVICE, Service(metadata=ObjectMeta(name="web", namespace="default", uid="uid-web")))
+    machine_network |= {"services": "nftables", "why": {}, "faults": {"services": "nft is gone"}}
+    _, answer = await why(api, "web", resource="services")
+    (headline,) = answer["items"][0]["findings"]
+    assert any(each["text"].startswith("on node-a, which answers you,") for each in headline["causes"])

@@ -114,6 +114,23 @@ def test_a_compose_file_is_told_from_manifests(text: str, expected: bool) -> Non
     assert compose_manifests.is_compose("x.yaml", text) is expected
 
 
+def test_what_kept_services_apart_goes_with_their_networks(cluster: Cluster) -> None:
+    apart = (
+        "name: shop\nservices: {a: {image: a, networks: [x]}, b: {image: b, networks: [y]}}\nnetworks: {x: {}, y: {}}"
+    )
+    done, told = apply(cluster, "-f", write(cluster, "compose.yaml", apart))
+    assert told == []
+    assert done[0] == "networkpolicy.networking.k8s.io/a created", "before there is a Pod"
+    assert sorted(names(cluster, "netpol")) == ["a", "b"]
+    path = write(cluster, "compose.yaml", apart.replace("[y]", "[x, y]"))
+    done, _ = apply(cluster, "-f", path)
+    assert "networkpolicy.networking.k8s.io/a deleted" in [line.replace("policies", "policy") for line in done]
+    assert names(cluster, "netpol") == []
+    apply(cluster, "-f", write(cluster, "compose.yaml", apart))
+    cluster.ok("delete", "-f", path)
+    assert names(cluster, "netpol") == []
+
+
 def test_compose_files_and_manifests_go_together(cluster: Cluster) -> None:
     path = write(cluster, "compose.yaml", SHOP)
     config = write(cluster, "c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine}\n")

@@ -18,7 +18,7 @@ from tools.lab import image
 from tools.lab.cluster import Cluster, eventually, is_ready
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "examples" / "compose"
-SECONDS_MAX = 25
+SECONDS_MAX = 40
 TAGS = (
     "wordpress:6.8-php8.3-apache",
     "mysql:8.4",

@@ -31,8 +31,8 @@ BUILDS = (
     ("django-hello:1", EXAMPLES / "django", {}),
     ("django-hello:2", EXAMPLES / "django", {"VERSION": "2"}),
 )
-START_SECONDS_MAX = 40
-FOLLOW_SECONDS_MAX = 15
+START_SECONDS_MAX = 80
+FOLLOW_SECONDS_MAX = 30
 LIST_ITEM = re.compile("<li>(.*?)</li>")
 GREETING = re.compile(r"Hello from (\S+) on (\S+), version (\S+), visit 1\n")
 

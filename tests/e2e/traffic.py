@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 10.0
 
 
 def fetch(url: str, data: bytes | None = None) -> str:
@@ -30,7 +30,7 @@ class Traffic:
 
 
 @contextlib.contextmanager
-def flowing(urls: Sequence[str], *, clients: int = 3, pause_seconds: float = 0.01) -> Iterator[Traffic]:
+def flowing(urls: Sequence[str], *, clients: int = 3, pause_seconds: float = 0.03) -> Iterator[Traffic]:
     """Ask for the URLs in turn, over and over, until the block ends."""
     traffic, over = Traffic(), threading.Event()
 
