@@ -27,8 +27,9 @@ def merge(live: Document, config: Document, definition: str) -> Document:
 
 
 def without(document: Document, fields: Fields, definition: str) -> Document:
-    """Return a document without some of its fields; what is empty then goes, too."""
-    return _without(document, fields, schema.value_of(definition)) or {}
+    """Return a document without some of its fields."""
+    left: Document = _without(document, fields, schema.value_of(definition))
+    return left
 
 
 def _merge_objects(live: Document, config: Document, kind: schema.Field) -> Document:
@@ -89,7 +90,7 @@ def _merge_lists(live: list[Any], config: list[Any], kind: schema.Field) -> list
 
 
 def _without(value: Any, fields: Fields, kind: schema.Field) -> Any:
-    """Return what is left of an object or a list, None for nothing."""
+    """Return what is left of an object or a list; an empty one is still there, as somebody may ask for just that."""
     if isinstance(value, dict):
         left: Any = {}
         for name, each in value.items():
@@ -100,7 +101,7 @@ def _without(value: Any, fields: Fields, kind: schema.Field) -> Any:
         item_kind = schema.value_of(kind.definition)
         items = (_kept(item, fields.get(steps.of_item(item, kind)), item_kind) for item in value)
         left = [item for item in items if item is not None]
-    return left or None
+    return left
 
 
 def _kept(value: Any, behind: Fields | None, kind: schema.Field) -> Any:

@@ -228,6 +228,16 @@ def test_an_empty_object_leaves_what_is_in_it() -> None:
     assert world.containers[0]["resources"] == limits
 
 
+def test_an_object_is_emptied_and_stays_where_it_is_asked_for() -> None:
+    def cached(**options: str) -> dict:
+        document = deployment(container(image="web:1"))
+        document["spec"]["template"]["spec"]["volumes"] = [{"name": "cache", "emptyDir": options}]
+        return document
+
+    world = World().apply("alice", cached(sizeLimit="1Gi")).apply("alice", cached())
+    assert world.document["spec"]["template"]["spec"]["volumes"] == [{"name": "cache", "emptyDir": {}}]
+
+
 def test_an_object_that_goes_is_nobodys() -> None:
     probe = {"exec": {"command": ["true"]}}
     world = World().create("alice", deployment(container(image="web:1", livenessProbe=probe)))
