@@ -1,6 +1,6 @@
 """Services without the kernel's help: the proxy takes their connections on this machine and passes them on.
 
-    proxy = Proxy(wanted, site, rng, reaches=reach, cluster_address=proxy_addresses.same, told=events)
+    proxy = Proxy(wanted, site, rng, cluster_address=proxy_addresses.same, told=events)
     await proxy.run()                           # until cancelled; its connections end with it
 
 A change costs what its own Service costs. Where two Services ask for one front, the one whose key is first has it.
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import structlog
 
 from swarmlet.network import proxy_fronts
-from swarmlet.network.desired import DesiredServices, Port, Service
+from swarmlet.network.desired import Port, Service
 from swarmlet.network.proxy_fronts import Front, Which
+from swarmlet.network.proxy_mirror import Wanted
 from swarmlet.network.proxy_site import Site
-from swarmlet.network.proxy_targets import Reaches, Target
+from swarmlet.network.proxy_targets import Target
 from swarmlet.network.proxy_tcp import TcpFront
 from swarmlet.network.proxy_udp import UdpFront
 from swarmlet.network.service_events import Sink
@@ -49,11 +50,10 @@ class Proxy:
 
     def __init__(
         self,
-        wanted: DesiredServices,
+        wanted: Wanted,
         site: Site,
         rng: random.Random,
         *,
-        reaches: Reaches,
         cluster_address: Callable[[str], str],
         told: Sink,
     ) -> None:
@@ -61,7 +61,6 @@ class Proxy:
         self._wanted = wanted
         self._site = site
         self._rng = rng
-        self._reaches = reaches
         self._cluster_address = cluster_address
         self._told = told
         self._targets: dict[Key, dict[Name, Target]] = {}
@@ -99,7 +98,7 @@ class Proxy:
     def _update(self, key: Key, service: Service | None) -> None:
         ports = service.ports if service else ()
         before = self._targets.pop(key, {})
-        targets = {_name(port): before.get(_name(port)) or Target(self._rng, self._reaches) for port in ports}
+        targets = {_name(port): before.get(_name(port)) or Target(self._rng) for port in ports}
         if targets:
             self._targets[key] = targets
         asked: dict[Front, tuple[Target, Which]] = {}
@@ -166,6 +165,7 @@ class Proxy:
             self._update(key, None)
         for each in tuple(self._site.swept):
             each.end()
+        self._site.poll.close()
 
 
 def _name(port: Port) -> Name:

@@ -6,16 +6,21 @@ machine's loopback: the address of another machine's Pod would be a wrong one's 
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
+from collections.abc import Callable
 from typing import cast
 
 from swarmlet.model import kinds
 from swarmlet.model.core import Node
-from swarmlet.network.desired import Endpoint
+from swarmlet.network.desired import Endpoint, Port, Service, usable
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import View
 
 INTERNAL_IP = "InternalIP"
+
+Reaches = Callable[[Endpoint], bool]
+"""Whether an endpoint's address means on this machine what it means on its own."""
 
 
 class Reach:
@@ -41,6 +46,23 @@ class Reach:
     def _node(self, name: str) -> Node | None:
         stored = self._view.get(Key(kinds.NODE.resource, "", name))
         return cast("Node", stored.object) if stored else None
+
+
+def seen(service: Service, reaches: Reaches) -> Service:
+    """Return a Service as it is from here: new connections go to those that this machine reaches.
+
+    Where it reaches none of them, they go to those about to go that it does reach: in a rollout a Pod elsewhere may be
+    ready before this machine's next one is.
+    """
+    return dataclasses.replace(service, ports=tuple(_seen(each, reaches) for each in service.ports))
+
+
+def _seen(port: Port, reaches: Reaches) -> Port:
+    def reached(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        found = tuple(filter(reaches, endpoints))
+        return found or usable([each for each in port.endpoints if endpoints and reaches(each)])
+
+    return dataclasses.replace(port, everywhere=reached(port.everywhere), here=reached(port.here))
 
 
 def _address(node: Node) -> str:

@@ -1,6 +1,6 @@
 """Passes bytes between a client and an endpoint, both ways, until both have said all.
 
-On bare sockets and the event loop's readiness alone: a transport of asyncio's would cost half as much again. Bytes go
+On bare sockets and their readiness alone: a transport of asyncio's would cost half as much again. Bytes go
 from one socket to the other through one buffer that all connections share; only what the other side does not take at
 once is kept, at most one buffer of it, and until it is taken no more is read. An end is passed on as an end, a reset
 as a reset.
@@ -8,12 +8,12 @@ as a reset.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import struct
 from collections.abc import Callable
 
+from swarmlet.network.proxy_poll import Poll
 from swarmlet.network.proxy_site import Quiet
 
 BUFFER_BYTES = 64 * 1024
@@ -32,15 +32,15 @@ class Relay:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        poll: Poll,
         client: socket.socket,
         endpoint: socket.socket,
         ended: Callable[[], None],
     ) -> None:
         self.quiet = Quiet()
         self._ended: Callable[[], None] | None = ended
-        self._requests = _Pipe(loop, self, client, endpoint)
-        self._answers = _Pipe(loop, self, endpoint, client)
+        self._requests = _Pipe(poll, self, client, endpoint)
+        self._answers = _Pipe(poll, self, endpoint, client)
         self._requests.begin()
         self._answers.begin()
 
@@ -65,9 +65,7 @@ class Relay:
         if self._ended is None:
             return
         for pipe in (self._requests, self._answers):
-            pipe.stop()
-        for pipe in (self._requests, self._answers):
-            pipe.source.close()
+            pipe.close()
         ended, self._ended = self._ended, None
         ended()
 
@@ -83,9 +81,8 @@ class _Pipe:
     """One direction."""
 
     __slots__ = (
-        "_is_reading",
-        "_loop",
         "_pending",
+        "_poll",
         "_relay",
         "_sink",
         "_sink_file",
@@ -94,17 +91,14 @@ class _Pipe:
         "source",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, relay: Relay, source: socket.socket, sink: socket.socket
-    ) -> None:
+    def __init__(self, poll: Poll, relay: Relay, source: socket.socket, sink: socket.socket) -> None:
         self.source = source
         self.is_done = False
-        self._loop = loop
+        self._poll = poll
         self._relay = relay
         self._sink = sink
-        self._source_file = source.fileno()  # a loop that is given sockets makes words of them again and again
+        self._source_file = source.fileno()
         self._sink_file = sink.fileno()
-        self._is_reading = False
         self._pending = b""
 
     @property
@@ -113,18 +107,14 @@ class _Pipe:
         return bool(self._pending)
 
     def begin(self) -> None:
-        self._is_reading = True
-        self._loop.add_reader(self._source_file, self._read)
+        self._poll.on_readable(self._source_file, self._read)
 
     def rest(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            self._loop.remove_reader(self._source_file)
+        self._poll.on_readable(self._source_file, None)
 
-    def stop(self) -> None:
-        self.rest()
-        if self._pending:
-            self._loop.remove_writer(self._sink_file)
+    def close(self) -> None:
+        self._poll.forget(self._source_file)
+        self.source.close()
 
     def _read(self) -> None:
         relay = self._relay
@@ -143,7 +133,7 @@ class _Pipe:
         if sent < count:
             self._pending = bytes(_BUFFER[sent:count])
             self.rest()
-            self._loop.add_writer(self._sink_file, self._write)
+            self._poll.on_writable(self._sink_file, self._write)
 
     def _write(self) -> None:
         relay = self._relay
@@ -155,7 +145,7 @@ class _Pipe:
         relay.quiet.touched = True
         self._pending = self._pending[sent:]
         if not self._pending:
-            self._loop.remove_writer(self._sink_file)
+            self._poll.on_writable(self._sink_file, None)
             self.begin()
 
     def _end(self) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from swarmlet.clock import Clock
 from swarmlet.network.proxy_places import Places
+from swarmlet.network.proxy_poll import Poll
 
 
 class Swept(Protocol):
@@ -22,9 +23,10 @@ class Swept(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The event loop, the time, the room that there is, and what is to be looked at now and then."""
+    """The event loop and the poll of all sockets, the time, the room that there is, and what is swept at times."""
 
     loop: asyncio.AbstractEventLoop
+    poll: Poll
     clock: Clock
     places: Places
     swept: set[Swept] = field(default_factory=set)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from swarmlet.network.balancing import Balancer, Place, place
-from swarmlet.network.desired import Endpoint, Port, Service, usable
-
-Reaches = Callable[[Endpoint], bool]
-"""Whether an endpoint's address means on this machine what it means on its own."""
+from swarmlet.network.desired import Endpoint, Port, Service
 
 
 class Session(Protocol):
@@ -41,12 +38,11 @@ class Route:
 class Target:
     """One port of one Service: the fronts that lead to it share who is busy, who is dead and who is whose."""
 
-    def __init__(self, rng: random.Random, reaches: Reaches) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.internal = Route()
         self.external = Route()
         self.guarded = Route()
         self._balancer = Balancer(rng)
-        self._reaches = reaches
         self._sessions: dict[Place, set[Session]] = {}
 
     def update(self, service: Service, port: Port) -> None:
@@ -55,8 +51,8 @@ class Target:
         An endpoint that only ends, or is not ready, keeps the connections that it has.
         """
         seconds = service.affinity_seconds
-        external = self._reached(service.external(port), port)
-        self.internal = Route(self._reached(service.internal(port), port), seconds)
+        external = service.external(port)
+        self.internal = Route(service.internal(port), seconds)
         self.external = Route(external, seconds)
         self.guarded = Route(external, seconds, service.source_ranges)
         self._keep({place(each) for each in port.endpoints})
@@ -86,14 +82,6 @@ class Target:
     def failed(self, where: Place, now: float) -> None:
         """Take note that an endpoint could not be reached."""
         self._balancer.failed(where, now)
-
-    def _reached(self, endpoints: tuple[Endpoint, ...], port: Port) -> tuple[Endpoint, ...]:
-        """Return those that this machine reaches; where it reaches none of them, those about to go that it does reach.
-
-        In a rollout a Pod elsewhere may be ready before this machine's next one is.
-        """
-        found = tuple(filter(self._reaches, endpoints))
-        return found or usable([each for each in port.endpoints if endpoints and self._reaches(each)])
 
     def _keep(self, places: Collection[Place]) -> None:
         for where in [each for each in self._sessions if each not in places]:

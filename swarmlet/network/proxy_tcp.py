@@ -52,19 +52,19 @@ class TcpFront:
     def close(self) -> None:
         """Take no more connections; those that are go on."""
         self._listens = False
-        self._site.loop.remove_reader(self._socket)
+        self._site.poll.forget(self._socket.fileno())
         if self._rests:
             self._rests.cancel()
         self._socket.close()
 
     def _resume(self) -> None:
         if self._listens:
-            self._site.loop.add_reader(self._socket, self._accept)
+            self._site.poll.on_readable(self._socket.fileno(), self._accept)
 
     def _accept(self) -> None:
         for _ in range(ACCEPTS_MAX):
             if self._site.places.is_full:
-                self._site.loop.remove_reader(self._socket)
+                self._site.poll.on_readable(self._socket.fileno(), None)
                 self._site.places.wait(self._resume)
                 return
             try:
@@ -79,7 +79,7 @@ class TcpFront:
             self._welcome(client, address[0])
 
     def _rest(self) -> None:
-        self._site.loop.remove_reader(self._socket)
+        self._site.poll.on_readable(self._socket.fileno(), None)
         self._rests = self._site.loop.call_later(PAUSE_SECONDS, self._resume)
 
     def _welcome(self, client: socket.socket, address: str) -> None:
@@ -149,7 +149,7 @@ class _Connection:
         except OSError:
             error = errno.EMFILE
         if error == errno.EINPROGRESS and self._endpoint:
-            self._site.loop.add_writer(self._endpoint.fileno(), self._answered)
+            self._site.poll.on_writable(self._endpoint.fileno(), self._answered)
             self._deadline = self._site.loop.call_later(CONNECT_SECONDS_MAX, self._failed)
         elif error:
             self._failed()
@@ -177,14 +177,14 @@ class _Connection:
     def _connected(self) -> None:
         assert self._endpoint is not None
         self._endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._relay = Relay(self._site.loop, self._client, self._endpoint, self._ended)
+        self._relay = Relay(self._site.poll, self._client, self._endpoint, self._ended)
         self._site.swept.add(self)
 
     def _stop_waiting(self) -> None:
         if self._deadline and self._endpoint:
             self._deadline.cancel()
             self._deadline = None
-            self._site.loop.remove_writer(self._endpoint.fileno())
+            self._site.poll.on_writable(self._endpoint.fileno(), None)
 
     def _refuse(self) -> None:
         reset_on_close(self._client)

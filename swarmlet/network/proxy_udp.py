@@ -42,11 +42,11 @@ class UdpFront:
         except OSError:
             self._socket.close()
             raise
-        site.loop.add_reader(self._socket, self._receive)
+        site.poll.on_readable(self._socket.fileno(), self._receive)
 
     def close(self) -> None:
         """Take no more; sessions end."""
-        self._site.loop.remove_reader(self._socket)
+        self._site.poll.forget(self._socket.fileno())
         for session in tuple(self._sessions.values()):
             session.end()
         self._socket.close()
@@ -108,7 +108,7 @@ class _Session:
         site.places.take()
         target.opened(where, self)
         site.swept.add(self)
-        site.loop.add_reader(self._socket, self._receive)
+        site.poll.on_readable(self._socket.fileno(), self._receive)
 
     def send(self, datagram: bytes) -> None:
         self._quiet.touched = True
@@ -130,7 +130,7 @@ class _Session:
 
     def end(self) -> None:
         """Forget it all."""
-        self._site.loop.remove_reader(self._socket)
+        self._site.poll.forget(self._socket.fileno())
         self._socket.close()
         self._site.swept.discard(self)
         self._target.closed(self._where, self)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 
 import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.model import ip_families
-from swarmlet.network import proxy_addresses
+from swarmlet.network import proxy_addresses, proxy_reach, proxy_thread
 from swarmlet.network.desired import DesiredServices
-from swarmlet.network.proxy import Proxy
-from swarmlet.network.proxy_places import Places
 from swarmlet.network.proxy_reach import Reach
-from swarmlet.network.proxy_site import Site
 from swarmlet.network.service_events import ServiceEvents
 from swarmlet.store.replica import Replica
 
@@ -30,8 +28,8 @@ class UserspaceServices:
     def __init__(self, replica: Replica, node_name: str, wanted: DesiredServices, clock: Clock, family: str) -> None:
         self._network = ip_families.SERVICE_CIDRS[family]
         self._reach = Reach(replica.view, node_name)
-        self._rng = random.Random()  # noqa: S311  whose turn it is, and names of Events: nothing secret comes from it
-        self._events = ServiceEvents(replica, node_name, clock, self._rng)
+        rng = random.Random()  # noqa: S311  names of Events: nothing secret comes from it
+        self._events = ServiceEvents(replica, node_name, clock, rng)
         self._wanted = wanted
         self._clock = clock
 
@@ -43,17 +41,15 @@ class UserspaceServices:
             return  # an ordinary user has one loopback address of that family, and no Pods
         if not is_ours:
             log.info("cluster_ips_on_loopback", network=str(proxy_addresses.LOOPBACK_NETWORK))
-        site = Site(asyncio.get_running_loop(), self._clock, Places())
-        proxy = Proxy(
+        proxy = proxy_thread.run(
             self._wanted,
-            site,
-            self._rng,
-            reaches=self._reach,
+            functools.partial(proxy_reach.seen, reaches=self._reach),
+            clock=self._clock,
             cluster_address=proxy_addresses.same if is_ours else proxy_addresses.on_loopback,
             told=self._events,
         )
         async with asyncio.TaskGroup() as group:
-            group.create_task(proxy.run(), name="proxy")
+            group.create_task(proxy, name="proxy")
             group.create_task(self._events.run(), name="proxy-events")
             if is_ours:
                 group.create_task(self._keep(), name="proxy-addresses")

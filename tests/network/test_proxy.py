@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import socket
@@ -21,12 +22,14 @@ from swarmlet.model.services import (
     SessionAffinityConfig,
 )
 from swarmlet.network import proxy as proxies
-from swarmlet.network import proxy_relay, proxy_tcp, proxy_udp
+from swarmlet.network import proxy_reach, proxy_relay, proxy_tcp, proxy_udp
 from swarmlet.network.desired import DesiredServices, Endpoint
 from swarmlet.network.proxy import Proxy
 from swarmlet.network.proxy_addresses import on_loopback
 from swarmlet.network.proxy_fronts import Front
+from swarmlet.network.proxy_mirror import Feed, Mirror
 from swarmlet.network.proxy_places import Places
+from swarmlet.network.proxy_poll import Poll
 from swarmlet.network.proxy_site import Site
 from swarmlet.store.commands import Key
 from tests.network.cluster import Cluster, endpoint, key
@@ -145,9 +148,12 @@ class World(Cluster):
         self.told: list[tuple[Key, str, int, str]] = []
 
     async def start(self, places: int = 1_000) -> Proxy:
-        wanted = DesiredServices(self.store, "n1")
-        self.site = Site(asyncio.get_running_loop(), self.time, Places(places))
-        proxy = Proxy(wanted, self.site, random.Random(1), reaches=self.reaches, cluster_address=on_loopback, told=self)
+        mirror = Mirror()
+        seen = functools.partial(proxy_reach.seen, reaches=self.reaches)
+        Feed(DesiredServices(self.store, "n1"), seen, mirror.put)
+        loop = asyncio.get_running_loop()
+        self.site = Site(loop, Poll(loop), self.time, Places(places))
+        proxy = Proxy(mirror, self.site, random.Random(1), cluster_address=on_loopback, told=self)
         task = asyncio.create_task(proxy.run())
         self._stack.push_async_callback(_ended, task)
         await turns()

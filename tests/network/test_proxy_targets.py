@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
+from swarmlet.network import proxy_reach
 from swarmlet.network.desired import Endpoint, Port, Service, usable
 from swarmlet.network.proxy_targets import Target
 from swarmlet.store.commands import Key
@@ -16,8 +18,11 @@ ELSEWHERE = Endpoint("127.42.2.1", 80, "n2")
 
 def addresses(*endpoints: Endpoint) -> list[str]:
     """Return where n1 leads, which has no way to Pods of others."""
-    target = Target(random.Random(1), lambda each: each.node == "n1")
-    target.update(WEB, Port("http", "TCP", 80, endpoints=endpoints, everywhere=usable(endpoints)))
+    port = Port("http", "TCP", 80, endpoints=endpoints, everywhere=usable(endpoints))
+    service = dataclasses.replace(WEB, ports=(port,))
+    [seen] = proxy_reach.seen(service, lambda each: each.node == "n1").ports
+    target = Target(random.Random(1))
+    target.update(service, seen)
     return [each.address for each in target.internal.endpoints]
 
 

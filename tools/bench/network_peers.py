@@ -16,6 +16,7 @@ from pathlib import Path
 from swarmlet.clock import SystemClock
 from swarmlet.network.desired import Endpoint, Port, Service
 from swarmlet.network.proxy_places import Places
+from swarmlet.network.proxy_poll import Poll
 from swarmlet.network.proxy_site import Site
 from swarmlet.network.proxy_targets import Target
 from swarmlet.network.proxy_tcp import TcpFront
@@ -97,11 +98,12 @@ def our_proxy(where: Namespace, here: tuple[str, int], there: tuple[str, int]) -
 
 def _our_proxy(address: str, port: int, endpoint: str, endpoint_port: int) -> None:
     async def serve() -> None:
-        target = Target(random.Random(), lambda _: True)  # noqa: S311  whose turn it is
+        target = Target(random.Random())  # noqa: S311  whose turn it is
         web = (Endpoint(endpoint, endpoint_port),)
         told = Port("http", "TCP", port, 0, web, web, web)
         target.update(Service(Key("services", "bench", "web"), address, ports=(told,)), told)
-        site = Site(asyncio.get_running_loop(), SystemClock(), Places())
+        loop = asyncio.get_running_loop()
+        site = Site(loop, Poll(loop), SystemClock(), Places())
         TcpFront(site, address, port, target, lambda: target.internal)
         await asyncio.Event().wait()
 

@@ -78,7 +78,9 @@ def cluster_ip(number: int) -> str:
 
 def ours(own: Member, members: Sequence[Member], pods: Sequence[str], services: Sequence[Service]) -> str:
     """Return all that a daemon gives nft on this machine: the fabric's, Services', policies' and isolation's."""
-    isolation = isolation_rules.base(fabric.BRIDGE, CLUSTER_CIDR, vxlan_port=fabric.VXLAN_PORT, status_port=STATUS_PORT)
+    isolation = isolation_rules.base(
+        fabric.BRIDGE, CLUSTER_CIDR, overlay_port=fabric.VXLAN_PORT, status_port=STATUS_PORT
+    )
     guard = Table(isolation_rules.TABLE, isolation, family=isolation_rules.FAMILY)
     guard.update({Key("pods", "", each): isolation_rules.pod_part(each) for each in pods})
     guard.update({Key("nodes", "", each.node_id): isolation_rules.member_part(each.address) for each in members})
