@@ -22,6 +22,8 @@ import yaml
 from rich.console import Console
 
 from swarmlet.model import thresholds
+from swarmlet.model.node_subnets import SERVICE_CIDR
+from swarmlet.network import proxy_addresses
 from tools.engine import Engine, docker_host
 from tools.lab import image
 from tools.lab.cluster import is_ready
@@ -31,6 +33,8 @@ FOLDER = ROOT / ".demo"
 BIN = Path(sys.executable).parent
 MANIFEST = ROOT / "config" / "examples" / "web.yaml"
 SELECTOR = "app=web"
+SERVICE_PORT = 30_080
+SERVICE_URL = f"http://127.0.0.1:{SERVICE_PORT}/"
 REPLICAS = 3
 T = TypeVar("T")
 
@@ -98,6 +102,8 @@ class Daemon:
             "status_listen": f"127.0.0.1:{self.status_port}",
             "runtime": self.runtime,
             "eviction": {"hard": dict.fromkeys(thresholds.SIGNALS, "0")},  # how full this machine is shall not matter
+            # Three daemons share this machine's kernel, which is its user's: none of them changes links or rules.
+            "network": {"mode": "none", "services": "userspace", "dns": False, "policies": False},
         }
         if self.runtime == "docker":
             document["docker_host"] = docker_host()
@@ -157,6 +163,7 @@ class Demo:
         """Tell the whole story."""
         self.form_cluster()
         self.apply()
+        self.ask_service()
         self.kill_container()
         self.kill_leader()
         self.summarise()
@@ -199,6 +206,12 @@ class Demo:
         show(self.living().swarmlet("apply", "--wait", "-f", str(MANIFEST)))
         self.measured[f"apply to {REPLICAS} Pods ready"] = f"{time.monotonic() - start:.1f} s"
         show(self.living().swarmlet("get", "pods", "-o", "wide"))
+
+    def ask_service(self) -> None:
+        """Ask the example's Service, as often as it has Pods: they take turns."""
+        step(f"curl {SERVICE_URL}: the Service's Pods take turns")
+        wait_for(lambda: fetched(SERVICE_PORT), 20, f"an answer at {SERVICE_URL}")
+        show("\n".join(fetched(SERVICE_PORT) for _ in range(REPLICAS)))
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the example's Pods."""
@@ -268,6 +281,7 @@ class Demo:
                 wait_for(lambda: not self.pods(), 30, "the Pods are gone")
         for daemon in self.daemons:
             daemon.stop()
+        proxy_addresses.release(SERVICE_CIDR)  # the way to cluster IPs, which the daemons of root have made
         shutil.rmtree(FOLDER, ignore_errors=True)
 
     def say_how_to_go_on(self) -> None:
@@ -278,6 +292,15 @@ class Demo:
         console.print(f"  export SWARMLET_SOCKET={first.folder / 'swarmlet.sock'}")
         console.print(f"  {BIN / 'swarmlet'} get pods,nodes -o wide")
         console.print(f"  {BIN / 'swarmlet'} delete -f {MANIFEST.relative_to(ROOT)}   # then end it: kill {pids}")
+
+
+def fetched(port: int) -> str:
+    """Return what is answered there, "" where nothing is."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as answer:
+            return str(answer.read().decode().strip())
+    except OSError:
+        return ""
 
 
 def kill_container(container_id: str) -> None:
