@@ -17,9 +17,10 @@ from swarmlet.clock import Clock
 from swarmlet.errors import SwarmletError
 from swarmlet.model import cluster_dns
 from swarmlet.model.services import HEADLESS, Service
-from swarmlet.network import dns_device
+from swarmlet.network import dns_askers, dns_device
 from swarmlet.network.desired import SERVICES, DesiredServices
 from swarmlet.network.dns_answers import Answers
+from swarmlet.network.dns_askers import Askers
 from swarmlet.network.dns_metrics import DnsCounts
 from swarmlet.network.dns_records import ClusterRecords
 from swarmlet.network.dns_server import DnsServer
@@ -78,6 +79,7 @@ class NodeDns:
         servers = ResolvConf((resolv_conf, STUB_RESOLV_CONF), self._own, clock)
         self._upstream = Upstream(servers, clock, counts=self.counts)
         self._answers = Answers(self._records, self._upstream.cached)
+        self._askers = Askers()
         self._server: DnsServer | None = None
         self.address = ""
         self.fault = ""
@@ -119,6 +121,8 @@ class NodeDns:
             if wanted != self.address:
                 await self._stop()
             if wanted:
+                nodes = dns_askers.nodes_addresses(self._view)
+                self._askers.take(await asyncio.to_thread(dns_askers.local_networks, nodes), self._view)
                 await asyncio.to_thread(self._device.hold, wanted)
                 await self._listen(wanted)
             elif self.address:
@@ -134,7 +138,9 @@ class NodeDns:
 
     async def _listen(self, address: str) -> None:
         if self._server is None:
-            server = DnsServer(self._answers, self._upstream, self._clock, counts=self.counts)
+            server = DnsServer(
+                self._answers, self._upstream, self._clock, counts=self.counts, admits=self._askers.admits
+            )
             await server.open(address, self._port)
             self._server = server
             log.info("dns_started", address=address)
@@ -155,5 +161,5 @@ class NodeDns:
         return (self.address, self._wanted_address())
 
     def _note(self, changes: Sequence[Change]) -> None:
-        if not changes or any(each.key == SERVICE for each in changes):
+        if not changes or any(each.key in (SERVICE, dns_askers.CLUSTER_NETWORK) for each in changes):
             self._changed.set()

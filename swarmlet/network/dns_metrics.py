@@ -18,6 +18,8 @@ UPSTREAM = "upstream"
 """What another server said before."""
 OVER_BUDGET = "over_budget"
 """Its sender has had its share of answers, or all together have."""
+STRANGER = "stranger"
+"""Who asked is nobody of this machine or this cluster."""
 TOO_MANY_WAITING = "too_many_waiting"
 """So many questions wait for other servers already."""
 

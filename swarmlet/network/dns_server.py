@@ -11,6 +11,7 @@ import contextlib
 import socket
 import struct
 from collections import Counter
+from collections.abc import Callable
 
 import dns.exception
 import dns.flags
@@ -47,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 
 class DnsServer:
-    """Answers at one address, over UDP and TCP."""
+    """Answers at one address, over UDP and TCP. `admits`: whether who asks from an address is answered at all."""
 
     def __init__(
         self,
@@ -56,7 +57,9 @@ class DnsServer:
         clock: Clock,
         budget: Budget | None = None,
         counts: DnsCounts | None = None,
+        admits: Callable[[str], bool] | None = None,
     ) -> None:
+        self._admits = admits
         self._counts = counts or DnsCounts()
         self._answers = answers
         self._upstream = upstream
@@ -118,6 +121,8 @@ class DnsServer:
     def _take_datagram(self, data: bytes, source: tuple[str, int]) -> None:
         now = self._clock.monotonic()
         self._counts.queries[dns_metrics.UDP] += 1
+        if self._is_stranger(source[0]):
+            return
         if not self._budget.take(source[0], dns_budget.READY_COST, now):
             self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
             return
@@ -130,6 +135,12 @@ class DnsServer:
             self._budget.charge(source[0], self._clock.monotonic() - now)
         else:
             self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
+
+    def _is_stranger(self, source: str) -> bool:
+        if self._admits is None or self._admits(source):
+            return False
+        self._counts.dropped[dns_metrics.STRANGER] += 1
+        return True
 
     def _make(self, data: bytes, source: tuple[str, int]) -> None:
         query = _parsed(data)
@@ -189,6 +200,9 @@ class DnsServer:
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         source = str((writer.get_extra_info("peername") or ("",))[0])
+        if self._is_stranger(source):
+            writer.close()
+            return
         if self._connections.total() >= CONNECTIONS_MAX or self._connections[source] >= CONNECTIONS_PER_SOURCE_MAX:
             writer.close()
             return
