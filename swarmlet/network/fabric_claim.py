@@ -13,6 +13,17 @@ from swarmlet.network.fabric_links import FabricError
 NAME = "\0io.swarmlet/pod-network"
 
 
+def is_held() -> bool:
+    """Whether a daemon of this machine keeps a Pod network now."""
+    claim = FabricClaim()
+    try:
+        claim.hold()
+    except FabricError:
+        return True
+    claim.release()
+    return False
+
+
 class FabricClaim:
     """One daemon's."""
 

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
 from swarmlet.config import Config
-from swarmlet.network import kernel_policies
+from swarmlet.network import fabric_claim, kernel_policies
 from swarmlet.network.choice import NO_NETWORK, Choice
 from swarmlet.network.dns import NodeDns
 from swarmlet.network.dns_metrics import DnsMetrics
@@ -82,7 +82,7 @@ class MachineNetwork:
         if self._dns is not None:
             found.append(asyncio.create_task(self._dns.run(), name="dns"))
             found.append(asyncio.create_task(self._events.run(), name="dns-events"))
-        policies = self._policies.run() if self._policies is not None else _without_policies()
+        policies = self._policies.run() if self._policies is not None else self._without_policies()
         return [*found, asyncio.create_task(policies, name="policies")]
 
     async def remove(self) -> None:
@@ -90,7 +90,16 @@ class MachineNetwork:
         await self._services.remove()
         if self._dns is not None:
             await self._dns.remove()
-        await kernel_policies.remove()
+        await self._remove_policies()
+
+    async def _without_policies(self) -> None:
+        await self._remove_policies()
+        await asyncio.Event().wait()
+
+    async def _remove_policies(self) -> None:
+        """Take the rules away, unless they are those of another daemon, which keeps this machine's Pod network."""
+        if self._chosen.mode != NO_NETWORK or not fabric_claim.is_held():
+            await kernel_policies.remove()
 
     def metrics(self) -> list[Collector]:
         """Return what is to be asked for the numbers of this machine's network."""
@@ -114,8 +123,3 @@ class MachineNetwork:
             "why": dict(self._why),
             "faults": {key: fault for key, fault in faults.items() if fault},
         }
-
-
-async def _without_policies() -> None:
-    await kernel_policies.remove()
-    await asyncio.Event().wait()

@@ -15,7 +15,7 @@ from swarmlet.errors import SwarmletError
 from swarmlet.model import ip_families, kinds
 from swarmlet.model.ip_families import IPV4, IPV6
 from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
-from swarmlet.network import choice, nftables, proxy_addresses, service_rules, service_ways
+from swarmlet.network import choice, fabric_claim, nftables, proxy_addresses, service_rules, service_ways
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
 from swarmlet.network.nft_words import WORDS
@@ -104,6 +104,8 @@ class ServiceNetwork:
             await asyncio.to_thread(proxy_addresses.release, network)
 
     async def _remove_rules(self) -> None:
+        if self._config.mode == choice.NO_NETWORK and fabric_claim.is_held():
+            return  # they are those of the daemon that keeps this machine's Pod network
         for family, network in ip_families.SERVICE_CIDRS.items():
             await asyncio.to_thread(service_ways.take_away, network)
             try:

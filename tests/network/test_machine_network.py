@@ -15,6 +15,7 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.services import Service, ServiceSpec
 from swarmlet.network import choice
 from swarmlet.network import dns as node_dns
+from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.store.commands import Put
 from tests.network.kernel import Namespace, machine, needs_kernel
@@ -106,3 +107,25 @@ async def test_all_of_it_stands_and_a_machine_that_leaves_keeps_nothing_of_it(no
     assert node.run("nft list tables") == tables, "a daemon that only stops lets all of it be"
     await network.remove()
     assert node.run("nft list tables; ip route show table all; ip link") == before
+
+
+@needs_kernel
+@pytest.mark.slow
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_what_is_on_a_machine_goes_unless_another_daemon_keeps_its_network(
+    node: Namespace, tmp_path: Path, is_kept: bool
+) -> None:
+    node.run("nft add table ip swarmlet-services; nft add table ip swarmlet-policies; nft add table ip another")
+    claim = FabricClaim()
+    if is_kept:
+        claim.hold()
+    tasks = made(tmp_path, attaches=False, may_filter=False).start()
+    await until(lambda: "10.43.0.0/16" in node.run("ip route show table local"))
+    if not is_kept:
+        await until(lambda: "swarmlet" not in node.run("nft list tables"))
+    found = {line.split()[-1] for line in node.run("nft list tables").splitlines()}
+    for each in tasks:
+        each.cancel()
+    await asyncio.wait(tasks)
+    claim.release()
+    assert found == {"another"} | ({"swarmlet-services", "swarmlet-policies"} if is_kept else set())
