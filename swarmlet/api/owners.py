@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
-
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
-from swarmlet.model import objects
 from swarmlet.model.meta import Object
 from swarmlet.ownership import entries, tracking
 from swarmlet.ownership.entries import Manager
@@ -34,15 +31,3 @@ def of_changed(target: Target, old: Object, new: Object, options: WriteOptions, 
     if options.operation == entries.APPLY:
         return new
     return tracking.updated(old, new, manager(target, options), now)
-
-
-def is_unchanged(old: Object, new: Object) -> bool:
-    """Whether a write comes to nothing: the times in managedFields alone make no difference."""
-    if new == old:
-        return True
-    return _untimed(new) == _untimed(old)
-
-
-def _untimed(value: Object) -> Object:
-    bare = tuple(msgspec.structs.replace(each, time=None) for each in value.metadata.managed_fields)
-    return objects.with_metadata(value, managed_fields=bare)

@@ -134,7 +134,7 @@ class Writer:
             await self._replica.linearize()
             stored = await self._reader.find(target)
             value = compute(stored)
-            if owners.is_unchanged(stored.object, value):
+            if value == stored.object:
                 return Written(stored.json)
             value = owners.of_changed(target, stored.object, value, options, self._clock.now())
             expansion.check(self._replica.view, target, stored.object, value)
