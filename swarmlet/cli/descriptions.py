@@ -118,7 +118,9 @@ def _pod(document: Document) -> Description:
     body += scheduling_descriptions.waiting(document)
     if "activeDeadlineSeconds" in spec:
         body.append(("Active Deadline Seconds", f"{spec['activeDeadlineSeconds']}s"))
-    body += [("IP", str(status.get("podIP") or NONE)), ("QoS Class", str(status.get("qosClass") or NONE))]
+    body += [("IP", str(status.get("podIP") or NONE))]
+    body += [("IPs", ",".join(each["ip"] for each in status.get("podIPs") or ()) or NONE)]
+    body += [("QoS Class", str(status.get("qosClass") or NONE))]
     statuses = {
         each["name"]: each
         for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
@@ -224,7 +226,8 @@ def _node(document: Document) -> Description:
     ]
     info = status.get("nodeInfo") or {}
     body.append(("System Info", [(_words(key), str(value)) for key, value in info.items() if value] or NONE))
-    return [*body, ("PodCIDR", str(spec.get("podCIDR") or NONE))]
+    body.append(("PodCIDR", str(spec.get("podCIDR") or NONE)))
+    return [*body, ("PodCIDRs", ",".join(spec.get("podCIDRs") or ()) or NONE)]
 
 
 def _config_map(document: Document) -> Description:

@@ -34,6 +34,7 @@ def service(document: Document) -> Lines:
         ("IP Family Policy", str(spec.get("ipFamilyPolicy", NONE))),
         ("IP Families", ",".join(spec.get("ipFamilies") or ()) or NONE),
         ("IP", str(spec.get("clusterIP", NONE))),
+        ("IPs", ",".join(spec.get("clusterIPs") or ()) or NONE),
     ]
     for label, key in _OPTIONAL:
         if value := spec.get(key):

@@ -28,6 +28,7 @@ from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
 ROUTE_PROTOCOL = 142
 """By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
 MAIN_TABLE = 254
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 IFA_F_NODAD = 0x02
 """Of an address that nobody else has: the kernel need not ask around before it is used. Source: linux/if_addr.h."""
 
@@ -65,20 +66,20 @@ class FabricLinks:
     async def apply(self, fabric: Fabric, underlay: Underlay, *, private_key: str = "") -> list[str]:
         """Make good what is missing or otherwise; return what was, in words. `private_key` is WireGuard's."""
         async with _netlink() as netlink:
-            step = _Step(netlink, [link async for link in await netlink.link("dump")])
+            step = _Step(netlink, [link async for link in await netlink.link("dump")], _families(fabric))
             await step.bridge(fabric)
             vxlan = await step.vxlan(fabric.vxlan, underlay)
             await step.neighbours(fabric.neighbours, vxlan)
-            await step.gateway(fabric.gateway_v6, underlay)
             overlay = vxlan or await step.wireguard(fabric.wireguard, private_key)
+            await step.gateway(fabric.gateway_v6, overlay, underlay)
             await step.routes(fabric.routes, overlay, underlay)
             return step.done
 
     async def remove(self) -> list[str]:
         """Take away what an earlier run has left; the bridge is the engine's."""
         async with _netlink() as netlink:
-            step = _Step(netlink, [link async for link in await netlink.link("dump")])
-            await step.gateway("", Underlay(0, 0))
+            step = _Step(netlink, [link async for link in await netlink.link("dump")], FAMILIES)
+            await step.gateway("", 0, Underlay(0, 0))
             await step.routes(frozenset(), 0, Underlay(0, 0))
             await step.vxlan(None, Underlay(0, 0))
             await step.wireguard(None, "")
@@ -86,9 +87,10 @@ class FabricLinks:
 
 
 class _Step:
-    """One look at what is there. `links` are all of the machine's."""
+    """One look at what is there. `links` are all of the machine's; of other `families` nothing is looked at."""
 
-    def __init__(self, netlink: AsyncIPRoute, links: Sequence[Any]) -> None:
+    def __init__(self, netlink: AsyncIPRoute, links: Sequence[Any], families: Sequence[int]) -> None:
+        self._families = families
         self.done: list[str] = []
         self._netlink = netlink
         self._links = {link.get("ifname"): link for link in links}
@@ -192,7 +194,7 @@ class _Step:
 
     async def _owners(self, wanted: frozenset[Neighbour], vxlan: int) -> None:
         known = {}
-        for family in (socket.AF_INET, socket.AF_INET6):
+        for family in self._families:
             async for each in await self._netlink.neigh("dump", family=family, ifindex=vxlan):
                 if each["state"] & NUD_PERMANENT:
                     known[each.get("dst")] = each.get("lladdr")
@@ -216,7 +218,7 @@ class _Step:
         for mac, node_address in sent.items():
             await self._fdb("del", vxlan, mac, node_address)
 
-    async def gateway(self, address: str, underlay: Underlay) -> None:
+    async def gateway(self, address: str, vxlan: int, underlay: Underlay) -> None:
         """See to the address of IPv6 at which the others find this node on the link between them, where it needs one.
 
         Those that it had so far are known by its routes, which it goes under.
@@ -224,9 +226,11 @@ class _Step:
         if address:
             await self._address(underlay.index, address, _whole(address))
         had = {source for _, _, source, _ in await self._our_routes() if source and ip_families.of(source) == IPV6}
+        if not had - {address}:
+            return
         async for each in await self._netlink.addr("dump", family=socket.AF_INET6):
-            found, link = each.get("address"), self._links.get(VXLAN)
-            if found in had - {address} and (link is None or each["index"] != link["index"]):
+            found = each.get("address")
+            if found in had - {address} and each["index"] != vxlan:
                 await self._netlink.addr("del", index=each["index"], address=found, prefixlen=_whole(found))
                 self.done.append(f"address {found} removed")
 
@@ -255,7 +259,7 @@ class _Step:
 
     async def _our_routes(self) -> list[tuple[str, str, str, int]]:
         found = []
-        for family in (socket.AF_INET, socket.AF_INET6):
+        for family in self._families:
             dump = await self._netlink.route(
                 "dump", family=family, table=MAIN_TABLE, proto=ROUTE_PROTOCOL, scope=rt_scope["universe"]
             )
@@ -296,6 +300,10 @@ async def _netlink() -> AsyncIterator[AsyncIPRoute]:
         raise FabricError(f"netlink: {error.args[1]}") from error
     except OSError as error:
         raise FabricError(f"netlink: {error.strerror}") from error
+
+
+def _families(fabric: Fabric) -> Sequence[int]:
+    return FAMILIES if fabric.bridge.subnet_v6 else FAMILIES[:1]
 
 
 def _whole(address: str) -> int:

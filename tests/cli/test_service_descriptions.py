@@ -17,6 +17,7 @@ def test_a_service_tells_its_addresses_and_ports() -> None:
         "type": "LoadBalancer",
         "selector": {"tier": "front", "app": "web"},
         "clusterIP": "10.43.7.9",
+        "clusterIPs": ["10.43.7.9", "fd00:10:43::7"],
         "ipFamilies": ["IPv4"],
         "ipFamilyPolicy": "SingleStack",
         "externalIPs": ["192.0.2.7"],
@@ -24,12 +25,13 @@ def test_a_service_tells_its_addresses_and_ports() -> None:
         "sessionAffinity": "ClientIP",
     }
     lines = described("Service", spec=spec, status={"loadBalancer": {"ingress": [{"ip": "192.0.2.8"}]}})
-    assert lines[-11:] == [
+    assert lines[-12:] == [
         "Selector:              app=web,tier=front",
         "Type:                  LoadBalancer",
         "IP Family Policy:      SingleStack",
         "IP Families:           IPv4",
         "IP:                    10.43.7.9",
+        "IPs:                   10.43.7.9,fd00:10:43::7",
         "External IPs:          192.0.2.7",
         "LoadBalancer Ingress:  192.0.2.8",
         "Port:                  http  80/TCP",

@@ -226,6 +226,10 @@ def test_another_mode_takes_away_what_the_earlier_one_left_and_none_takes_all(tw
     assert fabric.VXLAN not in one.ip("link")
     assert "10.42.2.0/24 via 192.0.2.2 dev eth0" in one.ip("route")
     assert "fd00:10:42:1::a2a:100/128" in one.ip("addr", "show", "dev", "eth0")
+    two.apply("vxlan")
+    assert "fd00" not in one.ip("addr", "show", "dev", "eth0")
+    assert two.apply("vxlan") == ["[]", "[]"], "at once"
+    two.apply("host-gw")
     one.run(sys.executable, "-m", "tests.network.fabric_node", "remove")
     assert "10.42.2.0/24" not in one.ip("route")
     assert "fd00:10:42:2::" not in one.ip("-6", "route")
