@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from swarmlet.model import ip_families
 from swarmlet.network.desired import Endpoint, Port, Service
+from swarmlet.network.fabric import BRIDGE
 from swarmlet.network.nft_words import WORDS, Words
 from swarmlet.network.ruleset import Element, Part
 
@@ -62,8 +63,13 @@ class Ground:
 
 
 def base(ground: Ground) -> Part:
-    """Return what is there without any Service: the hooks, and the maps in which Services are found."""
+    """Return what is there without any Service: the hooks, and the maps in which Services are found.
+
+    An endpoint on this node's bridge answers through this node whoever asks, so its clients keep their addresses. (A
+    node has but 64,000 ports to give to clients of one endpoint, and gets each back after two minutes.)
+    """
     bit, words = f"{MASQUERADE_BIT:#x}", ground.words
+    leaves = f'oifname != "{BRIDGE}" meta mark & {bit} == {bit}'
     dispatch = (
         f"{words.ip} daddr . meta l4proto . th dport vmap @{SERVICES}",
         f"{words.ip} daddr != {words.loopback} fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}",
@@ -84,7 +90,7 @@ def base(ground: Ground) -> Part:
             "prerouting": ("jump dispatch",),
             "output": ("jump dispatch",),
             "postrouting": (
-                f"meta mark & {bit} == {bit} meta mark set meta mark & {_BITS ^ MASQUERADE_BIT:#x} {_OWN_ADDRESS}",
+                f"{leaves} meta mark set meta mark & {_BITS ^ MASQUERADE_BIT:#x} {_OWN_ADDRESS}",
                 f"ct status dnat {words.ip} saddr . {words.ip} daddr @{HAIRPINS} {_OWN_ADDRESS}",
             ),
             "dispatch": dispatch,

@@ -114,6 +114,20 @@ def test_a_published_service_answers_from_outside_with_any_endpoint(published, a
     assert "192.0.2.99" not in {said.split()[1] for said in found}, "answers from other nodes would not find back"
 
 
+def test_on_this_nodes_bridge_clients_keep_their_addresses_but_for_who_reaches_himself(bench):
+    one, two = bench.machine.bridged(7), bench.machine.bridged(8)
+    bench.machine.node.run("sysctl -qw net.bridge.bridge-nf-call-iptables=1")
+    bench.machine.node.run("ip link set b7 type bridge_slave hairpin on")
+    bench.cluster.service("web", ServicePort(name="http", port=80, node_port=30080), type="NodePort")
+    bench.cluster.slice("web-a", endpoint("10.42.200.7"))
+    bench.settle()
+    assert bench.machine.outside.ask("192.0.2.1", 30080) == {"p7 192.0.2.99": 1}
+    assert two.ask("192.0.2.1", 30080) == {"p7 10.42.200.8": 1}
+    assert one.ask("192.0.2.1", 30080) == {"p7 10.42.200.1": 1}
+    assert one.ask(VIP) == {"p7 10.42.200.1": 1}
+    assert bench.machine.node.ask(VIP) == {"p7 192.0.2.1": 1}
+
+
 def local(bench: Bench, **more: object) -> None:
     ports = ServicePort(name="http", port=80, node_port=30080)
     bench.cluster.service("web", ports, type="NodePort", external_traffic_policy="Local", **more)
