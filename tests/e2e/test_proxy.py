@@ -16,7 +16,7 @@ from tools.lab import Lab
 from tools.lab.cluster import Cluster, Daemon, eventually
 from tools.lab.processes import Process
 
-SETTINGS = {"runtime": "process", "network": {"services": "userspace"}, "rebalance": {"enabled": False}}
+SETTINGS = {"runtime": "process", "rebalance": {"enabled": False}}
 NODE_PORT = 30_080
 MANIFEST = """
 apiVersion: v1
@@ -117,6 +117,7 @@ def test_a_node_port_loses_nothing_on_any_node_through_a_rollout_and_a_killed_da
     machines_without_docker: Cluster, tmp_path: Path
 ):
     cluster = machines_without_docker
+    assert [each.status()["network"]["services"] for each in cluster] == ["userspace"] * 3
     cluster.kubectl("apply", "-f", "-", stdin=MANIFEST.replace("PYTHON", sys.executable))
     cluster.wait_running("app=site", 3)
     daemons = list(cluster)
