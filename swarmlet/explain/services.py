@@ -10,7 +10,7 @@ from typing import cast
 from swarmlet.explain import groups, reach
 from swarmlet.explain.case import PODS, Case, about, listed, number, plural
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
-from swarmlet.model import kinds, objects, pods
+from swarmlet.model import cluster_dns, kinds, objects, pods
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.model.services import EXTERNAL_NAME, SERVICE_NAME_LABEL, EndpointSlice, Service
@@ -23,6 +23,8 @@ def explain(case: Case, value: Object) -> list[Finding]:
     if service.spec.type == EXTERNAL_NAME:
         text = f"Service {name} is another name of {service.spec.external_name} (ExternalName): it has no endpoints"
         return [Finding(text=text, about=about(service), source="spec.type")]
+    if cluster_dns.is_ours(service):
+        return [_of_every_node(case, service)]
     ready, unready, at = _endpoints(case, service)
     found = list(_troubles(case, service))
     if not ready and not found:
@@ -37,6 +39,17 @@ def explain(case: Case, value: Object) -> list[Finding]:
         causes=worst_first(found),
     )
     return [headline]
+
+
+def _of_every_node(case: Case, service: Service) -> Finding:
+    """Return what is to be said of the Service of DNS: it has no endpoints, for each node answers itself."""
+    found = list(reach.findings(case, service, [], {}))
+    text = (
+        f"Service {service.metadata.name} is the cluster's DNS: every node answers at {service.spec.cluster_ip} itself"
+    )
+    return Finding(
+        text=text, severity=severity_of(found), about=about(service), source="spec", causes=worst_first(found)
+    )
 
 
 def _endpoints(case: Case, service: Service) -> tuple[int, int, Counter[str]]:

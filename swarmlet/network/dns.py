@@ -130,8 +130,9 @@ class NodeDns:
             self.address = wanted
             self.fault = ""
         except (OSError, SwarmletError) as error:
-            if str(error) != self.fault:
-                self.fault = str(error)
+            fault = _told(error)
+            if fault != self.fault:
+                self.fault = fault
                 log.warning("dns_unavailable", address=wanted, error=self.fault)
                 if self._sink is not None and wanted:
                     self._sink.port_refused(SERVICE, Front(PROTOCOL, wanted, self._port), self.fault)
@@ -163,3 +164,8 @@ class NodeDns:
     def _note(self, changes: Sequence[Change]) -> None:
         if not changes or any(each.key in (SERVICE, dns_askers.CLUSTER_NETWORK) for each in changes):
             self._changed.set()
+
+
+def _told(error: OSError | SwarmletError) -> str:
+    """Return what is wrong without the system's number for it."""
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from swarmlet.model import cluster_dns
 from tests.explain.board import Board, ago
 
 UNAVAILABLE = {
@@ -164,3 +165,12 @@ def test_an_endpoint_slice_of_nobody(board: Board) -> None:
     labels = {"kubernetes.io/service-name": "gone"}
     board.put("discovery.k8s.io/v1", "EndpointSlice", "left", meta={"labels": labels}, addressType="IPv4", endpoints=[])
     assert "of the Service gone, which there is not" in board.why("endpointslices.discovery.k8s.io", "left")[0]
+
+
+def test_the_service_of_dns_needs_no_endpoints(board: Board) -> None:
+    meta = {"labels": {cluster_dns.PROXY_NAME_LABEL: cluster_dns.PROXY}}
+    board.put("v1", "Service", "kube-dns", namespace="kube-system", meta=meta, spec={"clusterIP": cluster_dns.ADDRESS})
+    (line,) = board.why("services", "kube-dns", "kube-system")
+    assert line == "Service kube-dns is the cluster's DNS: every node answers at 10.43.0.10 itself"
+    board.network = {"services": "nftables", "why": {}, "faults": {"dns": "Address already in use"}}
+    assert "names do not resolve: Address already in use" in board.why("services", "kube-dns", "kube-system")[1]

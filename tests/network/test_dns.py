@@ -113,6 +113,16 @@ async def test_it_answers_at_the_services_address_while_the_service_is_ours() ->
             await asyncio.open_connection(ADDRESS, port)
 
 
+async def test_a_port_that_another_program_has_is_told_in_words() -> None:
+    cluster, device, port, sink = Cluster(), Device(), free_port(), Refusals()
+    make_service(cluster)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((ADDRESS, port))
+        async with running(cluster, device, port, sink):
+            await until(lambda: sink.told != [])
+    assert sink.told == [("kube-dns", ADDRESS, "Address already in use")]
+
+
 async def test_what_failed_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = structlog.testing.CapturingLogger()
     monkeypatch.setattr(node_dns, "log", logger)
