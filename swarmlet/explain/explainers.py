@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from swarmlet.explain import claims, deployments, jobs, nodes, scaling, services, sets, slices, spaces
+from swarmlet.explain import claims, deployments, jobs, nodes, policies, scaling, services, sets, slices, spaces
 from swarmlet.explain import pods as pod_explainer
 from swarmlet.explain.case import Case, about
 from swarmlet.explain.findings import Explanation, Finding, count, pruned
@@ -27,6 +27,7 @@ EXPLAINERS: Mapping[str, Explainer] = {
     kinds.CRON_JOB.resource: jobs.explain_cron,
     kinds.JOB.resource: jobs.explain,
     kinds.SERVICE.resource: services.explain,
+    kinds.NETWORK_POLICY.resource: policies.explain,
     kinds.HORIZONTAL_POD_AUTOSCALER.resource: scaling.explain_autoscaler,
     kinds.POD_DISRUPTION_BUDGET.resource: scaling.explain_budget,
     kinds.PERSISTENT_VOLUME_CLAIM.resource: claims.explain,

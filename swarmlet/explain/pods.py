@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from swarmlet.explain import containers, pending, placements
+from swarmlet.explain import containers, pending, placements, policies
 from swarmlet.explain.case import Case, about, by_condition
 from swarmlet.explain.findings import ERROR, INFO, WARNING, Finding, severity_of, worst_first
 from swarmlet.model import conditions, objects, pods, singletons
@@ -25,7 +25,7 @@ def explain(case: Case, pod: Pod) -> list[Finding]:
         causes=worst_first(found),
     )
     placed = placements.findings(case, pod) if pod.spec.node_name else []
-    return [headline, *placed, *placements.before(case, pod)]
+    return [headline, *policies.of_pod(case, pod), *placed, *placements.before(case, pod)]
 
 
 def troubles(case: Case, pod: Pod) -> list[Finding]:
