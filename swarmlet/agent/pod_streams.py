@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.errors import InvalidError, NotFoundError
+from swarmlet.errors import CallerError, NotFoundError
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import Container, State
 from swarmlet.runtime.sessions import Pipe, Session
@@ -26,7 +26,7 @@ class PodStreams:
     ) -> AsyncIterator[bytes]:
         """Yield the log of a container of a Pod of this node ("": its only one).
 
-        Raises `NotFoundError` or `InvalidError` in the words that kubectl shows, before the first byte.
+        Raises `NotFoundError` or `CallerError` in the words that kubectl shows, before the first byte.
         """
         found = self._with_log(namespace, name, container, previous=previous)
         async for data in self._engine.logs(found.id, options):
@@ -73,12 +73,13 @@ class PodStreams:
         spec = machine.pod.spec
         names = [each.name for each in (*spec.init_containers, *spec.containers)]
         if not container and len(spec.containers) > 1:
-            raise InvalidError(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
+            raise CallerError(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
         wanted = container or spec.containers[0].name
         if wanted not in names:
-            raise InvalidError(f"container {wanted} is not valid for pod {name}")
+            raise CallerError(f"container {wanted} is not valid for pod {name}")
         found = machine.container(wanted, previous=previous)
         if found is None:
-            which = "previous terminated container" if previous else "container"
-            raise InvalidError(f'{which} "{wanted}" in pod "{name}" is waiting to start or has left no log')
+            if previous:
+                raise CallerError(f'previous terminated container "{wanted}" in pod "{name}" not found')
+            raise CallerError(f'container "{wanted}" in pod "{name}" is waiting to start')
         return found

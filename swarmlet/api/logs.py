@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from swarmlet.api import queries
@@ -26,6 +27,8 @@ WRITE_SECONDS_MAX = 30.0
 PASSED_ON = "X-Swarmlet-Passed-On"
 """Set on a request that one daemon makes for another: it is answered here or not at all."""
 
+log = structlog.get_logger()
+
 
 class PodStreams(Protocol):
     """What the agent shows of the Pods on this node."""
@@ -35,7 +38,7 @@ class PodStreams(Protocol):
     ) -> AsyncIterator[bytes]:
         """Yield a container's log, stdout and stderr as they came; with `follow` until the container ends.
 
-        Raises, before the first chunk, `NotFoundError` or `InvalidError` in the words that kubectl shows.
+        Raises, before the first chunk, `NotFoundError` or `CallerError` in the words that kubectl shows.
         """
 
 
@@ -99,15 +102,18 @@ async def _answer(request: web.Request, chunks: AsyncIterator[bytes]) -> web.Str
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     response.enable_chunked_encoding()
     await response.prepare(request)
+    whole = False
     try:
         await _write(response, first)
         async for chunk in chunks:
             await _write(response, chunk)
         await response.write_eof()
-    except (ConnectionError, SwarmletError):
-        if request.transport is not None:
-            request.transport.abort()
+        whole = True
+    except (ConnectionError, SwarmletError) as error:
+        log.info("log_cut", path=request.path, reason=str(error))
     finally:
+        if not whole and request.transport is not None:
+            request.transport.abort()  # its reader must not take it for the end
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()  # a reader that is gone must not leave its log open
     return response

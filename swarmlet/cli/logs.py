@@ -44,11 +44,18 @@ async def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing.")] = False,
     tail: Annotated[int, typer.Option("--tail", min=-1, help="Only so many of the newest lines; -1: all.")] = -1,
     since: Annotated[str, typer.Option("--since", help="Only what is newer than this, as in 5m.")] = "",
+    since_time: Annotated[
+        str, typer.Option("--since-time", help="Only what is newer, as in 2026-05-01T12:00:00Z.")
+    ] = "",
+    limit_bytes: Annotated[int, typer.Option("--limit-bytes", min=0, help="Only so many bytes of each.")] = 0,
     timestamps: Annotated[bool, typer.Option("--timestamps", help="With the time of each line.")] = False,
     previous: Annotated[bool, typer.Option("--previous", "-p", help="Of the container's last run.")] = False,
     container: Annotated[str, typer.Option("--container", "-c", help="Which container.")] = "",
     all_containers: Annotated[bool, typer.Option("--all-containers", help="Of every container.")] = False,
     all_pods: Annotated[bool, typer.Option("--all-pods", help="Of every Pod of TYPE/NAME.")] = False,
+    streams_max: Annotated[
+        int, typer.Option("--max-log-requests", min=1, help="Follow at most so many at once.")
+    ] = STREAMS_MAX,
     prefix: Annotated[bool, typer.Option("--prefix", help="Begin each line with its Pod and container.")] = False,
     selector: options.Labels = "",
 ) -> None:
@@ -69,12 +76,17 @@ async def logs(
     sources = [
         source for pod in pods for source in _sources(pod, container, every=all_containers, prefixed=prefix or all_pods)
     ]
-    if len(sources) > STREAMS_MAX and follow:
-        raise CallerError(f"{len(sources)} containers are too many to follow at once (over {STREAMS_MAX}); select less")
+    if len(sources) > streams_max and follow:
+        raise CallerError(
+            f"{len(sources)} containers are too many to follow at once (over {streams_max}): "
+            "select less, or allow more with --max-log-requests"
+        )
     query = {
         "follow": "true" if follow else "",
         "tailLines": str(SELECTED_TAIL if selector and tail < 0 else tail) if selector or tail >= 0 else "",
         "sinceSeconds": str(max(int(spans.seconds(since, "--since")), 1)) if since else "",
+        "sinceTime": since_time,
+        "limitBytes": str(limit_bytes) if limit_bytes else "",
         "timestamps": "true" if timestamps else "",
         "previous": "true" if previous else "",
     }

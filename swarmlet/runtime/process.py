@@ -122,7 +122,8 @@ class ProcessRuntime:
             container = await self.stop(container_id, grace_seconds=0)
             del self._all()[container_id]
             self._ignore(container_id)
-            self._ended.pop(container_id, None)
+            if ended := self._ended.pop(container_id, None):
+                ended.set()  # for those who follow its log
             await asyncio.to_thread(folder.remove)
             if self._addresses and not any(each.pod_uid == folder.pod_uid for each in self._all().values()):
                 self._addresses.release(folder.pod_uid)
@@ -316,8 +317,9 @@ class ProcessRuntime:
         lines = [line for line in reader.read() if options.since is None or line.at >= options.since]
         if options.tail_lines is not None:
             lines = lines[len(lines) - min(options.tail_lines, len(lines)) :]
+        end = self._ended[folder.id]
         while True:
-            ended = self._ended[folder.id].is_set()
+            ended = end.is_set()
             for line in lines:
                 yield line.stamp + b" " + line.text if options.timestamps else line.text
             if not options.follow or (ended and not lines):

@@ -10,7 +10,7 @@ import pytest
 
 from swarmlet.agent import runner
 from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.errors import InvalidError, NotFoundError
+from swarmlet.errors import CallerError, NotFoundError
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Node, NodeSpec, Secret, Taint
@@ -457,7 +457,7 @@ async def test_the_log_of_a_container_and_of_the_one_before_it(home: Home, engin
     key = home.bind(containers=[script("echo hello; sleep 1e9")])
     async with home.running():
         await home.until(lambda: home.is_ready(key))
-        with pytest.raises(InvalidError, match="previous terminated container"):
+        with pytest.raises(CallerError, match="previous terminated container"):
             await text_of(home, "web", previous=True)
         engine.kill(engine.running()[0].id)
         await home.until(lambda: home.restarts(key) == 1)
@@ -470,7 +470,7 @@ async def test_a_log_that_is_not_here_is_refused_in_words(home: Home) -> None:
     async with home.running():
         await home.until(lambda: home.is_ready(key))
         with pytest.raises(
-            InvalidError, match=r"a container name must be specified for pod web, choose one of: \[a b\]"
+            CallerError, match=r"a container name must be specified for pod web, choose one of: \[a b\]"
         ):
             await text_of(home, "web")
         with pytest.raises(NotFoundError, match='pod "nobody" is not on node one'):

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import pty
+import re
 import socket
 import struct
 import subprocess
@@ -193,3 +194,35 @@ def read_to_end(descriptor: int) -> bytes:
         while data := os.read(descriptor, 65_536):
             found += data
     return found
+
+
+def test_logs_of_several_containers_are_told_apart_and_cut_as_asked(daemon: LoneDaemon) -> None:
+    containers = [
+        {"name": name, "image": "x", "command": ["sh", "-c", f"for i in 1 2 3; do echo {name} $i; done; sleep 1000"]}
+        for name in "ab"
+    ]
+    spec = {"containers": containers, "terminationGracePeriodSeconds": 0}
+    metadata = {"name": "two", "labels": {"app": "two"}}
+    daemon.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    daemon.kubectl("wait", "pod/two", "--for=condition=Ready", "--timeout=30s")
+    for program in ("kubectl", "swarmlet"):
+        asked = daemon.run(program, "logs", "-l", "app=two", "--all-containers", "--prefix", "--tail=1")
+        assert asked.stdout == b"[pod/two/a] a 3\n[pod/two/b] b 3\n"
+        asked = daemon.run(program, "logs", "two", "-c", "a", "--since-time=2020-01-01T00:00:00Z", "--limit-bytes=6")
+        assert asked.stdout == b"a 1\na "
+        assert daemon.run(program, "logs", "two", "-c", "a", "--since-time=2099-01-01T00:00:00Z").stdout == b""
+        stamped = daemon.run(program, "logs", "two", "-c", "a", "--since=1h", "--timestamps", "--tail=1").stdout
+        assert re.fullmatch(rb"20\d\d-\d\d-\d\dT\S+Z a 3\n", stamped)
+        asked = daemon.run(program, "logs", "two", "-c", "a", "--previous")
+        assert b'previous terminated container "a" in pod "two" not found' in asked.stderr
+
+
+@pytest.mark.parametrize("program", ["kubectl", "swarmlet"])
+def test_a_followed_log_ends_with_its_pod(daemon: LoneDaemon, program: str) -> None:
+    daemon.run_pod("brief", "echo begun; sleep 1000")
+    process = daemon.start(program, "logs", "-f", "brief", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    daemon.kubectl("delete", "pod", "brief", "--now")
+    assert process.communicate(timeout=SECONDS_MAX)[0] == b""
+    assert process.returncode == 0
