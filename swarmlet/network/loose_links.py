@@ -1,8 +1,8 @@
 """The links of this node's Pods that hang on no bridge: a stranger deleted it, perhaps while no daemon was there.
 
-A Pod's link is known by the MAC at its other end, in the Pod: it follows from the Pod's address. Whatever else hangs
-loose on this machine is somebody else's.
-Source: libnetwork/netutils (GenerateMACFromIP); rtnetlink(7), linux/if_link.h (IFLA_IF_NETNSID).
+A Pod's link is known by the MAC at its other end, in the Pod: it follows from the Pod's address (`pod_links`).
+Whatever else hangs loose on this machine is somebody else's.
+Source: rtnetlink(7), linux/if_link.h (IFLA_IF_NETNSID).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-POD_MAC = "02:42"
-"""What the MAC of each Pod begins with; its address follows."""
+from swarmlet.runtime import pod_links
 
 
 async def find(netlink: AsyncIPRoute, links: Iterable[Any], subnet: str) -> list[int]:
@@ -43,7 +42,5 @@ async def _mac_inside(netlink: AsyncIPRoute, link: Any) -> str:
 
 def _is_pods(mac: str, subnet: str) -> bool:
     """Whether a MAC is that of a Pod with an address of a subnet."""
-    if not mac.startswith(f"{POD_MAC}:"):
-        return False
-    address = ipaddress.IPv4Address(bytes.fromhex(mac.removeprefix(POD_MAC).replace(":", "")))
-    return address in ipaddress.IPv4Network(subnet)
+    address = pod_links.address(mac)
+    return address is not None and address in ipaddress.IPv4Network(subnet)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 
+PREFIX = bytes((0x02, 0x42))
+"""What each begins with; the address follows. Source: libnetwork/netutils (GenerateMACFromIP)."""
+
 
 def mac(address: str) -> str:
-    """Return the MAC of the Pod with an IPv4 address, as an Engine before version 28 makes it by itself.
+    """Return the MAC of the Pod with an IPv4 address, as an Engine before version 28 makes it by itself."""
+    return (PREFIX + ipaddress.IPv4Address(address).packed).hex(":")
 
-    Source: libnetwork/netutils (GenerateMACFromIP).
-    """
-    return ":".join(f"{byte:02x}" for byte in (0x02, 0x42, *ipaddress.IPv4Address(address).packed))
+
+def address(mac: str) -> ipaddress.IPv4Address | None:
+    """Return the address of the Pod with a MAC, "" for none; None where it is no Pod's."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return ipaddress.IPv4Address(octets.removeprefix(PREFIX)) if octets.startswith(PREFIX) else None
 
 
 def link_local(mac: str) -> ipaddress.IPv6Address:
