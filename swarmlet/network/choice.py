@@ -24,7 +24,10 @@ NOT_PERMITTED = "the daemon may not change this machine's network: it must be ro
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The network that this machine has, `mode` and `services` settled; `why`, by key, what is not plain from that."""
+    """The network that this machine has, `mode` and `services` settled; `why`, by key, in words for its user.
+
+    What is on because it is on by default needs no reason.
+    """
 
     network: Network
     why: Mapping[str, str]
@@ -43,16 +46,23 @@ def choose(asked: Network, *, attaches: bool, may_filter: bool) -> Choice:
         services, why["services"] = USERSPACE, "without a Pod network the kernel does not know whom it reaches"
     elif services == AUTO:
         services, why["services"] = NFTABLES, "the kernel balances"
+    else:
+        why["services"] = f"network.services is {services}"
     dns, policies = asked.dns, asked.policies
-    if dns and not may_filter:
+    if not dns:
+        why["dns"] = "network.dns is false"
+    elif not may_filter:
         dns, why["dns"] = False, NOT_PERMITTED
-    if policies and mode == NO_NETWORK:
+    if not policies:
+        why["policies"] = "network.policies is false"
+    elif mode == NO_NETWORK:
         policies, why["policies"] = False, "without a Pod network there is nowhere to enforce them"
     return Choice(dataclasses.replace(asked, mode=mode, services=services, dns=dns, policies=policies), why)
 
 
 def _mode(asked: str, attaches: bool, may_filter: bool, why: dict[str, str]) -> str:
     if asked == NO_NETWORK:
+        why["mode"] = "network.mode is none"
         return asked
     if not attaches:
         why["mode"] = NOT_ATTACHED

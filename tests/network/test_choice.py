@@ -54,12 +54,18 @@ def test_no_runtime_without_a_network_gets_one_by_name():
 def test_a_way_of_services_that_is_named_is_had(asked, mode, may_filter):
     found = chosen(may_filter=may_filter, mode=mode, services=asked)
     assert found.network.services == asked
-    assert "services" not in found.why
+    assert found.why["services"] == f"network.services is {asked}"
 
 
-def test_what_is_not_wanted_is_off_without_a_word():
+def test_what_is_not_wanted_is_off_and_the_configuration_is_why():
     found = chosen(mode="none", services="off", dns=False, policies=False)
-    assert found == choice.Choice(Network(mode="none", services="off", dns=False, policies=False), {})
+    assert found.network == Network(mode="none", services="off", dns=False, policies=False)
+    assert found.why == {
+        "mode": "network.mode is none",
+        "services": "network.services is off",
+        "dns": "network.dns is false",
+        "policies": "network.policies is false",
+    }
 
 
 @pytest.mark.parametrize(
