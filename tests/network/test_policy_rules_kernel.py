@@ -7,10 +7,16 @@ import re
 
 import pytest
 
-from swarmlet.network import policy_rules
+from swarmlet.model.services import ServicePort
+from swarmlet.network import policy_rules, service_rules
+from swarmlet.network.desired import DesiredServices
+from swarmlet.network.ruleset import Table
 from swarmlet.store.commands import Key
+from tests.network.cluster import endpoint
+from tests.network.cluster import key as service_key
 from tests.network.kernel import Machine, machine, needs_kernel
 from tests.network.test_policy_rules import Bench, chosen, disturb
+from tests.network.test_service_rules_kernel import GROUND
 
 pytestmark = [needs_kernel, pytest.mark.slow]
 
@@ -102,6 +108,39 @@ def test_egress_is_held_at_the_sender(served: KernelBench) -> None:
     assert front.ask(WEB, 9000) == {"silence": 1}
     assert front.ask("192.0.2.99", 80) == {"silence": 1}
     assert served.machine.pods[OTHER].ask("192.0.2.99", 80) == {"outside 10.42.3.2": 1}
+
+
+def test_services_are_translated_before_so_policies_are_about_the_pods_behind_them(served: KernelBench) -> None:
+    vip, client = "10.43.0.1", "192.0.2.99"
+    published = ServicePort(name="http", protocol="TCP", port=80, node_port=30080)
+    served.cluster.service("web", published, type="NodePort")
+    served.cluster.slice("web-a", endpoint(WEB))
+    table = Table(service_rules.TABLE, service_rules.base(GROUND))
+    service = DesiredServices(served.cluster.store, "n1").get(service_key("web"))
+    assert service is not None
+    table.update({service_key("web"): service_rules.render(service, GROUND)})
+    served.machine.nft(table.whole())
+    front, other, web = (served.machine.pods[each] for each in (FRONT, OTHER, WEB))
+    outside = served.machine.outside
+    assert [each.names(vip) for each in (front, other, web)] == [{"web"}] * 3
+
+    to_web = [{"to": [chosen(app="web")], "ports": [{"port": 8080}]}]
+    served.cluster.policy("front", **chosen(app="front"), egress=to_web, policyTypes=["Egress"])
+    served.cluster.policy("web", **chosen(app="web"), ingress=[{"from": [chosen(app="front")]}])
+    served.apply()
+    assert front.names(vip) == {"web"}, "80 is the Service's port, and 8080 that of the Pod"
+    assert other.names(vip) == {"silence"}
+    assert web.names(vip) == {"web"}, "a Pod always reaches itself"
+    assert outside.names("192.0.2.1", 30080) == {"silence"}
+
+    block = {"ipBlock": {"cidr": "192.0.2.0/24", "except": [f"{client}/32"]}}
+    served.cluster.policy("web", **chosen(app="web"), ingress=[{"from": [chosen(app="front"), block]}])
+    served.apply()
+    assert outside.names("192.0.2.1", 30080) == {"silence"}
+    served.cluster.policy("web", **chosen(app="web"), ingress=[{"from": [{"ipBlock": {"cidr": f"{client}/32"}}]}])
+    served.apply()
+    assert outside.names("192.0.2.1", 30080) == {"web"}
+    assert front.names(vip) == {"silence"}
 
 
 @pytest.mark.parametrize("seed", range(3))
