@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from swarmlet.errors import PeerError, SwarmletError
 
 if TYPE_CHECKING:
     from swarmlet.cli.applying import Applied, Applier
+    from swarmlet.client.discovery import Catalogue
     from swarmlet.manifests.documents import Manifest
 
 DRY_RUN = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
@@ -23,6 +25,44 @@ def register(app: typer.Typer) -> None:
     app.command("apply", cls=parsing.Command)(apply)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How objects are applied, as the flags say."""
+
+    dry_run: str
+    validate: str
+    server_side: bool
+    force_conflicts: bool
+    field_manager: str
+
+    def check(self) -> None:
+        """Raise `UsageError` for flags that are unknown or do not go together."""
+        if self.dry_run not in DRY_RUN:
+            raise exits.UsageError(f"--dry-run={self.dry_run}: unknown; allowed: {', '.join(DRY_RUN)}")
+        if self.validate not in VALIDATION:
+            raise exits.UsageError(f"--validate={self.validate}: unknown; allowed: strict, warn, ignore")
+        if not self.server_side and (self.force_conflicts or self.field_manager):
+            raise exits.UsageError("--force-conflicts and --field-manager go with --server-side")
+        if self.server_side and self.dry_run == "client":
+            raise exits.UsageError("--dry-run=client does not go with --server-side (did you mean --dry-run=server?)")
+
+    def applier(self, session: Session, catalogue: Catalogue) -> Applier:
+        """Return what applies so."""
+        from swarmlet.cli import applying, server_side
+
+        validation = VALIDATION[self.validate]
+        if not self.server_side:
+            return applying.Applier(session, catalogue, dry_run=self.dry_run, validation=validation)
+        return server_side.ServerSideApplier(
+            session,
+            catalogue,
+            dry_run=self.dry_run,
+            validation=validation,
+            field_manager=self.field_manager or server_side.FIELD_MANAGER,
+            force=self.force_conflicts,
+        )
+
+
 @connected
 async def apply(
     session: Session,
@@ -32,6 +72,13 @@ async def apply(
     within: options.Timeout = "5m",
     dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
+    server_side: Annotated[bool, typer.Option("--server-side", help="Let the server merge, by who owns what.")] = False,
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="With --server-side: take what others own.")
+    ] = False,
+    field_manager: Annotated[
+        str, typer.Option("--field-manager", help="With --server-side: who owns it then (default: kubectl).")
+    ] = "",
     planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
@@ -43,14 +90,11 @@ async def apply(
     `apply -f web.yaml`, `apply -f compose.yaml`, `apply -f folder/ -R`, `apply --wait -f -`, `apply --plan ID`
     """
     from swarmlet.cli import compose_projects, files, waiting
-    from swarmlet.cli.applying import Applier
     from swarmlet.cli.compose_manifests import Choice
     from swarmlet.manifests import documents
 
-    if dry_run not in DRY_RUN:
-        raise exits.UsageError(f"--dry-run={dry_run}: unknown; allowed: {', '.join(DRY_RUN)}")
-    if validate not in VALIDATION:
-        raise exits.UsageError(f"--validate={validate}: unknown; allowed: strict, warn, ignore")
+    way = Way(dry_run, validate, server_side, force_conflicts, field_manager)
+    way.check()
     seconds = spans.seconds(within, "--timeout")
     if planned:
         if filename or dry_run != "none":
@@ -67,8 +111,7 @@ async def apply(
         replaced = await compose_projects.check_owner(session, catalogue, found.project, manifests)
         await compose_projects.remove(session, replaced if dry_run == "none" else ())
         manifests = await compose_projects.with_namespace(session, catalogue, manifests)
-    applier = Applier(session, catalogue, dry_run=dry_run, validation=VALIDATION[validate])
-    applied = await _apply_all(applier, documents.in_apply_order(manifests), DRY_RUN[dry_run])
+    applied = await _apply_all(way.applier(session, catalogue), documents.in_apply_order(manifests), DRY_RUN[dry_run])
     if found.project and dry_run == "none":
         await compose_projects.tidy(session, catalogue, found, manifests, remove_orphans=remove_orphans)
     if wait and dry_run == "none":

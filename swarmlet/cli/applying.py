@@ -45,8 +45,7 @@ class Applier:
     async def apply(self, manifest: Manifest) -> Applied:
         """Bring one object to what its manifest says."""
         resource, document = self.placed(manifest)
-        if not manifest.name:
-            raise CallerError(f"{manifest}: generateName makes a new object each time; it cannot be applied")
+        check_named(manifest)
         namespace = document["metadata"].get("namespace") or ""
         current = await self._api.find(resource, manifest.name, namespace=namespace)
         if current is None:
@@ -90,6 +89,12 @@ class Applier:
         )
         same = _says_the_same(current, after) if self._options.dry_run else _is_same(current, after)
         return "unchanged" if same else "configured"
+
+
+def check_named(manifest: Manifest) -> None:
+    """Raise `CallerError` where a manifest does not say which object it is."""
+    if not manifest.name:
+        raise CallerError(f"{manifest}: generateName makes a new object each time; it cannot be applied")
 
 
 def _patch(current: Document, document: Document) -> tuple[Document, str, Any]:

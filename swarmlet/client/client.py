@@ -20,6 +20,7 @@ TABLE = f"{JSON};as=Table;v=v1;g=meta.k8s.io,{JSON}"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 Document = dict[str, Any]
 
@@ -38,17 +39,19 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """How a write is to be taken; `field_validation` is "Strict", "Warn" or "Ignore"."""
+    """How a write is to be taken; `field_validation` is "Strict", "Warn" or "Ignore", `force` for an apply alone."""
 
     dry_run: bool = False
     field_manager: str = "swarmlet"
     field_validation: str = ""
+    force: bool = False
 
     def query(self) -> dict[str, str]:
         return {
             "dryRun": "All" if self.dry_run else "",
             "fieldManager": self.field_manager,
             "fieldValidation": self.field_validation,
+            "force": "true" if self.force else "",
         }
 
 

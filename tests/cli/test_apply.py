@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from swarmlet.manifests import last_applied
 from swarmlet.model import kinds
 from tests.cli import objects
 from tests.cli.conftest import Cluster
@@ -147,3 +148,41 @@ def test_what_is_already_so_is_not_sent(cluster: Cluster, monkeypatch: pytest.Mo
     cluster.ok("apply", "-f", path)
     monkeypatch.delattr("swarmlet.client.client.Client.patch")
     assert cluster.ok("apply", "-f", path) == "deployment.apps/web unchanged\n"
+
+
+def test_server_side_apply_meets_conflicts_and_takes_over_by_force(cluster: Cluster) -> None:
+    path = write(cluster, "web.yaml", objects.WEB)
+    said = "deployment.apps/web serverside-applied\n"
+    assert cluster.ok("apply", "--server-side", "-f", path) == said
+    cluster.ok("scale", "deploy", "web", "--replicas=5")
+    result = cluster.run("apply", "--server-side", "-f", path)
+    assert (result.code, result.out) == (4, "")
+    assert "Apply failed with 1 conflict" in result.err
+    assert ".spec.replicas" in result.err
+    assert "--force-conflicts" in result.err
+    assert cluster.ok("apply", "--server-side", "--force-conflicts", "-f", path) == said
+    assert json.loads(cluster.ok("get", "deploy", "web", "-o", "json"))["spec"]["replicas"] == 2
+
+
+def test_what_was_applied_before_is_taken_over_and_goes_with_the_manifest(cluster: Cluster) -> None:
+    path = write(cluster, "a.yaml", CONFIG)
+    cluster.ok("apply", "-f", path)
+    write(cluster, "a.yaml", CONFIG.replace(", b: '2'", ""))
+    cluster.ok("apply", "--server-side", "--dry-run=server", "-f", path)
+    assert data_of(cluster) == {"a": "1", "b": "2"}
+    cluster.ok("apply", "--server-side", "-f", path)
+    assert data_of(cluster) == {"a": "1"}
+    write(cluster, "a.yaml", CONFIG.replace("a: '1'", "a: '7'"))
+    cluster.ok("apply", "--server-side", "-f", path)
+    assert data_of(cluster) == {"a": "7", "b": "2"}
+    annotations = json.loads(cluster.ok("get", "cm", "settings", "-o", "json"))["metadata"]["annotations"]
+    assert last_applied.ANNOTATION in annotations, "it is the clients' and does not go with what is taken over"
+
+
+@pytest.mark.parametrize(
+    "flags", [("--force-conflicts",), ("--field-manager=x",), ("--server-side", "--dry-run=client")]
+)
+def test_flags_that_do_not_go_together_are_refused(cluster: Cluster, flags: tuple[str, ...]) -> None:
+    result = cluster.run("apply", "-f", write(cluster, "a.yaml", CONFIG), *flags)
+    assert result.code == 2
+    assert "--server-side" in result.err
