@@ -11,6 +11,7 @@ from swarmlet.controllers.drafts import creation
 from swarmlet.model import kinds
 from swarmlet.model.ip_families import IPV4
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
 from swarmlet.model.services import AddressClaim, Service, ServicePort, ServiceSpec
 from swarmlet.store import addresses
 from swarmlet.store.commands import Delete, Key
@@ -164,3 +165,43 @@ async def test_a_change_of_type_gives_the_ports_back(api: Api) -> None:
     code, document = await api.read("PATCH", f"{SERVICES}/web", json=change, headers=MERGE)
     assert code == 200
     assert "nodePort" not in document["spec"]["ports"][0]
+
+
+async def test_families_are_had_as_far_as_the_cluster_has_them(api: Api, replica: DirectReplica) -> None:
+    assert (await made(api, "first", ipFamilyPolicy="PreferDualStack"))["ipFamilies"] == ["IPv4"]
+    code, status = await api.read("POST", SERVICES, json=service(ipFamilyPolicy="RequireDualStack"))
+    assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.ipFamilyPolicy")
+    assert "this cluster is not configured for dual-stack services" in status["message"]
+    network = ClusterNetwork(metadata=ObjectMeta(name=THE_CLUSTER), cluster_cidr="10.42.0.0/16,fd00:10:42::/56")
+    replica.apply([creation(kinds.CLUSTER_NETWORK, network)])
+    both = await made(api, ipFamilyPolicy="RequireDualStack", clusterIPs=["10.43.0.7", "FD00:10:43:0::7"])
+    assert (both["clusterIPs"], both["ipFamilies"]) == (["10.43.0.7", "fd00:10:43::7"], ["IPv4", "IPv6"])
+    code, status = await api.read("POST", SERVICES, json=service("other", clusterIP="fd00:10:43::7"))
+    assert (code, "provided IP is already allocated" in status["message"]) == (422, True)
+    assert (await made(api, "six", ipFamilies=["IPv6"]))["clusterIP"].startswith("fd00:10:43::")
+    code, document = await api.read("PUT", f"{SERVICES}/first", json=service("first"))
+    assert (code, document["spec"]["ipFamilies"]) == (200, ["IPv4"]), "what prefers both stays with what it has"
+
+
+async def test_a_second_address_is_kept_until_it_is_given_back(api: Api, replica: DirectReplica) -> None:
+    network = ClusterNetwork(metadata=ObjectMeta(name=THE_CLUSTER), cluster_cidr="10.42.0.0/16,fd00:10:42::/56")
+    replica.apply([creation(kinds.CLUSTER_NETWORK, network)])
+    before = await made(api, ipFamilyPolicy="PreferDualStack")
+    code, document = await api.read("PUT", f"{SERVICES}/web", json=service(ports=[{"port": 81}]))
+    assert (code, document["spec"]["clusterIPs"]) == (200, before["clusterIPs"])
+    assert document["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    first = {"clusterIPs": before["clusterIPs"][:1], "clusterIP": before["clusterIP"], "ipFamilies": ["IPv4"]}
+    code, status = await api.read("PUT", f"{SERVICES}/web", json=service(**first))
+    assert (code, "must be set to 'SingleStack' when releasing" in status["message"]) == (422, True)
+    code, document = await api.read(
+        "PATCH", f"{SERVICES}/web", json={"spec": {"ipFamilyPolicy": "SingleStack"}}, headers=MERGE
+    )
+    assert (code, document["spec"]["clusterIPs"], document["spec"]["ipFamilies"]) == (
+        200,
+        [before["clusterIP"]],
+        ["IPv4"],
+    )
+    code, document = await api.read(
+        "PATCH", f"{SERVICES}/web", json={"spec": {"ipFamilyPolicy": "RequireDualStack"}}, headers=MERGE
+    )
+    assert (code, len(document["spec"]["clusterIPs"])) == (200, 2)

@@ -31,6 +31,13 @@ def ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
 
+def add_namespace(name: str) -> None:
+    """Make one in which addresses of IPv6 count at once: nobody is asked whether he has the same."""
+    ip("netns", "add", name)
+    off = [f"net.ipv6.conf.{each}.accept_dad=0" for each in ("all", "default")]
+    subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", *off], check=True)
+
+
 class Node:
     """A machine; in its bridge is a Pod with the third address of its subnet."""
 
@@ -41,7 +48,7 @@ class Node:
         self.pod = f"{prefix}p{number}"
         self.pod_address = f"10.42.{number}.2"
         self.pod_address_v6 = ip_families.with_v6(self.pod_address, self.member.subnet_v6)
-        ip("netns", "add", self.namespace)
+        add_namespace(self.namespace)
         ip("-n", switch, "link", "add", f"s{number}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
         ip("-n", switch, "link", "set", f"s{number}", "master", "lan", "up")
         self.ip("addr", "add", f"{self.member.address}/24", "dev", "eth0")
@@ -50,7 +57,7 @@ class Node:
         self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
     def start_pod(self, number: int) -> None:
-        ip("netns", "add", self.pod)
+        add_namespace(self.pod)
         self.ip("link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", self.pod)
         self.ip("link", "set", "veth0", "master", fabric.BRIDGE, "up")
         ip("-n", self.pod, "addr", "add", f"{self.pod_address}/24", "dev", "eth0")

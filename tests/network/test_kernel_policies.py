@@ -116,6 +116,21 @@ def test_a_pod_is_ready_when_its_rules_are_in_the_kernel(monkeypatch) -> None:
     run(main())
 
 
+def test_a_pod_is_ready_when_its_rules_of_both_families_are_in_the_kernel(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        bench.cluster.network("10.42.0.0/16,fd00:10:42::/56")
+        bench.cluster.node("n1", "192.0.2.1", "10.42.1.0/24", "fd00:10:42:1::/64")
+        bench.open.set()
+        async with bench.running():
+            await bench.policies.ready_for("uid-new", ADDRESS)
+            assert bench.guards
+            v6 = "add element ip6 swarmlet-policies ingress-pods { fd00:10:42:1::a2a:109 : goto"
+            assert any(v6 in script for script in bench.kernel.scripts)
+
+    run(main())
+
+
 def test_a_pod_waits_while_the_kernel_refuses(monkeypatch) -> None:
     async def main() -> None:
         bench = Bench(monkeypatch)
