@@ -146,9 +146,11 @@ class _Connection:
         try:
             self._endpoint = proxy_sockets.opened(chosen.address, socket.SOCK_STREAM)
             error = self._endpoint.connect_ex(where)
+            if error == errno.EINPROGRESS:
+                error = self._endpoint.connect_ex(where)  # an endpoint of this machine has answered by now
         except OSError:
             error = errno.EMFILE
-        if error == errno.EINPROGRESS and self._endpoint:
+        if error == errno.EALREADY and self._endpoint:
             self._site.poll.on_writable(self._endpoint.fileno(), self._answered)
             self._deadline = self._site.loop.call_later(CONNECT_SECONDS_MAX, self._failed)
         elif error:

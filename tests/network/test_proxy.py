@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import random
@@ -22,7 +23,7 @@ from swarmlet.model.services import (
     SessionAffinityConfig,
 )
 from swarmlet.network import proxy as proxies
-from swarmlet.network import proxy_reach, proxy_relay, proxy_tcp, proxy_udp
+from swarmlet.network import proxy_reach, proxy_relay, proxy_sockets, proxy_tcp, proxy_udp
 from swarmlet.network.desired import DesiredServices, Endpoint
 from swarmlet.network.proxy import Proxy
 from swarmlet.network.proxy_addresses import on_loopback
@@ -278,6 +279,25 @@ async def test_a_reset_is_passed_on_to_the_client(world):
     backend.transport.abort()
     with pytest.raises(ConnectionResetError):
         await client.reader.read()
+
+
+class Far(socket.socket):
+    """A socket of which the first word from an endpoint comes later, as that of another machine does."""
+
+    def connect_ex(self, address):
+        return errno.EALREADY if self.__dict__.setdefault("asked", []) else self._ask(address)
+
+    def _ask(self, address):
+        self.asked.append(address)
+        return super().connect_ex(address)
+
+
+async def test_endpoints_that_are_far_are_waited_for(world, monkeypatch):
+    monkeypatch.setattr(proxy_sockets, "opened", lambda _, kind: Far(type=kind | socket.SOCK_NONBLOCK))
+    await world.serve(1)
+    await world.lead(1, 2)
+    await world.start()
+    assert await names(4) == ["1"] * 4, "2 refuses"
 
 
 async def test_an_endpoint_that_refuses_costs_no_connection(world):
