@@ -51,6 +51,7 @@ def container_spec(
         cpu_request_millis=quantity.to_milli(requests.get("cpu", limits.get("cpu", "0"))),
         memory_limit_bytes=quantity.to_int(limits.get("memory", "0")),
         stdin=container.stdin,
+        stdin_once=container.stdin_once,
         tty=container.tty,
         strict=singletons.must_be_single(pod),
     )

@@ -55,4 +55,5 @@ class Container(ApiStruct, frozen=True, kw_only=True):
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False

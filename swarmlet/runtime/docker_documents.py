@@ -80,6 +80,7 @@ def container_document(spec: runtime.ContainerSpec, owner: Mapping[str, str], en
         "Labels": labels(spec, owner),
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin_once,
         "Tty": spec.tty,
         "HostConfig": _host_config(engine_runtime)
         | _mounts(spec)

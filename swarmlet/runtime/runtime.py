@@ -125,6 +125,7 @@ class ContainerSpec:
     isolation: Isolation = AS_THE_IMAGE_SAYS
     devices: Devices = NO_DEVICES
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
     strict: bool = False
     """Of a strict singleton: the watchdog ends it when its time has come."""

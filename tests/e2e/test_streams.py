@@ -126,3 +126,11 @@ def test_a_cut_link_ends_both_ends_of_what_it_carried(cluster: Cluster, streams:
             eventually(lambda: not streams.sleeps(), CUT_SECONDS_MAX, "the command in the Pod has ended")
         finally:
             cluster.lab.heal()
+
+
+def test_what_is_piped_into_run_reaches_the_container_to_its_end(streams: Streams) -> None:
+    image = ("--image=busybox:lab", "--image-pull-policy=IfNotPresent", "--restart=Never")
+    printed = streams.cluster.kubectl(
+        "-n", SPACE, "run", "once", "-i", "--rm", "-q", *image, "--", "cat", stdin="one\ntwo\n"
+    )
+    assert printed == "one\ntwo\n"

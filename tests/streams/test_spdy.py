@@ -180,3 +180,31 @@ def test_no_bytes_do_more_than_end_the_connection(frames: list[bytes], client: b
             connection.validate()
     except ProtocolError:
         pass
+
+
+# What kubectl 1.37.1 sent for `echo hello | kubectl exec -i p1 -- cat` after the 101, with websockets turned off.
+KUBECTL_EXEC = bytes.fromhex(
+    "80030001000000290000000100000000000078f9e3c6a7c26260606004a7b392a2d4c45c6851c29a0a0a6800000000ffff"
+    "800300010000001700000003000000000000c22e555c92929907000000ffff"
+    "800300010000001900000005000000000000c22ac5565c92925f5a02000000ffff"
+    "800300010000001500000007000000000000c229975a5404000000ffff"
+    "000000030000000668656c6c6f0a0000000301000000"
+)
+
+
+def test_what_kubectl_sent_is_read_and_answered_in_a_way_that_it_reads() -> None:
+    server = Connection(client=False)
+    events = server.receive(KUBECTL_EXEC)
+    names = {each.stream_id: each.headers for each in events if isinstance(each, StreamOpened)}
+    assert names == {
+        number: {"streamtype": name} for number, name in ((1, "error"), (3, "stdin"), (5, "stdout"), (7, "stderr"))
+    }
+    assert events[4:] == [DataReceived(3, b"hello\n"), StreamEnded(3)]
+    for stream_id in names:
+        server.reply(stream_id)
+    server.send(5, b"hello\n", end=True)
+    answered = (  # as it was captured on the way to that kubectl, which printed it
+        "80030002000000140000000178bbe3c6a7c202a6230600000000ffff800300020000000c00000003020100000000ffff"
+        "800300020000000c00000005020100000000ffff800300020000000c00000007020100000000ffff"
+    )
+    assert server.take().hex().startswith(answered)
