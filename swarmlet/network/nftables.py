@@ -70,10 +70,13 @@ async def remove(table: str, family: str = "ip") -> None:
 
 
 async def run(script: str) -> None:
-    """Give a script to the kernel; raise `NftError` where it refuses it or does not end."""
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM, "-f", "-", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    """Give a script to the kernel; raise `NftError` where it refuses it or does not end, `OSError` where nft is not."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, "-f", "-", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+    except FileNotFoundError:
+        raise OSError(f"the program {PROGRAM} is not on this machine: install it") from None
     try:
         async with asyncio.timeout(RUN_SECONDS_MAX):
             _, told = await process.communicate(script.encode())

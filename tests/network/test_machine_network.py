@@ -13,9 +13,11 @@ from swarmlet.config import Config, Network
 from swarmlet.model import cluster_dns, objects, service_defaults
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.services import Service, ServiceSpec
-from swarmlet.network import choice
+from swarmlet.network import choice, nftables
 from swarmlet.network import dns as node_dns
 from swarmlet.network.fabric_claim import FabricClaim
+from swarmlet.network.fabric_filter import FabricFilter
+from swarmlet.network.fabric_links import FabricError
 from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.store.commands import Put
 from tests.network.kernel import Namespace, machine, needs_kernel
@@ -129,3 +131,11 @@ async def test_what_is_on_a_machine_goes_unless_another_daemon_keeps_its_network
     await asyncio.wait(tasks)
     claim.release()
     assert found == {"another"} | ({"swarmlet-services", "swarmlet-policies"} if is_kept else set())
+
+
+async def test_a_machine_without_nft_is_told_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(FabricError, match="program nft is not on this machine: install it, or set network"):
+        await FabricFilter().remove()
+    with pytest.raises(OSError, match="program nft is not on this machine: install it"):
+        await nftables.run("list ruleset")
