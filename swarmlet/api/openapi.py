@@ -23,6 +23,8 @@ from swarmlet.model.kinds import Kind
 
 PATCH_TYPES = (*patches.TYPES, applies.APPLY_PATCH)
 
+PUBLISHED = kinds.SERVED + kinds.REVIEWS
+
 Document = dict[str, Any]
 
 
@@ -73,13 +75,13 @@ class OpenApi:
 
 
 def _encode_all() -> dict[str, bytes]:
-    versions = dict.fromkeys(kind.api_version for kind in kinds.SERVED)
+    versions = dict.fromkeys(kind.api_version for kind in PUBLISHED)
     return {version: msgspec.json.encode(document(version)) for version in versions}
 
 
 def document(api_version: str) -> Document:
     """Return the OpenAPI document of one group and version."""
-    served = [kind for kind in kinds.SERVED if kind.api_version == api_version]
+    served = [kind for kind in PUBLISHED if kind.api_version == api_version]
     paths = {path: item for kind in served for path, item in _paths(kind)}
     return {
         "openapi": "3.0.0",
@@ -96,6 +98,9 @@ def _place(api_version: str) -> str:
 def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
     root = f"/{_place(kind.api_version)}" + ("/namespaces/{namespace}" if kind.namespaced else "")
     collection = f"{root}/{kind.plural}"
+    if kind in kinds.REVIEWS:
+        yield collection, {"post": _operation(kind, "post", body=("application/json",))}
+        return
     yield collection, {"get": _operation(kind, "list"), "post": _operation(kind, "post", body=("application/json",))}
     yield (
         f"{collection}/{{name}}",

@@ -104,6 +104,7 @@ def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
     """
     everything = _read()
     roots = [_list_and_item(kind) for kind in kinds.SERVED if kind.api_version == group_version]
+    roots += [(definition_of_kind(kind),) for kind in kinds.REVIEWS if kind.api_version == group_version]
     others = [META + "DeleteOptions", META + "Status", META + "APIResourceList", META + "WatchEvent"]
     if group_version == kinds.POD.api_version:
         others += ["io.k8s.api.core.v1.Binding", "io.k8s.api.policy.v1.Eviction"]
@@ -156,7 +157,7 @@ def _field(schema: Schema) -> Field:
     )
 
 
-def _list_and_item(kind: Kind) -> tuple[str, str]:
+def _list_and_item(kind: Kind) -> tuple[str, ...]:
     return definition_of_kind(kind), definition_of(kind.api_version, f"{kind.kind}List")
 
 

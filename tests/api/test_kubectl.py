@@ -87,6 +87,7 @@ async def test_api_resources_and_explain_know_the_kinds(kubectl: Kubectl) -> Non
     printed = await kubectl("api-resources")
     assert {line.split()[-1] for line in printed.splitlines()[1:]} == {kind.kind for kind in kinds.IN_API}
     assert "Number of desired pods" in await kubectl("explain", "deployment.spec.replicas")
+    assert "NonResourceAttributes" in await kubectl("explain", "selfsubjectaccessreview.spec")
 
 
 async def test_apply_creates_then_configures_then_finds_nothing_to_do(kubectl: Kubectl, api: Api) -> None:
