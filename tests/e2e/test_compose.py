@@ -44,7 +44,10 @@ services:
       - |
         test -f /var/lib/mysql/born || cp /run/secrets/db_password /var/lib/mysql/born
         echo again >>/var/lib/mysql/starts
-        nc -ll -p 3306 -e echo "its data" & sleep 2; touch /tmp/up; exec hold
+        nc -ll -p 3306 -e echo "its data" &
+        {ASK}
+        until ask db 3306; do sleep 0.2; done
+        sleep 2; touch /tmp/up; exec hold
     healthcheck: {QUICK}
     stop_grace_period: 1s
   wordpress:
@@ -191,7 +194,7 @@ def project(cluster: Cluster, images: None, tmp_path: Path, request: pytest.Fixt
 
 @pytest.mark.parametrize("project", [("wordpress", BLOG)], indirect=True)
 def test_wordpress_starts_after_its_database_and_keeps_its_data(project: Project) -> None:
-    project.swarmlet("apply", "--wait", "--timeout=40s", *project.files)
+    project.swarmlet("apply", "--wait", "--timeout=80s", *project.files)
     project.wait_ready(db=1, wordpress=1)
     (db,), (web,) = project.pods("db"), project.pods("wordpress")
     assert moment(web, "swarmlet.io/DependenciesMet") >= moment(db, "Ready")

@@ -533,6 +533,20 @@ def test_a_service_that_names_no_port_is_headless() -> None:
     )
 
 
+def test_one_that_holds_a_volume_alone_is_found_before_it_is_ready() -> None:
+    """Members of a cluster are not ready before they have found each other."""
+    converted = convert(
+        "services:\n"
+        "  etcd: {image: e, ports: ['2379:2379'], volumes: ['data:/data'], networks: {default: {aliases: [store]}}}\n"
+        "  web: {image: w, ports: ['80:80']}\n"
+        "  many: {image: m, volumes: ['more:/data'], scale: 2}\n"
+        "volumes: {data: {}, more: {}}\n"
+    )
+    services = [each for each in converted.documents if each["kind"] == "Service"]
+    early = {each["metadata"]["name"] for each in services if each["spec"].get("publishNotReadyAddresses")}
+    assert early == {"etcd", "store"}
+
+
 def test_one_port_published_on_all_addresses_of_both_families_is_one() -> None:
     outer = found(one("ports: ['0.0.0.0:80:8000', '[::]:80:8000']"), "Service", "web-published")["spec"]
     assert [(each["port"], each["targetPort"]) for each in outer["ports"]] == [(80, 8000)]

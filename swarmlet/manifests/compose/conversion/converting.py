@@ -57,7 +57,7 @@ def convert(loaded: Loaded, files: FindFiles = lambda _: None) -> Converted:
         unsupported.check_service(it)
         made[key] = workloads.make(it, made)
         if made[key].kind != "job" or it.service.ports or it.service.expose:  # what runs to its end serves nobody
-            draft.documents += networking.services(it)
+            draft.documents += networking.services(it, is_alone=made[key].is_alone)
     _check_names(draft)
     inactive = frozenset(map(label_text, loaded.inactive))
     return Converted(loaded.project.name, tuple(draft.documents), (*loaded.warnings, *draft.warnings), inactive)

@@ -27,12 +27,17 @@ PUBLISHED = "published"
 RANDOM = "random-port"
 
 
-def services(it: ServiceDraft) -> list[Document]:
-    """Return the Services by which a service is reached."""
+def services(it: ServiceDraft, *, is_alone: bool) -> list[Document]:
+    """Return the Services by which a service is reached.
+
+    `is_alone`: it has one Pod at a time, so no other could serve while that is not ready; then its names lead there
+    from the start, as in Compose. Members of a cluster (etcd, Kafka) are not ready before they found each other.
+    """
     inner = ports.inner_ports(it)
     headless = (it.service.deploy or Deploy()).endpoint_mode == "dnsrr" or not inner
     listed = [ports.service_port(number, number, protocol) for number, protocol in inner]
     spec: Document = {"clusterIP": "None"} if headless else {}
+    spec |= {"publishNotReadyAddresses": True} if is_alone else {}
     found = [_service(it, name, {**spec, "ports": listed}) for name in (it.name, *_aliases(it))]
     outside = ports.published_everywhere(it.service)
     if outside and isolation.is_internal(it):

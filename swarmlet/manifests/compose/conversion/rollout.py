@@ -15,6 +15,7 @@ from swarmlet.manifests.compose.model.deploy import Deploy, UpdateConfig
 AUTO_ROLLBACK = "swarmlet.io/auto-rollback"
 PROGRESS_SECONDS = 600
 """Kubernetes' default of what a rollout may take for its next step; that a Pod must be well takes part of it."""
+ONE_AFTER_ANOTHER: Document = {"type": "Recreate"}
 START_FIRST = "start-first"
 STOP_FIRST = "stop-first"
 
@@ -28,7 +29,7 @@ def deployment_strategy(it: ServiceDraft, *, replicas: int, holds_volume: bool, 
     """Return a Deployment's strategy."""
     config = update_config(it)
     if holds_volume and replicas <= 1 and config.order != START_FIRST:
-        return {"type": "Recreate"}
+        return ONE_AFTER_ANOTHER
     order = config.order or (STOP_FIRST if holds_volume or holds_port or config.parallelism is not None else "")
     if not order:
         return {}

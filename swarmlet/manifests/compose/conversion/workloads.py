@@ -29,11 +29,15 @@ _ENDS = {"no": "none", "on-failure": "on-failure"}
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The workload of a service: `kind` and `name` as `swarmlet.io/depends-on` says them, and a hash of its Pods."""
+    """The workload of a service: `kind` and `name` as `swarmlet.io/depends-on` says them, and a hash of its Pods.
+
+    `is_alone`: it has one Pod, whose successor begins once it has ended.
+    """
 
     kind: str
     name: str
     template_hash: str
+    is_alone: bool
 
 
 @dataclass(slots=True)
@@ -57,7 +61,8 @@ class Workloads:
         own, annotations = labels.split(it.draft, it.path("deploy.labels"), (it.service.deploy or Deploy()).labels)
         annotations |= rollout.undoing(it, kind)
         it.draft.documents.append(with_labels(document, own | it.draft.labels(it.key), annotations))
-        return Made(kind.lower(), document["metadata"]["name"], _hash(template))
+        is_alone = document["spec"].get("strategy") == rollout.ONE_AFTER_ANOTHER
+        return Made(kind.lower(), document["metadata"]["name"], _hash(template), is_alone)
 
     def _kind(self, it: ServiceDraft) -> str:
         match (it.service.deploy or Deploy()).mode:
