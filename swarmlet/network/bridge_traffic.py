@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import structlog
@@ -16,7 +17,22 @@ def show() -> None:
     """Have the kernel show it to the rules, where it can; say where it cannot."""
     for switch in SWITCHES:
         try:
-            if switch.read_text(encoding="ascii").strip() == "0":
-                switch.write_text("1", encoding="ascii")
+            _turn_on(switch)
         except OSError as error:
             log.warning("bridge_traffic_not_seen", file=str(switch), error=str(error))
+
+
+def keep_shown() -> None:
+    """Have it shown still: who loads the machine's sysctls anew may have turned it off, and no rule would tell."""
+    for switch in SWITCHES:
+        with contextlib.suppress(OSError):  # `show` has said so
+            if _turn_on(switch):
+                log.warning("bridge_traffic_shown_again", file=str(switch))
+
+
+def _turn_on(switch: Path) -> bool:
+    """Turn a switch on; return whether it was off."""
+    if switch.read_text(encoding="ascii").strip() != "0":
+        return False
+    switch.write_text("1", encoding="ascii")
+    return True

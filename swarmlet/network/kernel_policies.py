@@ -132,6 +132,7 @@ class KernelPolicies:
     async def _look(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
+            bridge_traffic.keep_shown()
             if not self._anew and (isolated.is_disturbed() or any(each.is_disturbed() for each in kernels)):
                 log.warning("policy_rules_disturbed")
                 self._anew = True

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import pytest
 import structlog
 
 from swarmlet.errors import UnavailableError
-from swarmlet.network import isolation, kernel_policies
+from swarmlet.network import bridge_traffic, isolation, kernel_policies
 from swarmlet.network.kernel_policies import KernelPolicies
 from swarmlet.network.nftables import NftError
 from tests.network.policies import Policies
@@ -72,7 +73,7 @@ class Bench:
         monkeypatch.setattr(kernel_policies, "Nftables", lambda *_, **__: self.kernel)
         monkeypatch.setattr(isolation, "Nftables", lambda *_, **__: self.around)
         monkeypatch.setattr(isolation, "can_guard_ports", no)
-        monkeypatch.setattr(kernel_policies.bridge_traffic, "show", lambda: None)
+        monkeypatch.setattr(bridge_traffic, "SWITCHES", ())
         monkeypatch.setattr(kernel_policies, "log", structlog.testing.CapturingLogger())
         self.policies = KernelPolicies(
             Replica(self.cluster, failures), "n1", VirtualClock(), status_port=7601, opened=self._opened
@@ -175,6 +176,29 @@ def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch, which: str) -
             assert bench.guards
             assert bench.kernel.scripts[0].startswith("add table")
             assert "add table inet swarmlet-isolation" in bench.kernel.scripts[0]
+
+    run(main())
+
+
+def test_what_pods_of_one_bridge_say_is_shown_to_the_rules_again_where_a_stranger_hid_it(
+    monkeypatch, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        switch, missing = tmp_path / "bridge-nf-call-iptables", tmp_path / "of-a-kernel-without-it"
+        switch.write_text("0\n")
+        monkeypatch.setattr(bridge_traffic, "SWITCHES", (switch, missing))
+        monkeypatch.setattr(bridge_traffic, "log", structlog.testing.CapturingLogger())
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            assert switch.read_text() == "1"
+            switch.write_text("0\n")
+            await asyncio.sleep(1)
+            assert switch.read_text() == "1"
+            told = [(call.method_name, call.args[0]) for call in bridge_traffic.log.calls]
+            assert told == [("warning", "bridge_traffic_not_seen"), ("warning", "bridge_traffic_shown_again")]
+        assert not missing.exists()
 
     run(main())
 
