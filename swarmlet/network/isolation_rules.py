@@ -33,14 +33,9 @@ def base(bridge: str, cluster_cidr: str, *, overlay_port: int, status_port: int)
     """
     pod_network, pod_network_v6 = (ip_families.cidr(family, cluster_cidr) for family in ip_families.FAMILIES)
     closed = f"{{ {status_port}, {ENGINE_PORT} }}"
-    arriving_v6 = (
-        (
-            f'iifname "{bridge}" ip6 saddr != {_OF_THE_LINK} ip6 saddr != @{PODS_V6} drop',
-            f"ip6 saddr {pod_network_v6} fib saddr . iif oif missing drop",
-        )
-        if pod_network_v6
-        else (f'iifname "{bridge}" meta nfproto ipv6 drop',)
-    )
+    others_v6 = f"ip6 saddr != {_OF_THE_LINK} ip6 saddr != @{PODS_V6}" if pod_network_v6 else "meta nfproto ipv6"
+    strays = [f"ip saddr {pod_network} fib saddr . iif oif missing drop"]
+    strays += [f"ip6 saddr {pod_network_v6} fib saddr . iif oif missing drop"] if pod_network_v6 else []
     to_node_v6 = (f"ip6 saddr {pod_network_v6} tcp dport {closed} drop",) if pod_network_v6 else ()
     return Part(
         sets={PODS: _ADDRESSES, PODS_V6: _ADDRESSES_V6, MEMBERS: _ADDRESSES},
@@ -51,9 +46,10 @@ def base(bridge: str, cluster_cidr: str, *, overlay_port: int, status_port: int)
         },
         chains={
             "arriving": (
-                *arriving_v6,
+                f'iifname "{bridge}" {others_v6} drop',
                 f'iifname "{bridge}" ip saddr != @{PODS} drop',
-                f"ip saddr {pod_network} fib saddr . iif oif missing drop",
+                f'iifname "{bridge}" accept',
+                *strays,
             ),
             "to-node": (
                 f"udp dport {overlay_port} ip saddr != @{MEMBERS} drop",
