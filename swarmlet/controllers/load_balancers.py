@@ -21,6 +21,7 @@ from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, events, kinds, nodes, objects, services
 from swarmlet.model.core import Node
+from swarmlet.model.ip_families import IPV4
 from swarmlet.model.meta import Condition
 from swarmlet.model.services import EndpointSlice, LoadBalancerIngress, LoadBalancerStatus, Service, ServiceStatus
 from swarmlet.store.commands import Key
@@ -116,7 +117,12 @@ def _rival(view: View, stored: Stored) -> tuple[Door, Service] | None:
 
 
 def _ingress(view: View, service: Service) -> tuple[LoadBalancerIngress, ...]:
-    """Return the addresses of nodes that are ready; under Local, of those that have an endpoint that is."""
+    """Return the addresses of nodes that are ready; under Local, of those that have an endpoint that is.
+
+    They are of IPv4, so they are nothing to a Service that has none of that family.
+    """
+    if service.spec.ip_families and IPV4 not in service.spec.ip_families:
+        return ()
     found = [cast("Node", each.object) for each in view.list(NODES)]
     if _is_local(service):
         having = _nodes_with_endpoints(view, service)

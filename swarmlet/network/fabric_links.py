@@ -223,6 +223,8 @@ class _Step:
 
         Those that it had so far are known by its routes, which it goes under.
         """
+        if socket.AF_INET6 not in self._families:
+            return
         if address:
             await self._address(underlay.index, address, _whole(address))
         had = {source for _, _, source, _ in await self._our_routes() if source and ip_families.of(source) == IPV6}

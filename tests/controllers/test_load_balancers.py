@@ -122,6 +122,13 @@ def test_a_load_balancer_is_published_on_every_node_that_is_ready(bench):
     assert bench.notes == [("EnsuredLoadBalancer", "Ensured load balancer")]
 
 
+def test_the_addresses_of_nodes_are_nothing_to_a_service_of_the_other_family(bench):
+    bench.service(cluster_ip="fd00:10:43::1", ip_families=("IPv6",))
+    assert bench.ingress() == []
+    bench.service(ip_families=("IPv6", "IPv4"))
+    assert bench.ingress() == ["192.0.2.1", "192.0.2.2"]
+
+
 def test_nodes_that_are_left_out_or_have_only_a_name_are_not_told(bench):
     bench.node("n1", "192.0.2.1", labels={load_balancers.EXCLUDED_LABEL: ""})
     bench.node("n3", "machine.example")
