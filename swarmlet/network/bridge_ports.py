@@ -13,10 +13,11 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarmlet.network.netlink import DUMP, NETLINK_ROUTE, RECEIVE_BYTES, Attributes, Netlink, attribute, attributes
+from swarmlet.network.netlink import DUMP, NETLINK_ROUTE, Attributes, Netlink, attribute, attributes
 from swarmlet.network.port_rules import Port
 
 GET_LINK = 18
+NEWS_BYTES = 64 * 1024
 GROUP_LINK = 1
 """The multicast group that hears of every change of a link."""
 LOWER_UP = 1 << 16
@@ -95,7 +96,7 @@ class LinkChanges:
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # nothing more; or more than there was room for, which is news as well
             while True:
-                self._socket.recv(RECEIVE_BYTES)
+                self._socket.recv(NEWS_BYTES)
         self._listener()
 
 
