@@ -226,3 +226,11 @@ def test_a_followed_log_ends_with_its_pod(daemon: LoneDaemon, program: str) -> N
     daemon.kubectl("delete", "pod", "brief", "--now")
     assert process.communicate(timeout=SECONDS_MAX)[0] == b""
     assert process.returncode == 0
+
+
+def test_attach_with_input_is_refused_where_there_is_none_to_give(daemon: LoneDaemon) -> None:
+    daemon.run_pod("asks", "sleep 1000", stdin=True)
+    for program in ("kubectl", "swarmlet"):
+        done = daemon.run(program, "attach", "-i", "asks")
+        assert done.returncode == 1
+        assert b"error attaching to container: the process runtime keeps no standard input" in done.stderr

@@ -31,6 +31,7 @@ from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeLeas
 from tests.api.documents import PODS, pod
 from tests.fakes import sessions
 from tests.fakes.sessions import CommandSession
+from tests.streams.test_spdy import KUBECTL_EXEC
 
 EXEC = f"{PODS}/p1/exec?stdin=1&stdout=1&stderr=1&command="
 SECONDS_MAX = 10.0
@@ -291,6 +292,30 @@ async def test_a_daemon_that_stops_ends_its_streams(world: World) -> None:
         assert (await websocket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING)
 
 
+async def test_what_kubectl_says_in_spdy_is_answered(client: TestClient[Any, Any]) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(spdy_head(EXEC + "cat", channels.V4))
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(KUBECTL_EXEC)
+    assert b"101 Switching Protocols" in head
+    assert b"X-Stream-Protocol-Version: v4.channel.k8s.io" in head
+    peer = spdy.Connection(client=True)
+    for _ in range(4):
+        peer.open({})  # as kubectl has
+    async with asyncio.timeout(SECONDS_MAX):
+        events = peer.receive(await reader.read())
+    writer.close()
+    data = [(each.stream_id, each.data) for each in events if isinstance(each, spdy.DataReceived)]
+    assert data == [(5, b"hello\n"), (1, outcome.exited(0))]
+    assert {each.stream_id for each in events if isinstance(each, spdy.StreamEnded)} == {1, 3, 5, 7}
+    assert events[-1] == spdy.GoingAway()
+
+
+def spdy_head(path: str, protocol: str) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+    return f"{head}X-Stream-Protocol-Version: {protocol}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
 # Whatever a client sends
 
 MESSAGES = st.lists(st.binary(max_size=60), max_size=8)
@@ -341,8 +366,7 @@ def test_no_spdy_frames_harm_a_daemon(monkeypatch: pytest.MonkeyPatch, steps: li
     async def attack(world: World) -> None:
         reader, writer = await asyncio.open_connection(world.there.host, world.there.port)
         path, protocol = (f"{PODS}/p1/portforward", channels.PORT_FORWARD) if forwards else (EXEC + "cat", channels.V4)
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
-        writer.write(f"{head}X-Stream-Protocol-Version: {protocol}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.write(spdy_head(path, protocol))
         assert b"101" in await reader.readuntil(b"\r\n\r\n")
         peer = spdy.Connection(client=True)
         for step in steps:

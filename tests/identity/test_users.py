@@ -128,11 +128,13 @@ def test_masters_may_everything() -> None:
 def test_a_known_user_may_read_discovery_and_no_more() -> None:
     assert access.allowed(ANN, Attributes(verb="get", path="/apis/apps/v1"))
     assert not access.allowed(ANN, Attributes(verb="list", resource="pods", namespace="default"))
+    assert not access.allowed(ANN, Attributes(verb="create", resource="pods/exec", namespace="default"))
     assert not access.allowed(ANN, Attributes(verb="post", path="/swarmlet/v1/certificates"))
 
 
 def test_a_node_may_what_agents_need_and_no_more() -> None:
     assert access.allowed(NODE, Attributes(verb="update", resource="pods/status", namespace="default"))
+    assert access.allowed(NODE, Attributes(verb="create", resource="pods/exec", namespace="default"))
     assert not access.allowed(NODE, Attributes(verb="create", api_group="apps", resource="deployments"))
     assert not access.allowed(NODE, Attributes(verb="post", path="/swarmlet/v1/certificates"))
 

@@ -18,10 +18,13 @@ Begin = Callable[[], Awaitable[Session]]
 log = structlog.get_logger()
 
 
-async def hold(remote: Remote, begin: Begin, wanted: Wanted) -> None:
-    """Begin a command and carry its bytes; return once it has ended and that was told, or the client is gone."""
+async def hold(remote: Remote, begin: Begin, wanted: Wanted, what: str) -> None:
+    """Begin a command and carry its bytes; return once it has ended and that was told, or the client is gone.
+
+    `what` is what could not be done where it cannot begin: "executing command in", "attaching to".
+    """
     listening = asyncio.create_task(remote.run())
-    talking = asyncio.create_task(_talk(remote, begin, wanted))
+    talking = asyncio.create_task(_talk(remote, begin, wanted, what))
     try:
         await asyncio.wait((listening, talking), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -32,11 +35,11 @@ async def hold(remote: Remote, begin: Begin, wanted: Wanted) -> None:
                 log.info("stream_ended", reason=str(result) or type(result).__name__)
 
 
-async def _talk(remote: Remote, begin: Begin, wanted: Wanted) -> None:
+async def _talk(remote: Remote, begin: Begin, wanted: Wanted, what: str) -> None:
     try:
         session = await begin()
     except SwarmletError as error:
-        await remote.finish(outcome.failed(f"error executing command in container: {error}"))
+        await remote.finish(outcome.failed(f"error {what} container: {error}"))
         return
     tasks = [asyncio.create_task(_give_input(remote, session))] if wanted.stdin else []
     tasks += [asyncio.create_task(_resize(remote, session))] if wanted.tty else []

@@ -121,7 +121,7 @@ class StreamApi:
             raise CallerError("you must specify at least one command for the container")
         wanted = _wanted(request, tty=queries.flag(request.query, "tty"))
         begin = functools.partial(self._sessions.exec, *where, command, stdin=wanted.stdin, tty=wanted.tty)
-        await self._converse(request, wanted, begin)
+        await self._converse(request, wanted, begin, "executing command in")
 
     async def _attach(self, request: web.Request, pod: Pod) -> None:
         where = self._where(request, pod)
@@ -129,18 +129,18 @@ class StreamApi:
         container = next(each for each in known if each.name == where[-1])
         wanted = _wanted(request, tty=container.tty)
         begin = functools.partial(self._sessions.attach, *where, stdin=wanted.stdin and container.stdin)
-        await self._converse(request, wanted, begin)
+        await self._converse(request, wanted, begin, "attaching to")
 
-    async def _converse(self, request: web.Request, wanted: Wanted, begin: conversations.Begin) -> None:
+    async def _converse(self, request: web.Request, wanted: Wanted, begin: conversations.Begin, what: str) -> None:
         """Join a command's streams with the channels of whichever protocol the client speaks."""
         if _is_websocket(request):
             protocol = _protocol(request, "Sec-WebSocket-Protocol", channels.EXEC_PROTOCOLS)
             async with upgrades.websocket(request, protocol, self._clock) as websocket:
-                await conversations.hold(WebsocketRemote(websocket, wanted, protocol), begin, wanted)
+                await conversations.hold(WebsocketRemote(websocket, wanted, protocol), begin, wanted, what)
             return
         protocol = _protocol(request, channels.PROTOCOL_HEADER, channels.SPDY_EXEC_PROTOCOLS)
         async with upgrades.raw(request, _spdy_head(protocol), self._clock) as duplex:
-            await conversations.hold(SpdyRemote(duplex, wanted, protocol), begin, wanted)
+            await conversations.hold(SpdyRemote(duplex, wanted, protocol), begin, wanted, what)
 
     async def _port_forward(self, request: web.Request, pod: Pod) -> None:
         namespace, name = pod.metadata.namespace, pod.metadata.name
