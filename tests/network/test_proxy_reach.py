@@ -32,7 +32,7 @@ def reach() -> Reach:
     ):
         node = Node(
             metadata=ObjectMeta(name=name, uid=f"uid-{name}"),
-            spec=NodeSpec(pod_cidr=subnet),
+            spec=NodeSpec(pod_cidr=subnet, pod_cidrs=(subnet, "fd00:10:42:2::/64") if name == "n2" else ()),
             status=NodeStatus(addresses=(NodeAddress(type="InternalIP", address=address),)),
         )
         bare = msgspec.structs.replace(node, metadata=msgspec.structs.replace(node.metadata, resource_version=""))
@@ -46,6 +46,8 @@ def reach() -> Reach:
         ("n1", "127.42.1.1", True),  # its own
         ("n1", "172.17.0.2", True),
         ("n2", "10.42.2.7", True),  # by the Pod network
+        ("n2", "fd00:10:42:2::a2a:207", True),
+        ("n2", "fd00:10:42:3::a2a:307", False),
         ("n2", "172.17.0.2", False),  # of its Engine's own bridge, which this machine has too
         ("n2", "127.42.1.1", False),
         ("n3", "10.42.2.7", False),  # it has no part in the Pod network
