@@ -244,14 +244,14 @@ async def test_a_kernel_without_wireguard_is_told_of_in_one_line_with_what_to_do
         async def link(self, command: str, **fields: object) -> None:
             raise NetlinkError(errno.EOPNOTSUPP, "Operation not supported")
 
-    step = fabric_links._Step(cast("Any", Netlink()), [])
+    step = fabric_links._Step(cast("Any", Netlink()), [], fabric_links.FAMILIES)
     with pytest.raises(FabricError, match=r"has no WireGuard: load it \(modprobe wireguard.*network.mode to vxlan"):
         await step.wireguard(WANTED, PRIVATE_A)
 
 
 async def test_what_has_the_devices_name_and_is_none_is_somebody_elses() -> None:
     links = [{"ifname": DEVICE, "linkinfo": {"kind": "dummy"}, "index": 3}]
-    step = fabric_links._Step(cast("Any", None), links)
+    step = fabric_links._Step(cast("Any", None), links, fabric_links.FAMILIES)
     with pytest.raises(FabricError, match=r"there is a link swl\.wg that is no wireguard device"):
         await step.wireguard(WANTED, PRIVATE_A)
     assert await step.wireguard(None, "") == 0
