@@ -70,7 +70,7 @@ class FabricLinks:
             await step.bridge(fabric)
             vxlan = await step.vxlan(fabric.vxlan, underlay)
             await step.neighbours(fabric.neighbours, vxlan)
-            overlay = vxlan or await step.wireguard(fabric.wireguard, private_key)
+            overlay = vxlan + await step.wireguard(fabric.wireguard, private_key)  # one of them is 0: there is none
             await step.gateway(fabric.gateway_v6, overlay, underlay)
             await step.routes(fabric.routes, overlay, underlay)
             return step.done

@@ -7,7 +7,8 @@ import errno
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -255,3 +256,38 @@ async def test_what_has_the_devices_name_and_is_none_is_somebody_elses() -> None
     with pytest.raises(FabricError, match=r"there is a link swl\.wg that is no wireguard device"):
         await step.wireguard(WANTED, PRIVATE_A)
     assert await step.wireguard(None, "") == 0
+
+
+@pytest.mark.parametrize("mode", ["vxlan", "host-gw"])
+async def test_another_mode_takes_the_device_away(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    told: list[tuple[str, dict[str, object]]] = []
+
+    class Netlink:
+        """A kernel with nothing but this device, to which all else can be done."""
+
+        async def link(self, command: str, **fields: object) -> object:
+            told.append((command, fields))
+            if command != "dump":
+                return None
+            made = {"ifname": fields.get("ifname"), "index": 9, "state": "up", "mtu": 1450}
+            ours = {"ifname": DEVICE, "linkinfo": {"kind": "wireguard"}, "index": 3}
+            return rows(made if "ifname" in fields else ours)
+
+        def __getattr__(self, name: str) -> object:
+            async def do(command: str, **fields: object) -> object:
+                return rows()
+
+            return do
+
+    async def rows(*found: object) -> AsyncIterator[object]:
+        for each in found:
+            yield each
+
+    @asynccontextmanager
+    async def netlink() -> AsyncIterator[Netlink]:
+        yield Netlink()
+
+    monkeypatch.setattr(fabric_links, "_netlink", netlink)
+    found = fabric.render(mode, A, [B], underlay_mtu=1500)
+    assert f"link {DEVICE} removed" in await fabric_links.FabricLinks().apply(found, fabric_links.Underlay(2, 1500))
+    assert ("del", {"index": 3}) in told
