@@ -100,6 +100,9 @@ class ApiServer:
         self._streams = StreamApi(
             node_name=info.node_name, reader=reader, sessions=sources.pods, connector=sources.door, clock=clock
         )
+        self._logs = LogApi(
+            node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock
+        )
         gauge = Gauge("swarmlet_api_watches", "Watches that are open.", registry=registry)
         gauge.set_function(self._hub.count)
         self.app = web.Application(
@@ -109,7 +112,7 @@ class ApiServer:
         why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize, info=info)
         own = (self.reports, Discovery(), OpenApi(), why)
         self.app.add_routes([*routes, *unguarded_routes, *(route for part in own for route in part.routes())])
-        resources = self._resources(replica=replica, info=info, sources=sources, clock=clock, rng=rng)
+        resources = self._resources(replica=replica, sources=sources, clock=clock, rng=rng)
         for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):
             self.app.router.add_route("*", path, resources.handle)
         self.app.on_shutdown.append(self._end_streams)
@@ -124,9 +127,7 @@ class ApiServer:
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
 
-    def _resources(
-        self, *, replica: Replica, info: ClusterInfo, sources: Sources, clock: Clock, rng: random.Random
-    ) -> Resources:
+    def _resources(self, *, replica: Replica, sources: Sources, clock: Clock, rng: random.Random) -> Resources:
         reader = Reader(replica=replica, clock=clock, lease_source=sources.leases)
         writer = Writer(replica=replica, reader=reader, clock=clock, rng=rng)
         return Resources(
@@ -136,7 +137,7 @@ class ApiServer:
             streamer=Streamer(replica=replica, reader=reader, hub=self._hub, rng=rng),
             parts=Subresources(reader=reader, writer=writer, clock=clock),
             evictions=Evictions(replica=replica, reader=reader, clock=clock),
-            logs=LogApi(node_name=info.node_name, reader=reader, streams=sources.pods, door=sources.door, clock=clock),
+            logs=self._logs,
             streams=self._streams,
             metrics=MetricsApi(replica=replica, reader=reader, source=sources.usage, clock=clock),
         )
@@ -144,6 +145,7 @@ class ApiServer:
     async def _end_streams(self, _app: web.Application) -> None:
         self._hub.close()
         self._streams.close()
+        self._logs.close()
 
 
 def _around(observer: Observer, limits: Limits, guard: Guard, signer: Signer) -> Middleware:

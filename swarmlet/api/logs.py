@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -61,9 +61,24 @@ class LogApi:
         self._streams = streams
         self._door = door
         self._clock = clock
+        self._open: set[asyncio.Task[Any]] = set()
 
     async def get(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer with the log as plain text."""
+        task = asyncio.current_task()
+        assert task is not None, "a handler runs in a task"
+        self._open.add(task)
+        try:
+            return await self._get(request, target)
+        finally:
+            self._open.discard(task)
+
+    def close(self) -> None:
+        """End those that are followed: the daemon stops."""
+        for task in self._open:
+            task.cancel()
+
+    async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
         await self._reader.catch_up(None)
         stored = await self._reader.find(target)
         pod = stored.object

@@ -28,6 +28,8 @@ SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBS
 """What every kubectl before 1.31 speaks, and later ones where they are told to."""
 MUCH = os.urandom(5_000_000)
 SECONDS_MAX = 30
+STOP_SECONDS_MAX = 6
+"""Well under the ten that it took while followed logs were waited for."""
 ECHO = """
 import os, socket, threading
 server = socket.create_server((os.environ["POD_IP"], 8080), backlog=200)
@@ -234,3 +236,19 @@ def test_attach_with_input_is_refused_where_there_is_none_to_give(daemon: LoneDa
         done = daemon.run(program, "attach", "-i", "asks")
         assert done.returncode == 1
         assert b"error attaching to container: the process runtime keeps no standard input" in done.stderr
+
+
+def test_a_daemon_that_stops_ends_its_streams_and_followed_logs_at_once(tmp_path: Path) -> None:
+    with lone_daemon(tmp_path) as daemon:
+        daemon.run_pod("one", "echo begun; sleep 20")  # nobody is left to end it
+        following = daemon.start("swarmlet", "logs", "-f", "one", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        script = ["sh", "-c", "echo begun; sleep 1000"]
+        running = daemon.start("kubectl", "exec", "one", "--", *script, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for process in (following, running):
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"begun\n"
+        daemon.process.terminate()
+        daemon.process.wait(STOP_SECONDS_MAX)
+        assert b"broke off" in following.communicate(timeout=STOP_SECONDS_MAX)[1]
+        running.communicate(timeout=STOP_SECONDS_MAX)
+        assert 0 not in (following.returncode, running.returncode)
