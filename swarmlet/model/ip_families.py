@@ -28,6 +28,24 @@ def of(address: str) -> str:
     return IPV6 if ":" in address else IPV4
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an address and nothing more: after a zone's "%" there may stand whatever its writer likes."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def is_network(text: str) -> bool:
+    """Whether it is an address, or a network, and nothing more."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
 def only(family: str, addresses: Iterable[str]) -> tuple[str, ...]:
     """Return those addresses or networks that are of a family."""
     return tuple(each for each in addresses if of(each) == family)

@@ -18,9 +18,9 @@ STANDS_MEMORY_PRESSURE = Toleration(key=taints.MEMORY_PRESSURE, operator="Exists
 
 
 def address(pod: Pod, family: str) -> str:
-    """Return its address of a family, "" where it has none."""
+    """Return its address of a family, "" where it has none: a status may say anything."""
     held = (pod.status.pod_ip, *(each.ip for each in pod.status.pod_ips))
-    return ip_families.first(family, filter(None, held))
+    return ip_families.first(family, filter(ip_families.is_address, held))
 
 
 def is_finished(pod: Pod) -> bool:

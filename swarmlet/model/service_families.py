@@ -6,7 +6,6 @@ Source: kubernetes pkg/registry/core/service/storage/alloc.go (initIPFamilyField
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 import msgspec
@@ -131,9 +130,6 @@ def _is_headless(spec: ServiceSpec) -> bool:
 
 
 def _is_ip(text: str, place: Place) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
+    if not (is_ip := ip_families.is_address(text)):
         place.invalid(text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
-        return False
-    return True
+    return is_ip

@@ -5,6 +5,7 @@ Source: kubernetes pkg/proxy/serviceport.go, endpointslicecache.go and topology.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -187,18 +188,24 @@ def render(
     """Return what a Service with this cluster IP asks of a node, by the addresses of the same family."""
     spec, family = service.spec, ip_families.of(cluster_ip)
     is_balanced = spec.type == services.LOAD_BALANCER
-    ingress = filter(None, (each.ip for each in service.status.load_balancer.ingress))
+    ingress = (each.ip for each in service.status.load_balancer.ingress)
     return Service(
         key=key,
         cluster_ip=cluster_ip,
-        external_ips=ip_families.only(family, spec.external_ips),
-        ingress=ip_families.only(family, ingress) if is_balanced else (),
+        external_ips=_addresses(family, spec.external_ips),
+        ingress=_addresses(family, ingress) if is_balanced else (),
         source_ranges=spec.load_balancer_source_ranges if is_balanced else (),
         affinity_seconds=_affinity_seconds(spec),
         internal_local=spec.internal_traffic_policy == services.LOCAL,
         external_local=services.is_external(spec) and spec.external_traffic_policy == services.LOCAL,
         ports=tuple(_port(each, slices, node_name) for each in spec.ports),
     )
+
+
+def _addresses(family: str, told: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses of a family, each in its one spelling; what is none is left out: a status may say anything."""
+    found = (ipaddress.ip_address(each) for each in ip_families.only(family, told) if ip_families.is_address(each))
+    return tuple(dict.fromkeys(map(str, found)))
 
 
 def _affinity_seconds(spec: ServiceSpec) -> int:

@@ -91,6 +91,11 @@ def test_a_policy_that_keeps_the_rules(spec: dict) -> None:
         (peered({"ipBlock": {}}), "spec.ingress[0].from[0].ipBlock.cidr", "Required value"),
         (peered({"ipBlock": {"cidr": "10.0.0.1"}}), "spec.ingress[0].from[0].ipBlock.cidr", "must be a valid CIDR"),
         (
+            peered({"ipBlock": {"cidr": "fd00::%x }/64"}}),
+            "spec.ingress[0].from[0].ipBlock.cidr",
+            "must be a valid CIDR",
+        ),
+        (
             peered({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}}),
             "spec.ingress[0].from[0].ipBlock.except[0]",
             "must be a strict subset of `cidr`",

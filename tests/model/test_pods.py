@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.model import conditions, pods
+from swarmlet.model import conditions, ip_families, pods
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
-from swarmlet.model.pod_status import PodStatus
+from swarmlet.model.pod_status import PodIP, PodStatus
 
 NOW = datetime(2024, 1, 1, 12, 0, 0, 500, tzinfo=UTC)
 
@@ -29,6 +29,12 @@ def test_a_pod_is_available_once_it_has_been_ready_for_long_enough():
 def test_a_pod_that_is_not_ready_is_not_available(pod):
     assert not pods.is_ready(pod)
     assert pods.available_in(pod, NOW) is None
+
+
+def test_an_address_is_an_address_whatever_a_status_says():
+    told = ("fd00::1%x }\nflush ruleset", "10.42.0.7 }", "10.42.0.8")
+    pod = Pod(status=PodStatus(pod_ip=told[0], pod_ips=tuple(PodIP(ip=each) for each in told)))
+    assert [pods.address(pod, family) for family in ip_families.FAMILIES] == ["10.42.0.8", ""]
 
 
 @pytest.mark.parametrize(

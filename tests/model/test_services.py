@@ -9,6 +9,8 @@ from swarmlet.model import decode, defaults, kinds, service_updates, validation
 from swarmlet.model.services import EndpointSlice, Service
 
 NAMED = {"name": "web", "namespace": "default"}
+ZONED = "fd00:10:43::7%x }\nflush ruleset"
+"""What follows a zone's sign would be read by nft."""
 IMMUTABLE = 'Invalid value: ["10.43.0.9"]: may not change once set'
 
 
@@ -58,6 +60,13 @@ def test_what_the_server_fills_in() -> None:
         (with_ports({"port": 1, "nodePort": 30000}), "spec.ports[0].nodePort", "may not be used when `type`"),
         (with_ports({"port": 1}, type="Mesh"), "spec.type", "Unsupported value"),
         (with_ports({"port": 1}, clusterIP="x"), "spec.clusterIPs[0]", "must be a valid IP address"),
+        (with_ports({"port": 1}, clusterIP=ZONED), "spec.clusterIPs[0]", "must be a valid IP address"),
+        (with_ports({"port": 1}, externalIPs=[ZONED]), "spec.externalIPs[0]", "must be a valid IP address"),
+        (
+            with_ports({"port": 1}, type="LoadBalancer", loadBalancerSourceRanges=[f"{ZONED}/128"]),
+            "spec.loadBalancerSourceRanges[0]",
+            "must be a valid CIDR value",
+        ),
         (with_ports({"port": 1}, clusterIP="None", type="NodePort"), "spec.clusterIPs[0]", "may not be set to 'None'"),
         (with_ports({"port": 1}, clusterIPs=["10.43.0.9", "10.43.0.8"]), "spec.clusterIPs", "more than one IP"),
         (with_ports({"port": 1}, ipFamilies=["IPv5"]), "spec.ipFamilies[0]", 'supported values: "IPv4", "IPv6"'),
@@ -176,6 +185,11 @@ def slice_problems(**document: object) -> dict[str, str]:
             "may not be in the loopback range",
         ),
         ({"addressType": "IPv4", "endpoints": [{"addresses": ["x"]}]}, "endpoints[0].addresses[0]", "an IPv4 address"),
+        (
+            {"addressType": "IPv6", "endpoints": [{"addresses": [ZONED]}]},
+            "endpoints[0].addresses[0]",
+            "an IPv6 address",
+        ),
         ({"addressType": "IPv4", "ports": [{"port": 0}]}, "ports[0].port", "must be between 1 and 65535"),
         ({"addressType": "IPv4", "ports": [{"name": "a"}, {"name": "a"}]}, "ports[1].name", "Duplicate value"),
     ],

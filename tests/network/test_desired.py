@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from swarmlet.model import services
+from swarmlet.model import ip_families, services
 from swarmlet.model.services import ClientIPConfig, EndpointPort, ServicePort, SessionAffinityConfig
 from swarmlet.network.desired import PROXY_NAME_LABEL, DesiredServices
 from tests.network.cluster import HTTP, Cluster, endpoint, key
@@ -117,6 +117,18 @@ def test_only_a_load_balancer_has_ingress_addresses_and_source_ranges(cluster, w
     cluster.service(type="ClusterIP", **given)
     service = wanted.get(key("web"))
     assert (service.ingress, service.source_ranges) == ((), ())
+
+
+def test_an_address_outside_is_one_spelt_as_one(cluster):
+    cluster.service(
+        cluster_ip="fd00:10:43::7",
+        type="LoadBalancer",
+        external_ips=("FD00:AA::1", "fd00:aa:0::1"),
+        ingress=["fd00::1%x }\nflush ruleset", "::1 }", "fd00:aa::2"],
+    )
+    wanted = DesiredServices(cluster.store, "n1", ip_families.IPV6)
+    service = wanted.get(key("web"))
+    assert (service.external_ips, service.ingress) == (("fd00:aa::1",), ("fd00:aa::2",))
 
 
 def test_what_has_no_address_or_a_proxy_of_its_own_asks_nothing_of_a_node(cluster, wanted):

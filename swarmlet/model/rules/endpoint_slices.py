@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from swarmlet.model import ip_families, services, syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import addresses, meta
@@ -47,13 +45,11 @@ def _endpoint(endpoint: services.Endpoint, family: str, place: Place) -> None:
 
 
 def _address(text: str, family: str, place: Place) -> None:
-    kind = ipaddress.IPv6Address if family == ip_families.IPV6 else ipaddress.IPv4Address
-    try:
-        kind(text)
-    except ValueError:
-        place.invalid(text, "must be an IPv6 address" if kind is ipaddress.IPv6Address else "must be an IPv4 address")
-    else:
+    wanted = ip_families.IPV6 if family == ip_families.IPV6 else ip_families.IPV4
+    if ip_families.is_address(text) and ip_families.of(text) == wanted:
         addresses.not_special(text, place)
+    else:
+        place.invalid(text, f"must be an {wanted} address")
 
 
 def _ports(ports: tuple[services.EndpointPort, ...], place: Place) -> None:

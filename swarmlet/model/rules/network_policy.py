@@ -85,7 +85,7 @@ def _block(block: IPBlock, place: Place) -> None:
 
 def _network(text: str, place: Place) -> Network | None:
     try:
-        if "/" in text:
+        if "/" in text and "%" not in text:  # with a zone, anything may follow
             return ipaddress.ip_network(text, strict=False)
     except ValueError:
         pass

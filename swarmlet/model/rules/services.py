@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from swarmlet.model import service_families, services, syntax
+from swarmlet.model import ip_families, service_families, services, syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import addresses, meta
 
@@ -130,28 +129,12 @@ def _load_balancer(spec: services.ServiceSpec, place: Place) -> None:
         if spec.allocate_load_balancer_node_ports is not None:
             place.field("allocateLoadBalancerNodePorts").forbidden(NOT_FOR_TYPE)
     for inner, text in place.field("loadBalancerSourceRanges").each(spec.load_balancer_source_ranges):
-        if not _is_network(text.strip()):
+        if not ip_families.is_network(text.strip()):
             inner.invalid(text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
 
 
 def _external_ip(text: str, place: Place) -> None:
-    if not _is_ip(text):
+    if not ip_families.is_address(text):
         place.invalid(text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
     else:
         addresses.not_special(text, place)
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
