@@ -203,7 +203,7 @@ def render(
 
 
 def _addresses(family: str, told: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses of a family, each in its one spelling; what is none is left out: a status may say anything."""
+    """Return the addresses of a family, each in its one spelling; what is none is left out: a status says anything."""
     found = (ipaddress.ip_address(each) for each in ip_families.only(family, told) if ip_families.is_address(each))
     return tuple(dict.fromkeys(map(str, found)))
 

@@ -14,9 +14,10 @@ from swarmlet.config import Network
 from swarmlet.errors import SwarmletError
 from swarmlet.model import ip_families, kinds
 from swarmlet.model.ip_families import IPV4, IPV6
-from swarmlet.model.node_subnets import THE_CLUSTER, ClusterNetwork
+from swarmlet.model.node_subnets import THE_CLUSTER, WIREGUARD_PORT, ClusterNetwork
 from swarmlet.network import choice, fabric_claim, nftables, proxy_addresses, service_rules, service_ways
 from swarmlet.network.desired import DesiredServices
+from swarmlet.network.fabric import VXLAN_PORT
 from swarmlet.network.kernel_services import KernelServices
 from swarmlet.network.nft_words import WORDS
 from swarmlet.network.service_rules import Ground
@@ -25,6 +26,8 @@ from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica
 
 RETRY_SECONDS = 1.0
+OVERLAY = frozenset({("UDP", VXLAN_PORT), ("UDP", WIREGUARD_PORT)})
+"""Where other nodes' packets arrive: a load balancer there would cut every node off."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +50,7 @@ class ServiceNetwork:
         self._replica = replica
         self._node_name = node_name
         self._config = config
-        self._reserved = frozenset(("TCP", split_address(each)[1]) for each in own_addresses)
+        self._reserved = OVERLAY | {("TCP", split_address(each)[1]) for each in own_addresses}
         self._clock = clock
         self._way = config.services
         self._rules: list[KernelServices] = []

@@ -44,7 +44,7 @@ NAME_LENGTH_MAX = 70
 class Ground:
     """What the rules of a family stand on: its networks of Pods and of Services, and ports of the node that stay its.
 
-    `reserved`: (protocol, port) that no external address of a Service takes away from the daemon. `node`: its name, so
+    `reserved`: (protocol, port) that no Service takes away from the daemon and its Pod network. `node`: its name, so
     that the nodes of a cluster do not all begin with the same endpoint.
     """
 
@@ -124,7 +124,7 @@ class _Work:
         self._lead([self._service.cluster_ip], port, self._internal(port, name))
         if self._is_external(port):
             verdict = self._external(port, name)
-            if port.node_port:
+            if port.node_port and (port.protocol, port.node_port) not in self._ground.reserved:
                 self.elements[NODE_PORTS, f"{protocol} . {port.node_port}"] = verdict
             if (port.protocol, port.port) not in self._ground.reserved:
                 self._lead(self._service.external_ips, port, verdict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import msgspec
@@ -60,6 +60,13 @@ def families(view: View) -> tuple[str, ...]:
     return ip_families.families(cast("ClusterNetwork", stored.object).cluster_cidr)
 
 
+def own_networks(view: View) -> list[ip_families.Network]:
+    """Return the networks of Services and, where it is known, of Pods."""
+    stored = view.get(CLUSTER_NETWORK)
+    cidrs = cast("ClusterNetwork", stored.object).cluster_cidr.split(",") if stored else []
+    return [*SERVICE_NETWORKS.values(), *map(ipaddress.ip_network, cidrs)]
+
+
 def settled(
     view: View, service: Service, rng: random.Random, old: Service | None = None
 ) -> tuple[Service, list[Operation]]:
@@ -69,6 +76,7 @@ def settled(
     out of the range, or where none is left, and families that the cluster does not have.
     """
     work = _Work(view, service, rng)
+    work.check_external(service.spec.external_ips)
     spec = service_families.settled(service.spec, old.spec if old else None, families(view), work.problems)
     if work.problems.causes:
         raise refusal(service, work.problems.causes)
@@ -91,6 +99,12 @@ class _Work:
         self._rng = rng
         self.problems = Problems()
         self.operations: list[Operation] = []
+
+    def check_external(self, asked: Sequence[str]) -> None:
+        """Check that no external IP is one of the cluster's own: what goes to others would be led to this Service."""
+        for place, address in self.problems.at("spec.externalIPs").each(asked):
+            if any(ipaddress.ip_address(address) in network for network in own_networks(self._view)):
+                place.invalid(address, "may not be in the cluster's networks of Pods and Services")
 
     def address(self, family: str, asked: str) -> str:
         """Return the cluster IP of a family, claimed; "" where it cannot be had."""

@@ -80,6 +80,8 @@ async def test_one_port_serves_two_protocols(api: Api) -> None:
             "spec.ports[0].nodePort",
             "The range of valid ports is 30000-32767",
         ),
+        ({"externalIPs": ["10.43.0.10"]}, "spec.externalIPs[0]", "may not be in the cluster's networks"),
+        ({"externalIPs": ["192.0.2.1", "10.43.0.7"]}, "spec.externalIPs[1]", "may not be in the cluster's networks"),
     ],
 )
 async def test_what_another_has_is_refused(api: Api, spec: dict, path: str, message: str) -> None:

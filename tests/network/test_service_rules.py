@@ -53,6 +53,14 @@ def test_nodes_begin_their_turns_with_different_endpoints_and_anew_with_each_cha
     assert len({first("n1", each) for each in endpoints}) > 1
 
 
+def test_no_service_takes_a_port_of_the_daemons():
+    ground = dataclasses.replace(GROUND, reserved=frozenset({("TCP", 80), ("TCP", 30080)}))
+    balanced = service(ONE, node_port=30080, ingress=("192.0.2.1",), external_ips=("192.0.2.2",))
+    assert {element for element in service_rules.render(balanced, ground).elements if element[0] != "hairpins"} == {
+        ("services", "10.43.0.1 . tcp . 80")
+    }
+
+
 def test_a_service_without_endpoints_is_an_element_that_refuses():
     found = service_rules.render(service(here=(), node_port=30080), GROUND)
     assert found.chains == {}
