@@ -5,7 +5,9 @@ What is ours is known by the names of the devices and by the protocol number of 
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,13 +16,13 @@ from typing import Any
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import rt_scope
+from pyroute2.netlink.rtnl import rt_scope, rt_type
 from pyroute2.netlink.rtnl.ndmsg import NTF_SELF, NUD_NOARP, NUD_PERMANENT
 from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 
 from swarmlet.errors import PeerError
 from swarmlet.model import ip_families
-from swarmlet.model.ip_families import IPV6
+from swarmlet.model.ip_families import IPV4, IPV6
 from swarmlet.network import loose_links, wireguard_device, wireguard_kernel
 from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
 from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
@@ -28,7 +30,11 @@ from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
 ROUTE_PROTOCOL = 142
 """By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
 MAIN_TABLE = 254
+UNICAST = rt_type["unicast"]
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
+OWN_LINKS = (BRIDGE, VXLAN, DEVICE)
+NETLINK_SECONDS_MAX = 30.0
+"""How long one look may take; the kernel answers in milliseconds."""
 IFA_F_NODAD = 0x02
 """Of an address that nobody else has: the kernel need not ask around before it is used. Source: linux/if_addr.h."""
 
@@ -62,6 +68,26 @@ class FabricLinks:
                     (link,) = await netlink.link("get", index=found["index"])
                     return Underlay(link["index"], link.get("mtu"))
         raise FabricError(f"no link of this machine has its address {address}")
+
+    async def check_free(self, cluster_cidr: str) -> None:
+        """Raise `FabricError` where a link of this machine is in a network with the Pods' addresses that is not ours.
+
+        The bridge of a subnet would cut the machine off from whoever is there. A wider network behind a gateway, such
+        as 10.0.0.0/8, may be there: the Pods' are within it.
+        """
+        pods = ipaddress.IPv4Network(ip_families.cidr(IPV4, cluster_cidr))
+        async with _netlink() as netlink:
+            names = {link["index"]: link.get("ifname") async for link in await netlink.link("dump")}
+            async for each in await netlink.route("dump", family=socket.AF_INET, table=MAIN_TABLE, type=UNICAST):
+                link = names.get(each.get("oif"))
+                if link is None or link in OWN_LINKS or each.get("gateway") is not None or not each.get("dst"):
+                    continue
+                there = ipaddress.IPv4Network(f"{each.get('dst')}/{each['dst_len']}")
+                if there.overlaps(pods):
+                    raise FabricError(
+                        f"this machine is in a network {there} ({link}), and Pods have addresses of {pods}: found the "
+                        "cluster with another network.cluster_cidr, or set network.mode to none"
+                    )
 
     async def apply(self, fabric: Fabric, underlay: Underlay, *, private_key: str = "") -> list[str]:
         """Make good what is missing or otherwise; return what was, in words. `private_key` is WireGuard's."""
@@ -296,8 +322,10 @@ class _Step:
 @asynccontextmanager
 async def _netlink() -> AsyncIterator[AsyncIPRoute]:
     try:
-        async with AsyncIPRoute() as netlink:
+        async with asyncio.timeout(NETLINK_SECONDS_MAX), AsyncIPRoute() as netlink:
             yield netlink
+    except TimeoutError:
+        raise FabricError(f"netlink: the kernel did not answer in {NETLINK_SECONDS_MAX:g} s") from None
     except NetlinkError as error:
         raise FabricError(f"netlink: {error.args[1]}") from error
     except OSError as error:

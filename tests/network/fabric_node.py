@@ -14,6 +14,12 @@ async def main(mode: str, own: str = "", *others: str) -> None:
     if mode == "remove":
         print(await links.remove())
         return
+    if mode == "check-free":
+        try:
+            await links.check_free(own)
+        except FabricError as error:
+            print(f"error: {error}")
+        return
     me = fabric.Member(*own.split(","))
     try:
         underlay = await links.underlay(me.address)

@@ -50,6 +50,7 @@ class Machine:
         self.folder = folder
         self.applied: list[Fabric] = []
         self.kernels_answer = ""
+        self.taken = ""
         self.told: list[str] = []
         self.removed = 0
         self.is_cut_off = False
@@ -92,6 +93,10 @@ class Machine:
     async def _opened(self, subnet: str, subnet_v6: str) -> None:
         self.told.append(f"opened: {subnet}{subnet_v6}")
 
+    def check(self, cluster_cidr: str) -> None:
+        if cluster_cidr == self.taken:
+            raise FabricError("this machine is in it")
+
     def take(self, fabric: Fabric) -> list[str]:
         if self.kernels_answer:
             raise FabricError(self.kernels_answer)
@@ -105,6 +110,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     async def underlay(self: FabricLinks, address: str) -> Underlay:
         return Underlay(2, 1500)
+
+    async def check_free(self: FabricLinks, cluster_cidr: str) -> None:
+        made.check(cluster_cidr)
 
     async def apply(self: FabricLinks, fabric: Fabric, underlay: Underlay, *, private_key: str = "") -> list[str]:
         made.private_key = private_key
@@ -121,6 +129,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     monkeypatch.setattr(fabric_keeper, "FabricClaim", lambda: FabricClaim(f"\0{tmp_path}"))
     monkeypatch.setattr(FabricLinks, "underlay", underlay)
+    monkeypatch.setattr(FabricLinks, "check_free", check_free)
     monkeypatch.setattr(FabricLinks, "apply", apply)
     monkeypatch.setattr(FabricLinks, "remove", remove)
     monkeypatch.setattr(FabricFilter, "apply", filtered)
@@ -311,3 +320,11 @@ async def test_a_machine_that_leaves_keeps_no_key(machine: Machine) -> None:
     await keeper.remove()
     keeper._claim.release()
     assert not (machine.folder / wireguard_keys.FILE).exists()
+
+
+async def test_nothing_is_made_where_the_machine_itself_is_in_the_pods_network(machine: Machine) -> None:
+    machine.taken = node_subnets.CLUSTER_CIDR
+    await run_for(machine.keeper(), LOOK_SECONDS)
+    assert machine.told == ["failed: this machine is in it"]
+    assert not machine.applied
+    assert not machine.engine.networks

@@ -251,6 +251,21 @@ def test_what_others_own_is_told_and_not_touched(two: Machines) -> None:
     assert "10.42.2.0/24 dev eth0" in one.ip("route")
 
 
+def test_a_machine_that_is_itself_in_a_network_of_the_pods_addresses_says_so(two: Machines) -> None:
+    one, _ = two.nodes
+    check = (sys.executable, "-m", "tests.network.fabric_node", "check-free", "10.42.0.0/16,fd00:10:42::/56")
+    two.apply("vxlan")
+    one.ip("route", "add", "10.0.0.0/8", "via", "192.0.2.2")
+    one.ip("route", "add", "default", "via", "192.0.2.2")
+    one.ip("route", "add", "unreachable", "10.42.0.0/16")
+    assert one.run(*check) == ""
+    one.ip("addr", "add", "10.42.99.7/20", "dev", "eth0")
+    assert one.run(*check) == (
+        "error: this machine is in a network 10.42.96.0/20 (eth0), and Pods have addresses of 10.42.0.0/16: "
+        "found the cluster with another network.cluster_cidr, or set network.mode to none"
+    )
+
+
 def test_a_gateway_in_another_network_is_refused_with_what_to_do(two: Machines) -> None:
     one, other = two.nodes
     other.member = fabric.Member("id-2", "198.51.100.2", "10.42.2.0/24")
