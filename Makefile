@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test network-faults simulate mutations check format bench chaos openapi clean
+.PHONY: help setup engine demo test network-faults simulate mutations check format bench chaos openapi protobuf clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench: setup engine bench-peers ## Measure against etcd and the bare Docker API,
 
 openapi: setup ## Make swarmlet/model's OpenAPI file anew
 	$(BIN)/python -m tools.make_openapi
+
+protobuf: setup ## Make swarmlet/protobuf's messages file anew
+	$(BIN)/python -m tools.make_protobuf
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

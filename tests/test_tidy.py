@@ -22,7 +22,7 @@ ENTRY_POINTS = {
 }
 TIME_CALLS = {("time", "time"), ("time", "sleep"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow")}
 TIME_READERS = {"clock.py", "runtime/shim.py", "runtime/deputy.py"}  # those are processes of their own
-PURE_ROOMS = ("model", "manifests", "ownership", "raft", "store", "scheduler", "explain")
+PURE_ROOMS = ("model", "manifests", "ownership", "protobuf", "raft", "store", "scheduler", "explain")
 RANDOM_FUNCTIONS = {"random", "randint", "choice", "choices", "shuffle", "sample", "uniform", "getrandbits", "seed"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

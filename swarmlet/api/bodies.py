@@ -1,4 +1,4 @@
-"""Request bodies: JSON or YAML, bounded, and always a document or an error of the caller's."""
+"""Request bodies: JSON, YAML or protobuf, bounded, and always a document or an error of the caller's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from swarmlet.api.status import UnsupportedMediaTypeError
 from swarmlet.errors import CallerError, TooLargeError
+from swarmlet.protobuf import decoding
 
 BODY_BYTES_MAX = 3 * 1024 * 1024
 DEPTH_MAX = 64
@@ -56,13 +57,15 @@ async def optional_document(request: web.Request) -> Document:
 
 
 def decode(data: bytes, content_type: str) -> Any:
-    """Return what a body in JSON or YAML says."""
+    """Return what a body says."""
     if content_type == JSON or content_type.endswith("+json") or content_type == "application/octet-stream":
         value = _json(data)
     elif content_type in YAML or content_type.endswith("+yaml"):
         value = _yaml(data)
+    elif content_type == PROTOBUF:
+        value = decoding.decode(data, DEPTH_MAX)
     else:
-        raise UnsupportedMediaTypeError(_unsupported(content_type))
+        raise UnsupportedMediaTypeError(_unsupported())
     _check(value, DEPTH_MAX)
     return value
 
@@ -106,7 +109,6 @@ def _check(value: Any, depth: int) -> None:
         raise CallerError(f"the body has a value that JSON cannot say: {value!r}")
 
 
-def _unsupported(content_type: str) -> str:
-    if content_type == PROTOBUF:
-        return f"the body of the request was in protobuf ({PROTOBUF}), which this server does not read; send {JSON}"
-    return f"the body of the request was in an unknown format ({content_type}); accepted: {JSON}, {YAML[0]}"
+def _unsupported() -> str:
+    accepted = ", ".join((JSON, YAML[0], PROTOBUF))
+    return f"the body of the request was in an unknown format - accepted media types include: {accepted}"

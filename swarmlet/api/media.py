@@ -1,6 +1,6 @@
 """Content negotiation: whole objects, a Table of printed columns, or metadata alone. The encoding is always JSON.
 
-Clients that prefer protobuf accept JSON answers too, so nothing is ever refused for its `Accept`.
+Clients that prefer protobuf accept JSON, too; one that does not is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ import enum
 import functools
 from dataclasses import dataclass
 
+from swarmlet.api.status import NotAcceptableError
+
 ACCEPT_LENGTH_MAX = 1_024
+WRITTEN = ("application/json", "application/yaml", "application/*", "*/*")
+"""JSON is YAML, too."""
 META_VERSIONS = ("v1", "v1beta1")
 
 
@@ -31,16 +35,21 @@ class Accepted:
 
 @functools.lru_cache(maxsize=64)
 def accepted(header: str) -> Accepted:
-    """Return the first form in an `Accept` header that this server writes; plain objects where there is none."""
+    """Return the first form in an `Accept` header that this server writes; plain objects where there is no header.
+
+    Raises `NotAcceptableError` for a header that names none.
+    """
+    if not header.strip():
+        return Accepted()
     for clause in header[:ACCEPT_LENGTH_MAX].split(","):
         media, *parameters = (part.strip() for part in clause.split(";"))
-        if media not in ("application/json", "application/*", "*/*"):
+        if media not in WRITTEN:
             continue
         named = dict(parameter.partition("=")[::2] for parameter in parameters)
         found = _form(named)
         if found is not None:
             return found
-    return Accepted()
+    raise NotAcceptableError(f"only the following media types are accepted: {', '.join(WRITTEN[:2])}")
 
 
 def _form(named: dict[str, str]) -> Accepted | None:

@@ -25,6 +25,7 @@ CODES = {
     "Forbidden": 403,
     "NotFound": 404,
     "MethodNotAllowed": 405,
+    "NotAcceptable": 406,
     "AlreadyExists": 409,
     "Conflict": 409,
     "Expired": 410,
@@ -44,6 +45,12 @@ class UnsupportedMediaTypeError(CallerError):
     """A body in a form that this server does not read."""
 
     reason = "UnsupportedMediaType"
+
+
+class NotAcceptableError(CallerError):
+    """An answer is asked for in forms only that this server does not write."""
+
+    reason = "NotAcceptable"
 
 
 class MethodNotAllowedError(CallerError):

@@ -245,9 +245,3 @@ async def test_describe_and_logs_of_a_pod(kubectl: Kubectl, api: Api) -> None:
     assert "node-a" in described
     assert "web:1" in described
     assert await kubectl("logs", "-f", "p1") == "one\ntwo\n"
-
-
-async def test_protobuf_bodies_are_refused_in_words(kubectl: Kubectl) -> None:
-    printed = await kubectl("create", "namespace", "x", code=1)
-    assert "protobuf" in printed
-    assert "send application/json" in printed

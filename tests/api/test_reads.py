@@ -158,6 +158,13 @@ async def test_a_client_that_prefers_protobuf_gets_json(api: Api) -> None:
         assert response.content_type == "application/json"
 
 
+async def test_who_accepts_no_form_that_is_written_is_told_which_are(api: Api) -> None:
+    for accept in ("application/vnd.kubernetes.protobuf", "application/json;as=Chair;g=meta.k8s.io;v=v1"):
+        code, status = await api.read("GET", DEPLOYMENTS, headers={"Accept": accept})
+        assert (code, status["reason"]) == (406, "NotAcceptable")
+        assert status["message"].startswith("only the following media types are accepted: application/json")
+
+
 async def test_virtual_leases_are_listed_with_the_stored_ones(api: Api) -> None:
     leases = "/apis/coordination.k8s.io/v1"
     document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "mine"}}

@@ -249,11 +249,21 @@ async def test_a_patch_may_not_rename(api: Api, web: dict) -> None:
     assert (await api.read("PATCH", WEB, json={"metadata": {"name": "x"}}, headers=MERGE))[0] == 400
 
 
-async def test_protobuf_says_what_to_send_instead(api: Api) -> None:
+async def test_a_body_in_a_form_that_is_not_read_says_which_are(api: Api) -> None:
+    code, status = await api.read("POST", CONFIG_MAPS, data=b"<a/>", headers={"Content-Type": "text/xml"})
+    assert (code, status["reason"]) == (415, "UnsupportedMediaType")
+    assert "in an unknown format - accepted media types include: application/json" in status["message"]
+
+
+@pytest.mark.parametrize(("query", "words"), [("", ""), ("?fieldValidation=Strict", 'unknown field "9"')])
+async def test_a_field_that_protobuf_numbers_and_nobody_knows_is_told(api: Api, query: str, words: str) -> None:
+    body = b"k8s\0\n\x0f\n\x02v1\x12\tConfigMap\x12\x0a\x0a\x06\x0a\x04conf\x48\x01"
     headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    code, status = await api.read("POST", CONFIG_MAPS, data=b"k8s\0", headers=headers)
-    assert code == 415
-    assert "send application/json" in status["message"]
+    async with api.post(f"{CONFIG_MAPS}{query}", data=body, headers=headers) as response:
+        answer = await response.json()
+        assert response.status == (400 if words else 201), answer
+        assert words in answer.get("message", "")
+        assert words or 'unknown field "9"' in response.headers["Warning"].replace("\\", "")
 
 
 async def test_delete_answers_with_the_uid_of_what_is_gone(api: Api, web: dict) -> None:
