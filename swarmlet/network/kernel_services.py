@@ -41,10 +41,14 @@ log = structlog.get_logger(__name__)
 
 
 class KernelServices:
-    """The rules of one node's kernel. `error` says what is wrong with them now, "" where they are as they should be."""
+    """The rules of one node's kernel. `error` says what is wrong with them now, "" where they are as they should be.
+
+    `ways_error` says the same of what packets need besides.
+    """
 
     def __init__(self, wanted: DesiredServices, ground: Ground, clock: Clock) -> None:
         self.error = "not made yet"
+        self.ways_error = ""
         self._wanted = wanted
         self._ground = ground
         self._clock = clock
@@ -92,7 +96,10 @@ class KernelServices:
             await self._lay_ways()
 
     async def _lay_ways(self) -> None:
-        await asyncio.to_thread(service_ways.lay, self._ground.service_network, BRIDGE)
+        fault = await asyncio.to_thread(service_ways.lay, self._ground.service_network, BRIDGE)
+        if fault not in ("", self.ways_error):
+            log.warning("service_ways_not_laid", error=fault)
+        self.ways_error = fault
 
     async def _follow(self, kernel: Nftables) -> None:
         while True:

@@ -58,7 +58,8 @@ class ServiceNetwork:
     @property
     def error(self) -> str:
         """What is wrong with the kernel's rules now, "" where they are as they should be, or are not asked for."""
-        return next((each.error for each in self._rules if each.error), "")
+        faults = (fault for each in self._rules for fault in (each.error, each.ways_error))
+        return next(filter(None, faults), "")
 
     async def run(self) -> None:
         """Serve until cancelled; what an earlier daemon left in the kernel stays until this one knows the cluster."""

@@ -8,7 +8,10 @@ its port must be told to. Source: linux/if_link.h (IFLA_BRPORT_MODE); kubernetes
 
 from __future__ import annotations
 
-import structlog
+import errno
+import ipaddress
+from collections.abc import Mapping
+
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -17,20 +20,24 @@ from swarmlet.model import ip_families
 LOOPBACK_INDEX = 1
 PROTOCOL = 88
 """Of the route that is this module's."""
-log = structlog.get_logger(__name__)
 
 
-def lay(service_network: str, bridge: str) -> None:
-    """See to all of it, as far as the machine lets us; what is as it should be stays. Blocks for milliseconds."""
+def lay(service_network: str, bridge: str) -> str:
+    """See to all of it, as far as the machine lets us; return what is wrong, "" where nothing is.
+
+    What is as it should be stays, and so does what somebody else has there. Blocks for milliseconds.
+    """
+    fault = ""
     try:
         with IPRoute() as kernel:
             found = kernel.link_lookup(ifname=bridge)
             if found or ip_families.of(service_network) == ip_families.IPV4:
-                kernel.route("replace", **_route(service_network, *found))
+                fault = _lay_route(kernel, _route(service_network, *found))
             for port in _ports_without_way_back(kernel, bridge):
                 kernel.brport("set", index=port, mode=1)
     except (NetlinkError, OSError) as error:
-        log.warning("service_ways_not_laid", error=str(error))
+        return f"the way to {service_network}: {error}"
+    return fault
 
 
 def take_away(service_network: str) -> None:
@@ -40,6 +47,19 @@ def take_away(service_network: str) -> None:
             kernel.route("del", **_route(service_network, 0))
     except (NetlinkError, OSError):
         return
+
+
+def _lay_route(kernel: IPRoute, route: Mapping[str, str | int]) -> str:
+    """Add the route; return what is wrong where there is one already that is not ours."""
+    try:
+        kernel.route("add", **route)
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise
+        first = str(ipaddress.ip_network(str(route["dst"])).network_address)
+        if [each.get("oif") for each in kernel.route("get", dst=first)] != [route["oif"]]:
+            return f"{route['dst']}, where Services have their addresses, is routed elsewhere on this machine"
+    return ""
 
 
 def _route(service_network: str, bridge: int = 0) -> dict[str, str | int]:

@@ -9,6 +9,7 @@ import pytest
 from swarmlet.clock import SystemClock
 from swarmlet.config import Network
 from swarmlet.errors import UnavailableError
+from swarmlet.model.services import EndpointPort, ServicePort
 from swarmlet.network import service_network, service_rules, service_ways
 from swarmlet.network.service_network import ServiceNetwork
 from tests.network.cluster import Cluster, endpoint
@@ -77,5 +78,28 @@ async def test_turned_off_it_takes_away_what_there_was_and_nothing_else(node):
     await until(lambda: node.run("nft list tables").split("\n") == ["table ip another", ""])
     await until(lambda: "10.43.0.0/16" not in node.run("ip route"))
     assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_route_of_somebody_elses_stays_and_is_told(node):
+    node.run("ip link add site type bridge; ip link set site up; ip route add 10.43.0.0/16 dev site")
+    told = await asyncio.to_thread(service_ways.lay, "10.43.0.0/16", "swl0")
+    assert "is routed elsewhere" in told
+    assert "10.43.0.0/16 dev site" in node.run("ip route")
+    node.run("ip route del 10.43.0.0/16")
+    assert [await asyncio.to_thread(service_ways.lay, "10.43.0.0/16", "swl0") for _ in range(2)] == ["", ""]
+
+
+async def test_no_service_takes_the_port_of_the_pod_network(node):
+    cluster = Cluster()
+    replica = Replica(cluster)
+    replica.has_caught_up.set()
+    taken = [ServicePort(name=f"p{port}", protocol="UDP", port=port) for port in (4789, 4790)]
+    cluster.service("greedy", *taken, type="LoadBalancer", ingress=("192.0.2.1",))
+    cluster.slice("a", endpoint("10.50.0.2"), of="greedy", ports=[EndpointPort(name="p4789", protocol="UDP", port=1)])
+    task = serving(replica, "nftables")
+    await until(lambda: "udp . 4790" in node.run("nft list ruleset"))
+    assert "udp . 4789" not in node.run(f"nft list map ip {service_rules.TABLE} {service_rules.NODE_PORTS}")
     task.cancel()
     await asyncio.wait([task])
