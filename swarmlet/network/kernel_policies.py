@@ -73,6 +73,7 @@ class KernelPolicies:
         self._waiting: list[asyncio.Future[None]] = []
         self._anew = True
         self._wake = asyncio.Event()
+        self._settling = asyncio.Lock()
 
     async def ready_for(self, uid: str, address: str) -> None:
         """Return when the rules of a Pod with this address are in the kernel; until then it must send nothing."""
@@ -133,10 +134,22 @@ class KernelPolicies:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
             bridge_traffic.keep_shown()
-            if not self._anew and (isolated.is_disturbed() or any(each.is_disturbed() for each in kernels)):
-                log.warning("policy_rules_disturbed")
-                self._anew = True
-                self._wake.set()
+            async with self._settling:  # what a script of ours has just made is not known yet
+                if self._is_disturbed(kernels, isolated):
+                    self._wake.set()
+
+    def _is_disturbed(self, kernels: Sequence[Nftables], isolated: Isolation) -> bool:
+        """Whether a stranger was at the rules, or the kernel does not tell: then they are to be made anew."""
+        if self._anew:
+            return False
+        try:
+            self._anew = isolated.is_disturbed() or any(each.is_disturbed() for each in kernels)
+        except OSError as error:
+            log.warning("policy_rules_not_seen", error=str(error))
+            self._anew = True
+        if self._anew:
+            log.warning("policy_rules_disturbed")
+        return self._anew
 
     async def _follow(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         while True:
@@ -145,7 +158,8 @@ class KernelPolicies:
             begun = self._clock.monotonic()
             waiting, self._waiting = self._waiting, []
             try:
-                await self._settle(kernels, isolated)
+                async with self._settling:
+                    await self._settle(kernels, isolated)
             except (NftError, OSError) as error:
                 if self.error != str(error):
                     log.warning("policy_rules_failed", error=str(error))
@@ -161,16 +175,22 @@ class KernelPolicies:
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
     async def _settle(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
-        anew = self._anew
-        script = "".join([await each.settled(self._clock, anew=anew) for each in self._tables])
-        around = isolated.settle(self._tables[0].given)
-        script += isolated.whole() if anew else around
+        script = await self._script(isolated)
+        if script and self._is_disturbed(kernels, isolated):  # else what a stranger did would be taken for ours
+            script = await self._script(isolated)
         if script:
             await kernels[0].apply(script)
             for other in kernels[1:]:
                 other.note()
             isolated.note_applied()
         self._anew = False
+
+    async def _script(self, isolated: Isolation) -> str:
+        """Return what brings the tables up to date, or makes them anew."""
+        anew = self._anew
+        script = "".join([await each.settled(self._clock, anew=anew) for each in self._tables])
+        around = isolated.settle(self._tables[0].given)
+        return script + (isolated.whole() if anew else around)
 
 
 def _kernel(word: str) -> Nftables:

@@ -27,16 +27,23 @@ class Kernel:
         self.scripts: list[str] = []
         self.refuses = 0
         self.disturbed = False
+        self.does_not_tell = 0
+        self.seconds_after = 0.0
 
     async def apply(self, script: str) -> None:
         await asyncio.sleep(0.01)
         if self.refuses:
             self.refuses -= 1
             raise NftError("no")
-        self.disturbed = False
         self.scripts.append(script)
+        self.disturbed = True  # until it is noted what the script made
+        await asyncio.sleep(self.seconds_after)
+        self.disturbed = False
 
     def is_disturbed(self) -> bool:
+        if self.does_not_tell:
+            self.does_not_tell -= 1
+            raise TimeoutError("timed out")
         return self.disturbed
 
     def note(self) -> None:
@@ -176,6 +183,51 @@ def test_a_table_that_a_stranger_changed_is_made_anew(monkeypatch, which: str) -
             assert bench.guards
             assert bench.kernel.scripts[0].startswith("add table")
             assert "add table inet swarmlet-isolation" in bench.kernel.scripts[0]
+
+    run(main())
+
+
+def test_what_a_stranger_changed_just_before_a_change_of_ours_is_not_taken_for_ours(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1.1)
+            bench.kernel.scripts.clear()
+            bench.around.disturbed = True
+            await bench.policies.ready_for("uid-new", ADDRESS)
+            assert bench.kernel.scripts[0].startswith("add table")
+            assert bench.guards
+
+    run(main())
+
+
+def test_what_a_script_of_ours_makes_is_not_taken_for_a_strangers(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch)
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            bench.kernel.scripts.clear()
+            bench.kernel.seconds_after = 2 * kernel_policies.LOOK_SECONDS
+            await bench.policies.ready_for("uid-new", ADDRESS)
+            await asyncio.sleep(3)
+            assert "policy_rules_disturbed" not in [call.args[0] for call in kernel_policies.log.calls]
+
+    run(main())
+
+
+def test_a_kernel_that_once_does_not_tell_ends_nothing(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch, held={"uid-new": ADDRESS})
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(1)
+            bench.kernel.scripts.clear()
+            bench.kernel.does_not_tell = 1
+            await asyncio.sleep(1)
+            assert bench.guards, "made anew, for nobody knows"
+            assert bench.policies.error == ""
 
     run(main())
 
