@@ -89,6 +89,7 @@ class PodAddresses:
         self._adopted: dict[str, str] = {}
         self._bound: frozenset[str] | None = None  # until what runs has been looked at
         self._is_open = asyncio.Event()
+        self._is_adopted = asyncio.Event()
         self._lock = asyncio.Lock()
         self._why_not = "the node has no subnet yet"
         self._guard: Callable[[str, str], Awaitable[None]] | None = None
@@ -98,8 +99,9 @@ class PodAddresses:
         self._guard = guard
 
     async def opened(self) -> Mapping[str, str]:
-        """Wait until addresses are given out; return which Pods have which by then, by uid."""
+        """Wait until addresses are given out, and what runs is known; return which Pods have which by then, by uid."""
         await self._is_open.wait()
+        await self._is_adopted.wait()
         assert self._book is not None
         return self._book.held
 
@@ -113,6 +115,7 @@ class PodAddresses:
         self._adopted = {each.pod.uid: each.address for each in containers if each.address and each.pod.uid in bound}
         if self._book is not None:
             self._book = self._adopting(self._book)
+        self._is_adopted.set()
 
     async def open(self, subnet: str, subnet_v6: str = "") -> None:
         """Begin to give out the addresses of a subnet, whose network stands; what an earlier daemon gave out counts.

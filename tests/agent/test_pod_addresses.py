@@ -105,6 +105,16 @@ async def test_without_its_file_a_daemon_learns_from_what_runs(tmp_path: Path) -
     assert [await address_of(addresses, uid) for uid in ("b", "a")] == ["10.42.7.3", "10.42.7.2"]
 
 
+async def test_nobody_is_told_who_has_which_before_what_runs_is_known(tmp_path: Path) -> None:
+    addresses = PodAddresses(tmp_path / "addresses.json")
+    await addresses.open(SUBNET)
+    told = asyncio.create_task(addresses.opened())
+    await asyncio.sleep(1)
+    assert not told.done(), "what runs would be taken for strangers"
+    addresses.adopt([running("a", "10.42.7.2")], {"a"})
+    assert await told == {"a": "10.42.7.2"}
+
+
 async def test_those_whose_pods_went_while_no_daemon_ran_are_free(tmp_path: Path) -> None:
     old = await opened(tmp_path, SMALL)
     for uid in "abcde":
@@ -141,6 +151,7 @@ async def test_an_address_is_given_when_its_guard_lets_it(tmp_path: Path) -> Non
         await allowed.wait()
 
     addresses.guarded_by(guard)
+    addresses.adopt([], {"a"})
     with pytest.raises(NoAddressError, match="network policies are not in force"):
         await address_of(addresses, "a")
     allowed.set()
