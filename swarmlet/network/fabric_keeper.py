@@ -82,7 +82,6 @@ class FabricKeeper:
         """Keep the node in the network until cancelled; what is set up stays, for the Pods go on."""
         unsubscribe = self._view.subscribe(self._on_changes)
         try:
-            await asyncio.to_thread(self._mark.touch)
             await self._catch_up()
             while True:
                 self._wake.clear()
@@ -130,6 +129,7 @@ class FabricKeeper:
     async def _look(self) -> None:
         try:
             own = await self._step()
+            await self._opened(own.subnet, own.subnet_v6)
         except PeerError as error:
             if self._problem != str(error):
                 log.warning("pod_network_failed", error=str(error))
@@ -141,7 +141,6 @@ class FabricKeeper:
             if self._problem != "":
                 log.info("pod_network_opened", subnets=[own.subnet, own.subnet_v6], mode=self._config.mode)
             self._problem = ""
-            await self._opened(own.subnet, own.subnet_v6)
 
     async def _step(self) -> fabric.Member:
         """Look at everything once; return this node as it is in the network. Raises `FabricError` or `EngineError`."""
@@ -165,6 +164,7 @@ class FabricKeeper:
         )
         if own.subnet_v6 and wanted.bridge.mtu < fabric.MTU_V6_MIN:
             raise FabricError(f"an MTU of {wanted.bridge.mtu} is too little for IPv6, which needs {fabric.MTU_V6_MIN}")
+        await self._note_that_there_is_one()
         private_key = await self._private_key(own) if wanted.wireguard else ""
         mended = await self._filter.let_forward(is_dual=bool(own.subnet_v6))
         await self._ensure_in_engine(wanted.bridge)
@@ -173,6 +173,14 @@ class FabricKeeper:
         if mended:
             log.info("pod_network_mended", what=mended)
         return own
+
+    async def _note_that_there_is_one(self) -> None:
+        """Leave a mark by which a later daemon knows that something may have to be taken away."""
+        try:
+            if not self._mark.exists():
+                await asyncio.to_thread(self._mark.touch)
+        except OSError as error:
+            raise FabricError(f"{self._mark}: {error.strerror}") from error
 
     async def _private_key(self, own: fabric.Member) -> str:
         """Return this node's key; the cluster knows the public one before any packet is sealed with it."""

@@ -328,3 +328,31 @@ async def test_nothing_is_made_where_the_machine_itself_is_in_the_pods_network(m
     assert machine.told == ["failed: this machine is in it"]
     assert not machine.applied
     assert not machine.engine.networks
+
+
+async def test_what_cannot_be_written_down_is_told_and_tried_again(machine: Machine) -> None:
+    machine.folder = machine.folder / "full"
+    keeper = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(LOOK_SECONDS)
+    assert machine.told == [f"failed: {machine.folder / MARK_FILE}: No such file or directory"]
+    machine.folder.mkdir()
+    await asyncio.sleep(LOOK_SECONDS)
+    keeper.cancel()
+    assert machine.told[-1] == "opened: 10.42.0.0/24"
+
+
+async def test_a_bug_in_who_is_told_leaves_the_network_its_keeper(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fabric_keeper, "log", structlog.testing.CapturingLogger())
+    told, opened = [], machine._opened
+
+    async def fails_once(subnet: str, subnet_v6: str) -> None:
+        told.append(subnet)
+        if len(told) == 1:
+            raise KeyError(subnet)
+        await opened(subnet, subnet_v6)
+
+    monkeypatch.setattr(machine, "_opened", fails_once)
+    await run_for(machine.keeper(), LOOK_SECONDS + 0.1)
+    assert machine.told == ["opened: 10.42.0.0/24"]
