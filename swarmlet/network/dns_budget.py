@@ -17,8 +17,12 @@ SLOW_COST_MAX = 250
 """What an answer costs at most that took longer, for the processor was others': each gets 40 a second even then."""
 
 
+RECORD_COST = 8
+"""Of a record of another server's: to read it, keep it and write it."""
+
+
 class Budget:
-    """Counts in windows of time: cheap where it matters, which is under a flood."""
+    """Counts in windows of time: cheap where it matters, which is under a flood. What was charged too late is owed."""
 
     def __init__(self, source_units: int = SOURCE_UNITS, total_units: int = TOTAL_UNITS) -> None:
         self._source_units = source_units
@@ -30,8 +34,9 @@ class Budget:
     def take(self, source: str, cost: int, now: float) -> bool:
         """Whether `source` may have work of this cost done now. Beyond `SOURCES_MAX` sources the rest share one."""
         if now >= self._until:
+            paid = self._source_units * (1 + int((now - self._until) / WINDOW_SECONDS))
+            self._spent = {each: spent - paid for each, spent in self._spent.items() if spent > paid}
             self._until = now + WINDOW_SECONDS
-            self._spent.clear()
             self._total = 0
         if source not in self._spent and len(self._spent) >= SOURCES_MAX:
             source = ""
@@ -42,9 +47,13 @@ class Budget:
         self._total += cost
         return True
 
-    def charge(self, source: str, seconds: float) -> None:
-        """Take what an answer that was made took beyond `MADE_COST`: on a busy machine fewer are made."""
-        beyond = min(int(seconds / UNIT_SECONDS), SLOW_COST_MAX) - MADE_COST
+    def charge(self, source: str, seconds: float, records: int = 0) -> None:
+        """Take what an answer that was made took beyond `MADE_COST`: on a busy machine fewer are made.
+
+        `records` are those in it that another server gave. Nobody takes from the others more than its share.
+        """
+        beyond = max(min(int(seconds / UNIT_SECONDS), SLOW_COST_MAX), records * RECORD_COST) - MADE_COST
         if beyond > 0:
-            self._spent[source] = self._spent.get(source, 0) + beyond
-            self._total += beyond
+            spent = self._spent.get(source, 0)
+            self._spent[source] = spent + beyond
+            self._total += min(beyond, max(0, self._source_units - spent))

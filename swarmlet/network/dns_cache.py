@@ -13,6 +13,8 @@ import dns.rrset
 
 ENTRIES_MAX = 10_000
 ENTRY_BYTES_MAX = 16 * 1024
+BYTES_MAX = 4 * 1024 * 1024
+"""Of all answers as they came; in memory they take some fifteen times as much."""
 TTL_SECONDS_MAX = 3_600
 NEGATIVE_TTL_SECONDS_MAX = 300
 
@@ -31,13 +33,16 @@ class _Entry:
     message: dns.message.Message
     since: float
     until: float
+    size: int
 
 
 class Cache:
     """What was asked longest ago goes first. Times are monotonic seconds."""
 
-    def __init__(self, entries_max: int = ENTRIES_MAX) -> None:
+    def __init__(self, entries_max: int = ENTRIES_MAX, bytes_max: int = BYTES_MAX) -> None:
         self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
 
     def __len__(self) -> int:
@@ -49,7 +54,7 @@ class Cache:
         if entry is None:
             return None
         if entry.until <= now:
-            del self._entries[question]
+            self._forget(question)
             return None
         self._entries.move_to_end(question)
         return aged(entry.message, int(now - entry.since))
@@ -59,10 +64,15 @@ class Cache:
         seconds = lifetime(message)
         if not seconds or wire_bytes > ENTRY_BYTES_MAX:
             return
-        self._entries[question] = _Entry(message, now, now + seconds)
-        self._entries.move_to_end(question)
-        while len(self._entries) > self._entries_max:
-            self._entries.popitem(last=False)
+        if question in self._entries:
+            self._forget(question)
+        self._entries[question] = _Entry(message, now, now + seconds, wire_bytes)
+        self._bytes += wire_bytes
+        while len(self._entries) > self._entries_max or self._bytes > self._bytes_max:
+            self._forget(next(iter(self._entries)))
+
+    def _forget(self, question: Question) -> None:
+        self._bytes -= self._entries.pop(question).size
 
 
 def lifetime(message: dns.message.Message) -> int:

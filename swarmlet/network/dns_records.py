@@ -270,7 +270,10 @@ def _address_rows(name: dns.name.Name, hosts: Iterable[str]) -> list[dns.rrset.R
 
 def _external(name: dns.name.Name, service: Service) -> Found:
     """Return the CNAME, whatever the type asked for: there is nothing else at the name."""
-    target = dns.name.from_text(service.spec.external_name)
+    try:
+        target = dns.name.from_text(service.spec.external_name)
+    except dns.exception.DNSException:  # a label of more than 63 characters, which Kubernetes lets pass
+        return Found(rcode=dns.rcode.SERVFAIL)
     return Found((_rows(name, dns.rdatatype.CNAME, [str(target)]),), follow=target)
 
 

@@ -132,7 +132,6 @@ class DnsServer:
             self._send(data[:2] + ready, source)
         elif self._budget.take(source[0], dns_budget.MADE_COST, now):
             self._make(data, source)
-            self._budget.charge(source[0], self._clock.monotonic() - now)
         else:
             self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
 
@@ -143,6 +142,7 @@ class DnsServer:
         return True
 
     def _make(self, data: bytes, source: tuple[str, int]) -> None:
+        begun = self._clock.monotonic()
         query = _parsed(data)
         if query is None:
             self._send(_format_error(data), source)
@@ -153,6 +153,7 @@ class DnsServer:
             lasting = None if response.flags & dns.flags.AA else dns_cache.lifetime(response)
             self._ready.put(data[2:], wire[2:], self._answers.generation, self._clock.monotonic(), lasting)
             self._send(wire, source)
+            self._charge(source[0], begun, response)
         elif self._has_room(source[0]):
             finishing = self._finish_datagram(query, response, question, source)
             task = asyncio.create_task(finishing, name="dns-query")
@@ -170,7 +171,9 @@ class DnsServer:
         source: tuple[str, int],
     ) -> None:
         await self._ask(response, question)
+        begun = self._clock.monotonic()
         self._send(_wire(response, dns_answers.room(query)), source)
+        self._charge(source[0], begun, response)
 
     async def _ask(self, response: dns.message.Message, question: Question) -> None:
         try:
@@ -178,16 +181,25 @@ class DnsServer:
         except UpstreamError:
             dns_answers.fail(response)
 
+    def _charge(self, source: str, begun: float, response: dns.message.Message) -> None:
+        """Have who asked pay for the time that his answer took, and for what of it is of others."""
+        is_ours = bool(response.flags & dns.flags.AA)
+        records = 0 if is_ours else sum(len(row) for section in response.sections[1:] for row in section)
+        self._budget.charge(source, self._clock.monotonic() - begun, records)
+
     def _has_room(self, source: str) -> bool:
         return len(self._waiting) < WAITING_MAX and self._askers[source] < WAITING_PER_SOURCE_MAX
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         source = self._waiting.pop(task)
+        self._release(source)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("dns_query_failed", source=source, error=repr(error))
+
+    def _release(self, source: str) -> None:
         self._askers[source] -= 1
         if not self._askers[source]:
             del self._askers[source]
-        if not task.cancelled() and (error := task.exception()):
-            log.error("dns_query_failed", source=source, error=repr(error))
 
     def _send(self, wire: bytes, source: tuple[str, int]) -> None:
         """Send an answer; where the kernel has no room for it, the client asks again."""
@@ -234,23 +246,38 @@ class DnsServer:
                 if not self._budget.take(source, dns_budget.MADE_COST, self._clock.monotonic()):
                     self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
                     raise EOFError("over its budget")
-                answering = group.create_task(self._answer_stream(data, writer), name="dns-query")
+                answering = group.create_task(self._answer_stream(data, writer, source), name="dns-query")
                 answering.add_done_callback(lambda _: places.release())
 
-    async def _answer_stream(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer_stream(self, data: bytes, writer: asyncio.StreamWriter, source: str) -> None:
+        begun = self._clock.monotonic()
         query = _parsed(data)
         if query is None:
             wire = _format_error(data)
         else:
             response, question = self._answers.begin(query)
             if question is not None:
-                await self._ask(response, question)
+                await self._ask_for(source, response, question)
+                begun = self._clock.monotonic()
             wire = _wire(response, MESSAGE_BYTES_MAX)
+            self._charge(source, begun, response)
         if wire:
             self._counts.answered(wire)
             writer.write(struct.pack("!H", len(wire)) + wire)
             async with asyncio.timeout(IDLE_SECONDS):
                 await writer.drain()
+
+    async def _ask_for(self, source: str, response: dns.message.Message, question: Question) -> None:
+        """Ask elsewhere, unless so many of one asker's questions wait already."""
+        if not self._has_room(source):
+            self._counts.dropped[dns_metrics.TOO_MANY_WAITING] += 1
+            dns_answers.fail(response)
+            return
+        self._askers[source] += 1
+        try:
+            await self._ask(response, question)
+        finally:
+            self._release(source)
 
 
 def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:

@@ -2,7 +2,8 @@
 
 Each question is sent from a port of its own under a random number, so that nobody who does not see it can answer
 (RFC 5452); the same question asked by many is sent once. A server that does not answer is left alone for a while, and
-where all are, the answer "no" comes at once.
+where all are, the answer "no" comes at once. But a name may be silent where its server is not: so a server that did not
+answer is asked for what any knows first, else whoever has such a name could cut the whole node off.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdatatype
 import structlog
 
 from swarmlet.clock import Clock
@@ -38,8 +41,15 @@ DEAD_SECONDS = 5.0
 SERVERS_MAX = 8
 IN_FLIGHT_MAX = 512
 RESOLV_CONF_BYTES_MAX = 64 * 1024
+STREAM_BYTES_MAX = 16 * 1024
+"""Of an answer over TCP: to read one of 64 KiB takes a quarter of a second."""
+READ_AT_ONCE_MAX = 1
+"""Of answers over TCP, each in a thread."""
 LOOK_SECONDS = 1.0
 """How often resolv.conf is looked at, at most."""
+
+KNOWN_TO_ANY = Question(dns.name.root, dns.rdatatype.NS)
+FAILURES = (TimeoutError, OSError, EOFError, dns.exception.DNSException)
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +139,8 @@ class Upstream:
         self._cache = Cache() if cache is None else cache
         self._asked: dict[Question, asyncio.Task[dns.message.Message]] = {}
         self._dead: dict[Server, float] = {}
+        self._doubted: dict[Server, asyncio.Task[None]] = {}
+        self._reading = asyncio.Semaphore(READ_AT_ONCE_MAX)
 
     def cached(self, question: Question) -> dns.message.Message | None:
         """Return what is known already."""
@@ -152,7 +164,7 @@ class Upstream:
 
     async def close(self) -> None:
         """End what is under way."""
-        tasks = list(self._asked.values())
+        tasks = [*self._asked.values(), *self._doubted.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -174,10 +186,9 @@ class Upstream:
                 break
             try:
                 async with asyncio.timeout(left):
-                    answer, size = await _exchange(server, question)
-            except (TimeoutError, OSError, EOFError, dns.exception.DNSException) as error:
-                self._dead[server] = self._clock.monotonic() + DEAD_SECONDS
-                log.info("upstream_silent", server=server.address, error=str(error) or "timed out")
+                    answer, size = await _exchange(server, question, self._reading)
+            except FAILURES as error:
+                self._doubt(server, error)
                 continue
             self._dead.pop(server, None)
             if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
@@ -190,13 +201,34 @@ class Upstream:
         raise UpstreamError(reason)
 
     def _alive(self) -> list[Server]:
+        """Return whom to ask, those last that are doubted."""
         now = self._clock.monotonic()
         servers = self._servers()
         self._dead = {server: until for server, until in self._dead.items() if until > now and server in servers}
-        return [each for each in servers if each not in self._dead]
+        return sorted((each for each in servers if each not in self._dead), key=self._doubted.__contains__)
+
+    def _doubt(self, server: Server, error: Exception) -> None:
+        """Leave a server alone where nobody listens; else see whether it is the server that is silent, or a name."""
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            self._leave(server, error)
+        elif server not in self._doubted:
+            self._doubted[server] = asyncio.create_task(self._try(server), name="dns-upstream-try")
+
+    async def _try(self, server: Server) -> None:
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                await _exchange(server, KNOWN_TO_ANY, self._reading)
+        except FAILURES as error:
+            self._leave(server, error)
+        finally:
+            del self._doubted[server]
+
+    def _leave(self, server: Server, error: Exception) -> None:
+        self._dead[server] = self._clock.monotonic() + DEAD_SECONDS
+        log.info("upstream_silent", server=server.address, error=str(error) or "timed out")
 
 
-async def _exchange(server: Server, question: Question) -> tuple[dns.message.Message, int]:
+async def _exchange(server: Server, question: Question, reading: asyncio.Semaphore) -> tuple[dns.message.Message, int]:
     """Return the server's answer and its size, asked again over TCP where it does not fit UDP."""
     query = dns.message.make_query(
         question.name, question.kind, use_edns=0, want_dnssec=question.secure, payload=EDNS_BYTES
@@ -204,7 +236,7 @@ async def _exchange(server: Server, question: Question) -> tuple[dns.message.Mes
     query.id = secrets.randbits(16)
     answer, size = await _over_udp(server, query)
     if answer.flags & dns.flags.TC:
-        return await _over_tcp(server, query)
+        return await _over_tcp(server, query, reading)
     return answer, size
 
 
@@ -237,15 +269,21 @@ async def _over_udp(server: Server, query: dns.message.Message) -> tuple[dns.mes
         transport.close()
 
 
-async def _over_tcp(server: Server, query: dns.message.Message) -> tuple[dns.message.Message, int]:
+async def _over_tcp(
+    server: Server, query: dns.message.Message, reading: asyncio.Semaphore
+) -> tuple[dns.message.Message, int]:
     reader, writer = await asyncio.open_connection(server.address, server.port)
     try:
         wire = query.to_wire()
         writer.write(struct.pack("!H", len(wire)) + wire)
         (size,) = struct.unpack("!H", await reader.readexactly(2))
-        message = dns.message.from_wire(await reader.readexactly(size))
+        if size > STREAM_BYTES_MAX:
+            raise EOFError(f"an answer of {size} bytes: at most {STREAM_BYTES_MAX} are read")
+        answer = await reader.readexactly(size)
     finally:
         writer.close()
+    async with reading:
+        message = await asyncio.to_thread(dns.message.from_wire, answer)
     if not query.is_response(message):
         raise EOFError("an answer to another question")
     return message, size

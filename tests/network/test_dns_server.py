@@ -152,6 +152,12 @@ def texts(response: dns.message.Message) -> list[str]:
     return [str(each) for row in response.answer for each in row]
 
 
+async def ended(name: str) -> None:
+    """Wait for the tasks of that name."""
+    tasks = [each for each in asyncio.all_tasks() if each.get_name() == name]
+    await asyncio.gather(*tasks)
+
+
 @contextlib.asynccontextmanager
 async def elsewhere(*answers: Callable[..., dns.message.Message | None]) -> AsyncIterator[list[Elsewhere]]:
     others = [Elsewhere(each) for each in answers]
@@ -324,12 +330,58 @@ async def test_a_cut_answer_is_asked_for_again_over_tcp() -> None:
         assert texts(await bench.ask("www.example")) == ["192.0.2.7"]
 
 
+async def test_an_external_name_that_is_no_name_is_a_failure_of_its_own() -> None:
+    async with Bench() as bench:
+        bench.cluster.service("long", type="ExternalName", external_name=f"{'a' * 64}.example", cluster_ip="")
+        for tcp in (False, True):
+            found = await bench.ask("long.default.svc.cluster.local", tcp=tcp)
+            assert found.rcode() == dns.rcode.SERVFAIL
+
+
 async def test_a_silent_server_is_passed_over_and_then_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns_upstream, "TRY_SECONDS", 0.05)
     async with elsewhere(silent, says()) as (dead, alive), Bench(dead.server, alive.server) as bench:
         for name in ("a.example", "b.example"):
             assert texts(await bench.ask(name)) == ["192.0.2.7"]
-        assert (dead.asked, alive.asked) == (["a.example."], ["a.example.", "b.example."])
+        assert (dead.asked, alive.asked) == (["a.example.", "."], ["a.example.", "b.example."])
+
+
+async def test_a_name_that_is_silent_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_upstream, "TRY_SECONDS", 0.05)
+
+    def answer(query: dns.message.Message, tcp: bool) -> dns.message.Message | None:
+        is_slow = str(query.question[0].name) == "slow.example."
+        return None if is_slow else says()(query, tcp)
+
+    async with elsewhere(answer) as (other,), Bench(other.server) as bench:
+        assert (await bench.ask("slow.example")).rcode() == dns.rcode.SERVFAIL
+        for name in ("a.example", "b.example"):
+            assert texts(await bench.ask(name)) == ["192.0.2.7"]
+            await ended("dns-upstream-try")
+
+
+async def test_an_answer_that_is_too_long_to_read_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(query: dns.message.Message, tcp: bool) -> dns.message.Message:
+        response = says()(query, tcp)
+        response.flags |= 0 if tcp else dns.flags.TC
+        return response
+
+    monkeypatch.setattr(dns_upstream, "STREAM_BYTES_MAX", 20)
+    async with elsewhere(answer) as (other,), Bench(other.server) as bench:
+        assert (await bench.ask("www.example")).rcode() == dns.rcode.SERVFAIL
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+async def test_questions_that_wait_are_bounded_for_each_asker(tcp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_server, "WAITING_PER_SOURCE_MAX", 2)
+    async with elsewhere(silent) as (other,), Bench(other.server) as bench:
+        asking = [asyncio.create_task(bench.ask(f"h{number}.example", tcp=tcp)) for number in range(4)]
+        while bench.counts.dropped["too_many_waiting"] < 2:  # noqa: ASYNC110  a server is watched, which tells nobody
+            await asyncio.sleep(0)
+        assert len(other.asked) <= 2
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
 
 async def test_where_nobody_answers_the_answer_no_comes_and_the_next_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +389,8 @@ async def test_where_nobody_answers_the_answer_no_comes_and_the_next_at_once(mon
     async with elsewhere(silent) as (dead,), Bench(dead.server) as bench:
         for name in ("a.example", "b.example"):
             assert (await bench.ask(name)).rcode() == dns.rcode.SERVFAIL
-        assert dead.asked == ["a.example."]
+            await ended("dns-upstream-try")
+        assert dead.asked == ["a.example.", "."]
         assert texts(await bench.ask(WEB)) == ["10.43.0.9"]
 
 
@@ -396,6 +449,15 @@ def test_an_answer_that_took_long_costs_more_but_not_all() -> None:
     assert budget.take("b", MADE_COST, 0.0)
 
 
+def test_what_others_gave_is_paid_for_and_no_one_else_pays_for_it() -> None:
+    budget = Budget(source_units=300, total_units=400)
+    assert budget.take("a", MADE_COST, 0.0)
+    budget.charge("a", 0.0, records=100)
+    assert budget.take("b", MADE_COST, 0.0)
+    assert not budget.take("a", MADE_COST, WINDOW_SECONDS), "what is too much for one window is owed"
+    assert budget.take("a", MADE_COST, 4 * WINDOW_SECONDS)
+
+
 def question(name: str) -> Question:
     return Question(dns.name.from_text(name), dns.rdatatype.A)
 
@@ -422,8 +484,9 @@ def test_a_no_is_kept_as_its_soa_allows_and_a_failure_never() -> None:
     assert len(cache) == 0
 
 
-def test_the_cache_forgets_what_was_asked_longest_ago() -> None:
-    cache = Cache(entries_max=2)
+@pytest.mark.parametrize("limits", [{"entries_max": 2}, {"bytes_max": 200}])
+def test_the_cache_forgets_what_was_asked_longest_ago(limits: dict[str, int]) -> None:
+    cache = Cache(**limits)
     message = says()(dns.message.make_query("www.example", "A"), False)
     for name in ("a", "b"):
         cache.put(question(name), message, 100, now=0.0)
