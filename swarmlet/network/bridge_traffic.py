@@ -1,38 +1,38 @@
-"""Whether rules see what two Pods of one bridge say to each other."""
+"""Whether rules see what two Pods of one bridge say to each other.
+
+The kernel's br_netfilter shows it to them, for the bridges that ask for it, or for all. Only the Pods' bridge is made
+to ask: on a machine whose virtual machines share a bridge of their own, nothing but their owner's business changes.
+Source: linux/if_link.h (IFLA_BR_NF_CALL_IPTABLES); net/bridge/br_netfilter_hooks.c.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
+from typing import Any
 
 import structlog
+from pyroute2 import AsyncIPRoute
 
-SWITCHES = tuple(Path(f"/proc/sys/net/bridge/bridge-nf-call-{each}") for each in ("iptables", "ip6tables"))
-"""Docker and Kubernetes want them on, too. They are there when the kernel's br_netfilter is."""
+PLACE = Path("/proc/sys/net/bridge")
+"""It is there when the kernel's br_netfilter is."""
+SWITCHES = ("br_nf_call_iptables", "br_nf_call_ip6tables")
+"""A bridge's own."""
 
 log = structlog.get_logger(__name__)
 
 
-def show() -> None:
-    """Have the kernel show it to the rules, where it can; say where it cannot."""
-    for switch in SWITCHES:
-        try:
-            _turn_on(switch)
-        except OSError as error:
-            log.warning("bridge_traffic_not_seen", file=str(switch), error=str(error))
+def check() -> None:
+    """Say where the kernel cannot show it."""
+    if not PLACE.exists():
+        log.warning("bridge_traffic_not_seen", missing=str(PLACE), remedy="modprobe br_netfilter")
 
 
-def keep_shown() -> None:
-    """Have it shown still: who loads the machine's sysctls anew may have turned it off, and no rule would tell."""
-    for switch in SWITCHES:
-        with contextlib.suppress(OSError):  # `show` has said so
-            if _turn_on(switch):
-                log.warning("bridge_traffic_shown_again", file=str(switch))
-
-
-def _turn_on(switch: Path) -> bool:
-    """Turn a switch on; return whether it was off."""
-    if switch.read_text(encoding="ascii").strip() != "0":
-        return False
-    switch.write_text("1", encoding="ascii")
-    return True
+async def show(netlink: AsyncIPRoute, bridge: Any) -> list[str]:
+    """Have the rules see what passes over this bridge; return what was done for that, in words."""
+    info = bridge.get("linkinfo")
+    told = info.get("data") if info is not None else None
+    hidden = [each for each in SWITCHES if told is not None and told.get(each) == 0]
+    if not hidden:
+        return []
+    await netlink.link("set", index=bridge["index"], kind="bridge", **dict.fromkeys(hidden, 1))
+    return [f"traffic of {bridge.get('ifname')} shown to the rules"]

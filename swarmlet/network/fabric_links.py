@@ -23,7 +23,7 @@ from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 from swarmlet.errors import PeerError
 from swarmlet.model import ip_families
 from swarmlet.model.ip_families import IPV4, IPV6
-from swarmlet.network import loose_links, wireguard_device, wireguard_kernel
+from swarmlet.network import bridge_traffic, loose_links, wireguard_device, wireguard_kernel
 from swarmlet.network.fabric import BRIDGE, VXLAN, VXLAN_ID, VXLAN_PORT, Fabric, Neighbour, Route, Vxlan
 from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
 
@@ -133,6 +133,7 @@ class _Step:
         elif link.get("address") != fabric.bridge_mac:
             await self._netlink.link("set", index=link["index"], address=fabric.bridge_mac)
         await self._up(link)
+        self.done += await bridge_traffic.show(self._netlink, link)
         for gateway, subnet in fabric.bridge.ways():
             await self._address(link["index"], gateway, int(subnet.partition("/")[2]))
         for index in await loose_links.find(self._netlink, self._links.values(), fabric.bridge.subnet):

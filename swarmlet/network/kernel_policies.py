@@ -87,7 +87,7 @@ class KernelPolicies:
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
-        await asyncio.to_thread(bridge_traffic.show)
+        bridge_traffic.check()
         await self._caught_up()
         opened = await self._opened()
         self._tables = self._tables_of_families()
@@ -133,7 +133,6 @@ class KernelPolicies:
     async def _look(self, kernels: Sequence[Nftables], isolated: Isolation) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            bridge_traffic.keep_shown()
             async with self._settling:  # what a script of ours has just made is not known yet
                 if self._is_disturbed(kernels, isolated):
                     self._wake.set()

@@ -62,7 +62,7 @@ class KernelServices:
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
-        await asyncio.to_thread(bridge_traffic.show)
+        bridge_traffic.check()
         await self._lay_ways()
         kernel = Nftables(service_rules.TABLE, service_rules.STANDING_CHAINS, family=self._ground.words.ip)
         end = self._wanted.subscribe(self._note)

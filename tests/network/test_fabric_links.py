@@ -189,6 +189,19 @@ def test_the_links_of_pods_are_attached_to_a_bridge_made_anew_and_no_others(two:
     assert one.apply("vxlan", other) == "[]"
 
 
+def test_rules_see_what_passes_over_the_pods_bridge_and_no_other(two: Machines) -> None:
+    one, other = two.nodes
+    one.ip("link", "add", "theirs", "type", "bridge")
+    one.run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
+    two.apply("vxlan")
+    assert "nf_call_iptables 1 nf_call_ip6tables 1" in one.ip("-d", "link", "show", fabric.BRIDGE)
+    assert "nf_call_iptables 0 nf_call_ip6tables 0" in one.ip("-d", "link", "show", "theirs")
+    one.ip("link", "set", fabric.BRIDGE, "type", "bridge", "nf_call_iptables", "0")
+    assert one.apply("vxlan", other) == "['traffic of swl0 shown to the rules']"
+    assert one.apply("vxlan", other) == "[]"
+    assert one.run("sysctl", "-n", "net.bridge.bridge-nf-call-iptables") == "0", "the machine's own business"
+
+
 def test_a_device_that_is_not_as_it_should_be_is_made_anew(two: Machines) -> None:
     one, other = two.nodes
     one.ip("link", "add", fabric.VXLAN, "type", "vxlan", "id", "7", "dstport", "8472", "dev", "eth0")

@@ -19,7 +19,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from swarmlet.network import bridge_traffic, fabric
+from swarmlet.network import fabric
 from swarmlet.network.fabric import Member
 from swarmlet.network.fabric_links import FabricLinks
 
@@ -152,7 +152,6 @@ def weave(own: Member, other: Member) -> None:
         await links.apply(fabric.render("vxlan", own, [other], underlay_mtu=underlay.mtu), underlay)
 
     asyncio.run(apply())
-    bridge_traffic.show()
 
 
 def _pod(stack: contextlib.ExitStack, node: Namespace, address: str) -> Namespace:
