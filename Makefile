@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test network-faults simulate mutations check format bench chaos openapi protobuf clean
+.PHONY: help setup engine clients demo test network-faults simulate mutations check format bench chaos openapi protobuf clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,10 +22,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 engine: ## As root on Debian: install what the Docker tests start (docker.io, iproute2, nftables, busybox-static, redis-server, curl, libfaketime)
 	@sh tools/install-engine.sh
 
+clients: setup ## Fetch the other clients that tests drive: helm 3 and 4, and an older kubectl
+	@$(BIN)/python -m tools.install_clients
+
 demo: setup ## Three daemons on this machine, a Deployment, a killed container, a killed leader (KEEP=1: leave it running)
 	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
 
-test: setup engine check ## Everything that must pass, real Docker included
+test: setup engine clients check ## Everything that must pass, real Docker included
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --ignore tests/e2e
 	$(BIN)/python -m pytest tests/e2e
 

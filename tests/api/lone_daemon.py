@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+CLIENTS = ("kubectl", "kubectl-1.32", "helm-3", "helm-4")
+"""Beside Python: the first by pip, the others by `make clients`."""
 PROGRAMS = {
-    "kubectl": [str(Path(sys.executable).with_name("kubectl"))],
+    **{name: [str(Path(sys.executable).with_name(name))] for name in CLIENTS},
     "swarmlet": [sys.executable, "-c", "from swarmlet.cli import main; main()"],
 }
 SECONDS_MAX = 60.0
