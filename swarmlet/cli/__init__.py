@@ -36,6 +36,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.describe": ("describe",),
     "swarmlet.cli.why": ("why",),
     "swarmlet.cli.delete": ("delete",),
+    "swarmlet.cli.changes.label": ("label", "annotate"),
+    "swarmlet.cli.changes.patch": ("patch",),
     "swarmlet.cli.scale": ("scale",),
     "swarmlet.cli.autoscale": ("autoscale",),
     "swarmlet.cli.drain": ("cordon", "uncordon", "drain"),

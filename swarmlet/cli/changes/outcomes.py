@@ -1,0 +1,63 @@
+"""How a change is made and told: --dry-run, -o and --field-manager, alike for all commands that change objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swarmlet.cli import documents, exits
+
+if TYPE_CHECKING:
+    from swarmlet.cli.changes.targets import Target
+    from swarmlet.cli.selection import Reference
+    from swarmlet.client.client import WriteOptions
+
+SUFFIXES = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+MESSAGE = ""
+"""`-o` that was not given: say what was done, in a line."""
+
+DryRun = Annotated[
+    str, typer.Option("--dry-run", help="none, client or server: only say what would be, or let the server check it.")
+]
+Form = Annotated[str, typer.Option("--output", "-o", help="The object in place of a message: json, yaml or name.")]
+Manager = Annotated[str, typer.Option("--field-manager", help="Who owns what is changed.")]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of a change; `dry_run` is "none", "client" (nothing is sent) or "server" (nothing is kept)."""
+
+    dry_run: str = "none"
+    output: str = MESSAGE
+    manager: str = "swarmlet"
+    _told: int = 0
+
+    def check(self) -> None:
+        """Raise `UsageError` for what is not known."""
+        if self.dry_run not in SUFFIXES:
+            raise exits.UsageError(f"--dry-run={self.dry_run}: unknown; allowed: {', '.join(SUFFIXES)}")
+        documents.check_form(self.output, (MESSAGE, *documents.WHOLE, "name"))
+
+    @property
+    def is_sent(self) -> bool:
+        return self.dry_run != "client"
+
+    def write_options(self) -> WriteOptions:
+        """Return how the server is to take the write."""
+        from swarmlet.client.client import WriteOptions
+
+        return WriteOptions(dry_run=self.dry_run == "server", field_manager=self.manager)
+
+    def tell(self, target: Target | Reference, done: str, document: Mapping[str, Any]) -> None:
+        """Print what was done, or the object after it."""
+        if self.output == MESSAGE:
+            print(f"{target} {done}{SUFFIXES[self.dry_run]}", flush=True)
+        elif self.output == "name":
+            print(target, flush=True)
+        else:
+            between = "---\n" if self.output == "yaml" and self._told else ""
+            print(between + documents.in_form(self.output, document), flush=True)
+        self._told += 1
