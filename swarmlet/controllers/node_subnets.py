@@ -33,17 +33,20 @@ NONE_LEFT = "CIDRNotAvailable"
 
 
 class NodeSubnets:
-    """The reconciler; a key names a Node. It does nothing before a leader's `config.mode` asks for a Pod network."""
+    """The reconciler; a key names a Node. It does nothing before a machine's `config.mode` asks for a Pod network.
+
+    Where that is not this one, the machine gives the cluster its addresses itself (`network.fabric_keeper`).
+    """
 
     name: ClassVar[str] = "node-subnets"
-    watches: ClassVar[frozenset[str]] = frozenset({NODES})
+    watches: ClassVar[frozenset[str]] = frozenset({NODES, CLUSTER_NETWORK.resource})
 
     def __init__(self, config: Network) -> None:
         self._config = config
 
-    def keys_for(self, change: Change, view: View) -> Iterable[Key]:  # noqa: ARG002  the shape of a reconciler
-        """Return the Node."""
-        return [change.key]
+    def keys_for(self, change: Change, view: View) -> Iterable[Key]:
+        """Return the Node, or all of them when the cluster gets its addresses."""
+        return [change.key] if change.key.resource == NODES else self.all_keys(view)
 
     def all_keys(self, view: View) -> Iterable[Key]:
         """Return every Node, and those that are gone and have left a claim."""

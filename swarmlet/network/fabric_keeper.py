@@ -20,6 +20,7 @@ from swarmlet.config import Network
 from swarmlet.errors import EngineError, PeerError
 from swarmlet.model import kinds, node_subnets, objects
 from swarmlet.model.core import Node
+from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
 from swarmlet.network import fabric, fabric_rules, wireguard_keys
 from swarmlet.network.fabric_claim import FabricClaim
@@ -147,6 +148,8 @@ class FabricKeeper:
         stored = self._view.get(CLUSTER_NETWORK)
         members = fabric.members(self._view)
         own = members.pop(self._node_name, None)
+        if stored is None:
+            await self._found()
         if stored is None or own is None:
             raise FabricError("the node has no subnet yet")
         self._claim.hold()
@@ -173,6 +176,16 @@ class FabricKeeper:
         if mended:
             log.info("pod_network_mended", what=mended)
         return own
+
+    async def _found(self) -> None:
+        """Give the cluster its addresses, where it has none yet: its leader may be a machine without a network.
+
+        Of several who do so at once one is first, and the others find that it was.
+        """
+        network = ClusterNetwork(
+            metadata=ObjectMeta(name=node_subnets.THE_CLUSTER), cluster_cidr=self._config.cluster_cidr
+        )
+        await self._replica.propose([Put(CLUSTER_NETWORK, objects.to_json(network), expected_revision=0)])
 
     async def _note_that_there_is_one(self) -> None:
         """Leave a mark by which a later daemon knows that something may have to be taken away."""

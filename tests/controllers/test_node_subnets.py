@@ -18,7 +18,9 @@ from swarmlet.model import node_subnets as model
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.model.node_subnets import ClusterNetwork
 from swarmlet.store.commands import Command, Delete, Key, Operation, Outcome, Verdict
+from swarmlet.store.replica import Change
 from swarmlet.store.state import Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -71,6 +73,18 @@ class Bench:
         assert stored is not None
         spec = msgspec.structs.replace(self.node(name).spec, pod_cidr=subnet)
         self.apply([update(stored, msgspec.structs.replace(self.node(name), spec=spec))])
+
+
+def test_a_leader_without_a_network_gives_subnets_when_another_machine_has_one() -> None:
+    bench = Bench(Network(mode="none"))
+    assert [bench.join(name) for name in ("a", "b")] == ["", ""]
+    network = ClusterNetwork(metadata=ObjectMeta(name=model.THE_CLUSTER), cluster_cidr="10.99.0.0/16")
+    bench.apply([creation(kinds.CLUSTER_NETWORK, network)])
+    stored = bench.store.get(node_subnets.CLUSTER_NETWORK)
+    assert node_subnets.CLUSTER_NETWORK.resource in bench.subnets.watches
+    for woken in bench.subnets.keys_for(Change(9, node_subnets.CLUSTER_NETWORK, None, stored), bench.store):
+        bench.settle(woken.name)
+    assert [bench.subnet(name) for name in ("a", "b")] == ["10.99.0.0/24", "10.99.1.0/24"]
 
 
 def test_each_node_has_a_subnet_of_its_own() -> None:

@@ -356,3 +356,13 @@ async def test_a_bug_in_who_is_told_leaves_the_network_its_keeper(
     monkeypatch.setattr(machine, "_opened", fails_once)
     await run_for(machine.keeper(), LOOK_SECONDS + 0.1)
     assert machine.told == ["opened: 10.42.0.0/24"]
+
+
+async def test_a_machine_gives_the_cluster_its_addresses_where_no_leader_does(machine: Machine) -> None:
+    machine.store.apply(Command(b"3" * 16, (Delete(CLUSTER),)))
+    await run_for(machine.keeper(Network(mode="vxlan", cluster_cidr="10.42.0.0/20")), 2 * LOOK_SECONDS)
+    stored = machine.store.get(CLUSTER)
+    assert stored is not None
+    assert cast("ClusterNetwork", stored.object).cluster_cidr == "10.42.0.0/20"
+    assert machine.proposals == 1
+    assert machine.told[-1] == "opened: 10.42.0.0/24"
