@@ -13,13 +13,13 @@ import asyncio
 import functools
 import ipaddress
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import structlog
 
 from swarmlet.clock import Clock
 from swarmlet.model import ip_families
-from swarmlet.network import bridge_traffic, conntrack, service_rules, service_ways
+from swarmlet.network import bridge_traffic, conntrack, service_rules, service_ways, slices
 from swarmlet.network.conntrack import Flow
 from swarmlet.network.desired import DesiredServices, Port, Service
 from swarmlet.network.fabric import BRIDGE
@@ -36,6 +36,9 @@ REST_SECONDS_MAX = 0.05
 
 WAYS_SECONDS = 2.0
 """How often it is seen to that packets to Services still have their ways, those of new Pods among them."""
+
+Way = tuple[str, str, int, str, int]
+"""The protocol, the address and port that a client comes to ("": any outside the network of Services), an endpoint."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +62,7 @@ class KernelServices:
         self._anew = True
         self._is_new = True
         self._wake = asyncio.Event()
+        self._settling = asyncio.Lock()
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -85,10 +89,22 @@ class KernelServices:
     async def _look(self, kernel: Nftables) -> None:
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            if not self._anew and kernel.is_disturbed():
-                log.warning("service_rules_disturbed", table=service_rules.TABLE)
-                self._anew = True
-                self._wake.set()
+            async with self._settling:  # what a script of ours has just made is not known yet
+                if self._is_disturbed(kernel):
+                    self._wake.set()
+
+    def _is_disturbed(self, kernel: Nftables) -> bool:
+        """Whether a stranger was at the rules, or the kernel does not tell: then they are to be made anew."""
+        if self._anew:
+            return False
+        try:
+            self._anew = kernel.is_disturbed()
+        except OSError as error:
+            log.warning("service_rules_not_seen", error=str(error))
+            self._anew = True
+        if self._anew:
+            log.warning("service_rules_disturbed", table=service_rules.TABLE)
+        return self._anew
 
     async def _keep_ways(self) -> None:
         while True:
@@ -107,7 +123,9 @@ class KernelServices:
             self._wake.clear()
             begun = self._clock.monotonic()
             try:
-                await self._settle(kernel)
+                async with self._settling:
+                    told = await self._settle(kernel)
+                await self._forget(told)
                 self.error = ""
             except (NftError, OSError) as error:
                 if self.error != str(error):
@@ -117,20 +135,34 @@ class KernelServices:
                 self._wake.set()
             await self._clock.sleep(min(self._clock.monotonic() - begun, REST_SECONDS_MAX))
 
-    async def _settle(self, kernel: Nftables) -> None:
+    async def _settle(self, kernel: Nftables) -> Mapping[Key, Service | None]:
+        """Bring the kernel's rules up to date; return the Services that may be others than they were."""
+        self._is_disturbed(kernel)  # else what a stranger did would be taken for ours
         keys = self._dirty
         self._dirty = set()
         if self._anew:
             keys = {*self._wanted.all_keys(), *self._table.keys()}
-        told = {key: self._wanted.get(key) for key in keys}
-        parts = {key: service_rules.render(each, self._ground) if each else NOTHING for key, each in told.items()}
+        told: dict[Key, Service | None] = {}
+        parts: dict[Key, Part] = {}
+        await slices.work_through(self._rendered(keys, told, parts), self._clock)
         script = self._table.update(parts)
         if self._anew:
             script = self._table.whole()
         if script:
             await self._apply(kernel, script, parts)
         self._anew = False
-        await self._forget(told)
+        return told
+
+    def _rendered(self, keys: Iterable[Key], told: dict[Key, Service | None], parts: dict[Key, Part]) -> Iterator[None]:
+        """Render the Services one by one; one that cannot be is without rules, and takes no other with it."""
+        for key in keys:
+            try:
+                told[key] = service = self._wanted.get(key)
+                parts[key] = service_rules.render(service, self._ground) if service else NOTHING
+            except ValueError as error:
+                log.warning("service_not_rendered", service=str(key), error=str(error))
+                told[key], parts[key] = None, NOTHING
+            yield
 
     async def _apply(self, kernel: Nftables, script: str, parts: Mapping[Key, Part]) -> None:
         """Carry out a script; where it is refused, everything but its parts, and then each that is not to blame."""
@@ -154,10 +186,10 @@ class KernelServices:
 
     async def _forget(self, told: Mapping[Key, Service | None]) -> None:
         """End the connections to endpoints that are gone, once the rules lead there no longer."""
-        gone: set[tuple[str, int, str, int]] = set()
+        gone: set[Way] = set()
         for key, service in told.items():
             old = self._services.pop(key, None)
-            gone |= _ways(old) - _ways(service)
+            gone |= _ways(old, published=_is_published(old)) - _ways(service, published=True)
             if service is not None:
                 self._services[key] = service
         if self._is_new:
@@ -166,7 +198,7 @@ class KernelServices:
             )
             self._is_new = False
         elif gone:
-            await self._forget_those(lambda flow: (flow.protocol, flow.port, flow.endpoint, flow.endpoint_port) in gone)
+            await self._forget_those(functools.partial(_is_gone, self._ground, gone))
 
     async def _forget_those(self, is_stale: Callable[[Flow], bool]) -> None:
         try:
@@ -178,14 +210,32 @@ class KernelServices:
             log.info("connections_forgotten", connections=number)
 
 
-def _ways(service: Service | None) -> set[tuple[str, int, str, int]]:
-    """Return (protocol, port, endpoint, its port) of what may go on: TCP also where an endpoint is only to finish."""
+def _ways(service: Service | None, *, published: bool) -> set[Way]:
+    """Return what may go on: TCP also where an endpoint is only to finish. `published`: its ports are the node's."""
+    if service is None:
+        return set()
     return {
-        (port.protocol, number, each.address, each.port)
-        for port in (service.ports if service else ())
+        (port.protocol, *door, each.address, each.port)
+        for port in service.ports
         for each in (port.endpoints if port.protocol == "TCP" else port.everywhere + port.here)
-        for number in (port.port, port.node_port)
+        for door in ((service.cluster_ip, port.port), ("", port.node_port), *([("", port.port)] if published else []))
     }
+
+
+def _is_published(service: Service | None) -> bool:
+    return service is not None and bool(service.external_ips or service.ingress)
+
+
+def _is_gone(ground: Ground, gone: Collection[Way], flow: Flow) -> bool:
+    """Whether a connection leads where its Service led, and leads no more. Others may still lead there."""
+    place = flow.endpoint, flow.endpoint_port
+    if (flow.protocol, flow.address, flow.port, *place) in gone:
+        return True
+    return (flow.protocol, "", flow.port, *place) in gone and not _is_cluster_ip(ground, flow)
+
+
+def _is_cluster_ip(ground: Ground, flow: Flow) -> bool:
+    return ipaddress.ip_address(flow.address) in ipaddress.ip_network(ground.service_network)
 
 
 def _addressed(services: Iterable[Service]) -> dict[tuple[str, str, int], Port]:
@@ -194,7 +244,7 @@ def _addressed(services: Iterable[Service]) -> dict[tuple[str, str, int], Port]:
 
 def _leads_nowhere(ground: Ground, known: Mapping[tuple[str, str, int], Port], flow: Flow) -> bool:
     """Whether a connection to a cluster IP, made before this daemon's time, leads to no endpoint of today."""
-    if ipaddress.ip_address(flow.address) not in ipaddress.ip_network(ground.service_network):
+    if not _is_cluster_ip(ground, flow):
         return False
     port = known.get((flow.protocol, flow.address, flow.port))
     places = {(each.address, each.port) for each in port.endpoints} if port else set()

@@ -17,6 +17,7 @@ from swarmlet.model.services import Endpoint, EndpointPort, ServicePort
 from swarmlet.network import kernel_services, service_rules
 from swarmlet.network.desired import DesiredServices
 from swarmlet.network.kernel_services import KernelServices
+from swarmlet.network.nftables import Nftables
 from swarmlet.network.service_rules import Ground
 from tests.network.cluster import Cluster, endpoint, key
 from tests.network.kernel import Machine, Namespace, Talk, machine, needs_kernel
@@ -24,6 +25,7 @@ from tests.network.kernel import Machine, Namespace, Talk, machine, needs_kernel
 pytestmark = [needs_kernel, pytest.mark.slow]
 
 GROUND = Ground(pod_network="10.42.0.0/16", service_network="10.43.0.0/16")
+NODE_PORT = ServicePort(name="http", protocol="TCP", port=80, node_port=30080)
 HTTP = EndpointPort(name="http", port=8080)
 VIP = "10.43.0.1"
 TABLE = f"ip {service_rules.TABLE}"
@@ -95,6 +97,16 @@ async def bench() -> AsyncIterator[Bench]:
         await asyncio.wait([found.task])
 
 
+def refuses_once(asked: list[bool], told: Callable[[Nftables], bool]) -> Callable[[Nftables], bool]:
+    def is_disturbed(kernel: Nftables) -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            raise TimeoutError("timed out")
+        return told(kernel)
+
+    return is_disturbed
+
+
 def pod(number: int, **conditions: bool) -> Endpoint:
     return endpoint(f"10.42.{number}.2", **conditions)
 
@@ -150,6 +162,39 @@ async def test_a_connection_to_a_pod_that_drains_goes_on_and_new_ones_go_elsewhe
     await bench.leads_to(2)
     assert talk.say("still there?") == "still there?"
     assert await asyncio.to_thread(bench.client.names, VIP, times=10) == {"p2"}
+
+
+async def test_a_connection_goes_on_where_another_service_led_to_the_same_pod_and_is_gone(bench):
+    also = bench.cluster.service("also", NODE_PORT, cluster_ip="10.43.0.2", type="NodePort")
+    bench.cluster.slice("b", pod(1), of="also")
+    await until(lambda: "10.43.0.2 . tcp . 80" in bench.rules())
+    talk = await bench.talk()
+    bench.serve(pod(1, ready=False, serving=True, terminating=True), pod(2))
+    await bench.leads_to(1, 2)
+    bench.cluster.delete(also)
+    await bench.leads_to(2)
+    bench.serve(pod(1, ready=False, serving=True, terminating=True), pod(3))
+    await bench.leads_to(3)  # so the change before is done with
+    assert talk.say("still there?") == "still there?"
+
+
+async def test_what_a_stranger_did_is_not_taken_for_ours_with_the_next_change(bench, monkeypatch):
+    monkeypatch.setattr(kernel_services, "LOOK_SECONDS", 3600)
+    await asyncio.sleep(0.6)  # the look that has begun is over
+    bench.machine.nft(f"flush chain {TABLE} dispatch")
+    bench.serve(pod(2))
+    await bench.leads_to(2)
+    assert "jump" in bench.rules()
+    await until(lambda: "vmap @services" in bench.rules(), seconds=2)
+
+
+async def test_a_kernel_that_once_does_not_tell_ends_nothing(bench, monkeypatch):
+    asked: list[bool] = []
+    monkeypatch.setattr(Nftables, "is_disturbed", refuses_once(asked, Nftables.is_disturbed))
+    await until(lambda: len(asked) > 1)
+    bench.serve(pod(2))
+    await bench.leads_to(2)
+    assert not bench.task.done()
 
 
 async def test_datagrams_of_one_sender_leave_a_pod_that_drains_at_once(bench):
