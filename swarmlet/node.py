@@ -21,6 +21,8 @@ from aiohttp import web
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
+from swarmlet.api.account_tokens import tokens_of
+from swarmlet.api.authorization import Authorizer
 from swarmlet.api.backup import BackupApi
 from swarmlet.api.desired_history import HistoryApi
 from swarmlet.api.membership import Membership
@@ -34,7 +36,7 @@ from swarmlet.consensus.sqlite_disk import SqliteDisk
 from swarmlet.controllers.rehearser import Rehearser
 from swarmlet.daemon import Daemon, Surroundings, ended, open_consensus
 from swarmlet.errors import CutOffError
-from swarmlet.identity import access, tls
+from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
 from swarmlet.network import choice as network_choice
@@ -43,6 +45,7 @@ from swarmlet.network.fabric_keeper import FabricKeeper
 from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime
+from swarmlet.store.replica import Replica
 from swarmlet.telemetry import logs, metrics
 from swarmlet.telemetry.supervision import Supervisor
 from swarmlet.transport import upgrade
@@ -236,24 +239,21 @@ class _Node:
         backup_api = BackupApi(replica=replica, clock=self._clock, node=self._state)
         rebalance_api = RebalanceApi(replica=replica, clock=self._clock, config=self._config)
         rehearser = Rehearser(daemon.controllers.rehearsing, self._clock)
+        authorizer = Authorizer(replica.view)
         plan_api = PlanApi(
             replica=replica,
             planner=Planner(replica=replica, clock=self._clock, rehearsal=rehearser),
             clock=self._clock,
             rng=self._rng,
-            authorize=access.authorize,
+            authorize=authorizer.authorize,
         )
-        history_api = HistoryApi(replica=replica, plans=plan_api, authorize=access.authorize)
+        history_api = HistoryApi(replica=replica, plans=plan_api, authorize=authorizer.authorize)
         routes = [*rebalance_api.routes(), *cluster_api.routes(), *backup_api.routes()]
         routes += [*plan_api.routes(), *history_api.routes()]
         return app.ApiServer(
             replica=replica,
-            authenticator=Authenticator(
-                cluster_id=self._state.cluster_id,
-                clock=self._clock,
-                find_token=membership.token,
-                is_member=membership.is_member,
-            ),
+            authenticator=self._authenticator(membership, replica),
+            authorizer=authorizer,
             info=reports.ClusterInfo(
                 cluster_id=self._state.cluster_id,
                 node_id=self._state.node_id,
@@ -274,4 +274,14 @@ class _Node:
             registry=self._registry,
             routes=routes,
             unguarded_routes=[web.get(upgrade.PATH, self._peers.handle_upgrade)],
+        )
+
+    def _authenticator(self, membership: Membership, replica: Replica) -> Authenticator:
+        tokens = tokens_of(replica.view, self._clock)
+        return Authenticator(
+            cluster_id=self._state.cluster_id,
+            clock=self._clock,
+            find_token=membership.token,
+            is_member=membership.is_member,
+            account_of=lambda token: tokens.check(token)[0],
         )

@@ -23,6 +23,7 @@ OTHER_ROOTS = (
         META + name
         for name in ("DeleteOptions", "Status", "APIResourceList", "APIGroupList", "APIVersions", "WatchEvent")
     ),
+    "io.k8s.api.authentication.v1.TokenRequest",
     "io.k8s.api.autoscaling.v1.Scale",
     "io.k8s.api.core.v1.Binding",
     "io.k8s.api.policy.v1.Eviction",

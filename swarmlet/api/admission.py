@@ -26,6 +26,7 @@ from swarmlet.model import (
     objects,
     pods,
     priorities,
+    service_accounts,
     service_updates,
     validation,
 )
@@ -118,7 +119,7 @@ def updated(target: Target, old: Object, new: Object) -> Object:
     if isinstance(old, Service) and isinstance(new, Service):
         new = service_updates.carried(old, new)
     if isinstance(old, Pod) and isinstance(new, Pod):
-        new = priorities.carried(old, new)
+        new = service_accounts.carried(old, priorities.carried(old, new))
     kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
     complete = _completed(msgspec.structs.replace(new, metadata=metadata, **kept))
     before = _completed(old)  # a version before this one may have stored it without what is filled in now

@@ -13,18 +13,22 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry, Gauge
 
 from swarmlet.api import bodies
+from swarmlet.api.account_tokens import AccountTokenApi, tokens_of
 from swarmlet.api.applies import Applies
+from swarmlet.api.authorization import Authorizer
 from swarmlet.api.discovery import Discovery
+from swarmlet.api.escalation import Asking
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.leases import LeaseSource
 from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
 from swarmlet.api.metrics_api import MetricsApi, UsageSource
-from swarmlet.api.middleware import Authenticator, Authorize, Guard, Handler, Limits, Observer, errors
+from swarmlet.api.middleware import Authenticator, Guard, Handler, Limits, Observer, errors
 from swarmlet.api.openapi import OpenApi
 from swarmlet.api.origins import Signer
 from swarmlet.api.reads import Reader
 from swarmlet.api.reports import ClusterInfo, Reports
 from swarmlet.api.resources import Resources
+from swarmlet.api.reviews import Reviews
 from swarmlet.api.streaming.relay import NodeConnector
 from swarmlet.api.streaming.serving import PodSessions, StreamApi
 from swarmlet.api.streams import Streamer
@@ -33,7 +37,6 @@ from swarmlet.api.watches import Hub
 from swarmlet.api.why import WhyApi
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
-from swarmlet.identity import access
 from swarmlet.store.replica import Replica
 
 KEEPALIVE_SECONDS = 90.0
@@ -70,7 +73,7 @@ class ApiServer:
         registry: takes the API's metrics.
         routes: further paths, authenticated and authorised like all (`ClusterApi.routes()`).
         unguarded_routes: further paths that see to that themselves (the upgrade to a peer link).
-        authorize: says whether they may.
+        authorizer: says whether they may; None: one of its own.
     """
 
     def __init__(  # noqa: PLR0913  a composition takes what it composes, each by keyword
@@ -85,12 +88,13 @@ class ApiServer:
         registry: CollectorRegistry,
         routes: Iterable[web.RouteDef] = (),
         unguarded_routes: Iterable[web.RouteDef] = (),
-        authorize: Authorize = access.authorize,
+        authorizer: Authorizer | None = None,
     ) -> None:
         unguarded_routes = tuple(unguarded_routes)
+        authorizer = authorizer or Authorizer(replica.view)
         guard = Guard(
             authenticator=authenticator,
-            authorize=authorize,
+            authorize=authorizer.authorize,
             unguarded=frozenset(route.path for route in unguarded_routes),
         )
         observer = Observer(clock=clock, rng=rng, registry=registry)
@@ -105,12 +109,18 @@ class ApiServer:
         )
         gauge = Gauge("swarmlet_api_watches", "Watches that are open.", registry=registry)
         gauge.set_function(self._hub.count)
+        tokens = tokens_of(replica.view, clock)
+        self._tokens = AccountTokenApi(replica=replica, tokens=tokens)
+        self._reviews = Reviews(authorizer=authorizer, authenticator=authenticator, tokens=tokens)
+        signer, asking = Signer(node_name=info.node_name, clock=clock), Asking(authorizer)
         self.app = web.Application(
-            middlewares=[_around(observer, Limits(registry), guard, Signer(node_name=info.node_name, clock=clock))],
+            middlewares=[_around(observer, Limits(registry), guard, asking, signer)],
             client_max_size=bodies.BODY_BYTES_MAX,
         )
-        why = WhyApi(replica=replica, clock=clock, lease_source=sources.leases, authorize=authorize, info=info)
-        own = (self.reports, Discovery(), OpenApi(), why)
+        why = WhyApi(
+            replica=replica, clock=clock, lease_source=sources.leases, authorize=authorizer.authorize, info=info
+        )
+        own = (self.reports, Discovery(), OpenApi(), why, self._tokens)
         self.app.add_routes([*routes, *unguarded_routes, *(route for part in own for route in part.routes())])
         resources = self._resources(replica=replica, sources=sources, clock=clock, rng=rng)
         for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):
@@ -140,6 +150,8 @@ class ApiServer:
             logs=self._logs,
             streams=self._streams,
             metrics=MetricsApi(replica=replica, reader=reader, source=sources.usage, clock=clock),
+            tokens=self._tokens,
+            reviews=self._reviews,
         )
 
     async def _end_streams(self, _app: web.Application) -> None:
@@ -148,13 +160,14 @@ class ApiServer:
         self._logs.close()
 
 
-def _around(observer: Observer, limits: Limits, guard: Guard, signer: Signer) -> Middleware:
+def _around(observer: Observer, limits: Limits, guard: Guard, asking: Asking, signer: Signer) -> Middleware:
     """Return the one middleware that runs all of ours, outermost first."""
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         signed = functools.partial(signer, handler=handler)
-        guarded = functools.partial(guard, handler=signed)
+        asked = functools.partial(asking, handler=signed)
+        guarded = functools.partial(guard, handler=asked)
         limited = functools.partial(limits, handler=guarded)
         return await observer(request, functools.partial(errors, handler=limited))
 

@@ -13,6 +13,7 @@ from typing import Any
 from swarmlet.api import (
     autoscaling_cells,
     batch_cells,
+    identity_cells,
     pod_cells,
     policy_cells,
     quota_cells,
@@ -202,6 +203,14 @@ def _event(value: Event, now: datetime) -> list[object]:
 
 _NAME = Column("Name")
 _AGE = Column("Age")
+_OF_BINDINGS = (
+    _NAME,
+    Column("Role"),
+    _AGE,
+    Column("Users", priority=1),
+    Column("Groups", priority=1),
+    Column("ServiceAccounts", priority=1),
+)
 _TEMPLATE = (Column("Containers", priority=1), Column("Images", priority=1), Column("Selector", priority=1))
 _PLAIN = Columns((_NAME, _AGE), _plain)
 
@@ -318,6 +327,13 @@ _BY_RESOURCE = {
     kinds.NAMESPACE.resource: Columns((_NAME, Column("Status"), _AGE), _namespace),
     kinds.CONFIG_MAP.resource: Columns((_NAME, Column("Data", "integer"), _AGE), _config_map),
     kinds.SECRET.resource: Columns((_NAME, Column("Type"), Column("Data", "integer"), _AGE), _secret),
+    kinds.SERVICE_ACCOUNT.resource: Columns(
+        (_NAME, Column("Secrets", "integer"), _AGE), identity_cells.service_account
+    ),
+    kinds.ROLE.resource: Columns((_NAME, Column("Created At", "date")), identity_cells.role),
+    kinds.CLUSTER_ROLE.resource: Columns((_NAME, Column("Created At", "date")), identity_cells.role),
+    kinds.ROLE_BINDING.resource: Columns(_OF_BINDINGS, identity_cells.binding),
+    kinds.CLUSTER_ROLE_BINDING.resource: Columns(_OF_BINDINGS, identity_cells.binding),
     kinds.PERSISTENT_VOLUME_CLAIM.resource: Columns(
         (
             _NAME,

@@ -33,12 +33,14 @@ _VERBS_OF: dict[str, tuple[str, ...]] = {
     "binding": ("create",),
     "finalize": ("update",),
     "eviction": ("create",),
+    "token": ("create",),
 }
 _VERBS_OF |= dict.fromkeys(targets.STREAMS, ("create", "get"))
 _KIND_OF = {
     "scale": ("autoscaling", "v1", "Scale"),
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
     "exec": ("", "v1", "PodExecOptions"),
     "attach": ("", "v1", "PodAttachOptions"),
     "portforward": ("", "v1", "PodPortForwardOptions"),

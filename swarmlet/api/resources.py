@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from swarmlet.api import reviews
+from swarmlet.api.account_tokens import AccountTokenApi
 from swarmlet.api.applies import Applies, is_apply
 from swarmlet.api.eviction import Evictions
 from swarmlet.api.logs import LogApi
 from swarmlet.api.metrics_api import MetricsApi
 from swarmlet.api.middleware import TARGET, VERB
 from swarmlet.api.reads import Reader
+from swarmlet.api.reviews import Reviews
 from swarmlet.api.status import MethodNotAllowedError
 from swarmlet.api.streaming.serving import StreamApi
 from swarmlet.api.streams import Streamer
@@ -40,6 +41,8 @@ class Resources:
         logs: LogApi,
         streams: StreamApi,
         metrics: MetricsApi,
+        tokens: AccountTokenApi,
+        reviews: Reviews,
     ) -> None:
         self._virtual: dict[tuple[str, str], Handler] = {("", "get"): metrics.get, ("", "list"): metrics.list}
         self._reviews: dict[tuple[str, str], Handler] = {("", "create"): reviews.create}
@@ -65,6 +68,7 @@ class Resources:
             ("exec", "create"): streams.exec,
             ("attach", "create"): streams.attach,
             ("portforward", "create"): streams.port_forward,
+            ("token", "create"): tokens.create,
         }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from swarmlet.api import (
     bodies,
     deletion,
     documents,
+    escalation,
     expansion,
     owners,
     patches,
@@ -138,6 +139,7 @@ class Writer:
                 return Written(stored.json)
             value = owners.of_changed(target, stored.object, value, options, self._clock.now())
             expansion.check(self._replica.view, target, stored.object, value)
+            escalation.check(self._replica.view, target, value, stored.object)
             if isinstance(value, PriorityClass):
                 priority.check_default(self._replica.view, value)
             value, charges = self._quota.growth(target, stored.object, value)
@@ -154,6 +156,7 @@ class Writer:
     async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
         now = self._clock.now()
         complete = owners.of_new(target, admission.created(target, value, now, self._rng), options, now)
+        escalation.check(self._replica.view, target, complete)
         key = Key(target.kind.resource, target.namespace, complete.metadata.name)
         if options.dry_run:
             await self._reader.catch_up(None)

@@ -14,6 +14,7 @@ from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.config import Rebalance as RebalanceConfig
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cluster_dns import ClusterDns
+from swarmlet.controllers.cluster_roles import ClusterRoles
 from swarmlet.controllers.cronjob import CronJobs
 from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.dependencies import Dependencies
@@ -42,6 +43,7 @@ from swarmlet.controllers.recorder import Recorder
 from swarmlet.controllers.reign import Reign
 from swarmlet.controllers.replicaset import ReplicaSets
 from swarmlet.controllers.scheduling import Scheduling
+from swarmlet.controllers.service_accounts import ServiceAccounts
 from swarmlet.controllers.service_addresses import ServiceAddresses
 from swarmlet.controllers.statefulset import StatefulSets
 from swarmlet.controllers.storage_classes import StorageClasses
@@ -108,6 +110,8 @@ class Controllers:
         cluster = Cluster()  # one for both who place Pods: to know what 30,000 ask for takes half a second
         return [
             Namespaces(self._rng),
+            ServiceAccounts(self._rng),
+            ClusterRoles(self._rng),
             Deployments(self._rng),
             ReplicaSets(self._rng),
             StatefulSets(self._rng),

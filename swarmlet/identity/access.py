@@ -31,19 +31,25 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is allowed: verbs on resources of groups, or verbs on paths. "*" is all, and a path may end with it."""
+    """What is allowed: verbs on resources of groups, or verbs on paths. "*" is all, and a path may end with it.
+
+    A resource may be "*/scale": that part of any. With `names`, only the objects of these names.
+    """
 
     verbs: tuple[str, ...]
     api_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def allows(self, asked: Attributes) -> bool:
         """Whether this rule covers the request."""
         if not _in(asked.verb, self.verbs):
             return False
         if asked.resource:
-            return _in(asked.api_group, self.api_groups) and _in(asked.resource, self.resources)
+            if self.names and asked.name not in self.names:
+                return False
+            return _in(asked.api_group, self.api_groups) and _resource_in(asked.resource, self.resources)
         return any(_path_matches(asked.path, pattern) for pattern in self.paths)
 
 
@@ -56,6 +62,7 @@ WHY_PATH = "/swarmlet/v1/why"
 HISTORY_PATH = "/swarmlet/v1/history"
 PUBLIC_PATHS = ("/version", "/version/", "/healthz", "/readyz", "/livez", CA_PATH)
 DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/status", "/metrics", "/")
+ISSUER_PATHS = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 
 _PUBLIC = (
     Rule(verbs=("get", "head"), paths=PUBLIC_PATHS),
@@ -71,6 +78,7 @@ _DISCOVERY = (
         api_groups=("authorization.k8s.io", "authentication.k8s.io"),
         resources=("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"),
     ),
+    Rule(verbs=("get", "head"), paths=ISSUER_PATHS),
 )
 _NODES = (
     Rule(
@@ -99,14 +107,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 
 def allowed(user: User, asked: Attributes) -> bool:
-    """Whether any group of the user may do this."""
+    """Whether any group of the user may do this, whatever roles there are."""
     return any(rule.allows(asked) for group in user.groups for rule in RULES.get(group, ()))
 
 
 def authorize(user: User, asked: Attributes) -> None:
-    """Raise `ForbiddenError`, in Kubernetes' words, unless the user may do this."""
+    """Raise `ForbiddenError` unless the user may do this, whatever roles there are."""
     if not allowed(user, asked):
-        raise ForbiddenError(_refusal(user, asked))
+        raise forbidden(user, asked)
+
+
+def forbidden(user: User, asked: Attributes) -> ForbiddenError:
+    """Return the refusal of a request, in Kubernetes' words."""
+    return ForbiddenError(_refusal(user, asked))
 
 
 def _refusal(user: User, asked: Attributes) -> str:
@@ -123,6 +136,13 @@ def _refusal(user: User, asked: Attributes) -> str:
 
 def _in(value: str, values: tuple[str, ...]) -> bool:
     return "*" in values or value in values
+
+
+def _resource_in(resource: str, resources: tuple[str, ...]) -> bool:
+    if _in(resource, resources):
+        return True
+    _, slash, part = resource.partition("/")
+    return bool(slash) and f"*/{part}" in resources
 
 
 def _path_matches(path: str, pattern: str) -> bool:

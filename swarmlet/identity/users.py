@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,15 +17,19 @@ MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 AUTHORIZATION_LENGTH_MAX = 4_096
+_WEB_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""Three parts of base64url. An API token has no points."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks. `node_id` is set for a machine of the cluster."""
+    """Who asks. `node_id` is set for a machine of the cluster, `uid` and `extra` for what runs in it."""
 
     name: str
     groups: tuple[str, ...]
     node_id: str = ""
+    uid: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
@@ -40,6 +45,7 @@ class Authenticator:
         clock: for the expiry of tokens; the handshake has checked that of certificates.
         find_token: token id -> the stored token, from the local replica.
         is_member: node id -> whether it is one of this cluster now: a removed node's certificate is worth nothing.
+        account_of: a JSON Web Token -> the ServiceAccount's user; raises `UnauthorizedError`. None: there are none.
     """
 
     def __init__(
@@ -49,11 +55,13 @@ class Authenticator:
         clock: Clock,
         find_token: Callable[[str], Token | None],
         is_member: Callable[[str], bool],
+        account_of: Callable[[str], User] | None = None,
     ) -> None:
         self._cluster_id = cluster_id
         self._clock = clock
         self._find_token = find_token
         self._is_member = is_member
+        self._account_of = account_of
 
     def authenticate(
         self, connection: ssl.SSLObject | ssl.SSLSocket | None, authorization: str = "", *, local: bool = False
@@ -94,6 +102,8 @@ class Authenticator:
         scheme, _, text = authorization.partition(" ")
         if scheme.lower() != "bearer" or len(authorization) > AUTHORIZATION_LENGTH_MAX:
             raise UnauthorizedError("Authorization: only `Bearer <token>` is known")
+        if self._account_of and _WEB_TOKEN.fullmatch(text.strip()):
+            return self._account_of(text.strip())
         token_id, secret = tokens.parse_api_token(text.strip())
         token = tokens.check(self._find_token(token_id), usage=tokens.API, secret=secret, now=self._clock.now())
         return User(token.user, (*token.groups, AUTHENTICATED))

@@ -8,6 +8,9 @@ from swarmlet.model.meta import Object
 NODE_ID_LABEL = "swarmlet.io/node-id"
 """The label of a Node that bears its consensus node id; `metadata.uid` is another thing."""
 
+THE_CLUSTER = "cluster"
+"""The name of the one `ClusterIdentity`."""
+
 
 class ClusterIdentity(Object, frozen=True, kw_only=True):
     """The one object "cluster" that makes any daemon able to admit a node: id, CA certificate and CA key (PEM)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmlet.model import (
+    account_tokens,
     apps,
     apps_sets,
     autoscaling,
@@ -18,9 +19,11 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    rbac,
     reviews,
     runtime_classes,
     scheduling,
+    service_accounts,
     services,
     storage,
 )
@@ -79,6 +82,9 @@ POD = Kind(
 )
 CONFIG_MAP = Kind(core.ConfigMap, "configmaps", "configmap", ("cm",))
 SECRET = Kind(core.Secret, "secrets", "secret")
+SERVICE_ACCOUNT = Kind(
+    service_accounts.ServiceAccount, "serviceaccounts", "serviceaccount", ("sa",), subresources=("token",)
+)
 RESOURCE_QUOTA = Kind(quotas.ResourceQuota, "resourcequotas", "resourcequota", ("quota",), subresources=("status",))
 LIMIT_RANGE = Kind(quotas.LimitRange, "limitranges", "limitrange", ("limits",))
 PERSISTENT_VOLUME_CLAIM = Kind(
@@ -135,6 +141,10 @@ NETWORK_POLICY = Kind(network_policy.NetworkPolicy, "networkpolicies", "networkp
 PRIORITY_CLASS = Kind(scheduling.PriorityClass, "priorityclasses", "priorityclass", ("pc",), namespaced=False)
 RUNTIME_CLASS = Kind(runtime_classes.RuntimeClass, "runtimeclasses", "runtimeclass", namespaced=False)
 STORAGE_CLASS = Kind(storage.StorageClass, "storageclasses", "storageclass", ("sc",), namespaced=False)
+ROLE = Kind(rbac.Role, "roles", "role")
+ROLE_BINDING = Kind(rbac.RoleBinding, "rolebindings", "rolebinding")
+CLUSTER_ROLE = Kind(rbac.ClusterRole, "clusterroles", "clusterrole", namespaced=False)
+CLUSTER_ROLE_BINDING = Kind(rbac.ClusterRoleBinding, "clusterrolebindings", "clusterrolebinding", namespaced=False)
 
 SERVED = (
     NAMESPACE,
@@ -142,6 +152,7 @@ SERVED = (
     POD,
     CONFIG_MAP,
     SECRET,
+    SERVICE_ACCOUNT,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
     PERSISTENT_VOLUME_CLAIM,
@@ -163,6 +174,10 @@ SERVED = (
     RUNTIME_CLASS,
     STORAGE_CLASS,
     ENDPOINT_SLICE,
+    ROLE,
+    ROLE_BINDING,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
 )
 """In the order that discovery lists them."""
 
@@ -179,8 +194,22 @@ SELF_SUBJECT_ACCESS_REVIEW = Kind(
 SELF_SUBJECT_RULES_REVIEW = Kind(
     reviews.SelfSubjectRulesReview, "selfsubjectrulesreviews", "selfsubjectrulesreview", namespaced=False
 )
+SUBJECT_ACCESS_REVIEW = Kind(
+    reviews.SubjectAccessReview, "subjectaccessreviews", "subjectaccessreview", namespaced=False
+)
+LOCAL_SUBJECT_ACCESS_REVIEW = Kind(
+    reviews.LocalSubjectAccessReview, "localsubjectaccessreviews", "localsubjectaccessreview"
+)
+TOKEN_REVIEW = Kind(account_tokens.TokenReview, "tokenreviews", "tokenreview", namespaced=False)
 
-REVIEWS = (SELF_SUBJECT_REVIEW, SELF_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_RULES_REVIEW)
+REVIEWS = (
+    SELF_SUBJECT_REVIEW,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
+    SUBJECT_ACCESS_REVIEW,
+    LOCAL_SUBJECT_ACCESS_REVIEW,
+    TOKEN_REVIEW,
+)
 """In the API, to be asked and answered; never in the store."""
 
 SCALE = Kind(apps.Scale, "scales", "scale")

@@ -45,6 +45,8 @@ class PodSpec(ApiStruct, frozen=True, kw_only=True):
     share_process_namespace: bool | None = None
     security_context: PodSecurityContext | None = None
     image_pull_secrets: tuple[LocalObjectReference, ...] = ()
+    service_account_name: str = ""
+    automount_service_account_token: bool | None = None
     hostname: str = ""
     subdomain: str = ""
     set_hostname_as_fqdn: bool | None = msgspec.field(name="setHostnameAsFQDN", default=None)

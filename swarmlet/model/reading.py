@@ -42,7 +42,6 @@ HARMLESS: dict[str, Any] = {
     "mountPropagation": "None",
     "recursiveReadOnly": "Disabled",
     "serviceAccount": "default",
-    "serviceAccountName": "default",
 }
 """Values that Kubernetes itself fills in: an exported manifest bears them, and ignoring them changes nothing."""
 

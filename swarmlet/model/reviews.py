@@ -40,6 +40,31 @@ class SubjectAccessReviewStatus(ApiStruct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class SubjectAccessReviewSpec(SelfSubjectAccessReviewSpec, frozen=True, kw_only=True):
+    """The same question about somebody: a user, groups, or both."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: dict[str, tuple[str, ...]] = {}
+
+
+class SubjectAccessReview(Object, frozen=True, kw_only=True):
+    api_version: str = always("authorization.k8s.io/v1")
+    kind: str = always("SubjectAccessReview")
+    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
+    status: SubjectAccessReviewStatus = msgspec.field(default_factory=SubjectAccessReviewStatus)
+
+
+class LocalSubjectAccessReview(Object, frozen=True, kw_only=True):
+    """`SubjectAccessReview` for those who may ask about one namespace only."""
+
+    api_version: str = always("authorization.k8s.io/v1")
+    kind: str = always("LocalSubjectAccessReview")
+    spec: SubjectAccessReviewSpec = SubjectAccessReviewSpec()
+    status: SubjectAccessReviewStatus = msgspec.field(default_factory=SubjectAccessReviewStatus)
+
+
 class SelfSubjectAccessReview(Object, frozen=True, kw_only=True):
     api_version: str = always("authorization.k8s.io/v1")
     kind: str = always("SelfSubjectAccessReview")
@@ -55,6 +80,7 @@ class ResourceRule(ApiStruct, frozen=True, kw_only=True):
     verbs: tuple[str, ...]
     api_groups: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    resource_names: tuple[str, ...] = ()
 
 
 class NonResourceRule(ApiStruct, frozen=True, kw_only=True):
@@ -79,6 +105,7 @@ class UserInfo(ApiStruct, frozen=True, kw_only=True):
     username: str = ""
     uid: str = ""
     groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = {}
 
 
 class SelfSubjectReviewStatus(ApiStruct, frozen=True, kw_only=True):

@@ -56,6 +56,13 @@ def dns_label(text: str) -> list[str]:
     return _too_long(text, LABEL_MAX) + ([] if _LABEL.fullmatch(text) else [_LABEL_TOLD])
 
 
+def path_segment(text: str) -> list[str]:
+    """Return which rules a part of a path breaks: the names of roles, which may hold colons."""
+    if text in (".", ".."):
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{sign}'" for sign in "/%" if sign in text]
+
+
 def dns_1035_label(text: str) -> list[str]:
     """Check the name of a Service: a label that begins with a letter."""
     return _too_long(text, LABEL_MAX) + ([] if _LABEL_1035.fullmatch(text) else [_LABEL_1035_TOLD])

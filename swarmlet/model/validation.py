@@ -23,8 +23,10 @@ from swarmlet.model import (
     pod,
     policy,
     quotas,
+    rbac,
     runtime_classes,
     scheduling,
+    service_accounts,
     services,
     storage,
     syntax,
@@ -45,6 +47,7 @@ from swarmlet.model.rules import pod as pod_rules
 from swarmlet.model.rules import policy as policy_rules
 from swarmlet.model.rules import priority as priority_rules
 from swarmlet.model.rules import quotas as quota_rules
+from swarmlet.model.rules import rbac as rbac_rules
 from swarmlet.model.rules import runtime_classes as runtime_class_rules
 from swarmlet.model.rules import services as service_rules
 from swarmlet.model.rules import storage as storage_rules
@@ -77,6 +80,11 @@ _RULES: dict[type[Object], Rule] = {
     network_policy.NetworkPolicy: network_policy_rules.network_policy_rules,
     scheduling.PriorityClass: priority_rules.priority_class,
     runtime_classes.RuntimeClass: runtime_class_rules.runtime_class,
+    rbac.Role: rbac_rules.role,
+    rbac.ClusterRole: rbac_rules.cluster_role,
+    rbac.RoleBinding: rbac_rules.role_binding,
+    rbac.ClusterRoleBinding: rbac_rules.cluster_role_binding,
+    service_accounts.ServiceAccount: rbac_rules.service_account,
     services.Service: service_rules.service,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice,
 }
@@ -96,9 +104,15 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     storage.StorageClass: storage_rules.storage_class_update,
     scheduling.PriorityClass: priority_rules.priority_class_update,
     runtime_classes.RuntimeClass: runtime_class_rules.runtime_class_update,
+    rbac.RoleBinding: rbac_rules.binding_update,
+    rbac.ClusterRoleBinding: rbac_rules.binding_update,
     services.Service: service_rules.service_update,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice_update,
 }
+
+_NAME_RULES: dict[type[Object], meta_rules.NameRule] = {core.Namespace: syntax.dns_label} | dict.fromkeys(
+    (rbac.Role, rbac.ClusterRole, rbac.RoleBinding, rbac.ClusterRoleBinding), syntax.path_segment
+)
 
 
 def validate(value: Object) -> None:
@@ -121,7 +135,7 @@ def validate_update(new: Object, old: Object) -> None:
 
 def _check(value: Object, problems: Problems) -> None:
     kind = kinds.BY_GVK.get((value.api_version, value.kind))
-    name_rule = syntax.dns_label if isinstance(value, core.Namespace) else syntax.dns_subdomain
+    name_rule = _NAME_RULES.get(type(value), syntax.dns_subdomain)
     namespaced = kind.namespaced if kind else True
     meta_rules.metadata(value.metadata, problems.at("metadata"), namespaced=namespaced, name_rule=name_rule)
     rule = _RULES.get(type(value))

@@ -21,7 +21,7 @@ from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import LimitRange, ResourceQuota, ResourceQuotaStatus
 from swarmlet.model.scheduling import PriorityClass
 from swarmlet.model.storage import PersistentVolumeClaim
-from swarmlet.store import priority, runtime_classes
+from swarmlet.store import priority, runtime_classes, service_accounts
 from swarmlet.store.commands import Key, Put
 from swarmlet.store.replica import Change, Stored, View
 from swarmlet.store.tally import Tally, is_up_to_date
@@ -75,7 +75,8 @@ class Allowance:
             self._charge(kind, new, usage.of(kind.resource, old))
 
     def _classed(self, pod: Pod) -> Pod:
-        return runtime_classes.admitted(self._view, priority.admitted(self._view, pod))
+        named = service_accounts.admitted(self._view, pod)
+        return runtime_classes.admitted(self._view, priority.admitted(self._view, named))
 
     def _limited(self, kind: Kind, pod: Pod) -> Pod:
         ranges = self._ranges(pod.metadata.namespace)

@@ -14,9 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
+from swarmlet.api.authorization import Authorizer
 from swarmlet.api.origins import Signed
 from swarmlet.api.reports import ClusterInfo
 from swarmlet.errors import UnavailableError
+from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import LOCAL_ADMIN, User
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Lease, LeaseSpec, Namespace
@@ -25,7 +27,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.samples import NodeSample, PodSample
 from swarmlet.runtime.runtime import LogOptions
 from swarmlet.store.commands import NOBODY, Command, Key, Operation, Origin, Outcome, Put
-from swarmlet.store.replica import MemberStatus, ReplicaStatus, Stored
+from swarmlet.store.replica import MemberStatus, ReplicaStatus, Stored, View
 from swarmlet.store.state import Store
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -114,6 +116,17 @@ class FakeAuthenticator:
 
     def authenticate(self, connection: object, authorization: str = "", *, local: bool = False) -> User:
         return self.user
+
+
+class Judged(Authorizer):
+    """Asks a function of the test's whether somebody may."""
+
+    def __init__(self, view: View, judge: Callable[[User, Attributes], None]) -> None:
+        super().__init__(view)
+        self._judge = judge
+
+    def authorize(self, user: User, asked: Attributes) -> None:
+        self._judge(user, asked)
 
 
 class FakePods:

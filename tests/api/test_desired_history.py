@@ -22,7 +22,17 @@ from swarmlet.identity import access
 from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import User
 from swarmlet.store.commands import Key
-from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock, FakeLeases, FakePods, FakeUsage
+from tests.api.conftest import (
+    START,
+    Api,
+    DirectReplica,
+    FakeAuthenticator,
+    FakeClock,
+    FakeLeases,
+    FakePods,
+    FakeUsage,
+    Judged,
+)
 from tests.api.documents import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, config_map, deployment, pod
 from tests.api.planning import plan_api
 
@@ -58,7 +68,7 @@ async def api(
             *plans.routes(),
             *HistoryApi(replica=signed, plans=plans, authorize=authorize).routes(),
         ],
-        authorize=authorize,
+        authorizer=Judged(replica.view, authorize),
     )
     authenticator.user = ANN
     async with Api(TestServer(server.app, handler_cancellation=True)) as client:

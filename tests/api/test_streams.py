@@ -27,7 +27,7 @@ from swarmlet.errors import NotFoundError, UnavailableError
 from swarmlet.identity.access import Attributes
 from swarmlet.runtime.sessions import STDERR, STDOUT, Output, Pipe
 from swarmlet.streams import channels, outcome, spdy
-from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeLeases, FakePods, FakeUsage
+from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeLeases, FakePods, FakeUsage, Judged
 from tests.api.documents import PODS, pod
 from tests.fakes import sessions
 from tests.fakes.sessions import CommandSession
@@ -127,7 +127,7 @@ class World:
             clock=SystemClock(),
             rng=random.Random(1),
             registry=CollectorRegistry(),
-            authorize=lambda user, asked: self.asked.append(asked),
+            authorizer=Judged(self.replica.view, lambda _user, asked: self.asked.append(asked)),
         )
 
     async def __aenter__(self) -> Self:
