@@ -30,7 +30,8 @@ demo: setup ## Three daemons on this machine, a Deployment, a killed container, 
 
 test: setup engine clients check ## Everything that must pass, real Docker included
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --ignore tests/e2e
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not alone' tests/e2e
+	$(BIN)/python -m pytest -m alone tests/e2e
 
 chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 SEED= MACHINES=5 JSON=FILE); docs/chaos.md
 	@$(BIN)/python -m tools.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(MACHINES),--machines $(MACHINES)) $(if $(JSON),--json $(JSON))

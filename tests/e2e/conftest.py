@@ -1,7 +1,8 @@
-"""One cluster of three machines serves the end-to-end tests: each leaves it as it found it."""
+"""One cluster of three machines serves the end-to-end tests of one worker: each leaves it as it found it."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ import pytest
 from tools.lab import Lab
 from tools.lab.cluster import Cluster
 
-LAB = os.environ.get("LAB_NAME", "e2e")
-SUBNET = os.environ.get("LAB_SUBNET", "10.77.1.0/24")
-"""Of its own where several people run these tests on one machine at a time."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SUBNETS_APART = 10
+LAB = os.environ.get("LAB_NAME", "e2e") + (str(WORKER) if WORKER else "")
+_first = ipaddress.IPv4Network(os.environ.get("LAB_SUBNET", "10.77.1.0/24"))
+SUBNET = f"{_first.network_address + WORKER * SUBNETS_APART * _first.num_addresses}/{_first.prefixlen}"
+"""Each worker has a lab and a network of its own, and so has everybody who runs these tests on one machine."""
 
 SETTINGS = {
     "usage_seconds": 2,
@@ -26,7 +30,7 @@ NEEDED = ("dockerd", "ip", "nsenter", "nft", "ebtables-restore", "busybox")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here; `make test` runs it after all else, on its own: it measures times, and shares one lab."""
+    """Mark what is here; `make test` runs it after all else, and what is marked `alone` after that."""
     for item in items:
         if "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)

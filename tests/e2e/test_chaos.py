@@ -6,6 +6,8 @@ import pytest
 
 from tools.chaos.__main__ import run
 
+pytestmark = pytest.mark.alone
+
 SEED = 1
 MINUTES = 1.5
 WRITES_MIN = 100

@@ -187,6 +187,7 @@ def test_the_service_of_dns_is_there_for_clients(names: Space) -> None:
     assert line[:5] == ["kube-dns", "ClusterIP", SERVER, "<none>", "53/UDP,53/TCP"]
 
 
+@pytest.mark.alone
 def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_readiness(names: Space) -> None:
     pod = pods(names, "db")["db-1"]
     for verb, wanted in (("touch", {"db-0"}), ("rm", {"db-0", "db-1"})):
@@ -201,6 +202,7 @@ def test_a_name_is_gone_and_back_on_every_node_within_a_second_of_its_readiness(
         )
 
 
+@pytest.mark.alone
 def test_a_flood_from_one_pod_leaves_others_their_names_and_the_cluster_its_leader(names: Space) -> None:
     leader = names.cluster.leader()
     before = leader.status()["term"]

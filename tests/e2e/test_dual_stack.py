@@ -15,7 +15,7 @@ from tools.lab import Lab
 from tools.lab.cluster import Cluster, eventually
 
 LAB = os.environ.get("LAB_NAME", "e2e") + "d"
-SUBNET = os.environ.get("DUAL_LAB_SUBNET", "10.77.2.0/24")
+SUBNET = os.environ.get("DUAL_LAB_SUBNET", "10.77.34.0/24")
 MEND_SECONDS_MAX = 10.0
 SERVER = "10.43.0.10"
 

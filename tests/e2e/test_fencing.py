@@ -17,6 +17,8 @@ from swarmlet.model.singletons import STRICT_SINGLETON
 from tests.e2e.documents import deployment
 from tools.lab.cluster import Cluster, Daemon, eventually
 
+pytestmark = pytest.mark.alone
+
 NAME = "single"
 SELECTOR = f"app={NAME}"
 FENCE_AFTER_SECONDS = 10.0

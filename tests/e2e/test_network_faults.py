@@ -15,6 +15,8 @@ from tests.e2e.connectivity import MEMBERS, NAME, POD, Connectivity, told
 from tools.lab import Lab
 from tools.lab.cluster import Cluster, eventually
 
+pytestmark = pytest.mark.alone
+
 NAMESPACE = "faults"
 MACHINES = int(os.environ.get("NETWORK_FAULTS_MACHINES", "0"))
 """How many machines of its own it is to have; 0: the session's three."""

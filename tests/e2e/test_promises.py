@@ -15,6 +15,8 @@ from tests.e2e.documents import deployment
 from tools.lab.cluster import Cluster, Daemon, eventually, stopwatch
 from tools.lab.processes import wait_until
 
+pytestmark = pytest.mark.alone
+
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 FAILOVERS = 10
 FAILOVER_SECONDS_MEDIAN_MAX = 1.0

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import LAB, SUBNET
+from tests.e2e.conftest import LAB
 from tools.lab import Lab
 from tools.lab.cluster import Cluster, Daemon, eventually
 from tools.lab.processes import Process
 
+SUBNET = "10.77.33.0/24"
 SETTINGS = {"runtime": "process", "rebalance": {"enabled": False}}
 NODE_PORT = 30_080
 MANIFEST = """

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tools.bench import endpoints
 from tools.bench.report import Report
 from tools.lab.cluster import Cluster
+
+pytestmark = pytest.mark.alone
 
 SERVICES = 20
 CHANGES = 20
