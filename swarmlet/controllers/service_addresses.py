@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
 
-from swarmlet.controllers.drafts import Drafts
+from swarmlet.controllers.drafts import update
 from swarmlet.controllers.reconciler import NOTHING, Reconciliation
 from swarmlet.model.services import AddressClaim, Service
 from swarmlet.store import addresses
 from swarmlet.store.addresses import CLAIMS, SERVICES
-from swarmlet.store.commands import Key
+from swarmlet.store.commands import Delete, Key
 from swarmlet.store.replica import Change, Stored, View
 
 
@@ -31,13 +31,15 @@ class ServiceAddresses:
         return [stored.key for stored in view.list(CLAIMS)]
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:  # noqa: ARG002  the shape of a reconciler
-        """Remove a claim that nobody holds."""
+        """Remove a claim that nobody holds, while the Service is as it was read: it may ask for the same again."""
         stored = view.get(key)
-        if stored is None or addresses.is_held(view, cast("AddressClaim", stored.object)):
+        if stored is None or addresses.is_held(view, claim := cast("AddressClaim", stored.object)):
             return NOTHING
-        drafts = Drafts()
-        drafts.erase(stored)
-        return drafts.reconciliation()
+        erasure = Delete(stored.key, expected_revision=stored.revision, expected_uid=stored.object.metadata.uid)
+        service = view.get(addresses.holder(claim))
+        if service is None:
+            return Reconciliation((erasure,))
+        return Reconciliation((update(service, service.object), erasure), atomic=True)
 
 
 def _claimed(stored: Stored | None) -> set[str]:

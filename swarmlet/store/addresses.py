@@ -37,10 +37,15 @@ def claims_of(service: Service) -> list[str]:
     return addresses + [_port_claim(each) for each in service.spec.ports if each.node_port]
 
 
+def holder(claim: AddressClaim) -> Key:
+    """Return the Service that made a claim."""
+    namespace, _, name = claim.service.partition("/")
+    return Key(SERVICES, namespace, name)
+
+
 def is_held(view: View, claim: AddressClaim) -> bool:
     """Whether the Service that made a claim still has what is claimed."""
-    namespace, _, name = claim.service.partition("/")
-    stored = view.get(Key(SERVICES, namespace, name))
+    stored = view.get(holder(claim))
     if stored is None or stored.object.metadata.uid != claim.uid:
         return False
     return claim.metadata.name in claims_of(cast("Service", stored.object))
@@ -159,16 +164,17 @@ class _Work:
         return (number for number in every if number not in asked)
 
     def _claim(self, name: str) -> bool:
-        """Take an address or port, unless another Service has it or this one just took it."""
+        """Take an address or port, unless another Service has it or this one just took it.
+
+        Its own claim of what it gave up before is written again: it may be about to be taken back.
+        """
         key = Key(CLAIMS, "", name)
         if any(each.key == key for each in self.operations):
             return False
         stored = self._view.get(key)
         metadata = self._service.metadata
-        if stored is not None and (claim := cast("AddressClaim", stored.object)).uid == metadata.uid:
-            return claim.service == f"{metadata.namespace}/{metadata.name}"
-        if stored is not None and is_held(self._view, cast("AddressClaim", stored.object)):
-            return False
+        if stored is not None and is_held(self._view, claim := cast("AddressClaim", stored.object)):
+            return (claim.service, claim.uid) == (f"{metadata.namespace}/{metadata.name}", metadata.uid)
         wanted = AddressClaim(
             metadata=ObjectMeta(name=name), service=f"{metadata.namespace}/{metadata.name}", uid=metadata.uid
         )

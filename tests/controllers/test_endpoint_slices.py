@@ -305,6 +305,29 @@ def test_the_addresses_of_a_service_that_is_gone_are_given_back(bench: Bench) ->
     assert claims(bench) == set()
 
 
+def with_port(service: Service, number: int) -> Service:
+    port = msgspec.structs.replace(service.spec.ports[0], node_port=number)
+    return msgspec.structs.replace(service, spec=msgspec.structs.replace(service.spec, ports=(port,)))
+
+
+@pytest.mark.parametrize("erased_first", [True, False])
+def test_a_node_port_that_is_given_up_and_asked_for_again_stays_claimed(bench: Bench, *, erased_first: bool) -> None:
+    """The one reads before the other writes, whichever of them writes first."""
+    bench.serve(type="NodePort")
+    service = bench.store.get(WEB).object
+    port = service.spec.ports[0].node_port
+    claim = Key(addresses.CLAIMS, "", f"{port}.tcp")
+    bench.apply([update(bench.store.get(WEB), with_port(service, 0))])
+    found = ServiceAddresses().reconcile(bench.store, claim, NOW)
+    stored = bench.store.get(WEB)
+    again, claims = addresses.settled(bench.store, with_port(stored.object, port), random.Random(3), stored.object)
+    both = [(*found.operations,), (update(stored, again), *claims)]
+    for number, operations in enumerate(both if erased_first else reversed(both)):
+        bench.store.apply(Command(bytes([number]) * 16, operations, atomic=True))
+    is_asked_for = bool(bench.store.get(WEB).object.spec.ports[0].node_port)
+    assert is_asked_for == (bench.store.get(claim) is not None)
+
+
 def test_a_node_port_that_is_given_up_is_given_back(bench: Bench) -> None:
     bench.serve(type="NodePort")
     stored = bench.store.get(WEB)
