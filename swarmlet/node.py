@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 import structlog
 from aiohttp import web
 
+from swarmlet.addresses import split_address
 from swarmlet.agent import own_node
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
@@ -151,7 +152,10 @@ class _Node:
         """Find out what of the network this machine can do, and say so."""
         asked = self._config.network
         chosen = network_choice.choose(
-            asked, attaches=runtime.networks() is not None, may_filter=nftables.is_permitted()
+            asked,
+            attaches=runtime.networks() is not None,
+            may_filter=nftables.is_permitted(),
+            address=split_address(self._state.advertise)[0],
         )
         got = chosen.network
         tell = log.info if asked.mode in (AUTO, got.mode) else log.warning

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmlet.config import AUTO, Network
+from swarmlet.network import fabric
 
 NO_NETWORK = "none"
 VXLAN = "vxlan"
@@ -19,6 +20,7 @@ NFTABLES = "nftables"
 USERSPACE = "userspace"
 
 NOT_ATTACHED = "this machine's runtime gives its Pods no network of their own"
+NOT_OF_IPV4 = "the machines of a Pod network reach each other by IPv4, and this one is known by {address}"
 NOT_PERMITTED = "the daemon may not change this machine's network: it must be root, or have CAP_NET_ADMIN"
 
 
@@ -33,14 +35,14 @@ class Choice:
     why: Mapping[str, str]
 
 
-def choose(asked: Network, *, attaches: bool, may_filter: bool) -> Choice:
+def choose(asked: Network, *, attaches: bool, may_filter: bool, address: str) -> Choice:
     """Return what this machine does of what its configuration asks.
 
     `attaches`: its runtime gives Pods addresses of a network of ours. `may_filter`: this process may change the
-    machine's links and rules.
+    machine's links and rules. `address`: where the other machines reach this one.
     """
     why: dict[str, str] = {}
-    mode = _mode(asked.mode, attaches, may_filter, why)
+    mode = _mode(asked.mode, attaches, may_filter, address, why)
     services = asked.services
     if services == AUTO and mode == NO_NETWORK:
         services, why["services"] = USERSPACE, "without a Pod network the kernel does not know whom it reaches"
@@ -60,7 +62,7 @@ def choose(asked: Network, *, attaches: bool, may_filter: bool) -> Choice:
     return Choice(dataclasses.replace(asked, mode=mode, services=services, dns=dns, policies=policies), why)
 
 
-def _mode(asked: str, attaches: bool, may_filter: bool, why: dict[str, str]) -> str:
+def _mode(asked: str, attaches: bool, may_filter: bool, address: str, why: dict[str, str]) -> str:
     if asked == NO_NETWORK:
         why["mode"] = "network.mode is none"
         return asked
@@ -69,5 +71,8 @@ def _mode(asked: str, attaches: bool, may_filter: bool, why: dict[str, str]) -> 
         return NO_NETWORK
     if asked == AUTO and not may_filter:
         why["mode"] = NOT_PERMITTED
+        return NO_NETWORK
+    if asked == AUTO and not fabric.is_v4(address):
+        why["mode"] = NOT_OF_IPV4.format(address=address)
         return NO_NETWORK
     return VXLAN if asked == AUTO else asked

@@ -106,13 +106,18 @@ def members(view: View) -> dict[str, Member]:
     found = {}
     for stored in view.list(kinds.NODE.resource):
         node = cast("Node", stored.object)
-        address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+        reached_at = address(node)
         node_id = node.metadata.labels.get(NODE_ID_LABEL, "")
         claim = _claim(view, node_id, node.spec.pod_cidr)
-        if claim is not None and _is_v4(address):
+        if claim is not None and is_v4(reached_at):
             subnet_v6 = ip_families.first(ip_families.IPV6, node.spec.pod_cidrs)
-            found[node.metadata.name] = Member(node_id, address, node.spec.pod_cidr, subnet_v6, claim.wireguard_key)
+            found[node.metadata.name] = Member(node_id, reached_at, node.spec.pod_cidr, subnet_v6, claim.wireguard_key)
     return found
+
+
+def address(node: Node) -> str:
+    """Return where the other machines reach a node, "" where that is not known."""
+    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
 
 
 def render(
@@ -192,7 +197,8 @@ def _claim(view: View, node_id: str, subnet: str) -> SubnetClaim | None:
     return claim if claim is not None and claim.node_id == node_id else None
 
 
-def _is_v4(address: str) -> bool:
+def is_v4(address: str) -> bool:
+    """Whether this is an address of IPv4, and no name either."""
     try:
         ipaddress.IPv4Address(address)
     except ValueError:

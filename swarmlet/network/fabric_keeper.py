@@ -22,7 +22,7 @@ from swarmlet.model import kinds, node_subnets, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
-from swarmlet.network import fabric, fabric_rules, wireguard_keys
+from swarmlet.network import choice, fabric, fabric_rules, wireguard_keys
 from swarmlet.network.fabric_claim import FabricClaim
 from swarmlet.network.fabric_filter import FabricFilter
 from swarmlet.network.fabric_links import FabricError, FabricLinks
@@ -151,7 +151,7 @@ class FabricKeeper:
         if stored is None:
             await self._found()
         if stored is None or own is None:
-            raise FabricError("the node has no subnet yet")
+            raise FabricError(self._why_not_yet())
         self._claim.hold()
         cluster_cidr = cast("ClusterNetwork", stored.object).cluster_cidr
         self._compare(cluster_cidr)
@@ -176,6 +176,13 @@ class FabricKeeper:
         if mended:
             log.info("pod_network_mended", what=mended)
         return own
+
+    def _why_not_yet(self) -> str:
+        node = self._view.get(Key(NODES, "", self._node_name))
+        address = fabric.address(cast("Node", node.object)) if node is not None else ""
+        if address and not fabric.is_v4(address):
+            return choice.NOT_OF_IPV4.format(address=address)
+        return "the node has no subnet yet"
 
     async def _found(self) -> None:
         """Give the cluster its addresses, where it has none yet: its leader may be a machine without a network.

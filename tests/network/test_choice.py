@@ -14,8 +14,8 @@ from swarmlet.network import choice
 ALL = Network(mode="vxlan", services="nftables", dns=True, policies=True)
 
 
-def chosen(attaches: bool = True, may_filter: bool = True, **asked: Any) -> choice.Choice:
-    return choice.choose(Network(**asked), attaches=attaches, may_filter=may_filter)
+def chosen(attaches: bool = True, may_filter: bool = True, address: str = "192.0.2.1", **asked: Any) -> choice.Choice:
+    return choice.choose(Network(**asked), attaches=attaches, may_filter=may_filter, address=address)
 
 
 def test_a_machine_that_can_do_all_of_it_does_and_says_which_way_services_go():
@@ -27,6 +27,14 @@ def test_a_runtime_without_a_network_has_services_through_the_proxy_and_says_why
     assert found.network == Network(mode="none", services="userspace", dns=True, policies=False)
     assert found.why["mode"] == choice.NOT_ATTACHED
     assert set(found.why) == {"mode", "services", "policies"}
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1", "one.example.com"])
+def test_a_machine_that_is_known_by_no_address_of_ipv4_goes_on_without_a_pod_network(address):
+    found = chosen(address=address)
+    assert found.network == Network(mode="none", services="userspace", dns=True, policies=False)
+    assert address in found.why["mode"]
+    assert chosen(address=address, mode="vxlan").network.mode == "vxlan", "it was asked for, and its Node says why not"
 
 
 @pytest.mark.parametrize("attaches", [True, False])

@@ -15,6 +15,7 @@ from swarmlet.config import Network
 from swarmlet.controllers.drafts import update
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, node_subnets
+from swarmlet.model.core import Node, NodeAddress, NodeStatus
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.node_subnets import ClusterNetwork, SubnetClaim
 from swarmlet.model.objects import to_json
@@ -366,3 +367,14 @@ async def test_a_machine_gives_the_cluster_its_addresses_where_no_leader_does(ma
     assert cast("ClusterNetwork", stored.object).cluster_cidr == "10.42.0.0/20"
     assert machine.proposals == 1
     assert machine.told[-1] == "opened: 10.42.0.0/24"
+
+
+async def test_a_machine_that_is_known_by_a_name_says_that_it_cannot_be_reached(machine: Machine) -> None:
+    stored = machine.store.get(Key(kinds.NODE.resource, "", "a"))
+    assert stored is not None
+    node = cast("Node", stored.object)
+    named = NodeStatus(addresses=(NodeAddress(type="InternalIP", address="one.example.com"),))
+    machine.store.apply(Command(b"4" * 16, (update(stored, msgspec.structs.replace(node, status=named)),)))
+    await run_for(machine.keeper(), 0.1)
+    (told,) = machine.told
+    assert told.endswith("by IPv4, and this one is known by one.example.com")

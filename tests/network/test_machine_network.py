@@ -55,7 +55,7 @@ def made(tmp_path: Path, *, attaches: bool, may_filter: bool, fault: str = "") -
     )
     service = Service(metadata=metadata, spec=ServiceSpec(cluster_ip=cluster_dns.ADDRESS))
     cluster.apply(Put(node_dns.SERVICE, objects.to_json(service_defaults.service(service))))
-    chosen = choice.choose(Network(), attaches=attaches, may_filter=may_filter)
+    chosen = choice.choose(Network(), attaches=attaches, may_filter=may_filter, address="192.0.2.1")
     return MachineNetwork(
         choice=chosen,
         config=Config(data_dir=tmp_path, resolv_conf=tmp_path / "resolv.conf"),
