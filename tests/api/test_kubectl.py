@@ -28,9 +28,10 @@ STATUS = {"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "readyRe
 
 
 class Kubectl:
-    def __init__(self, url: str, home: Path) -> None:
+    def __init__(self, url: str, home: Path, program: Path = KUBECTL) -> None:
         self.url = url
         self.home = home
+        self.program = program
 
     async def __call__(self, *words: str, stdin: Any = None, code: int = 0) -> str:
         """Run it, and return what it printed; with another exit code than `code` the test fails."""
@@ -43,7 +44,7 @@ class Kubectl:
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            KUBECTL,
+            self.program,
             "--server",
             self.url,
             *words,

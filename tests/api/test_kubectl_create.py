@@ -1,19 +1,26 @@
-"""The official kubectl creates without a file: its bodies are protobuf."""
+"""The official kubectls create without a file: their bodies are protobuf."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from tests.api.conftest import Api
-from tests.api.documents import DEPLOYMENTS, NAMESPACES
-from tests.api.test_kubectl import Kubectl, api, kubectl, listening
+from tests.api.documents import DEPLOYMENTS, NAMESPACES, deployment
+from tests.api.test_kubectl import KUBECTL, Kubectl, api, listening
 
-__all__ = ["api", "kubectl", "listening"]  # fixtures
+__all__ = ["api", "listening"]  # fixtures
 pytestmark = pytest.mark.slow
 DEFAULT = f"{NAMESPACES}/default"
 BATCH = "/apis/batch/v1/namespaces/default"
+
+
+@pytest.fixture(params=["kubectl", "kubectl-1.32"])
+def kubectl(listening: TestServer, tmp_path: Path, request: pytest.FixtureRequest) -> Kubectl:
+    return Kubectl(str(listening.make_url("")).rstrip("/"), tmp_path, KUBECTL.with_name(request.param))
 
 
 async def found(api: Api, path: str) -> Any:
@@ -34,14 +41,19 @@ async def test_a_deployment_and_what_belongs_to_it(kubectl: Kubectl, api: Api) -
     await kubectl("expose", "deployment", "web", "--port=80", "--target-port=http")
     service = await found(api, f"{DEFAULT}/services/web")
     assert service["spec"]["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": "http"}]
+    await kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--max-unavailable=0")
+    budget = await found(api, "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web")
+    assert budget["spec"] == {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": 0}
+
+
+async def test_an_autoscaler(listening: TestServer, tmp_path: Path, api: Api) -> None:
+    kubectl = Kubectl(str(listening.make_url("")).rstrip("/"), tmp_path)  # before 1.34 it asks for autoscaling/v1
+    await api.read("POST", DEPLOYMENTS, json=deployment())
     await kubectl("autoscale", "deployment", "web", "--min=1", "--max=5", "--cpu=80%")
     scaler = await found(api, "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/web")
     target = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (1, 5)
     assert scaler["spec"]["metrics"] == [{"type": "Resource", "resource": target}]
-    await kubectl("create", "poddisruptionbudget", "web", "--selector=app=web", "--max-unavailable=0")
-    budget = await found(api, "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web")
-    assert budget["spec"] == {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": 0}
 
 
 async def test_jobs_and_a_job_of_a_cron_job(kubectl: Kubectl, api: Api) -> None:
