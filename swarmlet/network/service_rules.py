@@ -37,7 +37,7 @@ STANDING_CHAINS = ("prerouting", "output", "postrouting", "dispatch")
 """Whose rules are the same whatever Services there are."""
 
 NAME_LENGTH_MAX = 70
-"""Of what a chain says of its port; the kernel takes 127 in all."""
+"""Of what a chain says of its port; the kernel takes 255 in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
