@@ -37,7 +37,7 @@ class Isolation:
         base = isolation_rules.base(
             fabric.BRIDGE,
             cast("ClusterNetwork", stored.object).cluster_cidr,
-            overlay_port=fabric.VXLAN_PORT,
+            overlay=(fabric.VXLAN_PORT, fabric.VXLAN_ID),
             status_port=status_port,
         )
         self._subnet_v6 = own.subnet_v6

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+import textwrap
 
 import pytest
 
 from swarmlet.network import fabric, isolation_rules, port_rules
-from swarmlet.network.fabric import BRIDGE
+from swarmlet.network.fabric import BRIDGE, VXLAN_ID
 from swarmlet.network.isolation import Isolation
 from swarmlet.runtime import pod_links
 from tests.network.frames import Ear, speak
@@ -121,6 +122,25 @@ def test_pods_do_not_reach_each_other_by_ipv6(bridged: Bridged) -> None:
         bridged.a.run(f"{sys.executable} -", ASK_IPV6)
 
 
+ASK_OVERLAY = textwrap.dedent(
+    """
+    import socket, sys
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(1)
+        peer.connect(("192.0.2.1", 4789))
+        peer.send(bytes([8, 0, 0, 0]) + int(sys.argv[1]).to_bytes(3, "big") + bytes(1))
+        try:
+            print(peer.recv(4096).decode().strip())
+        except TimeoutError:
+            print("silence")
+    """
+)
+
+
+def ask_overlay(sender: Namespace, vni: int = VXLAN_ID) -> str:
+    return sender.run(f"{sys.executable} - {vni}", ASK_OVERLAY).strip()
+
+
 @needs_kernel
 @pytest.mark.slow
 def test_the_overlay_takes_packets_of_members_alone_and_pods_do_not_ask_for_the_state(bridged: Bridged) -> None:
@@ -128,8 +148,8 @@ def test_the_overlay_takes_packets_of_members_alone_and_pods_do_not_ask_for_the_
     node.serve("overlay", 4789)
     node.serve("status", 7601)
     node.serve("control", 7600)
-    assert outside.ask(OWN, 4789, kind="udp") == {"silence": 1}
-    assert bridged.a.ask(OWN, 4789, kind="udp") == {"silence": 1}
+    assert ask_overlay(outside) == ask_overlay(bridged.a) == ask_overlay(bridged.a, 1) == "silence"
+    assert ask_overlay(outside, 1) == f"overlay {STRANGER}", "somebody else's overlay"
     assert bridged.a.ask(OWN, 7601) == {"silence": 1}
     assert outside.ask(OWN, 7601) == {f"status {STRANGER}": 1}
     assert bridged.a.ask(OWN, 7600) == {"control 10.42.7.2": 1}, "the API is there"
@@ -137,7 +157,7 @@ def test_the_overlay_takes_packets_of_members_alone_and_pods_do_not_ask_for_the_
     assert bridged.a.ask(STRANGER, 7601) == {"other 10.42.7.2": 1}, "somebody else's port"
     bridged.bench.cluster.node("n2", STRANGER, "10.42.8.0/24")
     bridged.settle({"a": "10.42.7.2"})
-    assert outside.ask(OWN, 4789, kind="udp") == {f"overlay {STRANGER}": 1}
+    assert ask_overlay(outside) == f"overlay {STRANGER}"
     assert bridged.a.ask(STRANGER, 7601) == {"silence": 1}
     assert isolation_rules.TABLE in node.run("nft list tables inet")
 
@@ -274,3 +294,26 @@ def test_a_stranger_at_these_tables_alone_is_noticed(bridged: Bridged, damage: s
     assert not isolation.is_disturbed()
     bridged.machine.nft(damage)
     assert isolation.is_disturbed()
+
+
+ADVERTISE_ROUTER = """
+import socket
+door = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+door.sendto(bytes.fromhex("86000000 40000708 00000000 00000000"), ("ff02::1", 0, 0, socket.if_nametoindex("eth0")))
+"""
+
+
+@needs_kernel
+@pytest.mark.slow
+def test_a_pod_is_no_router_of_its_machine_also_where_ports_are_not_guarded(bridged: Bridged) -> None:
+    node = bridged.machine.node
+    node.run(f"nft flush ruleset && sysctl -qw net.ipv6.conf.{BRIDGE}.accept_ra=2")
+    learned = f"ip -6 route show proto ra dev {BRIDGE}"
+    bridged.a.run(f"{sys.executable} - && sleep 0.1", ADVERTISE_ROUTER)
+    assert "default" in node.run(learned)
+    node.run(f"ip -6 route del default dev {BRIDGE}")
+    bridged.bench = node.inside(lambda: Bench(dual=True))
+    bridged.settle({"a": "10.42.7.2", "b": "10.42.7.3"})
+    bridged.a.run(f"{sys.executable} - && sleep 0.1", ADVERTISE_ROUTER)
+    assert node.run(learned) == ""

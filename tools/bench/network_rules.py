@@ -79,7 +79,7 @@ def cluster_ip(number: int) -> str:
 def ours(own: Member, members: Sequence[Member], pods: Sequence[str], services: Sequence[Service]) -> str:
     """Return all that a daemon gives nft on this machine: the fabric's, Services', policies' and isolation's."""
     isolation = isolation_rules.base(
-        fabric.BRIDGE, CLUSTER_CIDR, overlay_port=fabric.VXLAN_PORT, status_port=STATUS_PORT
+        fabric.BRIDGE, CLUSTER_CIDR, overlay=(fabric.VXLAN_PORT, fabric.VXLAN_ID), status_port=STATUS_PORT
     )
     guard = Table(isolation_rules.TABLE, isolation, family=isolation_rules.FAMILY)
     guard.update({Key("pods", "", each): isolation_rules.pod_part(each) for each in pods})
