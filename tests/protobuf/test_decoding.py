@@ -116,6 +116,26 @@ def test_a_message_that_comes_in_parts_is_one_and_the_last_scalar_holds() -> Non
     assert found == {"metadata": {"name": "b", "uid": "u"}, "data": {"x": "2", "y": "1"}, "immutable": False}
 
 
+def test_a_zero_that_comes_later_takes_the_value_away() -> None:
+    name = "io.k8s.api.core.v1.PodSpec"
+    parts = encoding.encoded(name, {"hostNetwork": True}) + encoding.encoded(name, {"hostNetwork": False})
+    found: dict[str, Any] = {}
+    decoding._Decoder(wire.Reader(10)).read(name, memoryview(parts), found, DEPTH)
+    assert found == {}
+
+
+def test_no_time_is_no_time_even_behind_a_pointer() -> None:
+    body = enveloped("v1", "ConfigMap", b"\x0a\x07\x0a\x01a\x42\x00\x4a\x00")  # name, creation-, deletionTimestamp
+    assert decoding.decode(body, DEPTH)["metadata"] == {"name": "a"}
+
+
+def test_messages_nested_too_deep_are_refused() -> None:
+    body = encoding.body({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "main"}]}})
+    decoding.decode(body, 3)
+    with pytest.raises(CallerError, match="messages are nested too deep"):
+        decoding.decode(body, 2)
+
+
 def test_packed_numbers_are_a_list() -> None:
     found: dict[str, Any] = {}
     ids = b"\x22\x03\x01\x96\x01\x20\x07"  # supplementalGroups = 4: packed 1 and 150, then 7 by itself
