@@ -16,6 +16,7 @@ NETLINK_NETFILTER = 12
 REQUEST, ACKNOWLEDGE, DUMP = 0x01, 0x04, 0x300
 ERROR, DONE = 2, 3
 RECEIVE_BYTES = 1 << 20
+ANSWER_SECONDS_MAX = 1.0
 
 INET, IPV4, BRIDGE, IPV6 = 1, socket.AF_INET, 7, socket.AF_INET6
 """Families of netfilter's tables. Source: linux/netfilter.h (NFPROTO_*)."""
@@ -25,6 +26,7 @@ _NETFILTER = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
 _ERROR = struct.Struct("=i")
 _TYPE_MASK = 0x3FFF
+_SEQUENCES = 1 << 32
 
 Attributes = dict[int, bytes]
 
@@ -34,18 +36,25 @@ class Netlink:
 
     def __init__(self, protocol: int) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-        self._socket.settimeout(1.0)
+        self._socket.settimeout(ANSWER_SECONDS_MAX)
+        self._sequence = 0
 
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
 
     def request(self, message: int, body: bytes, *, flags: int) -> Iterator[bytes]:
-        """Send a request and yield what each answer holds; raise `OSError` where the kernel refuses it."""
-        self._socket.send(_HEADER.pack(_HEADER.size + len(body), message, REQUEST | flags, 0, 0) + body)
+        """Send a request and yield what each answer holds; raise `OSError` where the kernel refuses it.
+
+        What is still to be read of an earlier request, whose end nobody waited for, is passed over.
+        """
+        self._sequence = sequence = (self._sequence + 1) % _SEQUENCES
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), message, REQUEST | flags, sequence, 0) + body)
         while True:
             data = self._socket.recv(RECEIVE_BYTES)
-            for kind, start, end in _messages(data):
+            for kind, answered, start, end in _messages(data):
+                if answered != sequence:
+                    continue
                 if kind == ERROR and (number := -_ERROR.unpack_from(data, start)[0]):
                     raise OSError(number, os.strerror(number))
                 if kind in (ERROR, DONE):
@@ -97,12 +106,12 @@ def text(kind: int, value: str) -> bytes:
     return attribute(kind, value.encode() + b"\0")
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each message's type, and where what it holds begins and ends."""
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield each message's type, the request that it answers, and where what it holds begins and ends."""
     position = 0
     while position + _HEADER.size <= len(data):
-        length, kind, _, _, _ = _HEADER.unpack_from(data, position)
+        length, kind, _, sequence, _ = _HEADER.unpack_from(data, position)
         if length < _HEADER.size:
             break
-        yield kind, position + _HEADER.size, position + length
+        yield kind, sequence, position + _HEADER.size, position + length
         position += (length + 3) & ~3
