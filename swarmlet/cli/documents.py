@@ -4,19 +4,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from swarmlet.cli.exits import UsageError
+from swarmlet.errors import CallerError
+
+if TYPE_CHECKING:
+    from swarmlet.cli.forms.jsonpath import Template
 
 TABLES = ("", "wide")
 WHOLE = ("json", "yaml")
-FORMS = (*TABLES, *WHOLE, "name")
+TEMPLATES = ("jsonpath", "jsonpath-as-json", "jsonpath-file")
+FORMS = (*TABLES, *WHOLE, "name", *(f"{each}=..." for each in TEMPLATES))
 
 
 def check_form(output: str, allowed: Sequence[str] = FORMS) -> None:
-    """Raise `UsageError` where `-o` says something that is not known."""
-    if output not in allowed:
+    """Raise `UsageError` where `-o` says something that is not known, `PathError` for a template that is none."""
+    if f"{output.partition('=')[0]}=..." in allowed:
+        _template(output)
+    elif output not in allowed:
         raise UsageError(f"-o {output}: unknown; allowed: {', '.join(form for form in allowed if form)}")
+
+
+def show(output: str, document: Mapping[str, Any], *, between: str = "") -> None:
+    """Print a document in any form that prints it whole; `between` goes before YAML. A template ends as it says."""
+    kind = output.partition("=")[0]
+    if kind not in TEMPLATES:
+        print((between if kind == "yaml" else "") + in_form(output, document), flush=True)
+    elif kind == "jsonpath-as-json":
+        print(json.dumps(_template(output).values(document), indent=4, ensure_ascii=False), flush=True)
+    else:
+        print(_template(output).render(document), end="", flush=True)
+
+
+def _template(output: str) -> Template:
+    from swarmlet.cli.forms import jsonpath
+
+    kind, _, text = output.partition("=")
+    if not text:
+        raise UsageError(f"-o {output}: needs a template, as in -o '{kind}={{.metadata.name}}'")
+    return jsonpath.template(file_text(text).removesuffix("\n") if kind == "jsonpath-file" else text)
+
+
+def file_text(name: str) -> str:
+    """Return the text of a file that a flag names."""
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CallerError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def in_form(output: str, document: Mapping[str, Any]) -> str:

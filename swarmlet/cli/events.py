@@ -52,7 +52,7 @@ async def events(
     following = Watch(session.api, catalogue.find("events"), Scope(namespace=namespace, fields=",".join(fields)))
     listed = sorted((await following.start()).get("items") or (), key=last_seen)
     if output in documents.WHOLE and not watch:
-        print(documents.in_form(output, documents.as_list(listed)))
+        documents.show(output, documents.as_list(listed))
         return
     columns = tables.Columns(terminal.style)
     _print(session, columns, listed, spaces=all_namespaces, headers=not no_headers)

@@ -35,9 +35,9 @@ async def show(session: Session, selected: Selection, at: str, *, all_namespaces
     elif output in documents.TABLES and not selected.named:
         _print_table(found, spaces=all_namespaces)
     elif len(selected.named) == 1:
-        print(documents.in_form(output or "yaml", found[0][1]))
+        documents.show(output or "yaml", found[0][1])
     else:
-        print(documents.in_form(output or "yaml", documents.as_list(item for _, item in found)))
+        documents.show(output or "yaml", documents.as_list(item for _, item in found))
 
 
 def _asked(selected: Selection) -> Iterator[tuple[Resource, str]]:

@@ -11,10 +11,11 @@ from swarmlet.client.discovery import Catalogue, Resource
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One named object."""
+    """One named object; `namespace` is "" where it is the command's."""
 
     resource: Resource
     name: str
+    namespace: str = ""
 
     def __str__(self) -> str:
         return f"{self.resource.full_name}/{self.name}"
@@ -42,6 +43,17 @@ def select(words: Sequence[str], catalogue: Catalogue) -> Selection:
     if len(words) == 1:
         return Selection(kinds=kinds)
     return Selection(named=tuple(Reference(kind, name) for kind in kinds for name in words[1:]))
+
+
+def of_files(names: Sequence[str], catalogue: Catalogue, *, recursive: bool) -> Selection:
+    """Return the objects that manifests are of."""
+    from swarmlet.cli import files
+    from swarmlet.manifests import documents
+
+    manifests = files.manifests(names, recursive=recursive)
+    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    found = [(catalogue.of_kind(each.api_version, each.kind), each) for each in manifests]
+    return Selection(named=tuple(Reference(kind, each.name, each.namespace) for kind, each in found if kind))
 
 
 def one(words: Sequence[str], catalogue: Catalogue) -> Reference:

@@ -27,6 +27,7 @@ class Form:
     headers: bool = True
     namespaces: bool = False
     labels: bool = False
+    label_columns: tuple[str, ...] = ()
     kind_prefix: str = ""
 
 
@@ -84,7 +85,8 @@ class TablePrinter:
 
     def _header(self) -> list[str]:
         names = [str(self._definitions[position]["name"]).upper() for position in self._shown()]
-        return ["NAMESPACE"] * self._form.namespaces + names + ["LABELS"] * self._form.labels
+        own = [label.rpartition("/")[2].upper() for label in self._form.label_columns]
+        return ["NAMESPACE"] * self._form.namespaces + names + own + ["LABELS"] * self._form.labels
 
     def _row(self, row: Mapping[str, Any]) -> list[str]:
         metadata = (row.get("object") or {}).get("metadata") or {}
@@ -92,7 +94,9 @@ class TablePrinter:
         if cells and self._form.kind_prefix:
             cells[0] = self._form.kind_prefix + cells[0]
         namespace = [metadata.get("namespace") or ""] * self._form.namespaces
-        return namespace + cells + [label_text(metadata)] * self._form.labels
+        labels = metadata.get("labels") or {}
+        own = [str(labels.get(label, "")) for label in self._form.label_columns]
+        return namespace + cells + own + [label_text(metadata)] * self._form.labels
 
 
 def told(cell: Any) -> str:

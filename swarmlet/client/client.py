@@ -15,6 +15,7 @@ from swarmlet.errors import NotFoundError
 
 PAGE_SIZE = 500
 PAGES_MAX = 10_000
+WHOLE_OBJECTS = {"includeObject": "Object"}
 
 TABLE = f"{JSON};as=Table;v=v1;g=meta.k8s.io,{JSON}"
 JSON_PATCH = "application/json-patch+json"
@@ -81,11 +82,19 @@ class Client:
         return await self.connection.json(Request(method="GET", path=path, accept=discovery.AGGREGATED))
 
     async def get(
-        self, resource: Resource, name: str, *, namespace: str = "", subresource: str = "", accept: str = JSON
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        accept: str = JSON,
+        whole_objects: bool = False,
     ) -> Document:
-        """Return one object; raise `NotFoundError` where it does not exist."""
+        """Return one object; raise `NotFoundError` where it does not exist. `whole_objects`: see `list`."""
         path = resource.path(namespace=namespace, name=name, subresource=subresource)
-        return await self.connection.json(Request(method="GET", path=path, accept=accept))
+        query = WHOLE_OBJECTS if whole_objects else {}
+        return await self.connection.json(Request(method="GET", path=path, query=query, accept=accept))
 
     async def find(self, resource: Resource, name: str, *, namespace: str = "") -> Document | None:
         """Return one object, or None where it does not exist."""
@@ -94,12 +103,18 @@ class Client:
         except NotFoundError:
             return None
 
-    async def list(self, resource: Resource, scope: Scope = EVERYTHING, *, accept: str = JSON) -> Document:
-        """Return the whole list (or Table, by `accept`), however many pages it takes."""
+    async def list(
+        self, resource: Resource, scope: Scope = EVERYTHING, *, accept: str = JSON, whole_objects: bool = False
+    ) -> Document:
+        """Return the whole list (or Table, by `accept`), however many pages it takes.
+
+        A Table's rows hold their objects' metadata, or with `whole_objects` all of them.
+        """
         whole: Document = {}
         going_on = ""
+        shown = WHOLE_OBJECTS if whole_objects else {}
         for _ in range(PAGES_MAX):
-            page = await self._page(resource, scope, going_on, accept)
+            page = await self._page(resource, scope, {**shown, "continue": going_on}, accept)
             part = "rows" if page.get("kind") == "Table" else "items"
             if whole:
                 whole[part] = [*(whole.get(part) or ()), *(page.get(part) or ())]
@@ -110,8 +125,8 @@ class Client:
                 break
         return whole
 
-    async def _page(self, resource: Resource, scope: Scope, going_on: str, accept: str) -> Document:
-        query = {**scope.query(), "limit": str(PAGE_SIZE), "continue": going_on}
+    async def _page(self, resource: Resource, scope: Scope, further: Mapping[str, str], accept: str) -> Document:
+        query = {**scope.query(), "limit": str(PAGE_SIZE), **further}
         path = resource.path(namespace=scope.namespace)
         return await self.connection.json(Request(method="GET", path=path, query=query, accept=accept))
 

@@ -80,10 +80,13 @@ def test_one_object_is_printed_whole_and_several_as_a_list(cluster: Cluster) -> 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("get", "Missing argument"),
+        ("get", "name a type"),
         ("get pods web-1 -A", "leave out -A"),
         ("get pods web-1 -l app=web", "exclude each other"),
-        ("get pods -o jsonpath", "allowed: wide, json, yaml, name"),
+        ("get pods -o xml", "allowed: wide, json, yaml, name"),
+        ("get pods -o jsonpath", "needs a template"),
+        ("get pods --subresource=status", "named"),
+        ("get pods -w --sort-by=.metadata.name", "exclude each other"),
         ("get pods,deploy -w", "watches one kind"),
         ("get deploy/web pods", "TYPE/NAME"),
     ],

@@ -22,7 +22,9 @@ MESSAGE = ""
 DryRun = Annotated[
     str, typer.Option("--dry-run", help="none, client or server: only say what would be, or let the server check it.")
 ]
-Form = Annotated[str, typer.Option("--output", "-o", help="The object in place of a message: json, yaml or name.")]
+Form = Annotated[
+    str, typer.Option("--output", "-o", help="The object in place of a message: json, yaml, name or jsonpath=...")
+]
 Manager = Annotated[str, typer.Option("--field-manager", help="Who owns what is changed.")]
 
 
@@ -39,7 +41,7 @@ class Outcome:
         """Raise `UsageError` for what is not known."""
         if self.dry_run not in SUFFIXES:
             raise exits.UsageError(f"--dry-run={self.dry_run}: unknown; allowed: {', '.join(SUFFIXES)}")
-        documents.check_form(self.output, (MESSAGE, *documents.WHOLE, "name"))
+        documents.check_form(self.output, [form for form in documents.FORMS if form != "wide"])
 
     @property
     def is_sent(self) -> bool:
@@ -58,6 +60,5 @@ class Outcome:
         elif self.output == "name":
             print(target, flush=True)
         else:
-            between = "---\n" if self.output == "yaml" and self._told else ""
-            print(between + documents.in_form(self.output, document), flush=True)
+            documents.show(self.output, document, between="---\n" * bool(self._told))
         self._told += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, options, parsing
+from swarmlet.cli import documents, exits, options, parsing
 from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import BugError, CallerError
@@ -58,10 +58,7 @@ def _read(text: str, file: Path | None, *, is_list: bool) -> Any:
     if bool(text) == (file is not None):
         raise exits.UsageError("give the patch with -p, or a file of it with --patch-file")
     if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CallerError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        text = documents.file_text(str(file))
     found = [value for _, value in reading.read(str(file or "--patch"), text) if value is not None]
     expected = list if is_list else dict
     if len(found) != 1 or not isinstance(found[0], expected):

@@ -76,37 +76,25 @@ async def find(session: Session, words: Sequence[str], wish: Wish) -> list[Targe
     if wish.files:
         if words:
             raise exits.UsageError("-f names the objects: types and names exclude it")
-        return await _of_files(session, wish)
-    selected = selection.select(words, await session.catalogue())
+        selected = selection.of_files(wish.files, await session.catalogue(), recursive=wish.recursive)
+    else:
+        selected = selection.select(words, await session.catalogue())
     if selected.named:
         if wish.labels or wish.fields or wish.every or wish.all_namespaces:
             raise exits.UsageError("a name excludes --all, -A and selectors")
-        return [
-            Target(each.resource, await session.api.get(each.resource, each.name, namespace=session.namespace))
-            for each in selected.named
-        ]
+        return [await _named(session, each) for each in selected.named]
     if not (wish.labels or wish.fields or wish.every):
         raise exits.UsageError("name the objects, select them with -l, or say --all")
     scope = Scope(namespace="" if wish.all_namespaces else session.namespace, labels=wish.labels, fields=wish.fields)
     return [each for kind in selected.kinds for each in await _of_kind(session, kind, scope)]
 
 
+async def _named(session: Session, reference: selection.Reference) -> Target:
+    namespace = reference.namespace or session.namespace
+    return Target(reference.resource, await session.api.get(reference.resource, reference.name, namespace=namespace))
+
+
 async def _of_kind(session: Session, resource: Resource, scope: Scope) -> list[Target]:
     listed = await session.api.list(resource, scope)
     header: dict[str, Any] = {"apiVersion": resource.api_version, "kind": resource.kind}
     return [Target(resource, {**header, **item}) for item in listed.get("items") or ()]
-
-
-async def _of_files(session: Session, wish: Wish) -> list[Target]:
-    from swarmlet.cli import files
-    from swarmlet.manifests import documents
-
-    catalogue = await session.catalogue()
-    manifests = files.manifests(wish.files, recursive=wish.recursive)
-    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
-    found = []
-    for manifest in manifests:
-        if resource := catalogue.of_kind(manifest.api_version, manifest.kind):
-            namespace = manifest.namespace or session.namespace
-            found.append(Target(resource, await session.api.get(resource, manifest.name, namespace=namespace)))
-    return found
