@@ -46,7 +46,6 @@ class _Content(msgspec.Struct, frozen=True):
     messages: dict[str, dict[int, str]]
 
 
-@functools.cache
 def message_of(api_version: str, kind: str) -> str:
     """Return the name of a kind's message, such as "io.k8s.api.apps.v1.Deployment"; "" for one that has none."""
     found = _content().kinds

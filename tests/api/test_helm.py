@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 CHART = str(Path(__file__).parents[1] / "charts" / "web")
 WAIT = ("--wait", "--timeout", "30s")
 UNDO = {"helm-3": "--atomic", "helm-4": "--rollback-on-failure"}
-KINDS = "deploy,svc,cm,secret,pvc,hpa,job,pod"
+KINDS = "deploy,svc,secret,pvc,hpa,job,pod"
+"""Of which a new namespace has none."""
 
 
 class Helm:
@@ -45,7 +46,7 @@ class Helm:
 
 
 def set_to(*values: str) -> list[str]:
-    return [word for value in ("serviceAccount.create=false", *values) for word in ("--set", value)]
+    return [word for value in values for word in ("--set", value)]
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +67,13 @@ def test_a_release_lives_from_install_to_uninstall(helm: Helm) -> None:
     assert "STATUS: deployed" in helm.install()
     found = {(each["kind"], each["metadata"]["name"]): each for each in helm.get(KINDS)["items"]}
     assert found["Deployment", "shop"]["status"]["readyReplicas"] >= 1, "it waited"
+    assert found["Deployment", "shop"]["spec"]["template"]["spec"]["serviceAccountName"] == "shop"
+    assert helm.get("sa/shop")["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
     assert found["PersistentVolumeClaim", "shop"]["status"]["phase"] == "Bound"
     assert found["HorizontalPodAutoscaler", "shop"]["spec"]["minReplicas"] == 2
     assert found["Secret", "sh.helm.release.v1.shop.v1"]["type"] == "helm.sh/release.v1"
     assert ("Job", "shop-migrate") not in found, "the hook has run, and is gone"
-    assert "cannot re" in helm("install", "shop", CHART, *set_to(), code=1), "the name is in use"
+    assert "cannot re" in helm("install", "shop", CHART, code=1), "the name is in use"
     (listed,) = json.loads(helm("list", "-o", "json"))
     assert (listed["name"], listed["status"], listed["revision"]) == ("shop", "deployed", "1")
     assert "Phase:          Succeeded" in helm("test", "shop")
@@ -102,5 +105,5 @@ def test_what_fails_is_taken_back(helm: Helm) -> None:
 
 def test_a_trial_makes_nothing(helm: Helm) -> None:
     helm.daemon.kubectl("create", "namespace", helm.namespace)
-    assert "STATUS: pending-install" in helm("install", "shop", CHART, "--dry-run=server", *set_to())
+    assert "STATUS: pending-install" in helm("install", "shop", CHART, "--dry-run=server")
     assert helm.get(KINDS)["items"] == []

@@ -116,6 +116,27 @@ async def test_services(kubectl: Kubectl, api: Api, words: tuple[str, ...], spec
     assert service["spec"]["selector"] == {"app": "s"}
 
 
+async def test_accounts_and_what_they_may(kubectl: Kubectl, api: Api) -> None:
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    await kubectl("create", "serviceaccount", "robot")
+    assert (await found(api, f"{DEFAULT}/serviceaccounts/robot"))["metadata"]["name"] == "robot"
+    await kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods,deployments.apps")
+    role = await found(api, f"{rbac}/namespaces/default/roles/reader")
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
+    ]
+    await kubectl("create", "rolebinding", "robot", "--role=reader", "--serviceaccount=default:robot")
+    binding = await found(api, f"{rbac}/namespaces/default/rolebindings/robot")
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "robot", "namespace": "default"}]
+    await kubectl("create", "clusterrole", "all", "--verb=get", "--non-resource-url=/metrics")
+    assert (await found(api, f"{rbac}/clusterroles/all"))["rules"] == [
+        {"verbs": ["get"], "nonResourceURLs": ["/metrics"]}
+    ]
+    await kubectl("create", "clusterrolebinding", "all", "--clusterrole=all", "--user=jane", "--group=staff")
+    assert len((await found(api, f"{rbac}/clusterrolebindings/all"))["subjects"]) == 2
+
+
 async def test_a_pod_that_run_makes(kubectl: Kubectl, api: Api) -> None:
     await kubectl("run", "one", "--image=web:1", "--env=A=b", "--labels=x=y", "--port=80", "--restart=Never")
     one = await found(api, f"{DEFAULT}/pods/one")

@@ -21,7 +21,6 @@ VALUES = {
     "command": ["sh", "-c", SERVE],
     "ready": "wget -q -O /dev/null http://127.0.0.1:8080",
     "test": "wget -q -O - http://shop | grep -x hello",
-    "serviceAccount": {"create": False},
 }
 
 
