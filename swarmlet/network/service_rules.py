@@ -31,8 +31,13 @@ MASQUERADE_BIT = 0x4000
 _BITS = 0xFFFFFFFF
 _OWN_ADDRESS = "masquerade fully-random"
 
-CLIENTS_MAX = 65_535
-"""How many clients an endpoint of a Service with affinity remembers; those beyond are given to any."""
+CLIENTS_MAX = 4_095
+"""How many clients an endpoint of a Service with affinity remembers; those beyond are given to any.
+
+The kernel makes room for them beforehand: 64 KiB for so many, a MiB for 65,535, and takes its time for that.
+"""
+FAITHFUL_MAX = 256
+"""Endpoints of a port that has affinity; one that has more has none, for each is a rule, a chain and a set."""
 STANDING_CHAINS = ("prerouting", "output", "postrouting", "dispatch")
 """Whose rules are the same whatever Services there are."""
 
@@ -187,7 +192,7 @@ class _Work:
             return DROP if port.everywhere else REFUSE
         chain = f"local-{name}" if local else f"cluster-{name}"
         if chain not in self.chains:
-            if self._service.affinity_seconds:
+            if self._service.affinity_seconds and len(endpoints) <= FAITHFUL_MAX:
                 self.chains[chain] = tuple(self._faithful(port, name, endpoints))
             else:
                 self.chains[chain] = (_in_turn(port, self._from_ones_own(name, endpoints)),)

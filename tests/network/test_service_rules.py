@@ -53,6 +53,12 @@ def test_nodes_begin_their_turns_with_different_endpoints_and_anew_with_each_cha
     assert len({first("n1", each) for each in endpoints}) > 1
 
 
+@pytest.mark.parametrize(("number", "sets"), [(256, 256), (257, 0)])
+def test_affinity_is_of_no_more_endpoints_than_the_kernel_has_room_for(number, sets):
+    many = [Endpoint(f"10.42.{each // 250}.{each % 250 + 1}", 8080, "n2") for each in range(number)]
+    assert len(service_rules.render(service(*many, here=(), affinity_seconds=60), GROUND).sets) == sets
+
+
 def test_no_service_takes_a_port_of_the_daemons():
     ground = dataclasses.replace(GROUND, reserved=frozenset({("TCP", 80), ("TCP", 30080)}))
     balanced = service(ONE, node_port=30080, ingress=("192.0.2.1",), external_ips=("192.0.2.2",))
