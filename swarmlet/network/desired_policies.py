@@ -93,7 +93,7 @@ class DesiredPolicies:
             yield
         changed |= selected
         for key in policies:
-            changed |= self._peers.place_all(key, self._policies[key] if key in self._users else None)
+            changed |= yield from self._peers.place_all(key, self._policies[key] if key in self._users else None)
             changed |= self._users.get(key, set())
             parts[key] = policy_rules.policy_part(self._policies[key]) if key in self._users else NOTHING
             yield

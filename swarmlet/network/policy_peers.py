@@ -7,7 +7,7 @@ costs what there are shapes, and the Pods that are meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 from swarmlet.network import policy_rules
@@ -71,8 +71,11 @@ class Peers:
                 if found := policy_rules.as_peer(policy, member):
                     self._note(name, key, found)
 
-    def place_all(self, name: Key, policy: Policy | None) -> set[Key]:
-        """Put every Pod into a policy's sets, None: take it out; return those for whom that changed something."""
+    def place_all(self, name: Key, policy: Policy | None) -> Generator[None, None, set[Key]]:
+        """Put every Pod into a policy's sets, None: take it out; return those for whom that changed something.
+
+        Each shape of Pods is a step: to ask a policy of thousands of peers about one takes milliseconds.
+        """
         before = self._by_policy.pop(name, {})
         for key in before:
             self._by_pod[key].discard(name)
@@ -80,6 +83,7 @@ class Peers:
             if policy and policy_rules.as_peer(policy, next(iter(alike.values()))):
                 for key, member in alike.items():
                     self._note(name, key, policy_rules.as_peer(policy, member))
+            yield
         now = self._by_policy.get(name, {})
         return {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
 

@@ -282,7 +282,7 @@ def _block(block: IPBlock, peer: str, family: str) -> Iterator[str]:
     if ip_families.of(block.cidr) != family:
         return
     ip = WORDS[family].ip
-    told = ", ".join(ip_families.collapsed(family, block.except_))
+    told = ", ".join(ip_families.collapsed(family, block.except_)) if block.except_ else ""
     within = f"{ip} {peer} {whole}" if whole.prefixlen else ""
     yield f"{within} {ip} {peer} != {{ {told} }}".strip() if told else within
 

@@ -204,6 +204,16 @@ def test_what_says_nothing_new_about_a_pod_costs_nothing(bench: Bench) -> None:
     assert parts == {}
 
 
+def test_a_policy_is_asked_about_one_shape_of_pods_a_step(bench: Bench) -> None:
+    bench.cluster.policy("allow", podSelector={}, ingress=[{"from": [{"podSelector": {"matchLabels": {"app": "x"}}}]}])
+    bench.settle()
+    for number in range(50):
+        bench.cluster.pod(f"p{number}", f"10.42.9.{number}", {"app": f"app-{number}"}, node="n2")
+    bench.settle()
+    bench.cluster.policy("allow", podSelector={}, ingress=[{"from": [{"podSelector": {"matchLabels": {"app": "y"}}}]}])
+    assert len(list(bench.desired.settle({}))) > 50
+
+
 def test_an_address_that_a_pod_was_given_touches_only_who_has_or_had_it(bench: Bench) -> None:
     for number in range(20):
         bench.cluster.pod(f"more-{number}", f"10.42.1.{number + 20}", {"app": "more"})
