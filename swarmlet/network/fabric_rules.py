@@ -8,6 +8,7 @@ Source: docs.docker.com/engine/network/packet-filtering-firewalls (DOCKER-USER);
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarmlet.model import ip_families
@@ -76,8 +77,21 @@ def forwarding(listing: str, cluster_cidr: str) -> str:
     has_rules = [line for line in lines if line.startswith(f"-A {CHAIN} ")] == wanted
     if has_rules and f"-A {jump}" in lines:
         return ""
-    jumps = [] if f"-A {jump}" in lines else [f"-I {jump}"]
+    jumps = [] if f"-A {jump}" in lines else [_insertion(parent, lines)]
     return "\n".join(["*filter", f":{CHAIN} - [0:0]", *wanted, *jumps, "COMMIT", ""])
+
+
+def _insertion(parent: str, lines: Sequence[str]) -> str:
+    """Return the command that has a chain lead to ours.
+
+    In Docker's that is behind what the machine's owner has there, who may have closed published ports to somebody; but
+    before the return by which older Engines end it. The kernel's chain may end by refusing all that is left.
+    """
+    if parent == KERNELS_CHAIN:
+        return f"-I {parent} -j {CHAIN}"
+    rules = [line for line in lines if line.startswith(f"-A {parent} ")]
+    end = f"-A {parent} -j RETURN"
+    return f"-I {parent} {rules.index(end) + 1} -j {CHAIN}" if end in rules else f"-A {parent} -j {CHAIN}"
 
 
 def no_forwarding(listing: str) -> str:

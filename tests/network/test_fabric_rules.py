@@ -31,8 +31,16 @@ def test_where_all_is_forwarded_nothing_is_asked_for() -> None:
 def test_beside_docker_the_chain_that_it_keeps_for_others_leads_to_ours() -> None:
     asked = fabric_rules.forwarding(DOCKER, CIDR).splitlines()
     assert (asked[0], asked[-1]) == ("*filter", "COMMIT")
-    assert "-I DOCKER-USER -j SWARMLET-FORWARD" in asked
+    assert "-I DOCKER-USER 1 -j SWARMLET-FORWARD" in asked
     assert "-A SWARMLET-FORWARD -s 10.42.0.0/16 -d 10.42.0.0/16 -j ACCEPT" in asked
+
+
+def test_what_the_machines_owner_has_closed_there_stays_closed() -> None:
+    closed = "-A DOCKER-USER -i eth0 ! -s 192.0.2.0/24 -j DROP\n"
+    before = DOCKER.replace("-A DOCKER-USER", f"{closed}-A DOCKER-USER")
+    assert "-I DOCKER-USER 2 -j SWARMLET-FORWARD" in fabric_rules.forwarding(before, CIDR).splitlines()
+    without_return = DOCKER.replace("-A DOCKER-USER -j RETURN\n", closed)
+    assert "-A DOCKER-USER -j SWARMLET-FORWARD" in fabric_rules.forwarding(without_return, CIDR).splitlines()
 
 
 def test_without_docker_the_kernels_own_chain_does() -> None:
@@ -46,7 +54,7 @@ def test_rules_that_are_there_are_let_be() -> None:
 @pytest.mark.parametrize("lost", OURS.splitlines()[1:])
 def test_each_that_was_taken_away_comes_back(lost: str) -> None:
     left = (DOCKER + OURS).replace(lost + "\n", "")
-    assert lost.split(" ", 1)[1] in fabric_rules.forwarding(left, CIDR)
+    assert lost.split(" ", 2)[2] in fabric_rules.forwarding(left, CIDR)
 
 
 def test_the_jump_is_not_made_twice() -> None:
