@@ -21,6 +21,7 @@ from swarmlet.store.replica import View
 KNOWN_MAX = 4_096
 """Askers that are remembered, so that few are looked up."""
 CLUSTER_NETWORK = Key(kinds.CLUSTER_NETWORK.resource, "", node_subnets.THE_CLUSTER)
+LOOPBACK_INDEX = 1
 ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -73,7 +74,8 @@ def local_networks(nodes: frozenset[str]) -> frozenset[Network]:
     """
     try:
         with IPRoute() as kernel:
-            inside = {link["index"] for link in kernel.get_links() if _is_loopback(link) or _is_bridge(link)}
+            bridges = kernel.get_links(kind="bridge")  # a node has hundreds of other links
+            inside = {LOOPBACK_INDEX, *(link["index"] for link in bridges if _is_bridge(link))}
             held = [
                 (each["index"], ipaddress.ip_interface(f"{_address(each)}/{each['prefixlen']}"))
                 for each in kernel.get_addr(family=2)
@@ -101,10 +103,6 @@ def _is_address(text: str) -> bool:
 
 def _address(told: Any) -> str:
     return str(told.get("local") or told.get("address"))
-
-
-def _is_loopback(link: Any) -> bool:
-    return bool(link.get("ifname") == "lo")
 
 
 def _is_bridge(link: Any) -> bool:

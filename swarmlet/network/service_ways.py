@@ -16,6 +16,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from swarmlet.model import ip_families
+from swarmlet.network import bridge_ports
 
 LOOPBACK_INDEX = 1
 PROTOCOL = 88
@@ -33,7 +34,7 @@ def lay(service_network: str, bridge: str) -> str:
             found = kernel.link_lookup(ifname=bridge)
             if found or ip_families.of(service_network) == ip_families.IPV4:
                 fault = _lay_route(kernel, _route(service_network, *found))
-            for port in _ports_without_way_back(kernel, bridge):
+            for port in bridge_ports.without_way_back(found[0]) if found else ():
                 kernel.brport("set", index=port, mode=1)
     except (NetlinkError, OSError) as error:
         return f"the way to {service_network}: {error}"
@@ -68,16 +69,3 @@ def _route(service_network: str, bridge: int = 0) -> dict[str, str | int]:
         way: dict[str, str | int] = {"dst": service_network, "proto": PROTOCOL}
         return way | ({"oif": bridge} if bridge else {})
     return {"dst": service_network, "oif": LOOPBACK_INDEX, "scope": "link", "proto": PROTOCOL}
-
-
-def _ports_without_way_back(kernel: IPRoute, bridge: str) -> list[int]:
-    found = kernel.link_lookup(ifname=bridge)
-    if not found:
-        return []
-    ports = kernel.get_links(master=found[0])
-    return [int(port["index"]) for port in ports if not _reflects(port)]
-
-
-def _reflects(port: object) -> bool:
-    mode = port.get(("linkinfo", "slave_data", "mode"))  # type: ignore[attr-defined]  # a netlink message of pyroute2
-    return bool(mode)
