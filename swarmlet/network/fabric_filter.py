@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -118,9 +119,12 @@ async def _run(*argv: str, given: str = "") -> str:
         async with asyncio.timeout(PROGRAM_SECONDS_MAX):
             printed, complaint = await process.communicate(given.encode())
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise FabricError(f"{argv[0]} did not end in {PROGRAM_SECONDS_MAX:g} s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     if process.returncode:
         raise FabricError(f"{argv[0]}: {' '.join(complaint.decode(errors='replace').split())[:500]}")
     return printed.decode(errors="replace")
