@@ -25,8 +25,9 @@ LOWER_UP = 1 << 16
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS, _NAME, _PEER, _MASTER, _NAMESPACE, _IN_NAMESPACE = 1, 3, 5, 10, 37, 46
-_LINK_INFO, _PORT_INFO, _PORT_MODE = 18, 5, 4
-"""Source: linux/if_link.h (IFLA_LINKINFO, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_MODE)."""
+_LINK_INFO, _KIND, _PORT_INFO, _PORT_MODE = 18, 1, 5, 4
+"""Source: linux/if_link.h (IFLA_LINKINFO, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_MODE)."""
+_BRIDGE = b"bridge\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,14 @@ def without_way_back(bridge: int) -> list[int]:
 
     Raises `OSError`. It reads no more of a link than that: a node has hundreds, and this is asked every few seconds.
     """
-    asked = _LINK.pack(0, 0, 0, 0, 0) + attribute(_MASTER, bridge.to_bytes(4, "little"))
-    netlink = Netlink(NETLINK_ROUTE)
-    try:
-        links = [_found(each) for each in netlink.request(GET_LINK, asked, flags=DUMP)]
-    finally:
-        netlink.close()
+    links = _those(attribute(_MASTER, bridge.to_bytes(4, "little")))
     return [each.index for each in links if each.number(_MASTER) == bridge and not _reflects(each)]
+
+
+def bridges() -> set[int]:
+    """Return the indexes of this machine's bridges. Raises `OSError`."""
+    links = _those(attribute(_LINK_INFO, attribute(_KIND, _BRIDGE), nested=True))
+    return {each.index for each in links if attributes(each.told.get(_LINK_INFO, b"")).get(_KIND) == _BRIDGE}
 
 
 class LinkChanges:
@@ -114,6 +116,15 @@ class LinkChanges:
             while True:
                 self._socket.recv(NEWS_BYTES)
         self._listener()
+
+
+def _those(wanted: bytes) -> list[_Found]:
+    """Return the links with an attribute, as far as the kernel leaves out the others."""
+    netlink = Netlink(NETLINK_ROUTE)
+    try:
+        return [_found(each) for each in netlink.request(GET_LINK, _LINK.pack(0, 0, 0, 0, 0) + wanted, flags=DUMP)]
+    finally:
+        netlink.close()
 
 
 def _reflects(link: _Found) -> bool:

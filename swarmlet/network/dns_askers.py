@@ -15,6 +15,7 @@ from swarmlet.errors import PeerError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.core import Node
 from swarmlet.model.node_subnets import ClusterNetwork
+from swarmlet.network import bridge_ports
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import View
 
@@ -73,9 +74,8 @@ def local_networks(nodes: frozenset[str]) -> frozenset[Network]:
     milliseconds; raises `AskersError`.
     """
     try:
+        inside = {LOOPBACK_INDEX, *bridge_ports.bridges()}
         with IPRoute() as kernel:
-            bridges = kernel.get_links(kind="bridge")  # a node has hundreds of other links
-            inside = {LOOPBACK_INDEX, *(link["index"] for link in bridges if _is_bridge(link))}
             held = [
                 (each["index"], ipaddress.ip_interface(f"{_address(each)}/{each['prefixlen']}"))
                 for each in kernel.get_addr(family=2)
@@ -103,8 +103,3 @@ def _is_address(text: str) -> bool:
 
 def _address(told: Any) -> str:
     return str(told.get("local") or told.get("address"))
-
-
-def _is_bridge(link: Any) -> bool:
-    info = link.get("linkinfo")
-    return bool(info is not None and info.get("kind") == "bridge")
