@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from aiohttp.test_utils import TestServer
 
-from tests.api.conftest import Api
+from tests.api import test_service_accounts
+from tests.api.conftest import Api, DirectReplica
 from tests.api.documents import DEPLOYMENTS, NAMESPACES, deployment
 from tests.api.test_kubectl import KUBECTL, Kubectl, api, listening
 
@@ -135,6 +137,15 @@ async def test_accounts_and_what_they_may(kubectl: Kubectl, api: Api) -> None:
     ]
     await kubectl("create", "clusterrolebinding", "all", "--clusterrole=all", "--user=jane", "--group=staff")
     assert len((await found(api, f"{rbac}/clusterrolebindings/all"))["subjects"]) == 2
+
+
+async def test_a_token(kubectl: Kubectl, replica: DirectReplica) -> None:
+    test_service_accounts.found(replica)
+    await kubectl("create", "serviceaccount", "robot")
+    token = await kubectl("create", "token", "robot", "--duration=1h", "--audience=here")
+    claims = jwt.decode(token.strip(), options={"verify_signature": False})
+    assert (claims["sub"], claims["aud"]) == ("system:serviceaccount:default:robot", ["here"])
+    assert claims["exp"] - claims["iat"] == 3600
 
 
 async def test_a_pod_that_run_makes(kubectl: Kubectl, api: Api) -> None:
