@@ -90,6 +90,8 @@ class KernelPolicies:
         bridge_traffic.check()
         await self._caught_up()
         opened = await self._opened()
+        guards_ports = await isolation.can_guard_ports()
+        await self._until_member()
         self._tables = self._tables_of_families()
         for table in self._tables:
             for uid, address in {**opened, **self._given}.items():
@@ -99,7 +101,7 @@ class KernelPolicies:
             self._node_name,
             status_port=self._status_port,
             listener=self._wake.set,
-            guards_ports=await isolation.can_guard_ports(),
+            guards_ports=guards_ports,
         )
         kernels = [_kernel(each.word) for each in self._tables]
         self._wake.set()
@@ -115,9 +117,14 @@ class KernelPolicies:
             for kernel in kernels:
                 kernel.close()
 
+    async def _until_member(self) -> None:
+        """Wait until this node has a subnet, which it may have lost since addresses of it were given out."""
+        while self._node_name not in fabric.members(self._replica.view):
+            await self._clock.sleep(RETRY_SECONDS)
+
     def _tables_of_families(self) -> list[PolicyTable]:
-        own = fabric.members(self._replica.view).get(self._node_name)
-        subnets_v6 = filter(None, [own.subnet_v6 if own else ""])
+        own = fabric.members(self._replica.view)[self._node_name]
+        subnets_v6 = filter(None, [own.subnet_v6])
         view, name, wake = self._replica.view, self._node_name, self._wake.set
         return [PolicyTable(view, name, wake), *(PolicyTable(view, name, wake, each) for each in subnets_v6)]
 

@@ -11,9 +11,11 @@ import pytest
 import structlog
 
 from swarmlet.errors import UnavailableError
+from swarmlet.model import kinds
 from swarmlet.network import bridge_traffic, isolation, kernel_policies
 from swarmlet.network.kernel_policies import KernelPolicies
 from swarmlet.network.nftables import NftError
+from swarmlet.store.commands import Key
 from tests.network.policies import Policies
 from tests.virtual_time import VirtualClock, run
 
@@ -164,6 +166,21 @@ def test_pods_of_an_earlier_daemon_are_held_by_the_addresses_they_have(monkeypat
         bench.open.set()
         async with bench.running():
             await asyncio.sleep(1)
+            assert bench.guards
+
+    run(main())
+
+
+def test_a_node_that_was_deleted_meanwhile_is_waited_for(monkeypatch) -> None:
+    async def main() -> None:
+        bench = Bench(monkeypatch, held={"uid-new": ADDRESS})
+        bench.cluster.delete(Key(kinds.NODE.resource, "", "n1"))
+        bench.open.set()
+        async with bench.running():
+            await asyncio.sleep(5)
+            assert bench.kernel.scripts == []
+            bench.cluster.node("n1", "192.0.2.1", "10.42.1.0/24")
+            await asyncio.sleep(2)
             assert bench.guards
 
     run(main())
