@@ -20,6 +20,7 @@ from aiohttp import web
 
 from swarmlet.addresses import split_address
 from swarmlet.agent import own_node
+from swarmlet.agent.pod_tokens import PodTokens
 from swarmlet.agent.volumes import Volumes
 from swarmlet.api import app, cluster, doors, origins, reports, serving
 from swarmlet.api.account_tokens import tokens_of
@@ -215,7 +216,7 @@ class _Node:
             network=self._config.network,
             state=self._state,
             machine=own_node.read_machine(self._config.data_dir),
-            volumes=Volumes.of_node(self._config.data_dir, self._state.node_id),
+            volumes=Volumes.of_node(self._config.data_dir, self._state.node_id, PodTokens(self._clock)),
             clock=self._clock,
             rng=self._rng,
             peers=self._peers,

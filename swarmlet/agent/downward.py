@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from swarmlet.errors import SwarmletError
-from swarmlet.model import core, kinds, quantity
+from swarmlet.model import core, kinds, quantity, service_accounts
 from swarmlet.model.container import Container
 from swarmlet.model.environment import ObjectFieldSelector, ResourceFieldSelector
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 from swarmlet.model.rules.downward import subscripted
 from swarmlet.store.commands import Key
-
-SERVICE_ACCOUNT = "default"
-"""What Kubernetes calls the account of a Pod that names none; accounts of its own swarmlet has not yet."""
 
 Find = Callable[[Key], Object | None]
 
@@ -61,7 +58,7 @@ def field_value(selector: ObjectFieldSelector, known: Facts) -> str:
         "metadata.namespace": pod.metadata.namespace,
         "metadata.uid": pod.metadata.uid,
         "spec.nodeName": pod.spec.node_name,
-        "spec.serviceAccountName": SERVICE_ACCOUNT,
+        "spec.serviceAccountName": pod.spec.service_account_name or service_accounts.DEFAULT,
         "status.hostIP": known.host_ip,
         "status.hostIPs": known.host_ip,
         "status.podIP": next(iter(known.pod_ips), ""),

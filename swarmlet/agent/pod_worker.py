@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from swarmlet.agent import container_steps, downward, environment, hooks, images, prober, specs, stimuli
+from swarmlet.agent import api_variables, container_steps, downward, environment, hooks, images, prober, specs, stimuli
 from swarmlet.agent.downward import Find
 from swarmlet.agent.fence import Fence
 from swarmlet.agent.grants import Grants
@@ -69,6 +69,8 @@ class PodWorker:
 
     def feed(self, stimulus: stimuli.Stimulus) -> None:
         """Tell the machine what happened, and begin what it wants done."""
+        if isinstance(stimulus, stimuli.PodChanged):
+            stimulus = stimuli.PodChanged(self._tools.volumes.equipped(stimulus.pod))
         try:
             instructions = self.machine.handle(stimulus, self._tools.clock.now())
             targets = self.machine.probe_targets()
@@ -146,6 +148,7 @@ class PodWorker:
                 return stimuli.ImageReady(container.name, fetched.image_id, fetched.note)
             case stimuli.StartContainer(container, attempt, sandbox):
                 env = environment.make(container, downward.facts(pod, tools.find, self.machine.pod_ips), tools.find)
+                env = api_variables.of(tools.find) | env
                 mounts = await self._mounts(container, env)
                 spec = specs.container_spec(pod, container, attempt, sandbox, env, mounts)
                 spec = await tools.grants.for_container(pod, container, spec)

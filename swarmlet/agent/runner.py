@@ -25,6 +25,7 @@ from swarmlet.agent import (
     node_reporter,
     own_node,
     pod_addresses,
+    pod_tokens,
     pod_writer,
     pressure_watch,
     probe_actions,
@@ -143,6 +144,7 @@ class Agent:
             tasks.create_task(self._reporter.check_health())
             tasks.create_task(self._volume_keeper().run())
             tasks.create_task(self._image_reports.run())
+            tasks.create_task(self._renew_tokens())
             tasks.create_task(self.network.run())
             unsubscribe = self._replica.view.subscribe(self._on_changes)
             try:
@@ -234,7 +236,7 @@ class Agent:
         assert self._tools is not None
         assert self._settings is not None
         self._grants.adopt(pod, containers)
-        worker = PodWorker(PodMachine(pod, self._settings, containers), self._tools)
+        worker = PodWorker(PodMachine(self._volumes.equipped(pod), self._settings, containers), self._tools)
         self._workers[worker.uid] = worker
         self._uids[worker.key] = worker.uid
         return worker
@@ -249,6 +251,13 @@ class Agent:
         for worker in list(self._workers.values()):
             if source in sources.of(worker.machine.pod):
                 worker.feed(stimuli.SourceChanged())
+
+    async def _renew_tokens(self) -> None:
+        """Bring the volumes up to date in which a token is to be renewed, for ever."""
+        while self._volumes.tokens is not None:
+            await self._clock.sleep(pod_tokens.LOOK_SECONDS)
+            for uid in self._volumes.tokens.due(self._workers.keys()):
+                self._workers[uid].feed(stimuli.SourceChanged())
 
     # Small things
 

@@ -6,13 +6,19 @@ Source: kubernetes pkg/volume/{configmap,secret,downwardapi,projected}.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from swarmlet.agent import downward
 from swarmlet.agent.downward import Facts, Find
 from swarmlet.agent.volume_errors import VolumeError
 from swarmlet.model import core, kinds
-from swarmlet.model.pod_volumes import DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection
+from swarmlet.model.pod_volumes import (
+    DownwardAPIVolumeFile,
+    KeyToPath,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeProjection,
+)
 from swarmlet.store.commands import Key
 
 FILE_MODE_DEFAULT = 0o644
@@ -20,9 +26,16 @@ FILE_MODE_DEFAULT = 0o644
 Files = Mapping[str, tuple[bytes, int]]
 """Content and mode of each file, by its path in the volume."""
 
+Token = Callable[[ServiceAccountTokenProjection], str]
 
-def files_of(volume: Volume, known: Facts, find: Find) -> Files:
-    """Return the files of a volume that shows objects of the cluster.
+
+def no_token(asked: ServiceAccountTokenProjection) -> str:
+    """Refuse a token: whoever makes these files cannot issue any."""
+    raise VolumeError(f"failed to fetch token for {asked.path}: this daemon issues none")
+
+
+def files_of(volume: Volume, known: Facts, find: Find, token: Token = no_token) -> Files:
+    """Return the files of a volume that shows objects of the cluster; `token` issues those of its Pod's account.
 
     Raises `VolumeError` in Kubernetes' words where something is needed and not there.
     """
@@ -39,7 +52,11 @@ def files_of(volume: Volume, known: Facts, find: Find) -> Files:
     files: dict[str, tuple[bytes, int]] = {}
     if volume.projected is not None:
         for projection in volume.projected.sources:
-            files |= _projection(projection, known, find, _mode(volume.projected.default_mode))
+            mode = _mode(volume.projected.default_mode)
+            if (asked := projection.service_account_token) is not None:
+                files[asked.path] = (token(asked).encode(), mode)
+            else:
+                files |= _projection(projection, known, find, mode)
     return files
 
 

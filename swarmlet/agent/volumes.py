@@ -21,9 +21,11 @@ from swarmlet.agent import (
     local_volumes,
     mounts,
     sub_paths,
+    token_volume,
     volume_files,
 )
 from swarmlet.agent.downward import Find
+from swarmlet.agent.pod_tokens import PodTokens
 from swarmlet.agent.volume_errors import VolumeError
 from swarmlet.model import security
 from swarmlet.model.container import Container, VolumeMount
@@ -46,7 +48,7 @@ def memory_dir(node_id: str) -> Path:
 class Request:
     """One volume of one Pod. `disk` and `memory` are the Pod's own folders; `find` looks into the store.
 
-    `kept` holds the volumes that outlive their Pods.
+    `kept` holds the volumes that outlive their Pods; `tokens` issues those of their accounts.
     """
 
     pod: Pod
@@ -55,6 +57,7 @@ class Request:
     memory: Path
     kept: Path
     find: Find
+    tokens: PodTokens | None
 
     @property
     def group(self) -> int | None:
@@ -75,16 +78,21 @@ class Source:
 
 
 class Volumes:
-    """The volumes of all Pods of this node."""
+    """The volumes of all Pods of this node. `tokens` issues those of their accounts; None: none has one."""
 
-    def __init__(self, *, disk: Path, memory: Path) -> None:
+    def __init__(self, *, disk: Path, memory: Path, tokens: PodTokens | None = None) -> None:
         self._disk = disk
         self._memory = memory
+        self.tokens = tokens
 
     @classmethod
-    def of_node(cls, data_dir: Path, node_id: str) -> Volumes:
+    def of_node(cls, data_dir: Path, node_id: str, tokens: PodTokens | None = None) -> Volumes:
         """Return the volumes of a node, where its agent keeps them."""
-        return cls(disk=data_dir / DISK_FOLDER, memory=memory_dir(node_id))
+        return cls(disk=data_dir / DISK_FOLDER, memory=memory_dir(node_id), tokens=tokens)
+
+    def equipped(self, pod: Pod) -> Pod:
+        """Return a Pod as this node runs it: with the volume of its account's token, where this node issues any."""
+        return token_volume.added(pod) if self.tokens else pod
 
     def make(self, pod: Pod, find: Find) -> None:
         """Make all volumes of the Pod; raise `VolumeError` with Kubernetes' words."""
@@ -157,7 +165,7 @@ class Volumes:
 
     def _requests(self, pod: Pod, find: Find) -> list[Request]:
         disk, memory = self._disk / pod.metadata.uid, self._memory / pod.metadata.uid
-        return [Request(pod, volume, disk, memory, self.kept, find) for volume in pod.spec.volumes]
+        return [Request(pod, volume, disk, memory, self.kept, find, self.tokens) for volume in pod.spec.volumes]
 
     @property
     def kept(self) -> Path:
@@ -219,7 +227,15 @@ def _make_files(request: Request, place: Path) -> None:
     place.mkdir(exist_ok=True)
     place.chmod(empty_dirs.FOLDER_MODE)
     known = downward.facts(request.pod, request.find)
-    atomic_files.write(place, volume_files.files_of(request.volume, known, request.find), request.group)
+    files = volume_files.files_of(request.volume, known, request.find, _tokens(request))
+    atomic_files.write(place, files, request.group)
+
+
+def _tokens(request: Request) -> volume_files.Token:
+    tokens = request.tokens
+    if tokens is None:
+        return volume_files.no_token
+    return lambda asked: tokens.token(request.pod, asked, request.find)
 
 
 def _claim_place(request: Request) -> Path:

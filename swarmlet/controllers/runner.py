@@ -12,6 +12,7 @@ from swarmlet.clock import Clock
 from swarmlet.config import Autoscaling, Network, Placement
 from swarmlet.config import NodeLifecycle as NodeLifecycleConfig
 from swarmlet.config import Rebalance as RebalanceConfig
+from swarmlet.controllers.api_service import ApiService
 from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cluster_dns import ClusterDns
 from swarmlet.controllers.cluster_roles import ClusterRoles
@@ -126,6 +127,7 @@ class Controllers:
             Disruptions(),
             EndpointSlices(self._rng),
             ServiceAddresses(),
+            ApiService(self._rng),
             LoadBalancers(self._network),
             Dependencies(),
             Scheduling(self._rng, self._placement.strategy, cluster),

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from swarmlet.errors import InvalidError
+from swarmlet.model import api_service
 
 NODES_GROUP = "system:nodes"
 NODE_USER_PREFIX = "system:node:"
@@ -126,7 +127,8 @@ class Authority:
     def sign_node(self, request_pem: str, node: NodeIdentity, host: str, now: datetime) -> str:
         """Return the certificate of a node that others reach at `host` (an IP address or a DNS name)."""
         subject = _subject(NODE_USER_PREFIX + node.name, (NODES_GROUP,))
-        names = [x509.UniformResourceIdentifier(node.uri), *_hosts((host, "127.0.0.1", "::1", "localhost", node.name))]
+        hosts = (host, "127.0.0.1", "::1", "localhost", node.name, *api_service.NAMES, api_service.ADDRESS)
+        names = [x509.UniformResourceIdentifier(node.uri), *_hosts(hosts)]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         return self._sign(request_pem, subject, usages, names, now, NODE_VALIDITY)
 

@@ -80,12 +80,21 @@ class DownwardAPIProjection(ApiStruct, frozen=True, kw_only=True):
     items: tuple[DownwardAPIVolumeFile, ...] = ()
 
 
+class ServiceAccountTokenProjection(ApiStruct, frozen=True, kw_only=True):
+    """`audience` "" is the cluster's API."""
+
+    path: str
+    audience: str = ""
+    expiration_seconds: int | None = None
+
+
 class VolumeProjection(ApiStruct, frozen=True, kw_only=True):
     """One of them is set."""
 
     config_map: ConfigMapProjection | None = None
     secret: SecretProjection | None = None
     downward_api: DownwardAPIProjection | None = msgspec.field(name="downwardAPI", default=None)
+    service_account_token: ServiceAccountTokenProjection | None = None
 
 
 class ProjectedVolumeSource(ApiStruct, frozen=True, kw_only=True):

@@ -41,14 +41,9 @@ def carried(old: Pod, new: Pod) -> Pod:
     return msgspec.structs.replace(new, spec=spec)
 
 
-def mounts_token(pod: Pod, account: ServiceAccount | None) -> bool:
-    """Whether the Pod's containers find a token in `FOLDER`: the Pod's word counts before its account's.
+def mounts_token(pod: Pod) -> bool:
+    """Whether the Pod's containers find a token in `FOLDER`.
 
     A Pod without an account was made by a version that knew none, and stays as it is.
     """
-    if not pod.spec.service_account_name:
-        return False
-    said = pod.spec.automount_service_account_token
-    if said is None and account is not None:
-        said = account.automount_service_account_token
-    return said is not False
+    return bool(pod.spec.service_account_name) and pod.spec.automount_service_account_token is not False

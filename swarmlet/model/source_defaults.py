@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from swarmlet.model.account_tokens import EXPIRATION_SECONDS_DEFAULT
 from swarmlet.model.base import ApiStruct
 from swarmlet.model.container import Container
 from swarmlet.model.environment import EnvVar, ObjectFieldSelector, ResourceFieldSelector
@@ -60,6 +61,10 @@ def _variable(variable: EnvVar) -> EnvVar:
 
 
 def _projection(source: VolumeProjection) -> VolumeProjection:
+    token = source.service_account_token
+    if token is not None and token.expiration_seconds is None:
+        token = _replace(token, expiration_seconds=EXPIRATION_SECONDS_DEFAULT)
+        return _replace(source, service_account_token=token)
     if source.downward_api is None:
         return source
     return _replace(source, downward_api=_replace(source.downward_api, items=_files(source.downward_api.items)))

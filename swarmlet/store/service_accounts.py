@@ -1,4 +1,4 @@
-"""What a new Pod gets from its ServiceAccount: its name, and what images are fetched with.
+"""What a new Pod gets from its ServiceAccount: its name, what images are fetched with, and whether it has a token.
 
 The token that its containers find is its node's business (docs/decisions/0040).
 Source: kubernetes plugin/pkg/admission/serviceaccount.
@@ -31,8 +31,10 @@ def admitted(view: View, pod: Pod) -> Pod:
             return pod
         why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
         raise ForbiddenError(f'pods "{pod.metadata.name or pod.metadata.generate_name}" is forbidden: {why}')
-    account = cast("ServiceAccount", stored.object)
-    if pod.spec.image_pull_secrets or not account.image_pull_secrets:
-        return pod
-    spec = msgspec.structs.replace(pod.spec, image_pull_secrets=account.image_pull_secrets)
+    account, said = cast("ServiceAccount", stored.object), pod.spec.automount_service_account_token
+    spec = msgspec.structs.replace(
+        pod.spec,
+        image_pull_secrets=pod.spec.image_pull_secrets or account.image_pull_secrets,
+        automount_service_account_token=account.automount_service_account_token if said is None else said,
+    )
     return msgspec.structs.replace(pod, spec=spec)

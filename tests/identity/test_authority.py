@@ -43,8 +43,16 @@ def test_a_node_certificate_names_the_node_by_uri(ca: Authority) -> None:
 
 def test_a_node_certificate_holds_the_addresses_that_clients_use(ca: Authority) -> None:
     names = node_certificate(ca).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert {str(address) for address in names.get_values_for_type(x509.IPAddress)} == {"10.0.0.5", "127.0.0.1", "::1"}
-    assert set(names.get_values_for_type(x509.DNSName)) == {"localhost", "alpha"}
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    assert addresses == {"10.0.0.5", "127.0.0.1", "::1", "10.43.0.1"}
+    assert set(names.get_values_for_type(x509.DNSName)) == {
+        "localhost",
+        "alpha",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    }
 
 
 def test_a_node_that_advertises_a_dns_name_has_it_in_its_certificate(ca: Authority) -> None:

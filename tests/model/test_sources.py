@@ -183,8 +183,8 @@ def test_parts_of_volumes_stay_inside() -> None:
         (pod(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}]), "spec.volumes[0].nfs"),
         (pod(volumes=[{"name": "v", "ephemeral": {}}]), "spec.volumes[0].ephemeral"),
         (
-            pod(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]),
-            "spec.volumes[0].projected.sources[0].serviceAccountToken",
+            pod(volumes=[{"name": "v", "projected": {"sources": [{"clusterTrustBundle": {"path": "authority"}}]}}]),
+            "spec.volumes[0].projected.sources[0].clusterTrustBundle",
         ),
         (
             pod({"env": [{"name": "X", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "p", "key": "k"}}}]}),

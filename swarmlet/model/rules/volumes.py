@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarmlet.model import pod_volumes, syntax
+from swarmlet.model.account_tokens import EXPIRATION_SECONDS_MAX, EXPIRATION_SECONDS_MIN
 from swarmlet.model.pod_volumes import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
@@ -19,6 +20,7 @@ from swarmlet.model.pod_volumes import (
     PersistentVolumeClaimVolumeSource,
     ProjectedVolumeSource,
     SecretVolumeSource,
+    ServiceAccountTokenProjection,
     Volume,
     VolumeProjection,
 )
@@ -112,7 +114,8 @@ def _projected(source: ProjectedVolumeSource, place: Place) -> None:
 
 def _projection(source: VolumeProjection, place: Place) -> list[str]:
     """Check one source of a projected volume; return the paths that it names."""
-    if sum(each is not None for each in (source.secret, source.config_map, source.downward_api)) > 1:
+    given = (source.secret, source.config_map, source.downward_api, source.service_account_token)
+    if sum(each is not None for each in given) > 1:
         place.forbidden(TOO_MANY)
     paths: list[str] = []
     if source.secret is not None:
@@ -124,7 +127,19 @@ def _projection(source: VolumeProjection, place: Place) -> list[str]:
     if source.downward_api is not None:
         _downward_files(source.downward_api.items, place.field("downwardAPI").field("items"))
         paths += [item.path for item in source.downward_api.items]
+    if source.service_account_token is not None:
+        paths.append(source.service_account_token.path)
+        _token(source.service_account_token, place.field("serviceAccountToken"))
     return paths
+
+
+def _token(source: ServiceAccountTokenProjection, place: Place) -> None:
+    seconds = source.expiration_seconds or 0
+    if seconds < EXPIRATION_SECONDS_MIN:
+        place.field("expirationSeconds").invalid(seconds, "may not specify a duration less than 10 minutes")
+    elif seconds > EXPIRATION_SECONDS_MAX:
+        place.field("expirationSeconds").invalid(seconds, "may not specify a duration larger than 2^32 seconds")
+    _file_path(source.path, place.field("path"))
 
 
 def _named_files(name: str, items: Sequence[KeyToPath], place: Place, name_field: str) -> None:
