@@ -324,7 +324,7 @@ def _backed(stored: Stored | None) -> Iterator[tuple[str, Key]]:
         return
     slice_ = cast("EndpointSlice", stored.object)
     service = Key(SERVICES, stored.key.namespace, slice_.metadata.labels.get(services.SERVICE_NAME_LABEL, ""))
-    yield from ((each.addresses[0], service) for each in slice_.endpoints)
+    yield from ((address, service) for each in slice_.endpoints for address in each.addresses[:1])
 
 
 def _discard(index: dict[_Place, set[_Entry]], place: _Place, value: _Entry) -> None:

@@ -159,7 +159,7 @@ class KernelServices:
             try:
                 told[key] = service = self._wanted.get(key)
                 parts[key] = service_rules.render(service, self._ground) if service else NOTHING
-            except ValueError as error:
+            except (ValueError, LookupError) as error:
                 log.warning("service_not_rendered", service=str(key), error=str(error))
                 told[key], parts[key] = None, NOTHING
             yield

@@ -235,6 +235,15 @@ async def test_a_pod_on_the_bridge_reaches_itself_by_its_service(bench, monkeypa
     assert await asyncio.to_thread(other.ask, VIP) == {"p7 10.42.200.8": 1}, "another of the bridge keeps its address"
 
 
+async def test_a_service_that_cannot_be_rendered_takes_no_other_with_it(bench):
+    ranges = {"load_balancer_source_ranges": ("nonsense",)}
+    bench.cluster.service("broken", cluster_ip="10.43.0.3", ingress=["192.0.2.1"], type="LoadBalancer", **ranges)
+    bench.cluster.slice("b", pod(3), of="broken")
+    bench.serve(pod(2))
+    await bench.leads_to(2)
+    assert not bench.task.done()
+
+
 async def test_a_service_that_the_kernel_refuses_takes_no_other_with_it(bench, monkeypatch):
     log = structlog.testing.CapturingLogger()
     monkeypatch.setattr(kernel_services, "log", log)
