@@ -38,6 +38,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.delete": ("delete",),
     "swarmlet.cli.changes.label": ("label", "annotate"),
     "swarmlet.cli.changes.patch": ("patch",),
+    "swarmlet.cli.changes.edit": ("edit",),
+    "swarmlet.cli.wait": ("wait",),
     "swarmlet.cli.scale": ("scale",),
     "swarmlet.cli.autoscale": ("autoscale",),
     "swarmlet.cli.drain": ("cordon", "uncordon", "drain"),

@@ -57,7 +57,7 @@ def file_text(name: str) -> str:
 
 def in_form(output: str, document: Mapping[str, Any]) -> str:
     """Return a document as "json" or "yaml" text, without the bookkeeping of field owners."""
-    shown = _without_managed_fields(document)
+    shown = without_managed_fields(document)
     if output == "json":
         return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
     from swarmlet.cli import yaml_text
@@ -70,10 +70,11 @@ def as_list(objects: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"apiVersion": "v1", "items": list(objects), "kind": "List", "metadata": {"resourceVersion": ""}}
 
 
-def _without_managed_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+def without_managed_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object, or a list of them, without the bookkeeping of field owners."""
     shown = dict(document)
     if isinstance(shown.get("items"), list):
-        shown["items"] = [_without_managed_fields(item) for item in shown["items"]]
+        shown["items"] = [without_managed_fields(item) for item in shown["items"]]
     if isinstance(shown.get("metadata"), dict):
         shown["metadata"] = {key: value for key, value in shown["metadata"].items() if key != "managedFields"}
     return shown

@@ -41,6 +41,11 @@ class Resource:
         """The singular with its group, as in "deployment.apps": what is printed before "/web"."""
         return f"{self.singular}.{self.group}" if self.group else self.singular
 
+    @property
+    def full_plural(self) -> str:
+        """The plural with its group, as in "deployments.apps": what errors name."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
     def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the path of the collection, of one object, or of a part of it; "" is every namespace."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
