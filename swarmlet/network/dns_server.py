@@ -132,6 +132,7 @@ class DnsServer:
             self._send(data[:2] + ready, source)
         elif self._budget.take(source[0], dns_budget.MADE_COST, now):
             self._make(data, source)
+            self._budget.charge(source[0], self._clock.monotonic() - now)
         else:
             self._counts.dropped[dns_metrics.OVER_BUDGET] += 1
 
@@ -142,7 +143,6 @@ class DnsServer:
         return True
 
     def _make(self, data: bytes, source: tuple[str, int]) -> None:
-        begun = self._clock.monotonic()
         query = _parsed(data)
         if query is None:
             self._send(_format_error(data), source)
@@ -153,7 +153,7 @@ class DnsServer:
             lasting = None if response.flags & dns.flags.AA else dns_cache.lifetime(response)
             self._ready.put(data[2:], wire[2:], self._answers.generation, self._clock.monotonic(), lasting)
             self._send(wire, source)
-            self._charge(source[0], begun, response)
+            self._budget.charge(source[0], 0.0, _records_of_others(response))
         elif self._has_room(source[0]):
             finishing = self._finish_datagram(query, response, question, source)
             task = asyncio.create_task(finishing, name="dns-query")
@@ -173,19 +173,13 @@ class DnsServer:
         await self._ask(response, question)
         begun = self._clock.monotonic()
         self._send(_wire(response, dns_answers.room(query)), source)
-        self._charge(source[0], begun, response)
+        self._budget.charge(source[0], self._clock.monotonic() - begun, _records_of_others(response))
 
     async def _ask(self, response: dns.message.Message, question: Question) -> None:
         try:
             dns_answers.finish(response, await self._upstream.ask(question))
         except UpstreamError:
             dns_answers.fail(response)
-
-    def _charge(self, source: str, begun: float, response: dns.message.Message) -> None:
-        """Have who asked pay for the time that his answer took, and for what of it is of others."""
-        is_ours = bool(response.flags & dns.flags.AA)
-        records = 0 if is_ours else sum(len(row) for section in response.sections[1:] for row in section)
-        self._budget.charge(source, self._clock.monotonic() - begun, records)
 
     def _has_room(self, source: str) -> bool:
         return len(self._waiting) < WAITING_MAX and self._askers[source] < WAITING_PER_SOURCE_MAX
@@ -252,15 +246,18 @@ class DnsServer:
     async def _answer_stream(self, data: bytes, writer: asyncio.StreamWriter, source: str) -> None:
         begun = self._clock.monotonic()
         query = _parsed(data)
+        records = 0
         if query is None:
             wire = _format_error(data)
         else:
             response, question = self._answers.begin(query)
             if question is not None:
+                self._budget.charge(source, self._clock.monotonic() - begun)
                 await self._ask_for(source, response, question)
                 begun = self._clock.monotonic()
             wire = _wire(response, MESSAGE_BYTES_MAX)
-            self._charge(source, begun, response)
+            records = _records_of_others(response)
+        self._budget.charge(source, self._clock.monotonic() - begun, records)
         if wire:
             self._counts.answered(wire)
             writer.write(struct.pack("!H", len(wire)) + wire)
@@ -302,6 +299,13 @@ def _parsed(data: bytes) -> dns.message.Message | None:
     except (dns.exception.DNSException, ValueError):
         return None
     return None if query.flags & dns.flags.QR else query
+
+
+def _records_of_others(response: dns.message.Message) -> int:
+    """Return how many records another server gave; none of what the cluster knows itself."""
+    if response.flags & dns.flags.AA:
+        return 0
+    return sum(len(row) for section in response.sections[1:] for row in section)
 
 
 def _format_error(data: bytes) -> bytes:

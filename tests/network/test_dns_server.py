@@ -430,6 +430,22 @@ async def test_a_flood_from_one_leaves_the_others_their_answers(different: bool,
         assert got == answered
 
 
+@pytest.mark.parametrize("tcp", [False, True])
+async def test_who_asks_for_much_of_others_may_ask_for_less(tcp: bool) -> None:
+    def much(query: dns.message.Message, tcp: bool) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        addresses = [f"192.0.2.{number}" for number in range(20)]
+        response.answer.append(dns.rrset.from_text_list(query.question[0].name, 60, "IN", "A", addresses))
+        return response
+
+    budget = Budget(source_units=100, total_units=PLENTY)
+    async with elsewhere(much) as (other,), Bench(other.server, budget=budget, clock=Later()) as bench:
+        assert len(texts(await bench.ask("www.example", tcp=tcp))) == 20
+        with pytest.raises((TimeoutError, EOFError)):
+            await asyncio.wait_for(bench.send(dns.message.make_query(WEB, "A"), tcp=tcp), 0.5)
+        assert bench.counts.dropped["over_budget"] == 1
+
+
 def test_a_budget_is_of_one_window_and_of_one_asker() -> None:
     budget = Budget(source_units=10, total_units=15)
     assert [budget.take("a", 5, 0.0) for _ in range(3)] == [True, True, False]
