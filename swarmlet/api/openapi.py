@@ -23,6 +23,10 @@ from swarmlet.model.kinds import Kind
 
 PATCH_TYPES = (*patches.TYPES, applies.APPLY_PATCH)
 
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_BYTES = b"\x0a\x032.0"
+"""An OpenAPI v2 Document of nothing but `swagger` = 1, in protobuf."""
+
 PUBLISHED = kinds.SERVED + kinds.REVIEWS
 
 Document = dict[str, Any]
@@ -39,10 +43,22 @@ class OpenApi:
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the paths that this answers."""
         return (
+            web.get("/openapi/v2", self._get_v2),
             web.get("/openapi/v3", self._get_index),
             web.get("/openapi/v3/api/{version}", self._get_document),
             web.get("/openapi/v3/apis/{group}/{version}", self._get_document),
         )
+
+    async def _get_v2(self, request: web.Request) -> web.Response:
+        """Answer with no types at all: a client that then knows of none leaves it to the server to say what is wrong.
+
+        kubectl before 1.27 and Helm 3, which asks where it misses a kind in v3, go no further without an answer. Its
+        type is not the one that was asked for: what is in V2_PROTOBUF after the @ breaks the parser of client-go.
+        """
+        if V2_PROTOBUF in request.headers.get("Accept", ""):
+            return web.Response(body=V2_BYTES, content_type="application/octet-stream")
+        info = {"title": "swarmlet", "version": _version()}
+        return answers.json(msgspec.json.encode({"swagger": "2.0", "info": info, "paths": {}}))
 
     async def _get_index(self, _request: web.Request) -> web.Response:
         await self._load()
@@ -85,10 +101,14 @@ def document(api_version: str) -> Document:
     paths = {path: item for kind in served for path, item in _paths(kind)}
     return {
         "openapi": "3.0.0",
-        "info": {"title": "swarmlet", "version": f"v{KUBERNETES[0]}.{KUBERNETES[1]}.0+swarmlet-{__version__}"},
+        "info": {"title": "swarmlet", "version": _version()},
         "paths": paths,
         "components": {"schemas": schema.openapi_v3_schemas(api_version)},
     }
+
+
+def _version() -> str:
+    return f"v{KUBERNETES[0]}.{KUBERNETES[1]}.0+swarmlet-{__version__}"
 
 
 def _place(api_version: str) -> str:

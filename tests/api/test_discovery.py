@@ -46,6 +46,14 @@ async def test_scale_is_announced_with_its_own_kind(api: Api) -> None:
     assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
 
 
+async def test_openapi_v2_has_no_types_in_either_form(api: Api) -> None:
+    wanted = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+    async with api.get("/openapi/v2", headers=wanted) as response:
+        assert (response.content_type, await response.read()) == ("application/octet-stream", b"\x0a\x032.0")
+    _, document = await api.read("GET", "/openapi/v2")
+    assert (document["swagger"], document["paths"]) == ("2.0", {})
+
+
 async def test_openapi_documents_are_kept_by_their_hash(api: Api) -> None:
     _, index = await api.read("GET", "/openapi/v3")
     path = index["paths"]["apis/apps/v1"]["serverRelativeURL"]

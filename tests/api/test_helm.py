@@ -103,6 +103,12 @@ def test_what_fails_is_taken_back(helm: Helm) -> None:
     assert helm.history()[-1] == (4, "failed")
 
 
+def test_a_kind_that_is_not_served_is_named(helm: Helm) -> None:
+    extra = 'extra={"apiVersion":"example.com/v1","kind":"Chair","metadata":{"name":"x"}}'
+    refused = helm("install", "shop", CHART, "--set-json", extra, code=1)
+    assert 'no matches for kind "Chair" in version "example.com/v1"' in refused
+
+
 def test_a_trial_makes_nothing(helm: Helm) -> None:
     helm.daemon.kubectl("create", "namespace", helm.namespace)
     assert "STATUS: pending-install" in helm("install", "shop", CHART, "--dry-run=server")
