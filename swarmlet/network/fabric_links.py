@@ -16,7 +16,7 @@ from typing import Any
 
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import rt_scope, rt_type
+from pyroute2.netlink.rtnl import rt_proto, rt_scope
 from pyroute2.netlink.rtnl.ndmsg import NTF_SELF, NUD_NOARP, NUD_PERMANENT
 from pyroute2.netlink.rtnl.rtmsg import RTNH_F_ONLINK
 
@@ -30,7 +30,8 @@ from swarmlet.network.wireguard import DEVICE, WIREGUARD, Wireguard
 ROUTE_PROTOCOL = 142
 """By which our routes are told from others'. Source: rtnetlink(7); below 4 is the kernel's, the rest is anybody's."""
 MAIN_TABLE = 254
-UNICAST = rt_type["unicast"]
+CONNECTED = rt_proto["kernel"]
+"""Of a route that the kernel made: to the network of one of this machine's addresses."""
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 OWN_LINKS = (BRIDGE, VXLAN, DEVICE)
 NETLINK_SECONDS_MAX = 30.0
@@ -72,15 +73,15 @@ class FabricLinks:
     async def check_free(self, cluster_cidr: str) -> None:
         """Raise `FabricError` where a link of this machine is in a network with the Pods' addresses that is not ours.
 
-        The bridge of a subnet would cut the machine off from whoever is there. A wider network behind a gateway, such
-        as 10.0.0.0/8, may be there: the Pods' are within it.
+        The bridge of a subnet would cut the machine off from whoever is there. Routes that lead further, as a VPN's to
+        10.0.0.0/8, may be there: the Pods' are within it.
         """
         pods = ipaddress.IPv4Network(ip_families.cidr(IPV4, cluster_cidr))
         async with _netlink() as netlink:
             names = {link["index"]: link.get("ifname") async for link in await netlink.link("dump")}
-            async for each in await netlink.route("dump", family=socket.AF_INET, table=MAIN_TABLE, type=UNICAST):
+            async for each in await netlink.route("dump", family=socket.AF_INET, table=MAIN_TABLE):
                 link = names.get(each.get("oif"))
-                if link is None or link in OWN_LINKS or each.get("gateway") is not None or not each.get("dst"):
+                if each["proto"] != CONNECTED or link is None or link in OWN_LINKS:
                     continue
                 there = ipaddress.IPv4Network(f"{each.get('dst')}/{each['dst_len']}")
                 if there.overlaps(pods):

@@ -269,6 +269,7 @@ def test_a_machine_that_is_itself_in_a_network_of_the_pods_addresses_says_so(two
     check = (sys.executable, "-m", "tests.network.fabric_node", "check-free", "10.42.0.0/16,fd00:10:42::/56")
     two.apply("vxlan")
     one.ip("route", "add", "10.0.0.0/8", "via", "192.0.2.2")
+    one.ip("route", "add", "10.32.0.0/11", "dev", "eth0")
     one.ip("route", "add", "default", "via", "192.0.2.2")
     one.ip("route", "add", "unreachable", "10.42.0.0/16")
     assert one.run(*check) == ""
