@@ -110,9 +110,17 @@ class FabricKeeper:
                 return
 
     async def clean_up(self) -> None:
-        """Take away what an earlier run has set up, where one did: there is to be no Pod network any more."""
-        if self._mark.exists():
+        """Take away what an earlier run has set up, where one did and no other daemon keeps it now."""
+        if not self._mark.exists():
+            return
+        try:
+            self._claim.hold()
+        except FabricError:
+            return  # it is that of another daemon of this machine now
+        try:
             await self.remove()
+        finally:
+            self._claim.release()
 
     async def remove(self) -> None:
         """Take away what this node has set up; what cannot be is told."""

@@ -378,3 +378,16 @@ async def test_a_machine_that_is_known_by_a_name_says_that_it_cannot_be_reached(
     await run_for(machine.keeper(), 0.1)
     (told,) = machine.told
     assert told.endswith("by IPv4, and this one is known by one.example.com")
+
+
+async def test_what_another_daemon_of_the_machine_keeps_now_is_left_to_it(machine: Machine, tmp_path: Path) -> None:
+    await run_for(machine.keeper(), 0.1)
+    other = FabricClaim(f"\0{tmp_path}")
+    other.hold()
+    await machine.keeper(Network()).clean_up()
+    assert machine.removed == 0
+    other.release()
+    await machine.keeper(Network()).clean_up()
+    assert machine.removed == 2
+    other.hold()
+    other.release()
