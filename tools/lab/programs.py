@@ -48,11 +48,11 @@ def of_python(*distributions: str) -> bytes:
     binary = Path(sys.executable).resolve()
     library = Path(sysconfig.get_path("stdlib"))
     files = {str(path): path for path in _standard_library(library)}
+    for each in distributions:
+        files |= _distribution(each)
     files |= _libraries([binary, *(path for path in files.values() if path.suffix == ".so")])
     files[str(binary)] = binary
     links = {f"/usr/local/bin/{name}": str(binary) for name in ("python", "python3")}
-    for each in distributions:
-        files |= _distribution(each)
     scripts = {f"/usr/local/bin/{name}": _script(name, module) for name, module in _SCRIPTS.items()}
     return _layer(files, links, scripts)
 
