@@ -26,6 +26,7 @@ from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica
 
 RETRY_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 OVERLAY = frozenset({("UDP", VXLAN_PORT), ("UDP", WIREGUARD_PORT)})
 """Where other nodes' packets arrive: a load balancer there would cut every node off."""
 
@@ -54,11 +55,12 @@ class ServiceNetwork:
         self._clock = clock
         self._way = config.services
         self._rules: list[KernelServices] = []
+        self._faults: dict[str, str] = {}
 
     @property
     def error(self) -> str:
         """What is wrong with the kernel's rules now, "" where they are as they should be, or are not asked for."""
-        faults = (fault for each in self._rules for fault in (each.error, each.ways_error))
+        faults = (*self._faults.values(), *(fault for each in self._rules for fault in (each.error, each.ways_error)))
         return next(filter(None, faults), "")
 
     async def run(self) -> None:
@@ -75,6 +77,7 @@ class ServiceNetwork:
             group.create_task(self._serve_v6(), name="services-v6")
 
     async def _serve(self, family: str, cluster_cidr: str) -> None:
+        await self._until_free(ip_families.SERVICE_CIDRS[family])
         wanted = DesiredServices(self._replica.view, self._node_name, family)
         try:
             if self._way == choice.NFTABLES:
@@ -85,6 +88,15 @@ class ServiceNetwork:
                 await UserspaceServices(self._replica, self._node_name, wanted, self._clock, family).run()
         finally:
             wanted.close()
+
+    async def _until_free(self, network: str) -> None:
+        """Wait until no link of the machine is where Services have their addresses."""
+        while fault := await asyncio.to_thread(service_ways.in_the_way, network):
+            if fault != self._faults.get(network):
+                log.error("services_not_served", error=fault)
+            self._faults[network] = fault
+            await self._clock.sleep(LOOK_SECONDS)
+        self._faults.pop(network, None)
 
     async def _serve_v6(self) -> None:
         """Serve by IPv6, too, once it is known that the cluster has it."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from collections.abc import Mapping
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from swarmlet.model import ip_families
-from swarmlet.network import bridge_ports
+from swarmlet.network import bridge_ports, dns_device
 
 LOOPBACK_INDEX = 1
 PROTOCOL = 88
@@ -39,6 +40,25 @@ def lay(service_network: str, bridge: str) -> str:
     except (NetlinkError, OSError) as error:
         return f"the way to {service_network}: {error}"
     return fault
+
+
+def in_the_way(service_network: str) -> str:
+    """Return why Services may not have their network here: the machine has an address of it on a link of its own.
+
+    Its neighbours have others, and our rules and routes would cut it off from them. Blocks for milliseconds.
+    """
+    network = ipaddress.ip_network(service_network)
+    family = socket.AF_INET if ip_families.of(service_network) == ip_families.IPV4 else socket.AF_INET6
+    try:
+        with IPRoute() as kernel:
+            own = {LOOPBACK_INDEX, *kernel.link_lookup(ifname=dns_device.NAME)}
+            held = [(each["index"], str(each.get("local") or each.get("address"))) for each in kernel.get_addr(family)]
+    except (NetlinkError, OSError):
+        return ""  # who may not look may not do any harm either
+    for index, address in held:
+        if index not in own and ipaddress.ip_address(address) in network:
+            return f"this machine has the address {address}, and Services have addresses of {service_network}"
+    return ""
 
 
 def take_away(service_network: str) -> None:

@@ -41,14 +41,17 @@ def node():
 
 
 def serving(replica: Replica, services: str) -> asyncio.Task[None]:
-    network = ServiceNetwork(
+    return asyncio.create_task(made(replica, services).run())
+
+
+def made(replica: Replica, services: str) -> ServiceNetwork:
+    return ServiceNetwork(
         replica=replica,
         node_name="n1",
         config=Network(services=services, cluster_cidr="10.50.0.0/16"),
         own_addresses=["0.0.0.0:7600"],
         clock=SystemClock(),
     )
-    return asyncio.create_task(network.run())
 
 
 async def test_what_an_earlier_daemon_left_stays_until_this_one_has_caught_up(node, monkeypatch):
@@ -101,5 +104,25 @@ async def test_no_service_takes_the_port_of_the_pod_network(node):
     task = serving(replica, "nftables")
     await until(lambda: "udp . 4790" in node.run("nft list ruleset"))
     assert "udp . 4789" not in node.run(f"nft list map ip {service_rules.TABLE} {service_rules.NODE_PORTS}")
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("services", ["nftables", "userspace"])
+async def test_a_machine_that_stands_where_services_have_addresses_is_not_cut_off(node, monkeypatch, services):
+    monkeypatch.setattr(service_network, "LOOK_SECONDS", 0.05)
+    node.run("ip link add site type bridge; ip link set site up; ip addr add 10.43.5.7/24 dev site")
+    cluster = Cluster()
+    cluster.service()
+    replica = Replica(cluster)
+    replica.has_caught_up.set()
+    network = made(replica, services)
+    task = asyncio.create_task(network.run())
+    await until(lambda: "this machine has the address 10.43.5.7" in network.error)
+    assert service_rules.TABLE not in node.run("nft list tables")
+    assert "10.43.5.9 dev site" in node.run("ip route get 10.43.5.9")
+    node.run("ip addr del 10.43.5.7/24 dev site")
+    await until(lambda: "10.43.0.0/16 dev lo" in node.run("ip route show table all"))
+    await until(lambda: not network.error)
     task.cancel()
     await asyncio.wait([task])
