@@ -331,6 +331,15 @@ async def test_nothing_is_made_where_the_machine_itself_is_in_the_pods_network(m
     assert not machine.engine.networks
 
 
+async def test_a_network_that_stands_is_not_given_up_for_a_new_address_of_the_machine(machine: Machine) -> None:
+    keeper = asyncio.create_task(machine.keeper().run())
+    await asyncio.sleep(LOOK_SECONDS / 2)
+    machine.taken = node_subnets.CLUSTER_CIDR
+    await asyncio.sleep(2 * LOOK_SECONDS)
+    keeper.cancel()
+    assert set(machine.told) == {"opened: 10.42.0.0/24"}
+
+
 async def test_what_cannot_be_written_down_is_told_and_tried_again(machine: Machine) -> None:
     machine.folder = machine.folder / "full"
     keeper = asyncio.create_task(machine.keeper().run())
