@@ -1,0 +1,1 @@
+"""Unmodified client libraries against a whole daemon."""
