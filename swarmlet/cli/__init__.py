@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.plan": ("plan",),
     "swarmlet.cli.apply": ("apply",),
     "swarmlet.cli.compose": ("compose",),
+    "swarmlet.cli.creating.create": ("create",),
     "swarmlet.cli.get": ("get",),
     "swarmlet.cli.describe": ("describe",),
     "swarmlet.cli.why": ("why",),
