@@ -34,6 +34,7 @@ ServerOption = Annotated[str, typer.Option("--server", help="https://host[:port]
 TokenArgument = Annotated[str, typer.Argument(metavar="ID", help="As `swarmlet token list` shows it.")]
 NodeArgument = Annotated[str, typer.Argument(metavar="NAME", help="The node's name, or its node id.")]
 SocketOption = Annotated[Path | None, typer.Option("--socket", help="The socket of this machine's daemon.")]
+WriteOption = Annotated[bool, typer.Option("--write", help="Put it into $KUBECONFIG or ~/.kube/config.")]
 OutputOption = Annotated[str, typer.Option("--output", help='The file to write, closed to others; "-": stdout.')]
 
 
@@ -103,15 +104,25 @@ def leave(socket: SocketOption = None) -> None:
     print("This machine has left the cluster; its daemon ends now. `swarmlet join` can bring it back as a new node.")
 
 
-def kubeconfig(server: ServerOption = "", output: OutputOption = "-", socket: SocketOption = None) -> None:
+def kubeconfig(
+    server: ServerOption = "", output: OutputOption = "-", write: WriteOption = False, socket: SocketOption = None
+) -> None:
     """Print a kubeconfig for kubectl, helm and the client libraries, with a certificate of a year for its admin."""
+    from swarmlet.cli import kubeconfig_file
     from swarmlet.identity import authority
 
+    if write and output != "-":
+        raise exits.UsageError("--write and --output exclude each other")
     key = authority.new_key()
     wish = {"csr": authority.new_request(key), "user": ADMIN, "groups": [ADMIN_GROUP]}
     signed = _ask_locally(socket, "POST", "/swarmlet/v1/certificates", wish)
-    text = _written(kubeconfig_document(signed, key, server))
-    if output == "-":
+    document = kubeconfig_document(signed, key, server)
+    text = _written(document)
+    if write:
+        path = kubeconfig_file.path_of(os.environ, Path.home())
+        kubeconfig_file.put(path, document)
+        print(f"Wrote the context {document['current-context']} to {path}; it is the current one.")
+    elif output == "-":
         sys.stdout.write(text)
     else:
         _save(Path(output), text)

@@ -143,6 +143,16 @@ async def test_a_kubeconfig_file_is_closed_to_others(world: World, alpha: Daemon
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+async def test_a_kubeconfig_is_put_where_kubectl_looks(
+    world: World, alpha: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = world.folder / "own"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    told = (await swarmlet("kubeconfig", "--server", alpha.url, "--write")).stdout
+    assert told == f"Wrote the context swarmlet-{CLUSTER[:8]} to {file}; it is the current one.\n"
+    assert endpoints.remote(kubeconfig=file).urls
+
+
 async def test_a_kubeconfig_is_printed_as_yaml_named_after_the_cluster(alpha: Daemon) -> None:
     document = yaml.safe_load((await swarmlet("kubeconfig")).stdout)
     assert document["current-context"] == f"swarmlet-{CLUSTER[:8]}"
