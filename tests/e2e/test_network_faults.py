@@ -149,10 +149,9 @@ def test_rules_that_a_stranger_flushed_are_back_and_a_docker_that_restarts_is_wh
     faulty: Cluster, net: Connectivity
 ) -> None:
     picture, victim = net.look(), faulty["h3"]
-    with net.conversation(picture, "h3", "h1") as outwards, net.conversation(picture, "h2", "h3") as inwards:
+    with net.conversation(picture, "h2", "h3") as inwards:  # one that the victim itself translates may meet its end
         victim.machine.run("nft", "flush", "ruleset")
         whole(net, "all rules flushed", MEND_SECONDS_MAX)
-        assert outwards.goes_on
         assert inwards.goes_on
     victim.machine.stop_dockerd()
     victim.machine.start_dockerd()  # which brings back its own rules too, that were flushed
