@@ -10,7 +10,7 @@ import dataclasses
 import random
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -30,11 +30,14 @@ from swarmlet.model import (
     service_updates,
     validation,
 )
+from swarmlet.model.apiextensions import CustomResourceDefinition
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Node
+from swarmlet.model.custom import CustomKind, CustomResource
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod import Pod
+from swarmlet.model.rules import custom_resource_definitions, custom_resources
 from swarmlet.model.services import Service
 from swarmlet.ownership import tracking
 
@@ -54,6 +57,7 @@ _WITH_GENERATION = (
     kinds.POD_DISRUPTION_BUDGET,
     kinds.PRIORITY_CLASS,
     kinds.RUNTIME_CLASS,
+    kinds.CUSTOM_RESOURCE_DEFINITION,
 )
 
 
@@ -73,6 +77,8 @@ def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]
     if options.field_validation == "Ignore":
         decoded = dataclasses.replace(decoded, unknown_fields=())
     warnings += decoded.warnings()
+    if isinstance(decoded.object, CustomResourceDefinition):
+        warnings += list(custom_resource_definitions.warnings(decoded.object))[: decode.FIELDS_REPORTED_MAX]
     return decoded.object
 
 
@@ -86,7 +92,7 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         generate_name=metadata.generate_name,
         namespace=_namespace(target, metadata),
         uid=names.new_uid(rng),
-        generation=1 if target.kind in _WITH_GENERATION else 0,
+        generation=1 if target.kind in _WITH_GENERATION or target.is_custom else 0,
         creation_timestamp=clock_time(now),
         labels=metadata.labels,
         annotations=metadata.annotations,
@@ -95,8 +101,8 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         managed_fields=metadata.managed_fields,
     )
     begun = _begun(target.kind, msgspec.structs.replace(value, metadata=fresh))
-    complete = _completed(dependencies.gated(begun) if isinstance(begun, Pod) else begun)
-    validation.validate(complete)
+    complete = _completed(target.kind, dependencies.gated(begun) if isinstance(begun, Pod) else begun)
+    _validate(target.kind, complete)
     return complete
 
 
@@ -120,17 +126,23 @@ def updated(target: Target, old: Object, new: Object) -> Object:
         new = service_updates.carried(old, new)
     if isinstance(old, Pod) and isinstance(new, Pod):
         new = service_accounts.carried(old, priorities.carried(old, new))
-    kept = {_STATUS: getattr(old, _STATUS)} if has_status(target.kind) else {}
-    complete = _completed(msgspec.structs.replace(new, metadata=metadata, **kept))
-    before = _completed(old)  # a version before this one may have stored it without what is filled in now
-    validation.validate_update(complete, before)
-    return _generation_counted(before, complete)
+    if has_status(target.kind):
+        new = objects.with_part(new, _STATUS, objects.part(old, _STATUS))
+    complete = _completed(target.kind, msgspec.structs.replace(new, metadata=metadata))
+    before = _completed(target.kind, old)  # a version before this one may have stored it without what is filled in now
+    _validate(target.kind, complete, before)
+    return _generation_counted(target.kind, before, complete)
 
 
 def with_status(target: Target, old: Object, new: Object) -> Object:
     """Return `old` with the status of `new`: all that a write to `/status` changes."""
     _check_identity(target, old, new.metadata)
-    return msgspec.structs.replace(old, **{_STATUS: getattr(new, _STATUS)})
+    changed = objects.with_part(old, _STATUS, objects.part(new, _STATUS))
+    if not target.is_custom:
+        return changed
+    complete = _completed(target.kind, changed)
+    _validate(target.kind, complete, old)
+    return complete
 
 
 def with_spec(target: Target, old: Object, **changes: Any) -> Object:
@@ -158,16 +170,30 @@ def changed_meanwhile(target: Target) -> ConflictError:
     )
 
 
-def _completed(value: Object) -> Object:
+def _completed(kind: Kind, value: Object) -> Object:
     """Return an object with all that is filled in where a user says nothing."""
+    if isinstance(kind, CustomKind) and isinstance(value, CustomResource):
+        return custom_resources.completed(kind, value)
     filled = defaults.fill(value)
     return pods.admitted(filled) if isinstance(filled, Pod) else filled
+
+
+def _validate(kind: Kind, value: Object, old: Object | None = None) -> None:
+    """Raise `InvalidError` where an object breaks a rule, or changes what may not change from `old`."""
+    if isinstance(kind, CustomKind) and isinstance(value, CustomResource):
+        custom_resources.validate(kind, value, cast("CustomResource | None", old))
+    elif old is None:
+        validation.validate(value)
+    else:
+        validation.validate_update(value, old)
 
 
 def _begun(kind: Kind, value: Object) -> Object:
     """Return a new object without a status: nothing has happened yet. A Node's tells what the machine is, and stays."""
     if not has_status(kind) or isinstance(value, Node):
         return value
+    if isinstance(value, CustomResource):
+        return objects.with_part(value, _STATUS, None)
     return msgspec.structs.replace(value, **{_STATUS: type(getattr(value, _STATUS))()})
 
 
@@ -203,8 +229,15 @@ def _check_identity(target: Target, old: Object, new: ObjectMeta) -> None:
     check_revision(target, old, new)
 
 
-def _generation_counted(old: Object, new: Object) -> Object:
+def _generation_counted(kind: Kind, old: Object, new: Object) -> Object:
     """Return `new` with the next generation where its spec differs: what a controller has not yet seen."""
-    if not old.metadata.generation or getattr(old, _SPEC, None) == getattr(new, _SPEC, None):
+    if not old.metadata.generation or _asked_for(kind, old) == _asked_for(kind, new):
         return new
     return objects.with_metadata(new, generation=old.metadata.generation + 1)
+
+
+def _asked_for(kind: Kind, value: Object) -> object:
+    """Return what the generation counts the changes of: the spec, and of a custom resource all but the status."""
+    if not isinstance(value, CustomResource):
+        return getattr(value, _SPEC, None)
+    return {name: each for name, each in value.content.items() if name != _STATUS or not has_status(kind)}

@@ -47,8 +47,10 @@ class Applies:
         document = bodies.mapping(bodies.decode(await bodies.read(request), request.content_type))
         scale = cast("Scale", decode.decode_as(Scale, document).object)
         asked = {"apiVersion": target.kind.api_version, "kind": target.kind.kind, "metadata": {"name": target.name}}
-        written = await self._written(request, target, {**asked, "spec": {"replicas": scale.spec.replicas}})
-        return answers.json(objects.to_json(subresources.scale_of(objects.from_json(target.kind, written.json))))
+        content = subresources.scale_content(target.kind, scale.spec.replicas)
+        written = await self._written(request, target, {**asked, **content})
+        value = objects.from_json(target.kind, written.json)
+        return answers.json(objects.to_json(subresources.scale_of(target.kind, value)))
 
     async def _written(self, request: web.Request, target: Target, document: Document) -> Written:
         """Apply what a document asks for."""

@@ -5,14 +5,12 @@ Source: kubernetes/pkg/printers/internalversion/printers.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from swarmlet.api import (
     autoscaling_cells,
     batch_cells,
+    custom_cells,
     identity_cells,
     pod_cells,
     policy_cells,
@@ -20,11 +18,13 @@ from swarmlet.api import (
     service_cells,
     storage_cells,
 )
+from swarmlet.api.column_shapes import Column, Columns
 from swarmlet.api.durations import UNKNOWN, since
 from swarmlet.model import conditions, kinds, objects, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet
 from swarmlet.model.apps_sets import ControllerRevision, DaemonSet, StatefulSet
 from swarmlet.model.core import ConfigMap, Event, Lease, Namespace, Node, Secret
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod, PodTemplateSpec
@@ -32,32 +32,11 @@ from swarmlet.model.pod import Pod, PodTemplateSpec
 NONE = "<none>"
 ROLE_LABEL = "node-role.kubernetes.io/"
 
-Cells = Callable[[Any, datetime], list[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. `priority` 0 is always printed, 1 with `-o wide`."""
-
-    name: str
-    type: str = "string"
-    priority: int = 0
-
-    @property
-    def format(self) -> str:
-        return "name" if self.name == "Name" else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The columns of one kind, and what fills them."""
-
-    columns: tuple[Column, ...]
-    cells: Cells
-
 
 def of(kind: Kind) -> Columns:
     """Return the columns of a kind; name and age for one that has no own."""
+    if isinstance(kind, CustomKind):
+        return custom_cells.columns(kind)
     return _BY_RESOURCE.get(kind.resource, _PLAIN)
 
 
@@ -215,6 +194,7 @@ _TEMPLATE = (Column("Containers", priority=1), Column("Images", priority=1), Col
 _PLAIN = Columns((_NAME, _AGE), _plain)
 
 _BY_RESOURCE = {
+    kinds.CUSTOM_RESOURCE_DEFINITION.resource: custom_cells.DEFINITIONS,
     kinds.POD.resource: Columns(
         (
             _NAME,

@@ -1,13 +1,14 @@
 """Which groups, versions and kinds there are: /version, /api, /apis and their lists, plain and aggregated.
 
-Everything is known when the server starts, so each document is encoded once.
+Each document is encoded once, and again when a user's kind comes or goes.
 Source: k8s.io/apimachinery/pkg/version, meta/v1 APIGroup and APIResource, apidiscovery/v2.
 """
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,14 +17,20 @@ from aiohttp import web
 from swarmlet import __version__
 from swarmlet.api import answers, targets
 from swarmlet.api.media import Form, accepted
-from swarmlet.errors import NotFoundError
-from swarmlet.model import kinds
+from swarmlet.errors import NotFoundError, PeerError
+from swarmlet.model import custom, kinds
 from swarmlet.model.kinds import Kind
+from swarmlet.store.catalogue import Catalogue
+from swarmlet.store.replica import Replica
 
 KUBERNETES = (1, 36)
 """The API version spoken. Clients warn when theirs is more than one minor away: 1.36 is quiet from 1.35 to 1.37."""
 
 Document = dict[str, Any]
+Kinds = Sequence[Kind]
+
+CATCH_UP_SECONDS = 1.0
+"""For which who asks waits until this machine knows of kinds that came a moment ago."""
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _VERBS_OF_VIRTUAL = ("get", "list")
@@ -66,19 +73,12 @@ def version_document() -> Document:
 class Discovery:
     """The discovery documents, ready to send."""
 
-    def __init__(self) -> None:
+    def __init__(self, replica: Replica) -> None:
         self._version = msgspec.json.encode(version_document())
         self._api = msgspec.json.encode(_core_versions())
-        self._groups = msgspec.json.encode(_group_list())
-        self._group = {name: msgspec.json.encode(_group(name)) for name in _groups() if name}
-        self._resources = {
-            api_version: msgspec.json.encode(_resource_list(api_version)) for api_version in _api_versions()
-        }
-        self._aggregated = {
-            (root, version): msgspec.json.encode(_aggregated(root, version))
-            for root in ("api", "apis")
-            for version in ("v2", "v2beta1")
-        }
+        self._replica = replica
+        self._catalogue = Catalogue(replica.view)
+        self._known = _Documents(self._catalogue)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the paths that this answers."""
@@ -98,28 +98,59 @@ class Discovery:
         return answers.json(self._version)
 
     async def _get_api(self, request: web.Request) -> web.Response:
-        return self._aggregated_or(request, "api", self._api)
+        return _aggregated_or(await self._documents(), request, "api", self._api)
 
     async def _get_groups(self, request: web.Request) -> web.Response:
-        return self._aggregated_or(request, "apis", self._groups)
+        documents = await self._documents()
+        return _aggregated_or(documents, request, "apis", documents.groups)
 
     async def _get_group(self, request: web.Request) -> web.Response:
-        return _found(self._group.get(request.match_info["group"]))
+        return _found((await self._documents()).group.get(request.match_info["group"]))
 
     async def _get_resources(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group", ""), request.match_info["version"]
-        return _found(self._resources.get(f"{group}/{version}" if group else version))
+        documents = await self._documents()
+        return _found(documents.resources.get(f"{group}/{version}" if group else version))
 
-    def _aggregated_or(self, request: web.Request, root: str, plain: bytes) -> web.Response:
-        wanted = accepted(request.headers.get("Accept", ""))
-        if wanted.form is not Form.DISCOVERY:
-            return answers.json(plain)
-        response = web.Response(body=self._aggregated[root, wanted.version])
-        response.headers["Content-Type"] = (
-            f"application/json;g=apidiscovery.k8s.io;v={wanted.version};as=APIGroupDiscoveryList"
-        )
-        response.headers["Vary"] = "Accept"
-        return response
+    async def _documents(self) -> _Documents:
+        """Return the documents as they are now; where nobody says what is newest, those of what is known here."""
+        with contextlib.suppress(PeerError):
+            await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
+        if self._known.stamp != self._catalogue.stamp():
+            self._known = _Documents(self._catalogue)
+        return self._known
+
+
+class _Documents:
+    """Those that tell of kinds, encoded, as of one moment."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.stamp = catalogue.stamp()
+        api = (*kinds.IN_API, *sorted(catalogue.custom(), key=_by_version, reverse=True))
+        self.groups = msgspec.json.encode(_group_list(api))
+        self.group = {name: msgspec.json.encode(_group(api, name)) for name in _groups(api) if name}
+        self.resources = {version: msgspec.json.encode(_resource_list(api, version)) for version in _api_versions(api)}
+        self.aggregated = {
+            (root, version): msgspec.json.encode(_aggregated(api, root, version))
+            for root in ("api", "apis")
+            for version in ("v2", "v2beta1")
+        }
+
+
+def _by_version(kind: Kind) -> tuple[int, int, int, str]:
+    return custom.priority(kind.version)
+
+
+def _aggregated_or(documents: _Documents, request: web.Request, root: str, plain: bytes) -> web.Response:
+    wanted = accepted(request.headers.get("Accept", ""))
+    if wanted.form is not Form.DISCOVERY:
+        return answers.json(plain)
+    response = web.Response(body=documents.aggregated[root, wanted.version])
+    response.headers["Content-Type"] = (
+        f"application/json;g=apidiscovery.k8s.io;v={wanted.version};as=APIGroupDiscoveryList"
+    )
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 def _found(body: bytes | None) -> web.Response:
@@ -128,12 +159,12 @@ def _found(body: bytes | None) -> web.Response:
     return answers.json(body)
 
 
-def _groups() -> list[str]:
-    return list(dict.fromkeys(kind.group for kind in kinds.IN_API))
+def _groups(api: Kinds) -> list[str]:
+    return list(dict.fromkeys(kind.group for kind in api))
 
 
-def _api_versions() -> list[str]:
-    return list(dict.fromkeys(kind.api_version for kind in kinds.IN_API))
+def _api_versions(api: Kinds) -> list[str]:
+    return list(dict.fromkeys(kind.api_version for kind in api))
 
 
 def _core_versions() -> Document:
@@ -144,27 +175,26 @@ def _core_versions() -> Document:
     }
 
 
-def _group_list() -> Document:
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group_body(name) for name in _groups() if name]}
+def _group_list(api: Kinds) -> Document:
+    groups = [_group_body(api, name) for name in _groups(api) if name]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def _group(name: str) -> Document:
-    return {"kind": "APIGroup", "apiVersion": "v1"} | _group_body(name)
+def _group(api: Kinds, name: str) -> Document:
+    return {"kind": "APIGroup", "apiVersion": "v1"} | _group_body(api, name)
 
 
-def _group_body(name: str) -> Document:
+def _group_body(api: Kinds, name: str) -> Document:
     versions = [
         {"groupVersion": api_version, "version": api_version.rpartition("/")[2]}
-        for api_version in _api_versions()
+        for api_version in _api_versions(api)
         if api_version.rpartition("/")[0] == name
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _resource_list(api_version: str) -> Document:
-    resources = [
-        entry for kind in kinds.IN_API if kind.api_version == api_version for entry in (_resource(kind), *_parts(kind))
-    ]
+def _resource_list(api: Kinds, api_version: str) -> Document:
+    resources = [entry for kind in api if kind.api_version == api_version for entry in (_resource(kind), *_parts(kind))]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
 
 
@@ -206,18 +236,18 @@ def _verbs_of(subresource: str) -> tuple[str, ...]:
     return _VERBS_OF.get(subresource, ("get", "patch", "update"))
 
 
-def _aggregated(root: str, version: str) -> Document:
-    groups = [""] if root == "api" else [name for name in _groups() if name]
+def _aggregated(api: Kinds, root: str, version: str) -> Document:
+    groups = [""] if root == "api" else [name for name in _groups(api) if name]
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",
         "metadata": {},
-        "items": [_aggregated_group(name) for name in groups],
+        "items": [_aggregated_group(api, name) for name in groups],
     }
 
 
-def _aggregated_group(name: str) -> Document:
-    versions = list(dict.fromkeys(kind.version for kind in kinds.IN_API if kind.group == name))
+def _aggregated_group(api: Kinds, name: str) -> Document:
+    versions = list(dict.fromkeys(kind.version for kind in api if kind.group == name))
     return {
         "metadata": {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None},
         "versions": [
@@ -225,7 +255,7 @@ def _aggregated_group(name: str) -> Document:
                 "version": version,
                 "freshness": "Current",
                 "resources": [
-                    _aggregated_resource(kind) for kind in kinds.IN_API if (kind.group, kind.version) == (name, version)
+                    _aggregated_resource(kind) for kind in api if (kind.group, kind.version) == (name, version)
                 ],
             }
             for version in versions

@@ -29,7 +29,7 @@ def list_metadata(revision: int, continue_token: str = "", remaining: int | None
 
 def object_list(kind: Kind, metadata: bytes, items: Iterable[bytes]) -> bytes:
     """Return the list document of a kind."""
-    head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":'.encode()
+    head = f'{{"kind":"{kind.list_name}","apiVersion":"{kind.api_version}","metadata":'.encode()
     return b"".join((head, metadata, b',"items":[', b",".join(items), b"]}"))
 
 

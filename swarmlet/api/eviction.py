@@ -125,7 +125,7 @@ class Evictions:
             told = conditions.put(pod.status.conditions, disruptions.EVICTED, now)
             status = msgspec.structs.replace(pod.status, conditions=told)
             plan = deletion.Marked(msgspec.structs.replace(pod, status=status))
-        return removal(stored, plan)
+        return removal(target.kind, stored, plan)
 
 
 def _eviction(document: Document) -> Document:

@@ -31,6 +31,8 @@ from swarmlet.errors import (
 )
 from swarmlet.identity.access import BACKUP_PATH, Attributes
 from swarmlet.identity.users import User
+from swarmlet.store.catalogue import Catalogue
+from swarmlet.store.replica import Replica
 
 REQUESTS_MAX = 512
 """Answered at once by one daemon; more get 429. Watches and followed logs count apart."""
@@ -150,8 +152,12 @@ class Limits:
 class Guard:
     """Finds out who asks and whether they may. `unguarded` paths see to that themselves (joining, peer links)."""
 
-    def __init__(self, *, authenticator: Authenticator, authorize: Authorize, unguarded: frozenset[str]) -> None:
+    def __init__(
+        self, *, authenticator: Authenticator, authorize: Authorize, replica: Replica, unguarded: frozenset[str]
+    ) -> None:
         self._authenticator = authenticator
+        self._replica = replica
+        self._catalogue = Catalogue(replica.view)
         self._authorize = authorize
         self._unguarded = unguarded
 
@@ -159,8 +165,27 @@ class Guard:
         """Carry out one request (an aiohttp middleware)."""
         if request.path not in self._unguarded:
             request[USER] = user = self._user(request)
-            self._authorize(user, _attributes(request))
+            self._authorize(user, await self._attributes(request))
         return await handler(request)
+
+    async def _attributes(self, request: web.Request) -> Attributes:
+        if not targets.is_resource_path(request.path):
+            return Attributes(verb=request.method.lower(), path=request.path)
+        target = await self._target(request.rel_url.raw_path)
+        verb = targets.verb_of(target, request.method, request.query)
+        request[TARGET] = target
+        request[VERB] = verb
+        return targets.attributes(target, verb, request.path)
+
+    async def _target(self, path: str) -> targets.Target:
+        """Return what a path names; a kind that is not known here may have come a moment ago, through another node."""
+        try:
+            return targets.parse(path, self._catalogue)
+        except NotFoundError:
+            if not targets.may_be_custom(path):
+                raise
+        await self._replica.linearize()
+        return targets.parse(path, self._catalogue)
 
     def _user(self, request: web.Request) -> User:
         transport = request.transport
@@ -193,16 +218,6 @@ def failure(request: web.Request, error: SwarmletError) -> web.Response:
         what = target.kind.kind if isinstance(error, InvalidError) else target.kind.plural
         names = {"name": target.name, "group": target.kind.group, "kind": what}
     return answers.json(status.failure(error, **names), code=code, headers=status.headers_of(error))
-
-
-def _attributes(request: web.Request) -> Attributes:
-    if not targets.is_resource_path(request.path):
-        return Attributes(verb=request.method.lower(), path=request.path)
-    target = targets.parse(request.rel_url.raw_path)
-    verb = targets.verb_of(target, request.method, request.query)
-    request[TARGET] = target
-    request[VERB] = verb
-    return targets.attributes(target, verb, request.path)
 
 
 def _from_http(error: web.HTTPException) -> SwarmletError:

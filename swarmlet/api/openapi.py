@@ -7,21 +7,23 @@ address, so clients keep it for ever.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from swarmlet import __version__
-from swarmlet.api import answers, applies, patches, targets
-from swarmlet.api.discovery import KUBERNETES
-from swarmlet.errors import NotFoundError
+from swarmlet.api import answers, applies, custom_openapi, patches, targets
+from swarmlet.api.discovery import CATCH_UP_SECONDS, KUBERNETES
+from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import kinds, schema
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
-
-PATCH_TYPES = (*patches.TYPES, applies.APPLY_PATCH)
+from swarmlet.store.catalogue import Catalogue
+from swarmlet.store.replica import Replica
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 V2_BYTES = b"\x0a\x032.0"
@@ -35,7 +37,11 @@ Document = dict[str, Any]
 class OpenApi:
     """The documents and their hashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, replica: Replica) -> None:
+        self._catalogue = Catalogue(replica.view)
+        self._replica = replica
+        self._stamp: object = None
+        self._static: dict[str, bytes] = {}
         self._documents: dict[str, bytes] = {}
         self._hashes: dict[str, str] = {}
         self._loading = asyncio.Lock()
@@ -83,11 +89,18 @@ class OpenApi:
         return answers.json(self._documents[api_version], headers=headers)
 
     async def _load(self) -> None:
+        """Make what is not made yet, and what is of kinds that users brought anew where one came, went or changed."""
         async with self._loading:
-            if not self._documents:
-                documents = await asyncio.to_thread(_encode_all)
-                self._hashes = {version: hashlib.sha256(data).hexdigest()[:32] for version, data in documents.items()}
-                self._documents = documents
+            with contextlib.suppress(PeerError):
+                await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
+            stamp = self._catalogue.stamp()
+            if self._documents and stamp == self._stamp:
+                return
+            self._static = self._static or await asyncio.to_thread(_encode_all)
+            custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
+            documents = {**self._static, **custom}
+            self._hashes = {version: hashlib.sha256(data).hexdigest()[:32] for version, data in documents.items()}
+            self._documents, self._stamp = documents, stamp
 
 
 def _encode_all() -> dict[str, bytes]:
@@ -95,15 +108,29 @@ def _encode_all() -> dict[str, bytes]:
     return {version: msgspec.json.encode(document(version)) for version in versions}
 
 
+def _encode_custom(kinds_there: Sequence[CustomKind]) -> dict[str, bytes]:
+    found: dict[str, list[CustomKind]] = {}
+    for kind in kinds_there:
+        found.setdefault(kind.api_version, []).append(kind)
+    return {
+        version: msgspec.json.encode(_document(members, custom_openapi.schemas(members)))
+        for version, members in found.items()
+    }
+
+
 def document(api_version: str) -> Document:
     """Return the OpenAPI document of one group and version."""
     served = [kind for kind in PUBLISHED if kind.api_version == api_version]
+    return _document(served, schema.openapi_v3_schemas(api_version))
+
+
+def _document(served: Iterable[Kind], schemas: Mapping[str, Any]) -> Document:
     paths = {path: item for kind in served for path, item in _paths(kind)}
     return {
         "openapi": "3.0.0",
         "info": {"title": "swarmlet", "version": _version()},
         "paths": paths,
-        "components": {"schemas": schema.openapi_v3_schemas(api_version)},
+        "components": {"schemas": schemas},
     }
 
 
@@ -127,7 +154,7 @@ def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
         {
             "get": _operation(kind, "get"),
             "put": _operation(kind, "put", body=("application/json",)),
-            "patch": _operation(kind, "patch", body=PATCH_TYPES),
+            "patch": _operation(kind, "patch", body=(*patches.types_of(kind), applies.APPLY_PATCH)),
             "delete": _operation(kind, "delete"),
         },
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
+from swarmlet.model import schema
 from swarmlet.model.meta import Object
 from swarmlet.ownership import entries, tracking
 from swarmlet.ownership.entries import Manager
@@ -23,11 +24,11 @@ def of_new(target: Target, value: Object, options: WriteOptions, now: datetime) 
     """Return a new object with its owners; an apply has settled them before."""
     if options.operation == entries.APPLY:
         return value
-    return tracking.created(value, manager(target, options), now)
+    return tracking.created(value, manager(target, options), now, schema.definition_of_kind(target.kind))
 
 
 def of_changed(target: Target, old: Object, new: Object, options: WriteOptions, now: datetime) -> Object:
     """Return a changed object with its owners; an apply has settled them before."""
     if options.operation == entries.APPLY:
         return new
-    return tracking.updated(old, new, manager(target, options), now)
+    return tracking.updated(old, new, manager(target, options), now, schema.definition_of_kind(target.kind))

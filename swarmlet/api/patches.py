@@ -12,6 +12,9 @@ from swarmlet.api.bodies import Document
 from swarmlet.api.status import UnsupportedMediaTypeError
 from swarmlet.errors import CallerError
 from swarmlet.model import patch as model_patch
+from swarmlet.model import schema
+from swarmlet.model.custom import CustomKind
+from swarmlet.model.kinds import Kind
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -36,15 +39,21 @@ class Patch:
         return model_patch.strategic_merge(document, self.body, self.definition)
 
 
-async def read(request: web.Request, definition: str) -> Patch:
-    """Return the patch in a request's body; raise where it is of a type that is not served."""
+async def read(request: web.Request, kind: Kind) -> Patch:
+    """Return the patch in a request's body, of an object of `kind`; raise where it is of a type that is not served."""
     content_type = request.content_type
-    if content_type not in TYPES:
+    types = types_of(kind)
+    if content_type not in types:
         raise UnsupportedMediaTypeError(
-            f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(TYPES)}"
+            f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(types)}"
         )
     body = bodies.decode(await bodies.read(request), content_type)
     wanted = list if content_type == JSON_PATCH else dict
     if not isinstance(body, wanted):
         raise CallerError(f"a body of type {content_type} is {'a list' if wanted is list else 'an object'}")
-    return Patch(content_type, body, definition)
+    return Patch(content_type, body, schema.definition_of_kind(kind))
+
+
+def types_of(kind: Kind) -> tuple[str, ...]:
+    """Return the types of patches of a kind: how lists merge strategically, only Kubernetes' own types say."""
+    return (JSON_PATCH, MERGE_PATCH) if isinstance(kind, CustomKind) else TYPES

@@ -24,6 +24,7 @@ from swarmlet.model.core import Lease
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.plans import Document, PlanRequest, Reference
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.commands import Command, Delete, Key
 from swarmlet.store.replica import Stored
 
@@ -57,6 +58,7 @@ class PlanWrites:
         self.deleted: set[Key] = set()
         self.warnings: list[str] = []
         self._trial = trial
+        self._catalogue = Catalogue(trial.fork)
         reader = Reader(replica=trial, clock=clock, lease_source=NoLeases())
         self._writer = Writer(replica=trial, reader=reader, clock=clock, rng=rng)
         self._options = WriteOptions(field_manager=FIELD_MANAGER)
@@ -69,13 +71,13 @@ class PlanWrites:
             {"fieldValidation": request.field_validation, "fieldManager": FIELD_MANAGER}
         )
         for number, document in enumerate((*request.apply, *request.put)):
-            target = target_of(document)
+            target = target_of(document, self._catalogue)
             with _named(target):
                 await self._write(target, document, merged=number < len(request.apply))
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         for reference in request.delete:
-            await self._delete(deletion_of(reference))
+            await self._delete(deletion_of(reference, self._catalogue))
         if request.prune:
             for target in list(self._pruned(request.prune)):
                 await self._delete(target)
@@ -150,7 +152,7 @@ class PlanWrites:
                     yield Target(kind, stored.key.namespace, stored.key.name)
 
 
-def target_of(document: Document) -> Target:
+def target_of(document: Document, catalogue: Catalogue) -> Target:
     """Return which object a document is; raise `CallerError` where it does not say so."""
     metadata = document.get("metadata")
     api_version, kind = document.get("apiVersion"), document.get("kind")
@@ -159,16 +161,16 @@ def target_of(document: Document) -> Target:
     name, namespace = metadata.get("name"), metadata.get("namespace") or ""
     if not isinstance(name, str) or not name or not isinstance(namespace, str):
         raise CallerError(f"{kind}: metadata.name is not set; what generateName makes cannot be planned")
-    return _target(api_version, kind, namespace, name)
+    return _target(catalogue.of_gvk(api_version, kind), api_version, kind, namespace, name)
 
 
-def deletion_of(reference: Reference) -> Target:
+def deletion_of(reference: Reference, catalogue: Catalogue) -> Target:
     """Return which object is to go."""
-    return _target(reference.api_version, reference.kind, reference.namespace, reference.name)
+    kind = catalogue.of_gvk(reference.api_version, reference.kind)
+    return _target(kind, reference.api_version, reference.kind, reference.namespace, reference.name)
 
 
-def _target(api_version: str, kind_name: str, namespace: str, name: str) -> Target:
-    kind = kinds.BY_GVK.get((api_version, kind_name))
+def _target(kind: Kind | None, api_version: str, kind_name: str, namespace: str, name: str) -> Target:
     if kind is None:
         raise CallerError(f"no kind {kind_name} in {api_version} on this cluster")
     if kind.namespaced and not namespace:
@@ -179,6 +181,8 @@ def _target(api_version: str, kind_name: str, namespace: str, name: str) -> Targ
 def _applied(target: Target, stored: Stored, document: Document) -> Document:
     """Return the object as `apply` would leave it: the three-way patch on what there is."""
     current: dict[str, Any] = msgspec.json.decode(stored.json)
+    if target.is_custom:
+        return patches.Patch(patches.MERGE_PATCH, last_applied.merge_patch(current, document), "").apply(current)
     patch = last_applied.strategic_patch(current, document)
     definition = schema.definition_of_kind(target.kind)
     return patches.Patch(patches.STRATEGIC_MERGE_PATCH, patch, definition).apply(current)

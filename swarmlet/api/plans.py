@@ -35,6 +35,7 @@ from swarmlet.model.base import clock_time
 from swarmlet.model.kept_plans import PLAN_LIFETIME, KeptPlan
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.plans import AppliedPlan, Plan, PlanRequest
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.commands import Delete, Key, Operation, Origin, Put, Verdict
 from swarmlet.store.replica import Replica, Stored
 
@@ -69,6 +70,7 @@ class PlanApi:
         self, *, replica: Replica, planner: Planner, clock: Clock, rng: random.Random, authorize: Authorize
     ) -> None:
         self._replica = replica
+        self._catalogue = Catalogue(replica.view)
         self._planner = planner
         self._clock = clock
         self._rng = rng
@@ -178,7 +180,8 @@ class PlanApi:
 
     def _check_reader(self, asked: PlanRequest, user: User) -> None:
         """Raise `ForbiddenError` unless the user may read what is named, and where Pods are, which plans tell."""
-        named = [*map(target_of, (*asked.apply, *asked.put)), *map(deletion_of, asked.delete)]
+        named = [target_of(each, self._catalogue) for each in (*asked.apply, *asked.put)]
+        named += [deletion_of(each, self._catalogue) for each in asked.delete]
         for target in dict.fromkeys(named):
             self._check(user, "get", target)
         self._check(user, "list", Target(kinds.NODE))
@@ -187,10 +190,10 @@ class PlanApi:
 
     def _check_writer(self, draft: Draft, user: User) -> None:
         """Raise `ForbiddenError` unless the user may write all that is written, what is not told as a change, too."""
-        verbs = {_target(change).key: _VERBS[change.action] for change in draft.plan.changes}
+        verbs = {self._target(change).key: _VERBS[change.action] for change in draft.plan.changes}
         for change in draft.plan.changes:
             if change.action == plans.REPLACE:
-                self._check(user, "create", _target(change))
+                self._check(user, "create", self._target(change))
         written = {operation.key for operation in draft.operations}
         for target in draft.targets:
             if target.key in verbs or target.key in written:
@@ -214,6 +217,12 @@ class PlanApi:
             return False
         return True
 
+    def _target(self, change: plans.PlannedChange) -> Target:
+        kind = self._catalogue.of_resource(change.resource)
+        if kind is None:
+            raise ConflictError(f"{change.resource} is not served any more: make a new plan")
+        return Target(kind, change.namespace, change.name)
+
     def _check(self, user: User, verb: str, target: Target) -> None:
         self._authorize(user, targets.attributes(target, verb, ""))
 
@@ -221,10 +230,6 @@ class PlanApi:
 def plan_key(plan_id: str) -> Key:
     """Return where a plan is kept."""
     return Key(PLANS, "", plan_id)
-
-
-def _target(change: plans.PlannedChange) -> Target:
-    return Target(kinds.BY_RESOURCE[change.resource], change.namespace, change.name)
 
 
 def _is_over(kept: KeptPlan, now: datetime) -> bool:

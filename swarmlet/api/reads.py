@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from swarmlet.api import answers, documents, history, leases, queries, selection, table
+from swarmlet.api import answers, documents, history, leases, queries, selection, table, versions
 from swarmlet.api.history import Continuation
 from swarmlet.api.media import Accepted, Form, accepted
 from swarmlet.api.queries import ListOptions
@@ -75,7 +75,7 @@ class Reader:
             stored = next((lease for lease in await self._node_leases() if lease.key.name == target.name), None)
         if stored is None:
             raise NotFoundError(f"{target.qualified} not found")
-        return stored
+        return versions.shown(target.kind, stored)
 
     async def page(self, target: Target, options: ListOptions, chosen: selection.Selection) -> Page:
         """Return the objects that a list asks for; with `limit`, the first of them and where to go on."""
@@ -85,6 +85,7 @@ class Reader:
             objects = await self._with_node_leases(objects)
         if continuation:
             objects = history.rest(objects, continuation)
+        objects = [versions.shown(target.kind, stored) for stored in objects] if target.is_custom else objects
         if not chosen.everything:
             objects = [stored for stored in objects if chosen.matches(stored)]
         if not options.limit or len(objects) <= options.limit:

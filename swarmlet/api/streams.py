@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 import structlog
 from aiohttp import web
 
-from swarmlet.api import answers, documents, queries, selection, status, table
+from swarmlet.api import answers, documents, queries, selection, status, table, versions
 from swarmlet.api.bodies import JSON
 from swarmlet.api.media import Form, accepted
 from swarmlet.api.queries import ListOptions, WatchOptions
@@ -97,7 +97,7 @@ class Streamer:
             return _TableRows(lambda: self._reader.renderer(request, target, wanted))
         if wanted.form in (Form.METADATA, Form.METADATA_LIST):
             return lambda stored: documents.partial(stored, wanted.version)
-        return lambda stored: stored.json
+        return lambda stored: versions.shown_json(target.kind, stored.json)
 
     def _seconds(self, watching: WatchOptions) -> float:
         """Return how long the watch may last: as asked, else long, and not the same for all."""

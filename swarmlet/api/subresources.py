@@ -9,22 +9,22 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 
-from swarmlet.api import admission, answers, bodies, patches, queries
+from swarmlet.api import admission, answers, bodies, custom_scale, patches, queries
 from swarmlet.api.bodies import Document
 from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.api.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import conditions, decode, kinds, objects, pods, schema, selectors
+from swarmlet.model import conditions, decode, kinds, objects, pods, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.core import Namespace
+from swarmlet.model.custom import CustomKind, CustomResource
+from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Condition, Object, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.store.replica import Stored
-
-SCALE = Scale()
 
 
 class _BindingTarget(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Subresources:
         """Answer a PUT or PATCH of `/status`: only the status changes."""
         options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         warnings = request[answers.WARNINGS]
-        change = await _edit(request, schema.definition_of_kind(target.kind))
+        change = await _edit(request, target.kind)
 
         def changed(stored: Stored) -> Object:
             document = change(msgspec.json.decode(stored.json))
@@ -64,17 +64,17 @@ class Subresources:
         """Answer a GET of `/scale`."""
         await self._reader.catch_up(queries.revision(request.query.get("resourceVersion", "")))
         stored = await self._reader.find(target)
-        scale = scale_of(stored.object)
+        scale = scale_of(target.kind, stored.object)
         shown = Stored(stored.key, stored.revision, objects.to_json(scale), scale)
         return self._reader.shown(request, dataclasses.replace(target, kind=kinds.SCALE), shown)
 
     async def write_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PUT or PATCH of `/scale`: only the number of replicas changes."""
         options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
-        change = await _edit(request, schema.definition_of(SCALE.api_version, SCALE.kind))
+        change = await _edit(request, kinds.SCALE)
 
         def changed(stored: Stored) -> Object:
-            document = change(objects.to_document(scale_of(stored.object)))
+            document = change(objects.to_document(scale_of(target.kind, stored.object)))
             new = cast("Scale", decode.decode_as(Scale, document).object)
             if new.spec.replicas < 0:
                 message = f"Invalid value: {new.spec.replicas}: must be greater than or equal to 0"
@@ -83,10 +83,10 @@ class Subresources:
                     (("spec.replicas", message),),
                 )
             admission.check_revision(target, stored.object, new.metadata)
-            return admission.with_spec(target, stored.object, replicas=new.spec.replicas)
+            return scaled(target, stored.object, new.spec.replicas)
 
         written = await self._writer.change(target, changed, options)
-        return answers.json(objects.to_json(scale_of(objects.from_json(target.kind, written.json))))
+        return answers.json(objects.to_json(scale_of(target.kind, objects.from_json(target.kind, written.json))))
 
     async def bind(self, request: web.Request, target: Target) -> web.Response:
         """Answer a POST of `/binding`: the Pod goes to a node, once."""
@@ -131,16 +131,33 @@ class Subresources:
         return msgspec.structs.replace(pod, spec=spec, status=status)
 
 
-async def _edit(request: web.Request, definition: str) -> Callable[[Document], Document]:
+async def _edit(request: web.Request, kind: Kind) -> Callable[[Document], Document]:
     """Return what a PUT or PATCH makes of a document."""
     if request.method == "PATCH":
-        return (await patches.read(request, definition)).apply
+        return (await patches.read(request, kind)).apply
     document = await bodies.document(request)
     return lambda _old: document
 
 
-def scale_of(value: Object) -> Scale:
+def scaled(target: Target, old: Object, replicas: int) -> Object:
+    """Return an object with another number of replicas."""
+    if isinstance(target.kind, CustomKind) and isinstance(old, CustomResource):
+        content = custom_scale.written(target.kind, old, replicas)
+        return admission.updated(target, old, msgspec.structs.replace(old, content=content))
+    return admission.with_spec(target, old, replicas=replicas)
+
+
+def scale_content(kind: Kind, replicas: int) -> dict[str, Any]:
+    """Return what an object's document says of the number of its replicas."""
+    if isinstance(kind, CustomKind):
+        return custom_scale.written(kind, CustomResource(), replicas)
+    return {"spec": {"replicas": replicas}}
+
+
+def scale_of(kind: Kind, value: Object) -> Scale:
     """Return the Scale of something with replicas."""
+    if isinstance(kind, CustomKind) and isinstance(value, CustomResource):
+        return custom_scale.read(kind, value)
     assert isinstance(value, Deployment | ReplicaSet | StatefulSet), "only these have /scale"
     metadata = value.metadata
     return Scale(

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from swarmlet.api import columns, documents
+from swarmlet.api import columns, documents, versions
+from swarmlet.api.column_shapes import Columns
 from swarmlet.errors import CallerError
 from swarmlet.model.kinds import Kind
 from swarmlet.model.pod import Pod
@@ -41,14 +42,14 @@ class Renderer:
         rows = b",".join([self._row(shape, stored) for stored in items])
         return b"".join((head, metadata, b',"columnDefinitions":', definitions, b',"rows":[', rows, b"]}"))
 
-    def _row(self, shape: columns.Columns, stored: Stored) -> bytes:
+    def _row(self, shape: Columns, stored: Stored) -> bytes:
         cells = _encoder.encode(shape.cells(stored.object, self.now))
         conditions = _COMPLETED.get(stored.object.status.phase, b"") if isinstance(stored.object, Pod) else b""
         return b'{"cells":%b%b,"object":%b}' % (cells, conditions, self._object(stored))
 
     def _object(self, stored: Stored) -> bytes:
         if self.include == "Object":
-            return stored.json
+            return versions.shown_json(self.kind, stored.json)
         return b"null" if self.include == "None" else documents.partial(stored, self.version)
 
 
@@ -59,14 +60,14 @@ def include_of(value: str) -> str:
     return value or "Metadata"
 
 
-def _definitions(shape: columns.Columns) -> bytes:
+def _definitions(shape: Columns) -> bytes:
     return _encoder.encode(
         [
             {
                 "name": column.name,
                 "type": column.type,
                 "format": column.format,
-                "description": "",
+                "description": column.description,
                 "priority": column.priority,
             }
             for column in shape.columns

@@ -10,11 +10,11 @@ from swarmlet.api.queries import flag
 from swarmlet.api.status import MethodNotAllowedError
 from swarmlet.errors import NotFoundError
 from swarmlet.identity.access import Attributes
-from swarmlet.model import kinds
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.commands import Key
 
-_BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in kinds.IN_API}
 STREAMS = ("exec", "attach", "portforward")
 """Subresources of Pods that are connections: who opens one must be allowed to create it, also by a websocket's GET."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
@@ -35,6 +35,11 @@ class Target:
         return Key(self.kind.resource, self.namespace, self.name)
 
     @property
+    def is_custom(self) -> bool:
+        """Whether the kind is one that a user brought."""
+        return isinstance(self.kind, CustomKind)
+
+    @property
     def qualified(self) -> str:
         """The object as error messages name it."""
         return f'{self.kind.resource} "{self.name}"'
@@ -46,14 +51,20 @@ def is_resource_path(path: str) -> bool:
     return (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3)
 
 
-def parse(raw_path: str) -> Target:
+def may_be_custom(path: str) -> bool:
+    """Whether a path may name a kind that a user brought: one of a group that has a domain."""
+    parts = path.strip("/").split("/")
+    return parts[0] == "apis" and "." in parts[1]
+
+
+def parse(raw_path: str, catalogue: Catalogue) -> Target:
     """Return what a path (still percent-encoded) names; raise `NotFoundError` for what is not served."""
     parts = [unquote(part) for part in raw_path.strip("/").split("/")]
     group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
     namespace = ""
-    if len(rest) >= 3 and rest[0] == "namespaces" and (group, version, rest[2]) in _BY_PLURAL:
+    if len(rest) >= 3 and rest[0] == "namespaces" and catalogue.find(group, version, rest[2]):
         namespace, rest = rest[1], rest[2:]
-    kind = _BY_PLURAL.get((group, version, rest[0]))
+    kind = catalogue.find(group, version, rest[0])
     if kind is None or len(rest) > 3 or not all(rest) or (bool(namespace) and not kind.namespaced):
         raise NotFoundError(NO_SUCH_RESOURCE)
     name, subresource = (*rest[1:], "", "")[:2]

@@ -16,6 +16,7 @@ from swarmlet.errors import ConflictError
 from swarmlet.model import kinds
 from swarmlet.model.plans import Reference
 from swarmlet.store import addresses, history_deltas, history_desired, history_reading
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.commands import Key
 from swarmlet.store.history import Action, Entry
 from swarmlet.store.history_deltas import Document, Path
@@ -51,7 +52,7 @@ def inverse(view: View, steps: Sequence[Step], *, force: bool = False) -> Invers
             case Action.CREATED:
                 _check_made(step, view, force=force)
                 _check_alone(step, view, {each.entry.key for each in steps}, force=force)
-                delete.append(_reference(step))
+                delete.append(_reference(view, step))
             case Action.DELETED:
                 put.append(_made_anew(step, view))
             case Action.CHANGED:
@@ -192,9 +193,11 @@ def _check_is_written(step: Step) -> None:
         raise ConflictError(f"{_what(step)}: a machine joins and leaves by itself; nobody can undo that by writing")
 
 
-def _reference(step: Step) -> Reference:
-    kind = kinds.BY_RESOURCE[step.entry.key.resource]
+def _reference(view: View, step: Step) -> Reference:
     key = step.entry.key
+    kind = Catalogue(view).of_resource(key.resource)
+    if kind is None:
+        raise ConflictError(f"{_what(step)}: its kind is gone; bring its CustomResourceDefinition back first")
     return Reference(api_version=kind.api_version, kind=kind.kind, name=key.name, namespace=key.namespace)
 
 

@@ -24,6 +24,7 @@ from swarmlet.api import (
     queries,
     selection,
     status,
+    versions,
 )
 from swarmlet.api.deletion import Marked
 from swarmlet.api.middleware import TARGET
@@ -33,7 +34,8 @@ from swarmlet.api.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
 from swarmlet.errors import AlreadyExistsError, BugError, NamespaceTerminatingError, NotFoundError
-from swarmlet.model import kinds, objects, schema
+from swarmlet.model import custom, kinds, objects
+from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import DeleteOptions, Object
 from swarmlet.model.scheduling import PriorityClass
 from swarmlet.store import priority, stamping
@@ -82,6 +84,8 @@ class Writer:
 
     async def make(self, target: Target, value: Object, options: WriteOptions) -> Written:
         """Create an object that was read, under a name of its own where it only says how that begins."""
+        if isinstance(target.kind, custom.CustomKind) and target.kind.is_ending:
+            raise status.MethodNotAllowedError("create not allowed while custom resource definition is terminating")
         if target.kind.namespaced:
             await self._check_namespace(target, value)
         attempts = 1 if value.metadata.name else NAME_ATTEMPTS_MAX
@@ -104,7 +108,7 @@ class Writer:
     async def patch(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PATCH of an object."""
         options = queries.patch_options(request.query, request.headers.get("User-Agent", ""))
-        patch = await patches.read(request, schema.definition_of_kind(target.kind))
+        patch = await patches.read(request, target.kind)
         warnings = request[answers.WARNINGS]
 
         def changed(stored: Stored) -> Object:
@@ -143,14 +147,14 @@ class Writer:
             if isinstance(value, PriorityClass):
                 priority.check_default(self._replica.view, value)
             value, charges = self._quota.growth(target, stored.object, value)
-            operation = _update(stored, value)
+            operation = _update(target.kind, stored, value)
             if options.dry_run:
                 return Written(objects.to_json(value))
             outcome = await self._quota.propose(operation, charges)
             if outcome.verdict is Verdict.NOT_FOUND:
                 raise NotFoundError(f"{target.qualified} not found")
             if outcome.verdict is not Verdict.CONFLICT:
-                return Written(self._json(stored.key, outcome, objects.to_json(_unstamped(value))))
+                return self._written(target, stored.key, outcome, _unstamped(target.kind, value))
         raise admission.changed_meanwhile(target)
 
     async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
@@ -164,17 +168,17 @@ class Writer:
             outcome = Outcome(verdict=Verdict.ALREADY_EXISTS if taken else Verdict.DONE)
             data = objects.to_json(self._quota.admitted(target, complete)[0])
         else:
-            outcome, data = await self._quota.create(target, key, complete)
+            outcome, data = await self._quota.create(target, key, custom.storage_form(target.kind, complete))
         if outcome.verdict is Verdict.ALREADY_EXISTS:
             raise AlreadyExistsError(f'{key.resource} "{key.name}" already exists')
-        return Written(self._json(key, outcome, data), created=True)
+        return Written(versions.shown_json(target.kind, self._json(key, outcome, data)), created=True)
 
     async def remove(self, target: Target, options: DeleteOptions) -> web.Response:
         """Delete an object as it is now, and say what became of it."""
         for _ in range(ATTEMPTS_MAX):
             await self._replica.linearize()
             stored = await self._reader.find(target)
-            operation = removal(stored, deletion.plan(target, stored, options, self._clock.now()))
+            operation = removal(target.kind, stored, deletion.plan(target, stored, options, self._clock.now()))
             if queries.dry_run(options.dry_run):
                 return self._deleted(target, stored, operation, Outcome(verdict=Verdict.DONE, revision=stored.revision))
             outcome = await self._quota.propose(operation)
@@ -189,7 +193,7 @@ class Writer:
         now = self._clock.now()
         targets = [Target(target.kind, stored.key.namespace, stored.key.name) for stored in items]
         operations = [
-            removal(stored, deletion.plan(each, stored, options, now))
+            removal(target.kind, stored, deletion.plan(each, stored, options, now))
             for each, stored in zip(targets, items, strict=True)
         ]
         outcomes = await self._replica.propose(operations, atomic=False)
@@ -215,10 +219,13 @@ class Writer:
     def _deleted(self, target: Target, stored: Stored, operation: Operation, outcome: Outcome) -> web.Response:
         """Say that the object is gone, or show how it stays for now."""
         if isinstance(operation, Put):
-            return answers.json(self._json(stored.key, outcome, operation.object))
+            return answers.json(versions.shown_json(target.kind, self._json(stored.key, outcome, operation.object)))
         kind = target.kind
         uid = stored.object.metadata.uid
         return answers.json(status.deleted(name=stored.key.name, group=kind.group, kind=kind.plural, uid=uid))
+
+    def _written(self, target: Target, key: Key, outcome: Outcome, value: Object) -> Written:
+        return Written(versions.shown_json(target.kind, self._json(key, outcome, objects.to_json(value))))
 
     def _json(self, key: Key, outcome: Outcome, data: bytes) -> bytes:
         """Return what was written as it is stored; another write may be stored already, so the view may not tell."""
@@ -242,20 +249,21 @@ def _batches(items: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
         yield batch
 
 
-def _update(stored: Stored, value: Object) -> Operation:
+def _update(kind: Kind, stored: Stored, value: Object) -> Operation:
     """Return the operation that makes `value` of an object: the last one, where nothing holds it any more."""
     uid = stored.object.metadata.uid
     if deletion.is_released(value):
         return Delete(stored.key, expected_revision=stored.revision, expected_uid=uid)
-    return Put(stored.key, objects.to_json(_unstamped(value)), expected_revision=stored.revision, expected_uid=uid)
+    data = objects.to_json(_unstamped(kind, value))
+    return Put(stored.key, data, expected_revision=stored.revision, expected_uid=uid)
 
 
-def removal(stored: Stored, plan: deletion.Marked | deletion.Gone) -> Operation:
+def removal(kind: Kind, stored: Stored, plan: deletion.Marked | deletion.Gone) -> Operation:
     """Return the operation that deletes an object, as it was read, in the way that was planned."""
     if isinstance(plan, Marked):
-        return _update(stored, plan.value)
+        return _update(kind, stored, plan.value)
     return Delete(stored.key, expected_revision=stored.revision, expected_uid=stored.object.metadata.uid)
 
 
-def _unstamped(value: Object) -> Object:
-    return objects.with_metadata(value, resource_version="")
+def _unstamped(kind: Kind, value: Object) -> Object:
+    return objects.with_metadata(custom.storage_form(kind, value), resource_version="")

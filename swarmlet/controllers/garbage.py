@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import ClassVar
 
 from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.reconciler import EVERY_CUSTOM, NOTHING, Reconciliation
 from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object, OwnerReference
 from swarmlet.model.pod import Pod
+from swarmlet.store import catalogue
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -29,7 +30,7 @@ class Garbage:
 
     name: ClassVar[str] = "garbage"
     watches: ClassVar[frozenset[str]] = frozenset(
-        kind.resource for kind in kinds.SERVED if kind not in (kinds.EVENT, kinds.LEASE)
+        (EVERY_CUSTOM, *(kind.resource for kind in kinds.SERVED if kind not in (kinds.EVENT, kinds.LEASE)))
     )
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
@@ -38,7 +39,8 @@ class Garbage:
             assert change.old is not None, "a change has a before or an after"
             value = change.old.object
             dependents = [each.key for each in view.by_owner(value.metadata.uid)]
-            return dependents + [key for each in value.metadata.owner_references if (key := owner_key(each, value))]
+            owners = (owner_key(view, each, value) for each in value.metadata.owner_references)
+            return dependents + [key for key in owners if key]
         if objects.is_terminating(change.new.object):
             return [change.key]
         references = change.new.object.metadata.owner_references
@@ -49,7 +51,7 @@ class Garbage:
         """Return every object that has owners or is about to go."""
         return [
             stored.key
-            for resource in sorted(self.watches)
+            for resource in (*sorted(self.watches), *catalogue.custom_resources(view))
             for stored in view.list(resource)
             if stored.owner_uids or objects.is_terminating(stored.object)
         ]
@@ -68,12 +70,17 @@ class Garbage:
         return Reconciliation(drafts.operations(), requeue_after_seconds=0.0 if more else None)
 
 
-def owner_key(reference: OwnerReference, dependent: Object) -> Key | None:
+def owner_key(view: View, reference: OwnerReference, dependent: Object) -> Key | None:
     """Return where the owner would be in the store; None for a kind that this version does not know."""
     kind = kinds.BY_GVK.get((reference.api_version, reference.kind))
-    if kind is None:
-        return None
-    return Key(kind.resource, dependent.metadata.namespace if kind.namespaced else "", reference.name)
+    if kind is not None:
+        resource, namespaced = kind.resource, kind.namespaced
+    else:
+        place = catalogue.collection(view, reference.api_version, reference.kind)
+        if place is None:
+            return None
+        resource, namespaced = place
+    return Key(resource, dependent.metadata.namespace if namespaced else "", reference.name)
 
 
 # An object that has owners.
@@ -99,7 +106,7 @@ def _judge_dependent(view: View, stored: Stored, drafts: Drafts, now: datetime) 
 
 def _owner_state(view: View, reference: OwnerReference, dependent: Object) -> str:
     """Return "absent", "waiting" (it goes once its dependents are gone) or "solid"; a kind not known here is solid."""
-    key = owner_key(reference, dependent)
+    key = owner_key(view, reference, dependent)
     if key is None:
         return "solid"
     stored = view.get(key)

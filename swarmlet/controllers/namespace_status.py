@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from swarmlet.model import conditions, kinds
+from swarmlet.model import conditions
 from swarmlet.model.meta import Condition
 from swarmlet.store.replica import Stored
 
@@ -78,8 +78,7 @@ def _held(left: Left) -> Condition:
 
 def _dotted(resource: str) -> str:
     """Return a resource with its group as Kubernetes writes both here: "pods." has an empty group."""
-    kind = kinds.BY_RESOURCE[resource]
-    return f"{kind.plural}.{kind.group}"
+    return resource if "." in resource else f"{resource}."
 
 
 def _told(type_: str, reason: str, message: str, *, holds: bool) -> Condition:

@@ -15,11 +15,12 @@ import msgspec
 from swarmlet.controllers import namespace_status
 from swarmlet.controllers.drafts import Drafts
 from swarmlet.controllers.namespace_status import Left
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.reconciler import EVERY_CUSTOM, NOTHING, Reconciliation
 from swarmlet.model import kinds, names, objects
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import Namespace, NamespaceSpec, NamespaceStatus
 from swarmlet.model.meta import ObjectMeta
+from swarmlet.store import catalogue
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
@@ -37,7 +38,7 @@ class Namespaces:
     """The reconciler; `rng` makes the uids of the namespaces that always are."""
 
     name: ClassVar[str] = "namespaces"
-    watches: ClassVar[frozenset[str]] = frozenset({*_CONTENTS, NAMESPACES})
+    watches: ClassVar[frozenset[str]] = frozenset({*_CONTENTS, NAMESPACES, EVERY_CUSTOM})
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -107,7 +108,8 @@ def _empty(view: View, name: str, drafts: Drafts, now: datetime) -> Left:
     What Pods lean on outlives them so. Source: KEP-5080.
     """
     left = Left()
-    contents = {resource: view.list(resource, name) for resource in _CONTENTS}
+    resources = (*_CONTENTS, *catalogue.custom_resources(view, namespaced=True))
+    contents = {resource: view.list(resource, name) for resource in resources}
     going = {PODS: contents[PODS]} if contents[PODS] else contents
     room = REMOVALS_PER_STEP
     for resource, found in contents.items():

@@ -13,7 +13,7 @@ from typing import ClassVar, cast
 import msgspec
 
 from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.reconciler import EVERY_CUSTOM, NOTHING, Reconciliation
 from swarmlet.model import amounts, kinds, objects, usage
 from swarmlet.model.pod import Pod
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaStatus
@@ -29,7 +29,7 @@ class Quotas:
 
     name: ClassVar[str] = "quotas"
     watches: ClassVar[frozenset[str]] = (
-        frozenset(kind.resource for kind in kinds.SERVED if kind.namespaced) - usage.UNCOUNTED
+        frozenset({EVERY_CUSTOM, *(kind.resource for kind in kinds.SERVED if kind.namespaced)}) - usage.UNCOUNTED
     )
 
     def __init__(self) -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
-from swarmlet.model import events
+from swarmlet.model import custom, events
 from swarmlet.store.commands import Key, Operation
 from swarmlet.store.replica import Change, View
+
+EVERY_CUSTOM = "*"
+"""In a reconciler's `watches`: the collections of all kinds that users brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,9 @@ class Reconciler(Protocol):
 
     def reconcile(self, view: View, key: Key, now: datetime) -> Reconciliation:
         """Return what is to be done about `key`; changes nothing."""
+
+
+def hears_of(reconciler: Reconciler, resource: str) -> bool:
+    """Whether a reconciler wants to hear of the changes of a resource."""
+    watches = reconciler.watches
+    return resource in watches or (EVERY_CUSTOM in watches and custom.is_custom(resource))

@@ -22,7 +22,7 @@ import structlog
 
 from swarmlet.controllers import rehearsal_notes
 from swarmlet.controllers.batch import FINE, Batch, Ticket
-from swarmlet.controllers.reconciler import Reconciler, Reconciliation
+from swarmlet.controllers.reconciler import Reconciler, Reconciliation, hears_of
 from swarmlet.controllers.rehearsal_diary import Diary
 from swarmlet.controllers.rehearsal_pods import HollowNodes
 from swarmlet.errors import CallerError
@@ -132,7 +132,7 @@ class Rehearsal:
         if change.key.resource == PODS and change.new is not None:
             self._nodes.hear(change.new, self._now)
         for reconciler in self._reconcilers.values():
-            if change.key.resource in reconciler.watches:
+            if hears_of(reconciler, change.key.resource):
                 for key in reconciler.keys_for(change, self._fork):
                     self._ready[Ticket(reconciler.name, key)] = None
 

@@ -102,7 +102,7 @@ class Diary:
         found: Key | None = None
         for _ in range(OWNERS_DEPTH_MAX):
             reference = objects.controller_of(value)
-            key = owner_key(reference, value) if reference else None
+            key = owner_key(view, reference, value) if reference else None
             if key is None:
                 break
             found = key

@@ -12,7 +12,7 @@ import structlog
 from swarmlet.clock import Clock
 from swarmlet.controllers.batch import Batch, Ticket
 from swarmlet.controllers.queue import WorkQueue
-from swarmlet.controllers.reconciler import Reconciler, Reconciliation
+from swarmlet.controllers.reconciler import Reconciler, Reconciliation, hears_of
 from swarmlet.controllers.recorder import Recorder
 from swarmlet.errors import CallerError, OutcomeUnknownError, PeerError, TooLargeError, UnavailableError
 from swarmlet.model import events
@@ -109,7 +109,7 @@ class Reign:
             for ticket in self._refused.pop(change.key.namespace):
                 self._queue.add(ticket)
         for reconciler in self._reconcilers.values():
-            if change.key.resource not in reconciler.watches:
+            if not hears_of(reconciler, change.key.resource):
                 continue
             try:
                 keys = reconciler.keys_for(change, self._replica.view)

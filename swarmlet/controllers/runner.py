@@ -17,6 +17,7 @@ from swarmlet.controllers.batch import Ticket
 from swarmlet.controllers.cluster_dns import ClusterDns
 from swarmlet.controllers.cluster_roles import ClusterRoles
 from swarmlet.controllers.cronjob import CronJobs
+from swarmlet.controllers.custom_definitions import CustomDefinitions
 from swarmlet.controllers.daemonset import DaemonSets
 from swarmlet.controllers.dependencies import Dependencies
 from swarmlet.controllers.deployment import Deployments
@@ -136,6 +137,7 @@ class Controllers:
             Fencing(self._heartbeats),
             NodeSubnets(self._network),
             ClusterDns(self._rng, self._network),
+            CustomDefinitions(),
             Quotas(),
             PodGarbage(),
             PlacementRecords(),

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from swarmlet.errors import BugError, CallerError
-from swarmlet.model import reading, schema
+from swarmlet.model import reading, schema, structural
+from swarmlet.model.custom import CustomKind, CustomResource
 from swarmlet.model.kinds import Kind
-from swarmlet.model.meta import Object
+from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.problems import refusal
 
 FIELDS_REPORTED_MAX = 100
@@ -58,6 +59,8 @@ def decode(kind: Kind, document: Any) -> Decoded:
     if not isinstance(document, Mapping):
         raise CallerError(f"expected a {kind.kind} object, got {reading.told(document)}")
     _check_identity(kind, document)
+    if isinstance(kind, CustomKind):
+        return _custom(kind, document)
     return _decoded(kind.type, schema.definition_of_kind(kind), document)
 
 
@@ -80,6 +83,19 @@ def _decoded(object_type: type[Object], definition: str, document: Mapping[str, 
         causes = [(path, f"Forbidden: {NOT_SUPPORTED}") for path in report.refused[:FIELDS_REPORTED_MAX]]
         raise refusal(value, causes)
     return Decoded(value, tuple(report.unknown[:FIELDS_REPORTED_MAX]), tuple(report.unsupported[:FIELDS_REPORTED_MAX]))
+
+
+def _custom(kind: CustomKind, document: Mapping[str, Any]) -> Decoded:
+    """Return an object of a custom kind without what its schema does not know; nothing is filled in or checked yet."""
+    report = reading.Report()
+    read_metadata = reading.reader(schema.META + "ObjectMeta", ObjectMeta)
+    metadata = read_metadata(document.get("metadata") or {}, "metadata", report)
+    content = {name: each for name, each in document.items() if name not in structural.OBJECT_FIELDS}
+    kept, unknown = structural.pruned(kind.schema, content)
+    value = CustomResource(
+        api_version=kind.api_version, kind=kind.kind, metadata=msgspec.convert(metadata, ObjectMeta), content=kept
+    )
+    return Decoded(value, tuple([*report.unknown, *unknown][:FIELDS_REPORTED_MAX]))
 
 
 def _check_identity(kind: Kind, document: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from swarmlet.model import (
+    apiextensions,
     apps,
     apps_sets,
     autoscaling,
@@ -278,4 +279,5 @@ _FILLERS: dict[type[Object], Callable[[Any], Object]] = {
     services.Service: service_defaults.service,
     network_policy.NetworkPolicy: network_policy.with_defaults,
     services.EndpointSlice: service_defaults.endpoint_slice,
+    apiextensions.CustomResourceDefinition: apiextensions.filled,
 }

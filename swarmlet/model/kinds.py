@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from swarmlet.model import (
     account_tokens,
+    apiextensions,
     apps,
     apps_sets,
     autoscaling,
@@ -54,6 +55,16 @@ class Kind:
     @property
     def api_version(self) -> str:
         return self.type().api_version
+
+    @property
+    def own_definition(self) -> str:
+        """The name of its type in `model.schema` where the kind brings that itself, else ""."""
+        return ""
+
+    @property
+    def list_name(self) -> str:
+        """The kind of a list of its objects."""
+        return f"{self.kind}List"
 
     @property
     def group(self) -> str:
@@ -145,6 +156,15 @@ ROLE = Kind(rbac.Role, "roles", "role")
 ROLE_BINDING = Kind(rbac.RoleBinding, "rolebindings", "rolebinding")
 CLUSTER_ROLE = Kind(rbac.ClusterRole, "clusterroles", "clusterrole", namespaced=False)
 CLUSTER_ROLE_BINDING = Kind(rbac.ClusterRoleBinding, "clusterrolebindings", "clusterrolebinding", namespaced=False)
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    apiextensions.CustomResourceDefinition,
+    "customresourcedefinitions",
+    "customresourcedefinition",
+    ("crd", "crds"),
+    namespaced=False,
+    categories=("api-extensions",),
+    subresources=("status",),
+)
 
 SERVED = (
     NAMESPACE,
@@ -178,6 +198,7 @@ SERVED = (
     ROLE_BINDING,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
+    CUSTOM_RESOURCE_DEFINITION,
 )
 """In the order that discovery lists them."""
 
@@ -227,6 +248,9 @@ CLUSTER_NETWORK = Kind(node_subnets.ClusterNetwork, "clusternetworks", "clustern
 SUBNET_CLAIM = Kind(node_subnets.SubnetClaim, "subnetclaims", "subnetclaim", namespaced=False)
 
 REBALANCING = Kind(cluster.Rebalancing, "rebalancings", "rebalancing", namespaced=False)
+
+INTERNAL_GROUP = ".internal.swarmlet.io"
+"""The end of the names of collections that only daemons see."""
 
 INTERNAL = (
     REBALANCING,

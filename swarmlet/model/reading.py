@@ -216,6 +216,7 @@ def _kept_as_json(value: Any, path: str, report: Report) -> msgspec.Raw:
 
 _SPECIAL: dict[str, Reader] = {
     schema.FIELDS_V1: _kept_as_json,
+    schema.JSON_SCHEMA: _free_object,
     schema.QUANTITY: _quantity,
     schema.INT_OR_STRING: _int_or_string,
     schema.TIME: _time,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import gzip
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -25,6 +25,7 @@ INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 TIME = META + "Time"
 MICRO_TIME = META + "MicroTime"
 FIELDS_V1 = META + "FieldsV1"
+JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 
 _GVK = "x-kubernetes-group-version-kind"
 _MERGE_KEY = "x-kubernetes-patch-merge-key"
@@ -56,6 +57,20 @@ class Field:
     is_atomic: bool = False
 
 
+class OwnFields(str):
+    """The name of a type that is in no file and bears its fields itself: of a kind that a user brought."""
+
+    __slots__ = ("fields",)
+
+    fields: Mapping[str, Field]
+
+    def __new__(cls, name: str, fields: Mapping[str, Field]) -> Self:
+        """Return the name with its fields."""
+        self = super().__new__(cls, name)
+        self.fields = fields
+        return self
+
+
 UNKNOWN_FIELD = Field(schema={}, shape="single")
 """What stands for a field of which nothing is known."""
 
@@ -66,18 +81,28 @@ def definitions() -> dict[str, Schema]:
     return {name: _undescribed(schema) for name, schema in _read().items()}
 
 
-@functools.cache
-def fields(definition: str) -> dict[str, Field]:
+def fields(definition: str) -> Mapping[str, Field]:
     """Return the fields of a type by their names on the wire; empty for a scalar and for free-form objects."""
+    return definition.fields if isinstance(definition, OwnFields) else _fields(definition)
+
+
+@functools.cache
+def _fields(definition: str) -> dict[str, Field]:
     schema = definitions().get(definition)
     if schema is None:
         raise BugError(f"no definition {definition} in openapi.json.gz: run `make openapi`")
     return {name: _field(each) for name, each in schema.get("properties", {}).items()}
 
 
-@functools.cache
 def value_of(definition: str) -> Field:
     """Return what is known of a value of a type, wherever it stands: an item of a list, a value of a map."""
+    if isinstance(definition, OwnFields):
+        return Field(schema={}, shape="single", definition=definition)
+    return _value_of(definition)
+
+
+@functools.cache
+def _value_of(definition: str) -> Field:
     return _field({"$ref": definition}) if definition else UNKNOWN_FIELD
 
 
@@ -93,8 +118,8 @@ def definition_of(api_version: str, kind: str) -> str:
 
 
 def definition_of_kind(kind: Kind) -> str:
-    """Return the name of the definition of a served kind."""
-    return definition_of(kind.api_version, kind.kind)
+    """Return the name of the definition of a kind of the API."""
+    return kind.own_definition or definition_of(kind.api_version, kind.kind)
 
 
 def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
@@ -102,7 +127,6 @@ def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
 
     Read anew for each call, descriptions included: who publishes it keeps the encoded bytes.
     """
-    everything = _read()
     roots = [_list_and_item(kind) for kind in kinds.SERVED if kind.api_version == group_version]
     roots += [(definition_of_kind(kind),) for kind in kinds.REVIEWS if kind.api_version == group_version]
     others = [META + "DeleteOptions", META + "Status", META + "APIResourceList", META + "WatchEvent"]
@@ -110,8 +134,13 @@ def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
         others += ["io.k8s.api.core.v1.Binding", "io.k8s.api.policy.v1.Eviction"]
     if any("scale" in kind.subresources for kind in kinds.SERVED if kind.api_version == group_version):
         others.append("io.k8s.api.autoscaling.v1.Scale")
-    names = _closure([*(name for pair in roots for name in pair), *others], everything)
-    return {name: _v3_definition(name, everything[name]) for name in sorted(names)}
+    return openapi_v3_closure([*(name for pair in roots for name in pair), *others])
+
+
+def openapi_v3_closure(roots: Iterable[str]) -> dict[str, Schema]:
+    """Return definitions, by their names, and all that they use, as OpenAPI v3 has them, descriptions included."""
+    everything = _read()
+    return {name: _v3_definition(name, everything[name]) for name in sorted(_closure(roots, everything))}
 
 
 def _read() -> dict[str, Schema]:

@@ -8,11 +8,13 @@ Source: k8s.io/apimachinery/pkg/labels/selector.go and pkg/fields/selector.go.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 
 from swarmlet.errors import CallerError, InvalidError
-from swarmlet.model import syntax
+from swarmlet.model import json_path, syntax
+from swarmlet.model.custom import CustomKind, CustomResource
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, Object
 
@@ -60,13 +62,25 @@ def to_text(selector: LabelSelector) -> str:
 
 def parse_fields(kind: Kind, text: str) -> FieldPredicate:
     """Return the predicate that a `fieldSelector` query means for a kind; raise `CallerError` where it is none."""
-    getters = _FIELDS.get(kind.kind, {}) | _METADATA_FIELDS
+    getters = (_selectable(kind) if isinstance(kind, CustomKind) else _FIELDS.get(kind.kind, {})) | _METADATA_FIELDS
     tests = []
     for name, wanted, value in field_terms(text):
         if name not in getters:
             raise CallerError(f"field label not supported: {name}")
         tests.append(_field_test(getters[name], value, wanted=wanted))
     return lambda found: all(test(found) for test in tests)
+
+
+def _selectable(kind: CustomKind) -> dict[str, Callable[[Object], str]]:
+    """Return what reads the fields by which objects of a custom kind can be selected."""
+    paths = [each.json_path for each in kind.version_of.selectable_fields]
+    return {path.removeprefix("."): functools.partial(_text_at, json_path.parse(path)) for path in paths}
+
+
+def _text_at(path: json_path.JsonPath, found: Object) -> str:
+    values = path.find(found.content) if isinstance(found, CustomResource) else []
+    value = values[0] if values else ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def field_terms(text: str) -> list[tuple[str, bool, str]]:

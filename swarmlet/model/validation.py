@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlet.model import (
+    apiextensions,
     apps,
     apps_sets,
     autoscaling,
@@ -39,6 +40,7 @@ from swarmlet.model.rules import autoscaling as autoscaling_rules
 from swarmlet.model.rules import batch as batch_rules
 from swarmlet.model.rules import core as core_rules
 from swarmlet.model.rules import cron_job as cron_job_rules
+from swarmlet.model.rules import custom_resource_definitions as definition_rules
 from swarmlet.model.rules import endpoint_slices as endpoint_slice_rules
 from swarmlet.model.rules import limit_ranges as limit_range_rules
 from swarmlet.model.rules import meta as meta_rules
@@ -87,6 +89,7 @@ _RULES: dict[type[Object], Rule] = {
     service_accounts.ServiceAccount: rbac_rules.service_account,
     services.Service: service_rules.service,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice,
+    apiextensions.CustomResourceDefinition: definition_rules.custom_resource_definition,
 }
 _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     core.ConfigMap: core_rules.config_map_update,
@@ -108,6 +111,7 @@ _UPDATE_RULES: dict[type[Object], UpdateRule] = {
     rbac.ClusterRoleBinding: rbac_rules.binding_update,
     services.Service: service_rules.service_update,
     services.EndpointSlice: endpoint_slice_rules.endpoint_slice_update,
+    apiextensions.CustomResourceDefinition: definition_rules.custom_resource_definition_update,
 }
 
 _NAME_RULES: dict[type[Object], meta_rules.NameRule] = {core.Namespace: syntax.dns_label} | dict.fromkeys(

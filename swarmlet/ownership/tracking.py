@@ -30,24 +30,25 @@ def carried(old: Sequence[ManagedFieldsEntry], new: Sequence[ManagedFieldsEntry]
     return tuple(new) if entries.read(new) else tuple(old)
 
 
-def created(value: ObjectType, who: Manager, now: datetime) -> ObjectType:
-    """Return a new object with the manager that makes it as the owner of all that it sets."""
-    return _tracked({}, value, who, now)
+def created(value: ObjectType, who: Manager, now: datetime, definition: str = "") -> ObjectType:
+    """Return a new object of a type with the manager that makes it as the owner of all that it sets."""
+    return _tracked({}, value, who, now, definition)
 
 
-def updated(old: ObjectType, new: ObjectType, who: Manager, now: datetime) -> ObjectType:
-    """Return a changed object with who changed it as the owner of the changes; one that is not tracked stays so.
+def updated(old: ObjectType, new: ObjectType, who: Manager, now: datetime, definition: str = "") -> ObjectType:
+    """Return a changed object of a type with who changed it as the owner of the changes; an untracked one stays so.
 
     `new` bears the entries that the write begins with.
     """
     if not new.metadata.managed_fields:
         return new
-    return _tracked(objects.to_document(old), new, who, now)
+    return _tracked(objects.to_document(old), new, who, now, definition)
 
 
-def _tracked(before: Document, new: ObjectType, who: Manager, now: datetime) -> ObjectType:
+def _tracked(before: Document, new: ObjectType, who: Manager, now: datetime, definition: str) -> ObjectType:
     managers = entries.read(new.metadata.managed_fields)
-    found = comparing.compare(before, objects.to_document(new), definition_of(new))
+    definition = definition or schema.definition_of(new.api_version, new.kind)
+    found = comparing.compare(before, objects.to_document(new), definition)
     taken, removed = without_nobodys(found.taken), found.removed
     if not taken and not removed:
         return new
@@ -75,8 +76,3 @@ def with_managers(value: ObjectType, managers: Managers) -> ObjectType:
 def without_nobodys(fields: sets.Fields) -> sets.Fields:
     """Return a set without what nobody owns."""
     return sets.difference(fields, NOBODYS)
-
-
-def definition_of(value: ObjectType) -> str:
-    """Return the name of the type of an object in `model.schema`."""
-    return schema.definition_of(value.api_version, value.kind)

@@ -32,8 +32,6 @@ UNRECORDED = frozenset(
     }
 )
 """Collections of what nobody asks for."""
-INTERNAL_GROUP = ".internal.swarmlet.io"
-"""The end of the names of those that only daemons see."""
 
 _ANNOTATIONS = BOOKKEEPING_ANNOTATIONS | {
     "deployment.kubernetes.io/revision",
@@ -119,7 +117,7 @@ def decode(data: bytes) -> Document:
 
 def is_recorded(resource: str) -> bool:
     """Whether the history is of this collection's objects at all."""
-    return resource not in UNRECORDED and not resource.endswith(INTERNAL_GROUP)
+    return resource not in UNRECORDED and not resource.endswith(kinds.INTERNAL_GROUP)
 
 
 def differ(change: Change) -> tuple[Desired, Desired] | None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from swarmlet.errors import ExpiredError
 from swarmlet.model import kinds, objects
-from swarmlet.store import history_deltas, history_desired
+from swarmlet.store import catalogue, history_deltas, history_desired
 from swarmlet.store.commands import OPERATIONS_MAX, Key
 from swarmlet.store.history import Action, Entry
 from swarmlet.store.history_deltas import Path
@@ -126,9 +126,10 @@ def keys_at(view: View, resource: str, namespace: str, revision: int) -> list[Ke
 
 def asked_for_in(view: View, namespace: str) -> Iterator[Key]:
     """Yield what people have asked for in a namespace and is there: all of it goes with the namespace."""
-    for kind in kinds.SERVED:
-        if kind.namespaced and history_desired.is_recorded(kind.resource):
-            found = (stored for stored in view.list(kind.resource, namespace) if not stored.owner_uids)
+    known = [kind.resource for kind in kinds.SERVED if kind.namespaced]
+    for resource in (*known, *catalogue.custom_resources(view, namespaced=True)):
+        if history_desired.is_recorded(resource):
+            found = (stored for stored in view.list(resource, namespace) if not stored.owner_uids)
             yield from (stored.key for stored in found if not objects.is_terminating(stored.object))
 
 

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from swarmlet.model import kinds, sharing
+from swarmlet.model import custom, kinds, sharing
 from swarmlet.model.meta import Object
 from swarmlet.store.commands import NOBODY, Command, Key, Operation, Origin, Outcome
 
 if TYPE_CHECKING:
     from swarmlet.store.history import History
     from swarmlet.store.snapshot import Capture  # which holds what this module defines
-
-UNKNOWN_KIND = kinds.Kind(Object, plural="", singular="")
-"""A kind that a newer daemon wrote: this one stores and serves its bytes, and knows no more than its metadata."""
 
 
 class Stored(msgspec.Struct, eq=False, gc=False):
@@ -39,7 +36,7 @@ class Stored(msgspec.Struct, eq=False, gc=False):
     @property
     def object(self) -> Object:
         if self._object is None:
-            kind = kinds.BY_RESOURCE.get(self.key.resource, UNKNOWN_KIND)
+            kind = kinds.BY_RESOURCE.get(self.key.resource, custom.ANY)
             self._object = sharing.read(kind, self.json, self.key.name)
         return self._object
 

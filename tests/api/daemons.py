@@ -90,7 +90,7 @@ async def serving(world: World, node_id: str = "a" * 16, name: str = "alpha") ->
         advertise="127.0.0.1:7600",
         left=lambda: left.append(True),
     )
-    runner = web.AppRunner(_app(world, membership, cluster))
+    runner = web.AppRunner(_app(world, membership, cluster, replica))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls.server_context(files))
     await site.start()
@@ -104,11 +104,13 @@ async def serving(world: World, node_id: str = "a" * 16, name: str = "alpha") ->
         await runner.cleanup()
 
 
-def _app(world: World, membership: Membership, cluster: ClusterApi) -> web.Application:
+def _app(world: World, membership: Membership, cluster: ClusterApi, replica: LoneReplica) -> web.Application:
     authenticator = Authenticator(
         cluster_id=CLUSTER, clock=world.clock, find_token=membership.token, is_member=membership.is_member
     )
-    guard = middleware.Guard(authenticator=authenticator, authorize=access.authorize, unguarded=frozenset())
+    guard = middleware.Guard(
+        authenticator=authenticator, authorize=access.authorize, replica=replica, unguarded=frozenset()
+    )
 
     @web.middleware
     async def guarded(request: web.Request, handler: middleware.Handler) -> web.StreamResponse:

@@ -37,6 +37,8 @@ ONLY_ANSWERED = {
         "WatchEvent",
     )
 }
+WITHOUT_PROTOBUF = "io.k8s.apiextensions-apiserver."
+"""CustomResourceDefinitions come as JSON: their schemas are documents."""
 GONE_SINCE = {"io.k8s.api.core.v1.PodSpec.workloadRef", "io.k8s.api.core.v1.WorkloadReference"}
 """Of Kubernetes 1.35, alpha, and gone from 1.36 on: a client's of those days is an unknown field."""
 
@@ -65,6 +67,8 @@ def test_every_field_of_our_openapi_types_has_a_number() -> None:
     missing = set()
     for name, definition in openapi.definitions().items():
         if name in SPECIAL | ONLY_ANSWERED or name.endswith("List") or "properties" not in definition:
+            continue
+        if name.startswith(WITHOUT_PROTOBUF):
             continue
         known = names(name) if name in schema._content().messages else set()
         missing |= {f"{name}.{field}" for field in set(definition["properties"]) - known - {"apiVersion", "kind"}}

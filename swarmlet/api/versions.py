@@ -1,0 +1,31 @@
+"""The versions of a custom kind: the store keeps an object in one, a client sees it in the one that it asks for.
+
+Conversion is by name alone (strategy None): apiVersion is another, all else is the same.
+"""
+
+from __future__ import annotations
+
+from swarmlet.model.custom import CustomKind
+from swarmlet.model.kinds import Kind
+from swarmlet.store.replica import Stored
+
+_KIND = b'","kind":'
+_BEFORE = b'{"apiVersion":"'
+
+
+def shown(kind: Kind, stored: Stored) -> Stored:
+    """Return a stored object as one of `kind`'s version."""
+    if not isinstance(kind, CustomKind):
+        return stored
+    data = shown_json(kind, stored.json)
+    if data is stored.json:
+        return stored
+    return Stored(stored.key, stored.revision, data, owner_uids=stored.owner_uids)
+
+
+def shown_json(kind: Kind, data: bytes) -> bytes:
+    """Return a stored object's JSON as one of `kind`'s version."""
+    if not isinstance(kind, CustomKind):
+        return data
+    wanted = _BEFORE + kind.api_version.encode() + _KIND
+    return data if data.startswith(wanted) else wanted + data[data.index(_KIND) + len(_KIND) :]
