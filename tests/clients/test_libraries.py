@@ -19,6 +19,8 @@ import pytest
 import pytest_asyncio
 import yaml
 from kr8s.asyncio.objects import ConfigMap as Kr8sConfigMap
+from kubernetes_asyncio.leaderelection import electionconfig, leaderelection
+from kubernetes_asyncio.leaderelection.resourcelock.leaselock import LeaseLock
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Secret
 
@@ -29,7 +31,10 @@ from tests.test_node import found, free_port, running
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 NAMESPACE = "default"
-CONFIG_MAPS = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}]
+RULES = [
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]},
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "update"]},
+]
 ROLE_REF = {"kind": "Role", "name": "app"}
 SUBJECTS = [{"kind": "ServiceAccount", "name": "app", "namespace": NAMESPACE}]
 WATCH_SECONDS_MAX = 10
@@ -37,7 +42,7 @@ WATCH_SECONDS_MAX = 10
 
 @dataclass(frozen=True)
 class Place:
-    """A daemon, and a kubeconfig with the token of an account that may do all with ConfigMaps and nothing else."""
+    """A daemon, and a kubeconfig with the token of an account that may use ConfigMaps and Leases alone."""
 
     kubeconfig: Path
 
@@ -51,7 +56,7 @@ async def prepare(config: Config) -> str:
     async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
         for path, document in (
             (accounts, named),
-            (f"{rbac}/roles", named | {"rules": CONFIG_MAPS}),
+            (f"{rbac}/roles", named | {"rules": RULES}),
             (f"{rbac}/rolebindings", named | {"roleRef": ROLE_REF, "subjects": SUBJECTS}),
         ):
             async with session.post(path, json=document) as answer:
@@ -167,3 +172,40 @@ async def test_lightkube(place: Place) -> None:
         ("MODIFIED", "applied"),
         ("DELETED", "applied"),
     ]
+
+
+async def elect(api: kubernetes_asyncio.client.ApiClient, name: str, began: asyncio.Queue[str]) -> None:
+    """Stand for election under a name, and tell when it is won."""
+
+    async def lead() -> None:
+        await began.put(name)
+        await asyncio.Event().wait()
+
+    async def stop() -> None:
+        """Tell nobody: who is cancelled is asked, too."""
+
+    config = electionconfig.Config(
+        LeaseLock("leader", NAMESPACE, name, api),
+        lease_duration=3,
+        renew_deadline=2,
+        retry_period=1,
+        onstarted_leading=lead,
+        onstopped_leading=stop,
+    )
+    await leaderelection.LeaderElection(config).run()
+
+
+async def test_one_leads_by_a_lease_and_another_after_it(place: Place) -> None:
+    began: asyncio.Queue[str] = asyncio.Queue()
+    async with await kubernetes_asyncio.config.new_client_from_config(str(place.kubeconfig)) as api:
+        first = asyncio.create_task(elect(api, "first", began))
+        async with asyncio.timeout(WATCH_SECONDS_MAX):
+            assert await began.get() == "first"
+        second = asyncio.create_task(elect(api, "second", began))
+        first.cancel()
+        async with asyncio.timeout(WATCH_SECONDS_MAX):
+            assert await began.get() == "second"
+        lease = await kubernetes_asyncio.client.CoordinationV1Api(api).read_namespaced_lease("leader", NAMESPACE)
+        assert lease.spec.holder_identity == "second"
+        second.cancel()
+        await asyncio.wait([first, second])
