@@ -56,6 +56,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.undo": ("undo",),
     "swarmlet.cli.rollout": ("rollout",),
     "swarmlet.cli.recovery": ("backup", "restore", "recover", "check"),
+    "swarmlet.cli.api_resources": ("api-resources", "api-versions"),
     "swarmlet.cli.version": ("version",),
     "swarmlet.cli.completion": ("completion",),
 }
