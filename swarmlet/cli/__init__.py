@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.apply": ("apply",),
     "swarmlet.cli.compose": ("compose",),
     "swarmlet.cli.creating.create": ("create",),
+    "swarmlet.cli.creating.expose": ("expose",),
     "swarmlet.cli.get": ("get",),
     "swarmlet.cli.describe": ("describe",),
     "swarmlet.cli.why": ("why",),
