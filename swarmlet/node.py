@@ -43,7 +43,7 @@ from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
 from swarmlet.network import choice as network_choice
 from swarmlet.network import nftables
-from swarmlet.network.fabric_keeper import FabricKeeper
+from swarmlet.network.fabric.keeper import FabricKeeper
 from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.runtime import choice
 from swarmlet.runtime.runtime import Runtime

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from swarmlet.model import thresholds
 from swarmlet.model.node_subnets import SERVICE_CIDR
-from swarmlet.network import proxy_addresses
+from swarmlet.network.proxy import addresses
 from tools.engine import Engine, docker_host
 from tools.lab import image
 from tools.lab.cluster import is_ready
@@ -281,7 +281,7 @@ class Demo:
                 wait_for(lambda: not self.pods(), 30, "the Pods are gone")
         for daemon in self.daemons:
             daemon.stop()
-        proxy_addresses.release(SERVICE_CIDR)  # the way to cluster IPs, which the daemons of root have made
+        addresses.release(SERVICE_CIDR)  # the way to cluster IPs, which the daemons of root have made
         shutil.rmtree(FOLDER, ignore_errors=True)
 
     def say_how_to_go_on(self) -> None:

@@ -35,7 +35,7 @@ NONE_LEFT = "CIDRNotAvailable"
 class NodeSubnets:
     """The reconciler; a key names a Node. It does nothing before a machine's `config.mode` asks for a Pod network.
 
-    Where that is not this one, the machine gives the cluster its addresses itself (`network.fabric_keeper`).
+    Where that is not this one, the machine gives the cluster its addresses itself (`network.fabric.keeper`).
     """
 
     name: ClassVar[str] = "node-subnets"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmlet.config import AUTO, Network
-from swarmlet.network import fabric
+from swarmlet.network.fabric import plan as fabric
 
 NO_NETWORK = "none"
 VXLAN = "vxlan"

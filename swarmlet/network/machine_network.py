@@ -17,13 +17,14 @@ from prometheus_client.registry import Collector
 from swarmlet.addresses import split_address
 from swarmlet.clock import Clock
 from swarmlet.config import Config
-from swarmlet.network import fabric_claim, kernel_policies
 from swarmlet.network.choice import NO_NETWORK, Choice
-from swarmlet.network.dns import NodeDns
-from swarmlet.network.dns_metrics import DnsMetrics
-from swarmlet.network.kernel_policies import KernelPolicies
-from swarmlet.network.service_events import ServiceEvents
-from swarmlet.network.service_network import ServiceNetwork
+from swarmlet.network.dns.metrics import DnsMetrics
+from swarmlet.network.dns.node import NodeDns
+from swarmlet.network.fabric import claim
+from swarmlet.network.policies import kernel as kernel_policies
+from swarmlet.network.policies.kernel import KernelPolicies
+from swarmlet.network.services.events import ServiceEvents
+from swarmlet.network.services.node import ServiceNetwork
 from swarmlet.store.replica import Replica
 
 
@@ -98,7 +99,7 @@ class MachineNetwork:
 
     async def _remove_policies(self) -> None:
         """Take the rules away, unless they are those of another daemon, which keeps this machine's Pod network."""
-        if self._chosen.mode != NO_NETWORK or not fabric_claim.is_held():
+        if self._chosen.mode != NO_NETWORK or not claim.is_held():
             await kernel_policies.remove()
 
     def metrics(self) -> list[Collector]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from swarmlet.network import fabric
-from swarmlet.network.fabric_links import FabricError, FabricLinks
+from swarmlet.network.fabric import plan as fabric
+from swarmlet.network.fabric.links import FabricError, FabricLinks
 
 
 async def main(mode: str, own: str = "", *others: str) -> None:

@@ -14,15 +14,15 @@ from swarmlet.model import cluster_dns, objects, service_defaults
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.services import Service, ServiceSpec
 from swarmlet.network import choice, nftables
-from swarmlet.network import dns as node_dns
-from swarmlet.network.fabric_claim import FabricClaim
-from swarmlet.network.fabric_filter import FabricFilter
-from swarmlet.network.fabric_links import FabricError
+from swarmlet.network.dns import node as node_dns
+from swarmlet.network.fabric.claim import FabricClaim
+from swarmlet.network.fabric.links import FabricError
+from swarmlet.network.fabric.packet_filter import FabricFilter
 from swarmlet.network.machine_network import MachineNetwork
 from swarmlet.store.commands import Put
 from tests.network.kernel import Namespace, machine, needs_kernel
-from tests.network.policies import Policies
-from tests.network.test_kernel_services import inside, until
+from tests.network.policies.asked import Policies
+from tests.network.services.test_kernel_services import inside, until
 
 
 class Replica:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.network.wireguard import DEVICE, Peer, Settings
+from swarmlet.network.wireguard.plan import DEVICE, Peer, Settings
 from tests.network.kernel import Namespace, usable
 
 needs_wireguard = pytest.mark.skipif(

@@ -22,12 +22,12 @@ from pathlib import Path
 import dns.message
 
 from swarmlet.clock import SystemClock
-from swarmlet.network.desired import DesiredServices
-from swarmlet.network.dns_answers import Answers
-from swarmlet.network.dns_budget import Budget
-from swarmlet.network.dns_records import ClusterRecords
-from swarmlet.network.dns_server import DnsServer
-from swarmlet.network.dns_upstream import Server, Upstream
+from swarmlet.network.dns.answers import Answers
+from swarmlet.network.dns.budget import Budget
+from swarmlet.network.dns.records import ClusterRecords
+from swarmlet.network.dns.server import DnsServer
+from swarmlet.network.dns.upstream import Server, Upstream
+from swarmlet.network.services.desired import DesiredServices
 from tools.bench.rate import Rate
 from tools.bench.report import Report
 from tools.bench.services import Population

@@ -19,9 +19,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from swarmlet.network import fabric
-from swarmlet.network.fabric import Member
-from swarmlet.network.fabric_links import FabricLinks
+from swarmlet.network.fabric import plan as fabric
+from swarmlet.network.fabric.links import FabricLinks
+from swarmlet.network.fabric.plan import Member
 
 RUN_SECONDS_MAX = 60.0
 ERROR_LENGTH_MAX = 500

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarmlet.clock import SystemClock
-from swarmlet.network.desired import Endpoint, Port, Service
-from swarmlet.network.proxy_places import Places
-from swarmlet.network.proxy_poll import Poll
-from swarmlet.network.proxy_site import Site
-from swarmlet.network.proxy_targets import Target
-from swarmlet.network.proxy_tcp import TcpFront
+from swarmlet.network.proxy.places import Places
+from swarmlet.network.proxy.poll import Poll
+from swarmlet.network.proxy.site import Site
+from swarmlet.network.proxy.targets import Target
+from swarmlet.network.proxy.tcp import TcpFront
+from swarmlet.network.services.desired import Endpoint, Port, Service
 from swarmlet.store.commands import Key
 from tools.bench.network_ground import Namespace
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from swarmlet.model.node_subnets import CLUSTER_CIDR, SERVICE_CIDR
-from swarmlet.network import fabric, fabric_rules, isolation_rules, policy_rules, service_rules
-from swarmlet.network.desired import DesiredServices, Endpoint, Port, Service
-from swarmlet.network.fabric import Member
+from swarmlet.network.fabric import plan as fabric
+from swarmlet.network.fabric import rules as fabric_rules
+from swarmlet.network.fabric.plan import Member
+from swarmlet.network.policies import isolation_rules
+from swarmlet.network.policies import rules as policy_rules
 from swarmlet.network.ruleset import Table
-from swarmlet.network.service_rules import Ground
+from swarmlet.network.services import rules as service_rules
+from swarmlet.network.services.desired import DesiredServices, Endpoint, Port, Service
+from swarmlet.network.services.rules import Ground
 from swarmlet.store.commands import Key
 from tools.bench.services import Population
 

@@ -8,8 +8,9 @@ import time
 
 from swarmlet.clock import SystemClock
 from swarmlet.model import decode, defaults, kinds, objects
-from swarmlet.network import policy_rules, slices
-from swarmlet.network.desired_policies import DesiredPolicies
+from swarmlet.network import slices
+from swarmlet.network.policies import rules as policy_rules
+from swarmlet.network.policies.desired import DesiredPolicies
 from swarmlet.network.ruleset import Part, Table
 from swarmlet.store.commands import Command, Key, Put
 from swarmlet.store.state import Store

@@ -20,12 +20,13 @@ from swarmlet.model import ip_families, kinds, objects, service_defaults, servic
 from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.node_subnets import CLUSTER_CIDR, SERVICE_CIDR
 from swarmlet.model.services import Endpoint, EndpointPort, EndpointSlice, Service, ServicePort, ServiceSpec
-from swarmlet.network import nftables, service_rules
-from swarmlet.network.desired import DesiredServices
-from swarmlet.network.kernel_services import KernelServices
+from swarmlet.network import nftables
 from swarmlet.network.nftables import Nftables
 from swarmlet.network.ruleset import Table
-from swarmlet.network.service_rules import Ground
+from swarmlet.network.services import rules as service_rules
+from swarmlet.network.services.desired import DesiredServices
+from swarmlet.network.services.kernel import KernelServices
+from swarmlet.network.services.rules import Ground
 from swarmlet.store.commands import Command, Key, Put
 from swarmlet.store.state import Store
 from tools.bench.report import Report

@@ -1,0 +1,1 @@
+"""Names: a server on every node, answers from the replica, and what it asks others."""

@@ -1,0 +1,1 @@
+"""The Pod network: addresses, links, routes and tunnels between machines."""

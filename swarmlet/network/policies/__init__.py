@@ -1,0 +1,1 @@
+"""NetworkPolicies and isolation, as rules of the kernel."""
