@@ -20,8 +20,17 @@ _SECRET_VALUE = re.compile(
 )
 
 
-def configure(*, level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:  # noqa: A002  the key
-    """Send all log lines of `level` and above to `stream` (stderr), as "json", "console", or by what the stream is."""
+def configure(
+    *,
+    level: str = "info",
+    format: str = "auto",  # noqa: A002  the key
+    stream: TextIO | None = None,
+    cached: bool = True,
+) -> None:
+    """Send all log lines of `level` and above to `stream` (stderr), as "json", "console", or by what the stream is.
+
+    `cached`: a logger goes on as it was first used, which is quicker; not for a process that is configured anew.
+    """
     target = stream or sys.stderr
     console = format == "console" or (format == "auto" and target.isatty())
     renderer: Processor = _console(colors=target.isatty()) if console else structlog.processors.JSONRenderer()
@@ -35,7 +44,7 @@ def configure(*, level: str = "info", format: str = "auto", stream: TextIO | Non
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=cached,
     )
     _route_standard_library(target, level, shared, [] if console else [structlog.processors.format_exc_info], renderer)
 
