@@ -260,7 +260,8 @@ def test_what_is_global_runs_on_each_machine(project: Project) -> None:
     )
     eventually(lambda: not project.pods("victoria"), SECONDS_MAX, "victoria is gone")
     project.swarmlet("delete", *project.files, "--volumes", "--ignore-not-found")
-    assert not project.listed("daemonsets,deployments,pods,configmaps,persistentvolumeclaims")
+    left = project.listed("daemonsets,deployments,pods,configmaps,persistentvolumeclaims")
+    assert [each["metadata"]["name"] for each in left] == ["kube-root-ca.crt"], "which every namespace has"
 
 
 @pytest.mark.parametrize("project", [("voting", VOTING)], indirect=True)

@@ -14,7 +14,7 @@ from tools.chaos.doors import Doors
 from tools.lab.cluster import Cluster, eventually
 
 NAMESPACE = "narrow"
-CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 PLACES, WRITERS = 7, 30
 ENDS_SECONDS_MAX = 30
 
@@ -132,22 +132,21 @@ def test_a_deployment_fills_its_quota_and_grows_with_it(narrow: Cluster) -> None
 
 
 def test_writers_through_three_daemons_never_exceed_a_quota(narrow: Cluster) -> None:
-    limit(narrow, {"count/configmaps": str(PLACES)})
+    limit(narrow, {"count/secrets": str(PLACES)})
 
     async def write() -> Counter[int]:
         async with Doors(narrow) as doors:
             documents = (
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}"}}
-                for number in range(WRITERS)
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"c{number}"}} for number in range(WRITERS)
             )
             names = (doors.names[number % len(doors.names)] for number in range(WRITERS))
-            asked = [doors.ask(name, "POST", CONFIG_MAPS, each) for name, each in zip(names, documents, strict=True)]
+            asked = [doors.ask(name, "POST", SECRETS, each) for name, each in zip(names, documents, strict=True)]
             return Counter(answer.code for answer in await asyncio.gather(*asked))
 
     assert asyncio.run(write()) == {201: PLACES, 403: WRITERS - PLACES}
-    assert used(narrow) == {"count/configmaps": str(PLACES)}
-    kubectl(narrow, "delete", kubectl(narrow, "get", "configmaps", "-o", "name").split()[0])
-    eventually(lambda: used(narrow) == {"count/configmaps": str(PLACES - 1)}, 5, "what is gone is not counted")
+    assert used(narrow) == {"count/secrets": str(PLACES)}
+    kubectl(narrow, "delete", kubectl(narrow, "get", "secrets", "-o", "name").split()[0])
+    eventually(lambda: used(narrow) == {"count/secrets": str(PLACES - 1)}, 5, "what is gone is not counted")
 
 
 def test_a_namespace_ends_with_everything_in_it_and_says_what_holds_it(narrow: Cluster) -> None:
