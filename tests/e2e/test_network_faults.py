@@ -61,7 +61,7 @@ def net(machines_alike: Cluster) -> Iterator[Connectivity]:
 @pytest.fixture
 def faulty(machines_alike: Cluster, net: Connectivity) -> Iterator[Cluster]:
     """The cluster, whole; and afterwards again."""
-    assert told(net.wrong(net.look())) == ""
+    net.wait_whole(HEAL_SECONDS_MAX)
     yield machines_alike
     restore(machines_alike)
 

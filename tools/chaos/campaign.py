@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tools.chaos import logs, plan, verdict
-from tools.chaos.doors import CONFIG_MAPS, NAMESPACE, Doors, nap
+from tools.chaos.doors import NAMESPACE, WRITTEN, Doors, nap
 from tools.chaos.faults import Faults
 from tools.chaos.gauges import Gauges
 from tools.chaos.history import History
@@ -155,7 +155,7 @@ class Campaign:
 
     async def _settled(self, doors: Doors, watchers: list[Watcher]) -> State:
         """Return what is left; wait until every watch has come as far."""
-        document = json.loads(await doors.body(doors.names[0], CONFIG_MAPS))
+        document = json.loads(await doors.body(doors.names[0], WRITTEN))
         final = {item["metadata"]["name"]: entry_of(item) for item in document["items"]}
         last = max((event.revision for seen in self._history.sightings for event in seen.events), default=0)
         last = max(last, *(revision for revision, _ in final.values()))
@@ -166,7 +166,7 @@ class Campaign:
 
     async def _compare(self, doors: Doors) -> None:
         """Complain where daemons hold different bytes at one revision."""
-        revision = json.loads(await doors.body(doors.names[0], CONFIG_MAPS))["metadata"]["resourceVersion"]
+        revision = json.loads(await doors.body(doors.names[0], WRITTEN))["metadata"]["resourceVersion"]
         at = f"?resourceVersion={revision}&resourceVersionMatch=Exact"
         for path in COMPARED:
             bodies = {name: await doors.body(name, path + at) for name in doors.names}

@@ -15,6 +15,8 @@ from tools.lab.cluster import Cluster
 
 NAMESPACE = "chaos"
 CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+WRITTEN = f"{CONFIG_MAPS}?fieldSelector=metadata.name%21%3Dkube-root-ca.crt"
+"""Those of the clients: one is the cluster's own, in every namespace."""
 ANSWER_SECONDS_MAX = 12.0
 CONNECT_SECONDS_MAX = 2.0
 LINE_BYTES_MAX = 4 * 1024 * 1024

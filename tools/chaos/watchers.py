@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tools.chaos.doors import CONFIG_MAPS, Doors, nap
+from tools.chaos.doors import WRITTEN, Doors, nap
 from tools.chaos.history import Event, History, Listing, Sighting
 
 WATCH_SECONDS = 20
@@ -45,8 +45,8 @@ class Watcher:
 
     async def _list(self) -> None:
         """List, no older than what was seen; a watch that goes on from here begins a new sighting."""
-        at = f"?resourceVersion={self.revision}" if self.revision else ""
-        document = json.loads(await self._doors.body(self.daemon, CONFIG_MAPS + at))
+        at = f"&resourceVersion={self.revision}" if self.revision else ""
+        document = json.loads(await self._doors.body(self.daemon, WRITTEN + at))
         revision = int(document["metadata"]["resourceVersion"])
         if revision < self.revision:
             self.lagging.append(f"{self.daemon}: asked for {self.revision} or newer, listed {revision}")
@@ -57,7 +57,7 @@ class Watcher:
 
     async def _follow(self) -> None:
         assert self._sighting is not None
-        path = f"{CONFIG_MAPS}?watch=1&resourceVersion={self.revision}&timeoutSeconds={WATCH_SECONDS}"
+        path = f"{WRITTEN}&watch=1&resourceVersion={self.revision}&timeoutSeconds={WATCH_SECONDS}"
         async with self._doors.lines(self.daemon, path, SILENCE_SECONDS_MAX) as lines:
             async for line in lines:
                 if not line.endswith(b"\n"):  # cut in the middle: the rest comes when the watch is resumed
