@@ -52,13 +52,12 @@ def in_the_way(service_network: str) -> str:
     family = socket.AF_INET if ip_families.of(service_network) == ip_families.IPV4 else socket.AF_INET6
     try:
         with IPRoute() as kernel:
-            own = {LOOPBACK_INDEX, *kernel.link_lookup(ifname=device.NAME)}
             held = [(each["index"], str(each.get("local") or each.get("address"))) for each in kernel.get_addr(family)]
+            for index, address in held:
+                if ipaddress.ip_address(address) in network and _is_its_owners(kernel, index):
+                    return f"this machine has the address {address}, and Services have addresses of {service_network}"
     except (NetlinkError, OSError):
         return ""  # who may not look may not do any harm either
-    for index, address in held:
-        if index not in own and ipaddress.ip_address(address) in network:
-            return f"this machine has the address {address}, and Services have addresses of {service_network}"
     return ""
 
 
@@ -69,6 +68,19 @@ def take_away(service_network: str) -> None:
             kernel.route("del", **_route(service_network, 0))
     except (NetlinkError, OSError):
         return
+
+
+def _is_its_owners(kernel: IPRoute, index: int) -> bool:
+    """Whether a link is there still, and neither the loopback nor the device that DNS comes and goes with."""
+    if index == LOOPBACK_INDEX:
+        return False
+    try:
+        (link,) = kernel.get_links(index)
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:
+            raise
+        return False
+    return bool(link.get("ifname") != device.NAME)
 
 
 def _lay_route(kernel: IPRoute, route: Mapping[str, str | int]) -> str:

@@ -10,6 +10,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.config import Network
 from swarmlet.errors import UnavailableError
 from swarmlet.model.services import EndpointPort, ServicePort
+from swarmlet.network.dns import device
 from swarmlet.network.services import node as service_network
 from swarmlet.network.services import rules as service_rules
 from swarmlet.network.services import ways
@@ -128,3 +129,18 @@ async def test_a_machine_that_stands_where_services_have_addresses_is_not_cut_of
     await until(lambda: not network.error)
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_the_device_that_dns_comes_and_goes_with_is_in_nobodys_way(node):
+    come = f"ip link add {device.NAME} type bridge; ip addr add 10.43.0.10/32 dev {device.NAME}"
+    go = f"ip link del {device.NAME}"
+
+    def come_and_go() -> None:
+        for _ in range(60):
+            node.run(f"{come}; {go}")
+
+    task, faults = asyncio.create_task(asyncio.to_thread(come_and_go)), set()
+    while not task.done():
+        faults.add(await asyncio.to_thread(ways.in_the_way, "10.43.0.0/16"))
+    await task
+    assert faults == {""}
