@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from pyroute2 import IPRoute
@@ -134,14 +136,18 @@ async def test_a_machine_that_stands_where_services_have_addresses_is_not_cut_of
 
 @pytest.mark.parametrize("afterwards", ["", f"ip link del {device.NAME}"])
 def test_the_device_that_dns_comes_and_goes_with_is_in_nobodys_way(node, monkeypatch, afterwards):
-    class Kernel(IPRoute):
+    @contextmanager
+    def kernel():
         """One in which the device comes when addresses are asked for, and may be gone right after."""
 
-        def get_addr(self, *args, **kwargs):
+        def get_addr(family):
             node.run(f"ip link add {device.NAME} type bridge; ip addr add 10.43.0.10/32 dev {device.NAME}")
-            found = list(super().get_addr(*args, **kwargs))
+            found = list(real.get_addr(family))
             node.run(afterwards or "true")
             return found
 
-    monkeypatch.setattr(ways, "IPRoute", Kernel)
+        with IPRoute() as real:
+            yield SimpleNamespace(get_addr=get_addr, get_links=real.get_links, link_lookup=real.link_lookup)
+
+    monkeypatch.setattr(ways, "IPRoute", kernel)
     assert ways.in_the_way("10.43.0.0/16") == ""
