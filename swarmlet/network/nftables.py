@@ -6,12 +6,11 @@ nothing, and only when it moved without us is the table itself looked at. Source
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 
 from swarmlet.errors import PeerError
+from swarmlet.network import programs
 from swarmlet.network.netlink import ACKNOWLEDGE, BRIDGE, DUMP, INET, IPV4, IPV6, Attributes, Netfilter, items, text
 
 PROGRAM = "nft"
@@ -72,23 +71,13 @@ async def remove(table: str, family: str = "ip") -> None:
 async def run(script: str) -> None:
     """Give a script to the kernel; raise `NftError` where it refuses it or does not end, `OSError` where nft is not."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            PROGRAM, "-f", "-", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        code, _, told = await programs.run(PROGRAM, "-f", "-", given=script.encode(), seconds=RUN_SECONDS_MAX)
     except FileNotFoundError:
         raise OSError(f"the program {PROGRAM} is not on this machine: install it") from None
-    try:
-        async with asyncio.timeout(RUN_SECONDS_MAX):
-            _, told = await process.communicate(script.encode())
     except TimeoutError:
         raise NftError(f"{PROGRAM} did not end in {RUN_SECONDS_MAX:g} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode:
-        raise NftError(told.decode(errors="replace").strip()[:MESSAGE_LENGTH_MAX] or f"exit {process.returncode}")
+    if code:
+        raise NftError(told.decode(errors="replace").strip()[:MESSAGE_LENGTH_MAX] or f"exit {code}")
 
 
 class Nftables:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from swarmlet.network import programs
 from swarmlet.network.fabric import rules as fabric_rules
 from swarmlet.network.fabric.links import FabricError
 from swarmlet.network.fabric.rules import Way
@@ -106,25 +106,15 @@ def _keep_router_advertisements() -> None:
 async def _run(*argv: str, given: str = "") -> str:
     """Run a program and return what it printed; raise `FabricError` in its words where it fails or takes too long."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        code, printed, complaint = await programs.run(*argv, given=given.encode(), seconds=PROGRAM_SECONDS_MAX)
+    except TimeoutError:
+        raise FabricError(f"{argv[0]} did not end in {PROGRAM_SECONDS_MAX:g} s") from None
     except FileNotFoundError:
         raise FabricError(
             f"the program {argv[0]} is not on this machine: install it, or set network.mode to none"
         ) from None
     except OSError as error:
         raise FabricError(f"{argv[0]}: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(PROGRAM_SECONDS_MAX):
-            printed, complaint = await process.communicate(given.encode())
-    except TimeoutError:
-        raise FabricError(f"{argv[0]} did not end in {PROGRAM_SECONDS_MAX:g} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode:
+    if code:
         raise FabricError(f"{argv[0]}: {' '.join(complaint.decode(errors='replace').split())[:500]}")
     return printed.decode(errors="replace")
