@@ -22,19 +22,19 @@ from typing import Any
 import structlog
 
 from swarmlet.addresses import split_address
-from swarmlet.agent.own_node import Machine, NodeIdentity
+from swarmlet.agent.machine.own_node import Machine, NodeIdentity
+from swarmlet.agent.pressure.usage import UsageSampler
 from swarmlet.agent.runner import Agent
-from swarmlet.agent.usage import UsageSampler
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config, Network
 from swarmlet.consensus import zones
 from swarmlet.consensus.disk import Disk
 from swarmlet.consensus.driver import Consensus
 from swarmlet.consensus.settings import ConsensusConfig
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.reporting import Reporting
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.nodes.reporting import Reporting
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.errors import CutOffError, EngineError, PeerError, RemovedError, SwarmletError
 from swarmlet.identity.state import NodeState
 from swarmlet.runtime.runtime import Runtime

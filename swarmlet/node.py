@@ -19,23 +19,25 @@ import structlog
 from aiohttp import web
 
 from swarmlet.addresses import split_address
-from swarmlet.agent import own_node
-from swarmlet.agent.pod_tokens import PodTokens
-from swarmlet.agent.volumes import Volumes
-from swarmlet.api import app, cluster, doors, origins, reports, serving
-from swarmlet.api.account_tokens import tokens_of
-from swarmlet.api.authorization import Authorizer
-from swarmlet.api.backup import BackupApi
-from swarmlet.api.desired_history import HistoryApi
-from swarmlet.api.membership import Membership
-from swarmlet.api.planning import Planner
-from swarmlet.api.plans import PlanApi
-from swarmlet.api.rebalance import RebalanceApi
+from swarmlet.agent.machine import own_node
+from swarmlet.agent.volumes.pod_tokens import PodTokens
+from swarmlet.agent.volumes.pod_volumes import Volumes
+from swarmlet.api import app, doors, serving
+from swarmlet.api.access import origins
+from swarmlet.api.access.account_tokens import tokens_of
+from swarmlet.api.access.authorization import Authorizer
+from swarmlet.api.operations import cluster, reports
+from swarmlet.api.operations.backup import BackupApi
+from swarmlet.api.operations.membership import Membership
+from swarmlet.api.operations.rebalance import RebalanceApi
+from swarmlet.api.past.desired_history import HistoryApi
+from swarmlet.api.plans.planning import Planner
+from swarmlet.api.plans.requests import PlanApi
 from swarmlet.clock import SystemClock
 from swarmlet.config import AUTO, Config, Network
 from swarmlet.consensus.metrics import ConsensusMetrics
 from swarmlet.consensus.sqlite_disk import SqliteDisk
-from swarmlet.controllers.rehearser import Rehearser
+from swarmlet.controllers.rehearsal.rehearser import Rehearser
 from swarmlet.daemon import Daemon, Surroundings, ended, open_consensus
 from swarmlet.errors import CutOffError
 from swarmlet.identity import tls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from swarmlet.agent.pod_machine import PodMachine
+from swarmlet.agent.life.pod_machine import PodMachine
 from swarmlet.errors import CallerError, NotFoundError
 from swarmlet.runtime import runtime
 from swarmlet.runtime.runtime import Container, State

@@ -10,16 +10,19 @@ from typing import Any
 
 import structlog
 
-from swarmlet.agent import api_variables, container_steps, downward, environment, hooks, images, prober, specs, stimuli
-from swarmlet.agent.downward import Find
-from swarmlet.agent.fence import Fence
-from swarmlet.agent.grants import Grants
-from swarmlet.agent.images import Images
-from swarmlet.agent.pod_addresses import PodAddresses
-from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.agent.probing import Target
-from swarmlet.agent.termination import Terminations
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.containers import api_variables, downward, environment, specs
+from swarmlet.agent.containers.downward import Find
+from swarmlet.agent.containers.grants import Grants
+from swarmlet.agent.containers.termination import Terminations
+from swarmlet.agent.images import fetching as images
+from swarmlet.agent.images.fetching import Images
+from swarmlet.agent.life import container_steps, stimuli
+from swarmlet.agent.life.pod_machine import PodMachine
+from swarmlet.agent.life.probing import Target
+from swarmlet.agent.machine.fence import Fence
+from swarmlet.agent.machine.pod_addresses import PodAddresses
+from swarmlet.agent.probes import hooks, prober
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.errors import EngineError, SwarmletError
 from swarmlet.model import events, kinds, objects, singletons

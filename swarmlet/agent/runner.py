@@ -14,38 +14,31 @@ from typing import cast
 
 import structlog
 
-from swarmlet.agent import (
-    engine_watch,
-    event_writer,
-    fence,
-    hooks,
-    image_collection,
-    image_reports,
-    images,
-    node_reporter,
-    own_node,
-    pod_addresses,
-    pod_tokens,
-    pod_writer,
-    pressure_watch,
-    probe_actions,
-    prober,
-    pulled_images,
-    sources,
-    stimuli,
-    volume_keeper,
-)
-from swarmlet.agent.grants import Grants
-from swarmlet.agent.http_calls import HttpCalls
-from swarmlet.agent.image_access import ImageAccess
-from swarmlet.agent.node_network import NodeNetwork
+from swarmlet.agent import event_writer, pod_writer
+from swarmlet.agent.containers import sources
+from swarmlet.agent.containers.grants import Grants
+from swarmlet.agent.containers.termination import Terminations
+from swarmlet.agent.images import collection as image_collection
+from swarmlet.agent.images import fetching as images
+from swarmlet.agent.images import pulled_images
+from swarmlet.agent.images import reports as image_reports
+from swarmlet.agent.images.access import ImageAccess
+from swarmlet.agent.life import stimuli
+from swarmlet.agent.life.pod_machine import PodMachine, Settings
+from swarmlet.agent.machine import engine_watch, fence, own_node, pod_addresses
+from swarmlet.agent.machine import reporter as node_reporter
+from swarmlet.agent.machine.network import NodeNetwork
+from swarmlet.agent.machine.pod_addresses import PodAddresses
 from swarmlet.agent.patience import until_done
-from swarmlet.agent.pod_addresses import PodAddresses
-from swarmlet.agent.pod_machine import PodMachine, Settings
 from swarmlet.agent.pod_streams import PodStreams
 from swarmlet.agent.pod_worker import PodWorker, Tools
-from swarmlet.agent.termination import Terminations
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.pressure import watch as pressure_watch
+from swarmlet.agent.probes import actions as probe_actions
+from swarmlet.agent.probes import hooks, prober
+from swarmlet.agent.probes.http_calls import HttpCalls
+from swarmlet.agent.volumes import keeper as volume_keeper
+from swarmlet.agent.volumes import pod_tokens
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import Config
 from swarmlet.errors import NotFoundError

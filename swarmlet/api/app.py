@@ -13,29 +13,29 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry, Gauge
 
 from swarmlet.api import bodies
-from swarmlet.api.account_tokens import AccountTokenApi, tokens_of
-from swarmlet.api.applies import Applies
-from swarmlet.api.authorization import Authorizer
-from swarmlet.api.discovery import Discovery
-from swarmlet.api.escalation import Asking
-from swarmlet.api.eviction import Evictions
-from swarmlet.api.leases import LeaseSource
+from swarmlet.api.access.account_tokens import AccountTokenApi, tokens_of
+from swarmlet.api.access.authorization import Authorizer
+from swarmlet.api.access.escalation import Asking
+from swarmlet.api.access.origins import Signer
+from swarmlet.api.access.reviews import Reviews
+from swarmlet.api.discovery.lists import Discovery
+from swarmlet.api.discovery.openapi import OpenApi
 from swarmlet.api.logs import LogApi, NodeDoor, PodStreams
-from swarmlet.api.metrics_api import MetricsApi, UsageSource
 from swarmlet.api.middleware import Authenticator, Guard, Handler, Limits, Observer, errors
-from swarmlet.api.openapi import OpenApi
-from swarmlet.api.origins import Signer
-from swarmlet.api.reads import Reader
-from swarmlet.api.reports import ClusterInfo, Reports
+from swarmlet.api.operations.reports import ClusterInfo, Reports
+from swarmlet.api.operations.why import WhyApi
+from swarmlet.api.reading.leases import LeaseSource
+from swarmlet.api.reading.metrics_api import MetricsApi, UsageSource
+from swarmlet.api.reading.reads import Reader
+from swarmlet.api.reading.streams import Streamer
+from swarmlet.api.reading.watches import Hub
 from swarmlet.api.resources import Resources
-from swarmlet.api.reviews import Reviews
 from swarmlet.api.streaming.relay import NodeConnector
 from swarmlet.api.streaming.serving import PodSessions, StreamApi
-from swarmlet.api.streams import Streamer
-from swarmlet.api.subresources import Subresources
-from swarmlet.api.watches import Hub
-from swarmlet.api.why import WhyApi
-from swarmlet.api.writes import Writer
+from swarmlet.api.writing.applies import Applies
+from swarmlet.api.writing.eviction import Evictions
+from swarmlet.api.writing.subresources import Subresources
+from swarmlet.api.writing.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.store.replica import Replica
 

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from swarmlet.api import queries
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, NotFoundError, SwarmletError

@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from swarmlet.api.account_tokens import AccountTokenApi
-from swarmlet.api.applies import Applies, is_apply
-from swarmlet.api.eviction import Evictions
+from swarmlet.api.access.account_tokens import AccountTokenApi
+from swarmlet.api.access.reviews import Reviews
 from swarmlet.api.logs import LogApi
-from swarmlet.api.metrics_api import MetricsApi
 from swarmlet.api.middleware import TARGET, VERB
-from swarmlet.api.reads import Reader
-from swarmlet.api.reviews import Reviews
+from swarmlet.api.reading.metrics_api import MetricsApi
+from swarmlet.api.reading.reads import Reader
+from swarmlet.api.reading.streams import Streamer
 from swarmlet.api.status import MethodNotAllowedError
 from swarmlet.api.streaming.serving import StreamApi
-from swarmlet.api.streams import Streamer
-from swarmlet.api.subresources import Subresources
 from swarmlet.api.targets import Target
-from swarmlet.api.writes import Writer
+from swarmlet.api.writing.applies import Applies, is_apply
+from swarmlet.api.writing.eviction import Evictions
+from swarmlet.api.writing.subresources import Subresources
+from swarmlet.api.writing.writes import Writer
 from swarmlet.model import kinds
 from swarmlet.model.kinds import Kind
 

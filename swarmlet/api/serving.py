@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from aiohttp import web
 
 from swarmlet.addresses import split_address
-from swarmlet.api import reports
 from swarmlet.api.app import ApiServer
+from swarmlet.api.operations import reports
 from swarmlet.config import Config
 from swarmlet.errors import ConfigError
 from swarmlet.identity import tls

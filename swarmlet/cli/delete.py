@@ -14,7 +14,7 @@ from swarmlet.cli.session import Session, connected
 from swarmlet.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from swarmlet.cli.compose_manifests import Choice
+    from swarmlet.cli.compose.manifests import Choice
     from swarmlet.client.discovery import Resource
 
 PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
@@ -61,7 +61,7 @@ async def delete(
 
     `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`
     """
-    from swarmlet.cli.compose_manifests import Choice
+    from swarmlet.cli.compose.manifests import Choice
 
     if cascade not in PROPAGATION:
         raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
@@ -85,7 +85,8 @@ async def of_files(
     session: Session, names: Sequence[str], choice: Choice, *, recursive: bool, volumes: bool
 ) -> list[Target]:
     """Return what deleting files deletes: what they name, and what else is of a Compose project, but for its data."""
-    from swarmlet.cli import compose_projects, files
+    from swarmlet.cli import files
+    from swarmlet.cli.compose import projects as compose_projects
     from swarmlet.manifests import documents
 
     found = files.find(names, recursive=recursive, choice=choice)

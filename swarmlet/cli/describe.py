@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from swarmlet.cli import descriptions, exits, options, parsing, service_descriptions, storage_descriptions, tables
 from swarmlet.cli import events as event_lines
+from swarmlet.cli import exits, options, parsing, tables
+from swarmlet.cli.descriptions import kinds as descriptions
+from swarmlet.cli.descriptions import services as service_descriptions
+from swarmlet.cli.descriptions import storage as storage_descriptions
 from swarmlet.cli.session import Session, connected
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
 
 async def _workload(session: Session, node: dict[str, Any]) -> list[str]:
     """Return the lines of a node's conditions, of its Pods, and of what of it they ask for."""
-    from swarmlet.cli import node_descriptions
+    from swarmlet.cli.descriptions import nodes as node_descriptions
     from swarmlet.client.client import Scope
 
     pods = (await session.catalogue()).find("pods")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from swarmlet.api.durations import since
+from swarmlet.api.tables.durations import since
 from swarmlet.cli import documents, exits, options, parsing, tables, terminal
 from swarmlet.cli.session import Session, connected
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarmlet.cli import compose_manifests
-from swarmlet.cli.compose_manifests import Choice
+from swarmlet.cli.compose import manifests as compose_manifests
+from swarmlet.cli.compose.manifests import Choice
 from swarmlet.cli.exits import UsageError, say
 from swarmlet.errors import CallerError
 from swarmlet.manifests import documents

@@ -97,7 +97,7 @@ async def get(
 
     `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`, `get deploy web --at -10m`
     """
-    from swarmlet.cli import past
+    from swarmlet.cli.past import at as past
     from swarmlet.client.client import Scope
 
     if raw:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from swarmlet.api.durations import human
+from swarmlet.api.tables.durations import human
 from swarmlet.cli import documents, options, parsing, tables, terminal
 from swarmlet.cli.session import Session, connected
 from swarmlet.model.singletons import NOBODY_KNOWS

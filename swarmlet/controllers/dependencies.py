@@ -16,9 +16,9 @@ import msgspec
 
 from swarmlet.controllers import dependency_states
 from swarmlet.controllers.dependency_states import State
-from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.controllers.revisions import COMPLETED
+from swarmlet.controllers.deployments.revisions import COMPLETED
+from swarmlet.controllers.work.drafts import Drafts
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, dependencies, events, objects, pods
 from swarmlet.model.apps import ReplicaSet
 from swarmlet.model.batch import Job

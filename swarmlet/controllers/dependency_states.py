@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from swarmlet.controllers import deployment_status, revisions
+from swarmlet.controllers.deployments import revisions
+from swarmlet.controllers.deployments import status as deployment_status
 from swarmlet.model import batch, conditions, dependencies, kinds, pods
 from swarmlet.model.apps import Deployment, ReplicaSet
 from swarmlet.model.apps_sets import ON_DELETE, DaemonSet, StatefulSet

@@ -13,9 +13,9 @@ import msgspec
 
 from swarmlet.controllers import disruption_scale
 from swarmlet.controllers.disruption_scale import Expectation, NoScaleError
-from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.controllers.selected_pods import SelectedPods
+from swarmlet.controllers.work.drafts import Drafts
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.work.selected_pods import SelectedPods
 from swarmlet.model import disruptions, events, kinds, objects, pods, selectors
 from swarmlet.model.base import Time
 from swarmlet.model.pod import Pod

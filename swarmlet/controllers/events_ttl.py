@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, cast
 
-from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import Reconciliation
+from swarmlet.controllers.work.drafts import Drafts
+from swarmlet.controllers.work.reconciler import Reconciliation
 from swarmlet.model import kinds
 from swarmlet.model.core import Event
 from swarmlet.store.commands import Key

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import EVERY_CUSTOM, NOTHING, Reconciliation
+from swarmlet.controllers.work.drafts import Drafts
+from swarmlet.controllers.work.reconciler import EVERY_CUSTOM, NOTHING, Reconciliation
 from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object, OwnerReference
 from swarmlet.model.pod import Pod

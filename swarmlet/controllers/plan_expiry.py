@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, cast
 
-from swarmlet.controllers.drafts import Drafts
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.work.drafts import Drafts
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
 from swarmlet.model import kinds
 from swarmlet.model.kept_plans import KeptPlan
 from swarmlet.store.commands import Key

@@ -13,8 +13,8 @@ from typing import ClassVar, cast
 
 import msgspec
 
-from swarmlet.controllers.drafts import Drafts, terminating
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.work.drafts import Drafts, terminating
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
 from swarmlet.model import conditions, events, kinds, objects, pods, singletons
 from swarmlet.model.meta import Condition
 from swarmlet.model.pod import Pod

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.agent import adoption, stimuli
-from swarmlet.agent.pod_machine import PodMachine, Settings
+from swarmlet.agent.life import adoption, stimuli
+from swarmlet.agent.life.pod_machine import PodMachine, Settings
+from swarmlet.agent.life.probing import Kind
+from swarmlet.agent.life.stimuli import Instruction, Stimulus
 from swarmlet.agent.pod_worker import failure
-from swarmlet.agent.probing import Kind
-from swarmlet.agent.stimuli import Instruction, Stimulus
 from swarmlet.model import objects
 from swarmlet.model.container import Container
 from swarmlet.model.meta import ObjectMeta

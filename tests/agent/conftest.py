@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent import mounts
+from swarmlet.agent.volumes import mounts
 from tests.agent.home import IMAGE, Home
 from tests.fakes.runtime import Engine, FakeRuntime
 from tests.virtual_time import VirtualClock, VirtualLoop

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import msgspec
 
-from swarmlet.agent.own_node import Machine, NodeIdentity
+from swarmlet.agent.machine.own_node import Machine, NodeIdentity
 from swarmlet.agent.runner import Agent
-from swarmlet.agent.volumes import DISK_FOLDER, Volumes
+from swarmlet.agent.volumes.pod_volumes import DISK_FOLDER, Volumes
 from swarmlet.clock import Clock
 from swarmlet.config import AUTO, Config, Network
 from swarmlet.errors import TooLargeError, UnavailableError

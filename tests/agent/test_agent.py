@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from swarmlet.agent import runner
-from swarmlet.agent.pod_machine import PodMachine
+from swarmlet.agent.life.pod_machine import PodMachine
 from swarmlet.errors import CallerError, NotFoundError
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, VolumeMount

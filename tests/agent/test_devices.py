@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.agent.devices import DevicesTakenError, Ledger
+from swarmlet.agent.containers.devices import DevicesTakenError, Ledger
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.device_classes import DeviceClass
 from swarmlet.runtime.isolation import Device, Devices, DriverRequest

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent import downward, environment
-from swarmlet.agent.environment import SourceMissingError
+from swarmlet.agent.containers import downward, environment
+from swarmlet.agent.containers.environment import SourceMissingError
 from swarmlet.model import kinds
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import ConfigMap, Node, NodeAddress, NodeStatus, Secret

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from swarmlet.agent import eviction
-from swarmlet.agent.eviction import Candidate, Consumption
-from swarmlet.agent.pressures import Gauge, Pressures, Shortage
+from swarmlet.agent.pressure import eviction
+from swarmlet.agent.pressure.eviction import Candidate, Consumption
+from swarmlet.agent.pressure.pressures import Gauge, Pressures, Shortage
 from swarmlet.model import thresholds
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import ObjectMeta

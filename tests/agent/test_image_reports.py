@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmlet.agent import image_reports
+from swarmlet.agent.images import reports as image_reports
 from swarmlet.model import kinds
 from swarmlet.model.container import Container
 from swarmlet.model.core import ContainerImage

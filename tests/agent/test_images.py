@@ -11,10 +11,12 @@ from typing import cast
 import pytest
 from structlog.testing import CapturingLogger
 
-from swarmlet.agent import image_access, images, keyring
-from swarmlet.agent.image_access import ImageAccess, repository
-from swarmlet.agent.keyring import Entry, Keyring, KeyringError
-from swarmlet.agent.pulled_images import PulledImages
+from swarmlet.agent.images import access as image_access
+from swarmlet.agent.images import fetching as images
+from swarmlet.agent.images import keyring
+from swarmlet.agent.images.access import ImageAccess, repository
+from swarmlet.agent.images.keyring import Entry, Keyring, KeyringError
+from swarmlet.agent.images.pulled_images import PulledImages
 from swarmlet.clock import SystemClock
 from swarmlet.model.container import Container
 from swarmlet.model.core import Secret

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.agent import isolation, pod_network, sandboxes
-from swarmlet.agent.isolation import RootForbiddenError
-from swarmlet.agent.pod_network import HostnameError
+from swarmlet.agent.containers import isolation, pod_network, sandboxes
+from swarmlet.agent.containers.isolation import RootForbiddenError
+from swarmlet.agent.containers.pod_network import HostnameError
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.container_options import CONTAINER_OPTIONS
 from swarmlet.model.meta import ObjectMeta

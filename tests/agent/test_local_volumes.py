@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent import local_volumes
-from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes import local_volumes
+from swarmlet.agent.volumes.errors import VolumeError
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.model import kinds, objects, storage, volumes
 from swarmlet.model.affinity import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
 from swarmlet.model.container import Container, VolumeMount

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from swarmlet.agent import own_node
-from swarmlet.agent.gauges import KernelGauges
-from swarmlet.agent.own_node import Machine, NodeIdentity
-from swarmlet.agent.pressures import Gauge, Readings
+from swarmlet.agent.machine import own_node
+from swarmlet.agent.machine.own_node import Machine, NodeIdentity
+from swarmlet.agent.pressure.gauges import KernelGauges
+from swarmlet.agent.pressure.pressures import Gauge, Readings
 from swarmlet.config import Config, Eviction, Reserved
 from swarmlet.model.core import Node
 from swarmlet.runtime.runtime import RuntimeInfo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent.pod_addresses import READY_SECONDS_MAX, AddressBook, NoAddressError, PodAddresses
+from swarmlet.agent.machine.pod_addresses import READY_SECONDS_MAX, AddressBook, NoAddressError, PodAddresses
 from swarmlet.config import Config, Network
 from swarmlet.model import conditions, kinds
 from swarmlet.model.container import Container

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmlet.agent import container_life, stimuli
-from swarmlet.agent.container_life import BackOff, Life
+from swarmlet.agent.life import container_life, stimuli
+from swarmlet.agent.life.container_life import BackOff, Life
 from swarmlet.model.container import Container
 from swarmlet.model.probes import Lifecycle, LifecycleHandler, SleepAction
 from swarmlet.runtime import runtime

@@ -9,10 +9,11 @@ from typing import Any
 import jwt
 import pytest
 
-from swarmlet.agent import api_variables, token_volume
-from swarmlet.agent.pod_tokens import PodTokens
-from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.containers import api_variables
+from swarmlet.agent.volumes import token_volume
+from swarmlet.agent.volumes.errors import VolumeError
+from swarmlet.agent.volumes.pod_tokens import PodTokens
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.identity.authority import Authority
 from swarmlet.model import kinds, pod_volumes
 from swarmlet.model.cluster import THE_CLUSTER, ClusterIdentity

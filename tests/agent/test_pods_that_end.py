@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.agent import stimuli
+from swarmlet.agent.life import stimuli
 from swarmlet.model import batch, kinds, objects
 from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap

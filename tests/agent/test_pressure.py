@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.agent.own_node import Machine
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.machine.own_node import Machine
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.config import Config, Eviction, ImageCollection
 from swarmlet.errors import EngineError
 from swarmlet.model import conditions

@@ -18,10 +18,10 @@ import pytest
 from aiohttp import web
 from grpclib.server import Server
 
-from swarmlet.agent import grpc_health, http_calls
-from swarmlet.agent.http_calls import HttpCalls
-from swarmlet.agent.probe_actions import ProbeActions, Result
-from swarmlet.agent.probing import Kind, Target
+from swarmlet.agent.life.probing import Kind, Target
+from swarmlet.agent.probes import grpc_health, http_calls
+from swarmlet.agent.probes.actions import ProbeActions, Result
+from swarmlet.agent.probes.http_calls import HttpCalls
 from swarmlet.model.container import Container, ContainerPort, EnvVar
 from swarmlet.model.probes import ExecAction, GRPCAction, HTTPGetAction, HTTPHeader, Probe, TCPSocketAction
 from swarmlet.runtime.runtime import ContainerSpec, PodIdentity

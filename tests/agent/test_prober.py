@@ -8,10 +8,10 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
-from swarmlet.agent import prober as prober_module
-from swarmlet.agent.probe_actions import Result
-from swarmlet.agent.prober import PodProbes, Prober
-from swarmlet.agent.probing import Kind, Target
+from swarmlet.agent.life.probing import Kind, Target
+from swarmlet.agent.probes import prober as prober_module
+from swarmlet.agent.probes.actions import Result
+from swarmlet.agent.probes.prober import PodProbes, Prober
 from swarmlet.model.container import Container
 from swarmlet.model.probes import ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe
 from tests.agent.home import IMAGE, Home

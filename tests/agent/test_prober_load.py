@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.agent.http_calls import HttpCalls
-from swarmlet.agent.probe_actions import ProbeActions
-from swarmlet.agent.prober import PodProbes, Prober
-from swarmlet.agent.probing import Kind, Target
+from swarmlet.agent.life.probing import Kind, Target
+from swarmlet.agent.probes.actions import ProbeActions
+from swarmlet.agent.probes.http_calls import HttpCalls
+from swarmlet.agent.probes.prober import PodProbes, Prober
 from swarmlet.clock import SystemClock
 from swarmlet.model.container import Container
 from swarmlet.model.probes import HTTPGetAction, TCPSocketAction

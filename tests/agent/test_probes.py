@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent import stimuli
-from swarmlet.agent.probing import Gauge, Kind, next_slot
+from swarmlet.agent.life import stimuli
+from swarmlet.agent.life.probing import Gauge, Kind, next_slot
 from swarmlet.model.container import Container
 from swarmlet.model.probes import ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe
 from tests.agent.bench import Bench, new_pod

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmlet.agent import stimuli
-from swarmlet.agent.probing import Kind
+from swarmlet.agent.life import stimuli
+from swarmlet.agent.life.probing import Kind
 from swarmlet.model.container import Container
 from tests.agent.bench import Bench, new_pod, shake
 from tests.agent.test_probes import HOOK, probe

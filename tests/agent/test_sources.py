@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from swarmlet.agent import sources
+from swarmlet.agent.containers import sources
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container, VolumeMount
 from swarmlet.model.core import ConfigMap, Secret

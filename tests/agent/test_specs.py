@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmlet.agent import specs
+from swarmlet.agent.containers import specs
 from swarmlet.model.container import Container, ContainerPort, ResourceRequirements
 from swarmlet.runtime.runtime import HostPort, Mount
 from tests.agent.bench import new_pod

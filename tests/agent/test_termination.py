@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent.termination import FOLDER
+from swarmlet.agent.containers.termination import FOLDER
 from swarmlet.model.container import Container
 from swarmlet.runtime.runtime import LogOptions, RuntimeInfo
 from tests.agent.home import IMAGE, Home

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from swarmlet import trees
-from swarmlet.agent import empty_dirs
+from swarmlet.agent.volumes import empty_dirs
 
 LEVELS = 1_500
 NAME = "folder"

@@ -8,8 +8,8 @@ import random
 import pytest
 import structlog
 
-from swarmlet.agent import usage
-from swarmlet.agent.usage import UsageSampler
+from swarmlet.agent.pressure import usage
+from swarmlet.agent.pressure.usage import UsageSampler
 from swarmlet.model.samples import NodeSample
 from swarmlet.runtime import runtime
 from tests.fakes.runtime import Engine, FakeRuntime

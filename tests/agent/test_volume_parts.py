@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent import mounts, ownership, sub_paths
-from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes import mounts, ownership, sub_paths
+from swarmlet.agent.volumes.errors import VolumeError
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.model import kinds
 from swarmlet.model.container import Container, ResourceRequirements, VolumeMount
 from swarmlet.model.core import ConfigMap

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent.volume_errors import VolumeError
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes.errors import VolumeError
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.model import kinds
 from swarmlet.model.core import ConfigMap, Secret
 from swarmlet.model.meta import Object, ObjectMeta

@@ -13,10 +13,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from swarmlet.api.access.authorization import Authorizer
+from swarmlet.api.access.origins import Signed
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.authorization import Authorizer
-from swarmlet.api.origins import Signed
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.reports import ClusterInfo
 from swarmlet.errors import UnavailableError
 from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import LOCAL_ADMIN, User

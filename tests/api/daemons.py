@@ -11,8 +11,8 @@ from pathlib import Path
 from aiohttp import web
 
 from swarmlet.api import middleware
-from swarmlet.api.cluster import ClusterApi
-from swarmlet.api.membership import Membership
+from swarmlet.api.operations.cluster import ClusterApi
+from swarmlet.api.operations.membership import Membership
 from swarmlet.cli import founding
 from swarmlet.identity import access, authority, tls, tokens
 from swarmlet.identity.authority import Authority, NodeIdentity

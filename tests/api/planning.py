@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from swarmlet.api.planning import Planner
-from swarmlet.api.plans import PlanApi
+from swarmlet.api.plans.planning import Planner
+from swarmlet.api.plans.requests import PlanApi
 from swarmlet.clock import Clock
 from swarmlet.config import NodeLifecycle
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.rehearser import Rehearser
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.rehearsal.rehearser import Rehearser
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.identity import access
 from tests.api.conftest import DirectReplica
 

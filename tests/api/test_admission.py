@@ -9,8 +9,8 @@ from typing import cast
 import msgspec
 import pytest
 
-from swarmlet.api import admission
 from swarmlet.api.targets import Target
+from swarmlet.api.writing import admission
 from swarmlet.errors import InvalidError
 from swarmlet.model import kinds
 from swarmlet.model.container import Container

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swarmlet.api import columns
+from swarmlet.api.tables import columns
 from swarmlet.model import batch, kinds
 from swarmlet.model.batch import CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplateSpec
 from swarmlet.model.container import Container

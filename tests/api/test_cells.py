@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from swarmlet.api import columns, durations
-from swarmlet.api.pod_cells import summarize
+from swarmlet.api.tables import columns, durations
+from swarmlet.api.tables.pods import summarize
 from swarmlet.model import kinds
 from swarmlet.model.core import Event, Node
 from swarmlet.model.pod import Pod

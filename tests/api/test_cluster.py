@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 
 from swarmlet import errors
-from swarmlet.api import cluster
-from swarmlet.api.membership import node_key, token_key
+from swarmlet.api.operations import cluster
+from swarmlet.api.operations.membership import node_key, token_key
 from swarmlet.clock import SystemClock
 from swarmlet.errors import UnavailableError
 from swarmlet.identity import attempts, authority, calls, tls, tokens

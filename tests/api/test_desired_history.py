@@ -12,11 +12,11 @@ import pytest
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
-from swarmlet.api import desired_history
+from swarmlet.api.access.origins import Signed
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.desired_history import HistoryApi
-from swarmlet.api.origins import Signed
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.reports import ClusterInfo
+from swarmlet.api.past import desired_history
+from swarmlet.api.past.desired_history import HistoryApi
 from swarmlet.errors import ForbiddenError
 from swarmlet.identity import access
 from swarmlet.identity.access import Attributes

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.api.eviction import Evictions
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
+from swarmlet.api.writing.eviction import Evictions
 from swarmlet.errors import DisruptionBudgetError, PeerError
 from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Condition, DeleteOptions, LabelSelector, ObjectMeta

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swarmlet.api import admission
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
+from swarmlet.api.writing import admission
 from swarmlet.model import kinds
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "config" / "examples").glob("*.yaml"))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.reports import ClusterInfo
 from swarmlet.model import kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta

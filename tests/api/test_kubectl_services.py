@@ -10,8 +10,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from swarmlet.api.app import ApiServer
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.endpoint_slices import EndpointSlices
+from swarmlet.controllers.services.endpoint_slices import EndpointSlices
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import kinds
 from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.meta import Condition, ObjectMeta

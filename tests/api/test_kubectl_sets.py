@@ -12,10 +12,10 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from swarmlet.api.app import ApiServer
-from swarmlet.controllers.daemonset import DaemonSets
-from swarmlet.controllers.daemonset_pods import node_of
-from swarmlet.controllers.drafts import update
-from swarmlet.controllers.statefulset import StatefulSets
+from swarmlet.controllers.sets.daemonset import DaemonSets
+from swarmlet.controllers.sets.daemonset_pods import node_of
+from swarmlet.controllers.sets.statefulset import StatefulSets
+from swarmlet.controllers.work.drafts import update
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition, ObjectMeta

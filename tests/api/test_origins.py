@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from swarmlet.api.access.origins import Signer, clean, noted
 from swarmlet.api.middleware import USER
-from swarmlet.api.origins import Signer, clean, noted
 from swarmlet.identity.users import User
 from tests.api.conftest import START, Api, DirectReplica, FakeAuthenticator, FakeClock
 from tests.api.documents import CONFIG_MAPS as MAPS

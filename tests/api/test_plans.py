@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.plans import PLANS, PLANS_MAX, PlanApi
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.reports import ClusterInfo
+from swarmlet.api.plans.requests import PLANS, PLANS_MAX, PlanApi
 from swarmlet.errors import ForbiddenError
 from swarmlet.identity import access
 from swarmlet.identity.users import LOCAL_ADMIN, User
@@ -504,7 +504,7 @@ async def test_what_would_be_pruned_is_not_told_to_who_may_not_read_it(api, auth
 
 async def test_a_plan_with_too_much_to_remember_is_shown_and_not_kept(api, replica, monkeypatch):
     """What the store's command cannot hold is no error of whoever only asks."""
-    monkeypatch.setattr("swarmlet.api.plans.KEPT_BYTES_MAX", 500)
+    monkeypatch.setattr("swarmlet.api.plans.requests.KEPT_BYTES_MAX", 500)
     made = await plan(api, deployment())
     assert "id" not in made
     assert "too large to be kept" in made["notes"][-1]

@@ -7,7 +7,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from swarmlet.api.app import ApiServer
-from swarmlet.api.reports import ClusterInfo, Reports, build_status_app
+from swarmlet.api.operations.reports import ClusterInfo, Reports, build_status_app
 from swarmlet.model import kinds
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta

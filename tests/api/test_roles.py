@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarmlet.controllers import cluster_roles as controller
+from swarmlet.controllers.namespaces import cluster_roles as controller
 from swarmlet.identity.users import LOCAL_ADMIN, User
 from swarmlet.model import cluster_roles, kinds, objects
 from tests.api.conftest import Api, DirectReplica, FakeAuthenticator

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from swarmlet.api.account_tokens import tokens_of
+from swarmlet.api.access.account_tokens import tokens_of
 from swarmlet.errors import UnauthorizedError
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.users import Authenticator, User

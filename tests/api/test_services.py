@@ -7,7 +7,7 @@ import ipaddress
 
 import pytest
 
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import kinds
 from swarmlet.model.ip_families import IPV4
 from swarmlet.model.meta import ObjectMeta

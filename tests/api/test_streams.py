@@ -19,7 +19,7 @@ from structlog.testing import CapturingLogger
 
 from swarmlet.api import middleware
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.reports import ClusterInfo
 from swarmlet.api.streaming import serving
 from swarmlet.api.streaming.upgrades import READ_BYTES, RawDuplex
 from swarmlet.clock import SystemClock

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.api import streams, watches
 from swarmlet.api.app import ApiServer
+from swarmlet.api.reading import streams, watches
 from swarmlet.store.commands import Key, Put
 from tests.api.conftest import Api, DirectReplica
 from tests.api.documents import CONFIG_MAPS, MERGE, PODS, TABLE, config_map, pod

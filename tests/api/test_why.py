@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from swarmlet.api import why as why_api
+from swarmlet.api.operations import why as why_api
 from swarmlet.identity import access
 from swarmlet.identity.access import WHY_PATH, Attributes
 from swarmlet.identity.users import ANONYMOUS, AUTHENTICATED, User

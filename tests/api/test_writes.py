@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlet.api import deletion
+from swarmlet.api.writing import deletion
 from swarmlet.model import kinds, objects
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key

@@ -19,11 +19,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from swarmlet import cli
+from swarmlet.api.access.origins import Signed
 from swarmlet.api.app import ApiServer, Sources
-from swarmlet.api.desired_history import HistoryApi
-from swarmlet.api.origins import Signed
-from swarmlet.api.rebalance import RebalanceApi
-from swarmlet.api.reports import ClusterInfo
+from swarmlet.api.operations.rebalance import RebalanceApi
+from swarmlet.api.operations.reports import ClusterInfo
+from swarmlet.api.past.desired_history import HistoryApi
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
 from swarmlet.identity import access

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmlet.cli import descriptions
+from swarmlet.cli.descriptions import kinds as descriptions
 
 TEMPLATE = {"metadata": {"labels": {"app": "work"}}, "spec": {"containers": [{"name": "main", "image": "work:1"}]}}
 

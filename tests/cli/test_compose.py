@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from swarmlet.cli import compose_manifests
+from swarmlet.cli.compose import manifests as compose_manifests
 from tests.cli.conftest import Cluster
 
 SHOP = """

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.cli import compose_files, compose_manifests, exits
+from swarmlet.cli import exits
+from swarmlet.cli.compose import files as compose_files
+from swarmlet.cli.compose import manifests as compose_manifests
 from swarmlet.errors import CallerError
 from swarmlet.manifests.compose.conversion.draft import FileBeside
 from swarmlet.manifests.reading import ManifestError

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from swarmlet.cli import drain_plan, draining
-from swarmlet.cli.drain_plan import Permissions, Victim
-from swarmlet.cli.draining import Manner
+from swarmlet.cli.nodes import drain_plan, draining
+from swarmlet.cli.nodes.drain_plan import Permissions, Victim
+from swarmlet.cli.nodes.draining import Manner
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta

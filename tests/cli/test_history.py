@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from swarmlet import __version__
-from swarmlet.cli import history_text, moments, terminal
+from swarmlet.cli import terminal
 from swarmlet.cli.exits import UsageError
+from swarmlet.cli.past import history_text, moments
 from swarmlet.model.differences import Difference
 from swarmlet.model.histories import ObjectChange
 from tests.cli import objects

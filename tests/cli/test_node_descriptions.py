@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from swarmlet.cli import node_descriptions
+from swarmlet.cli.descriptions import nodes as node_descriptions
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NODE = {"status": {"allocatable": {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "100Gi", "pods": "110"}}}

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from swarmlet.api import plans
-from swarmlet.cli import plan_steps, plan_text
+from swarmlet.api.plans import requests as plans
+from swarmlet.cli.plans import steps as plan_steps
+from swarmlet.cli.plans import text as plan_text
 from swarmlet.model import kinds
 from swarmlet.model.differences import Difference
 from swarmlet.model.plans import Plan, PlannedChange, PlannedPods, Step, Waiting

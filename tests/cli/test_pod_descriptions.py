@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmlet.cli import descriptions
+from swarmlet.cli.descriptions import kinds as descriptions
 
 
 def described(container: dict[str, Any], **spec: Any) -> str:

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmlet.cli import descriptions, documents, progress, rollouts, status, tables, terminal
+from swarmlet.cli import documents, status, tables, terminal
+from swarmlet.cli.applying import progress
+from swarmlet.cli.descriptions import kinds as descriptions
+from swarmlet.cli.rollouts import judging as rollouts
 from tests.cli import objects
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import CapturingLogger
 
-from swarmlet.api import rebalance as rebalance_api
+from swarmlet.api.operations import rebalance as rebalance_api
 from swarmlet.model import kinds, moves
 from swarmlet.scheduler import rebalancing
 from tests.cli.conftest import Cluster

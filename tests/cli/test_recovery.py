@@ -14,8 +14,12 @@ import pyrage
 import pytest
 
 from swarmlet import cli
-from swarmlet.cli import founding, recovery_checks, recovery_file, recovery_keys, recovery_steps
-from swarmlet.cli.recovery_keys import Key
+from swarmlet.cli import founding
+from swarmlet.cli.recovery import backup_file as recovery_file
+from swarmlet.cli.recovery import checks as recovery_checks
+from swarmlet.cli.recovery import keys as recovery_keys
+from swarmlet.cli.recovery import steps as recovery_steps
+from swarmlet.cli.recovery.keys import Key
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config
 from swarmlet.consensus.disk import Batch

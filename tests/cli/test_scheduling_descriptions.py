@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmlet.cli import descriptions
+from swarmlet.cli.descriptions import kinds as descriptions
 
 
 def lines(document: dict) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from swarmlet.cli import descriptions, security_descriptions
+from swarmlet.cli.descriptions import kinds as descriptions
+from swarmlet.cli.descriptions import security as security_descriptions
 
 
 def test_what_a_pod_asks_for_is_told_and_what_it_leaves_is_not() -> None:

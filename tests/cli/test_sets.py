@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmlet.cli import rollouts
-from swarmlet.controllers import controller_history
+from swarmlet.cli.rollouts import judging as rollouts
+from swarmlet.controllers.sets import controller_history
 from swarmlet.model import kinds
 from swarmlet.store.commands import Key
 from tests.cli import objects

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from swarmlet.cli import descriptions
+from swarmlet.cli.descriptions import kinds as descriptions
 from swarmlet.model import kinds
 from swarmlet.model.core import Node, NodeStatus
 from swarmlet.model.meta import ObjectMeta

@@ -52,7 +52,7 @@ class BatchWorld(World):
         if not value.metadata.uid:
             await super().create(kind, value)
             return
-        from swarmlet.controllers.drafts import creation  # noqa: PLC0415  what is stamped already goes in as it is
+        from swarmlet.controllers.work.drafts import creation  # noqa: PLC0415  what is stamped already goes in as it is
 
         await self.replica.propose([creation(kind, value)])
 

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from swarmlet.agent.own_node import Machine as MachineIds
-from swarmlet.agent.own_node import NodeIdentity
+from swarmlet.agent.machine.own_node import Machine as MachineIds
+from swarmlet.agent.machine.own_node import NodeIdentity
 from swarmlet.agent.runner import Agent
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.config import Config, Network
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.reporting import Reporting
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.nodes.reporting import Reporting
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.errors import OutcomeUnknownError, UnavailableError
 from swarmlet.runtime.runtime import Container, ContainerSpec
 from swarmlet.store.commands import NOBODY, Command, Operation, Origin, Outcome

@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmlet.controllers.scheduling import PENDING, PODS_PER_STEP, Scheduling
-from swarmlet.controllers.waiting_pods import WaitingPods
+from swarmlet.controllers.placing.scheduling import PENDING, PODS_PER_STEP, Scheduling
+from swarmlet.controllers.placing.waiting_pods import WaitingPods
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.affinity import Affinity, PodAffinity, PodAffinityTerm, PodAntiAffinity
 from swarmlet.model.apps import Deployment

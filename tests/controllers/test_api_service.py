@@ -6,10 +6,10 @@ import itertools
 import random
 from datetime import UTC, datetime
 
-from swarmlet.controllers import api_service as controller
-from swarmlet.controllers.api_service import ApiService
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.services import api_service as controller
+from swarmlet.controllers.services.api_service import ApiService
+from swarmlet.controllers.work.drafts import creation
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
 from swarmlet.model import core, kinds
 from swarmlet.model.core import Namespace, Node
 from swarmlet.model.meta import Condition, ObjectMeta

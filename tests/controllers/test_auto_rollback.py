@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from swarmlet.controllers import auto_rollback, revisions
+from swarmlet.controllers.deployments import auto_rollback, revisions
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.store.commands import Key
 from tests.controllers.world import BAD_IMAGE, World, new_deployment, new_template

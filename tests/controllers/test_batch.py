@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from swarmlet.controllers.batch import ATOMIC_MAX, Batch, Ticket
-from swarmlet.controllers.reconciler import Reconciliation
+from swarmlet.controllers.work.batch import ATOMIC_MAX, Batch, Ticket
+from swarmlet.controllers.work.reconciler import Reconciliation
 from swarmlet.store.commands import Key, Outcome, Put, Verdict
 
 DONE = Outcome(verdict=Verdict.DONE)

@@ -7,10 +7,10 @@ import random
 from datetime import UTC, datetime
 
 from swarmlet.config import Network
-from swarmlet.controllers import cluster_dns as controller
-from swarmlet.controllers.cluster_dns import ClusterDns
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.services import cluster_dns as controller
+from swarmlet.controllers.services.cluster_dns import ClusterDns
+from swarmlet.controllers.work.drafts import creation
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
 from swarmlet.model import cluster_dns, kinds
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swarmlet.controllers.cronjob import CRON_JOBS, JOBS, CronJobs
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.jobs.cronjob import CRON_JOBS, JOBS, CronJobs
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import batch, defaults, kinds, objects, schedules
 from swarmlet.store.commands import Command, Delete, Key, Operation, Verdict
 from swarmlet.store.state import Store

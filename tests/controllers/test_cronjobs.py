@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from swarmlet.controllers import cronjob
+from swarmlet.controllers.jobs import cronjob
 from swarmlet.model import batch, kinds, objects
 from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec

@@ -8,8 +8,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from swarmlet.controllers.daemonset import DaemonSets
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.sets.daemonset import DaemonSets
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import affinity, defaults, kinds, objects
 from swarmlet.model.apps_sets import DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet
 from swarmlet.model.core import Namespace, Node, Taint

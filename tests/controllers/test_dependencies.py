@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import conditions, dependencies, kinds, objects
 from swarmlet.model.batch import COMPLETE, FAILED, Job, JobSpec, JobStatus
 from swarmlet.model.container import Container

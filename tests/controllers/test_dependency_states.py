@@ -6,7 +6,7 @@ import pytest
 
 from swarmlet.controllers import dependency_states
 from swarmlet.controllers.dependency_states import State
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import dependencies, kinds
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStatus
 from swarmlet.model.apps_sets import (

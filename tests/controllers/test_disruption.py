@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from swarmlet.controllers.disruption import Disruptions
-from swarmlet.controllers.drafts import creation, update
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.container import Container
 from swarmlet.model.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from swarmlet.api.eviction import Evictions
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
+from swarmlet.api.writing.eviction import Evictions
 from swarmlet.errors import DisruptionBudgetError, NotFoundError
 from swarmlet.model import kinds, objects, pods
 from swarmlet.model.meta import DeleteOptions, LabelSelector

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from swarmlet.controllers import endpoint_slices
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.endpoint_slices import EndpointSlices
-from swarmlet.controllers.service_addresses import ServiceAddresses
+from swarmlet.controllers.services import endpoint_slices
+from swarmlet.controllers.services.addresses import ServiceAddresses
+from swarmlet.controllers.services.endpoint_slices import EndpointSlices
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import kinds, objects, service_defaults
 from swarmlet.model.container import Container, ContainerPort
 from swarmlet.model.core import Namespace, Node, NodeStatus

@@ -11,12 +11,12 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from swarmlet.api import deletion
 from swarmlet.api.targets import Target
-from swarmlet.controllers import replicaset
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.fencing import Fencing, lease_of
-from swarmlet.controllers.heartbeats import Heartbeats
+from swarmlet.api.writing import deletion
+from swarmlet.controllers.deployments import replicaset
+from swarmlet.controllers.nodes.fencing import Fencing, lease_of
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps import Deployment
 from swarmlet.model.cluster import NODE_ID_LABEL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.api.pod_cells import summarize
+from swarmlet.api.tables.pods import summarize
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.pod import Pod
 from swarmlet.model.scheduling import PodSchedulingGate

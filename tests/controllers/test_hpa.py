@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from swarmlet.config import Autoscaling
-from swarmlet.controllers.hpa import HorizontalPodAutoscalers
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.autoscaling.hpa import HorizontalPodAutoscalers
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.model import autoscaling as model
 from swarmlet.model import conditions, defaults, kinds, validation
 from swarmlet.model.apps import ReplicaSet, ReplicaSetSpec

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.controllers import hpa_behavior
-from swarmlet.controllers.hpa_behavior import History, Limits
+from swarmlet.controllers.autoscaling import behavior as hpa_behavior
+from swarmlet.controllers.autoscaling.behavior import History, Limits
 from swarmlet.model.autoscaling import (
     Behavior,
     HorizontalPodAutoscalerSpec,

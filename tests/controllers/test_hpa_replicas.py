@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from swarmlet.controllers import hpa_replicas
-from swarmlet.controllers.hpa_replicas import MetricError, PodMetric, Readiness, Tolerances
+from swarmlet.controllers.autoscaling import replicas as hpa_replicas
+from swarmlet.controllers.autoscaling.replicas import MetricError, PodMetric, Readiness, Tolerances
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec

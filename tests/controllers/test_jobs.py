@@ -7,7 +7,7 @@ import random
 import msgspec
 import pytest
 
-from swarmlet.controllers.job import Jobs
+from swarmlet.controllers.jobs.job import Jobs
 from swarmlet.model import batch, kinds, objects, singletons
 from swarmlet.model.meta import ObjectMeta
 from tests.controllers.batch_world import BatchWorld, new_job, restarted

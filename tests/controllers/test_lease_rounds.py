@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.reporting import HEARTBEAT, Reporting
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.nodes.reporting import HEARTBEAT, Reporting
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.cluster import NODE_ID_LABEL

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from swarmlet.config import Network
-from swarmlet.controllers import load_balancers
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.load_balancers import LoadBalancers
+from swarmlet.controllers.services import load_balancers
+from swarmlet.controllers.services.load_balancers import LoadBalancers
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import conditions, kinds, service_defaults
 from swarmlet.model.core import Node, NodeAddress, NodeStatus
 from swarmlet.model.meta import Condition, ObjectMeta

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from swarmlet.controllers import namespaces
+from swarmlet.controllers.namespaces import namespaces
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import ConfigMap, Namespace, NamespaceSpec, Secret
 from swarmlet.model.meta import ObjectMeta

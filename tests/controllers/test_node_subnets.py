@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from swarmlet.config import Network
-from swarmlet.controllers import node_subnets
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.node_subnets import NodeSubnets
-from swarmlet.controllers.reconciler import Reconciliation
+from swarmlet.controllers.nodes import subnets as node_subnets
+from swarmlet.controllers.nodes.subnets import NodeSubnets
+from swarmlet.controllers.work.drafts import creation, update
+from swarmlet.controllers.work.reconciler import Reconciliation
 from swarmlet.model import kinds
 from swarmlet.model import node_subnets as model
 from swarmlet.model.cluster import NODE_ID_LABEL

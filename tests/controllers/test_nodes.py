@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from swarmlet.config import NodeLifecycle
-from swarmlet.controllers.heartbeats import Pulse
-from swarmlet.controllers.node_health import judge
+from swarmlet.controllers.nodes.health import judge
+from swarmlet.controllers.nodes.heartbeats import Pulse
 from swarmlet.model import conditions, kinds, objects, pods, taints
 from swarmlet.model.core import Node
 from swarmlet.model.pod import Toleration

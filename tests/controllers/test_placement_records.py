@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from swarmlet.cli import why
-from swarmlet.controllers import placement_records
+from swarmlet.controllers.placing import records as placement_records
 from swarmlet.explain import explainers
 from swarmlet.explain.case import Case
 from swarmlet.model import conditions, kinds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.api.pod_cells import cells
+from swarmlet.api.tables.pods import cells
 from swarmlet.model import conditions, kinds, objects
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.meta import LabelSelector, ObjectMeta

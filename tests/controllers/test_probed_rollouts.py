@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from swarmlet.controllers.auto_rollback import AUTO_ROLLBACK
+from swarmlet.controllers.deployments.auto_rollback import AUTO_ROLLBACK
 from swarmlet.model import conditions, kinds, objects, pods
 from swarmlet.model.apps import Deployment
 from swarmlet.model.container import Container

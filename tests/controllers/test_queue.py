@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmlet.controllers.queue import WorkQueue
+from swarmlet.controllers.work.queue import WorkQueue
 from tests.virtual_time import VirtualClock, VirtualLoop
 
 

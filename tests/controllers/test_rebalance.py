@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from swarmlet.config import Rebalance
-from swarmlet.controllers import rebalance
-from swarmlet.controllers.replicaset import DELETION_COST
+from swarmlet.controllers.deployments.replicaset import DELETION_COST
+from swarmlet.controllers.placing import rebalance
 from swarmlet.model import kinds, moves, objects, pods
 from swarmlet.model.cluster import Rebalancing
 from swarmlet.model.core import Node

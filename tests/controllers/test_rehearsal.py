@@ -11,10 +11,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.rehearsal import Beginning, Rehearsal
-from swarmlet.controllers.rehearser import WAITING_MAX, Rehearser
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.rehearsal.rehearsal import Beginning, Rehearsal
+from swarmlet.controllers.rehearsal.rehearser import WAITING_MAX, Rehearser
+from swarmlet.controllers.work.drafts import creation, update
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.errors import BusyError
 from swarmlet.model import kinds, objects
 from swarmlet.model.kept_plans import KeptPlan

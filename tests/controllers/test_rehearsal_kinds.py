@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.controllers.drafts import creation, terminating, update
-from swarmlet.controllers.rehearsal_notes import UNKNOWABLE
+from swarmlet.controllers.rehearsal.notes import UNKNOWABLE
+from swarmlet.controllers.work.drafts import creation, terminating, update
 from swarmlet.model import defaults, kinds, names, objects
 from swarmlet.model.autoscaling import CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec
 from swarmlet.model.core import Namespace, NamespaceSpec

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from swarmlet.controllers.drafts import update
+from swarmlet.controllers.work.drafts import update
 from swarmlet.model import kinds, objects
 from swarmlet.model.plans import START, STOP, Rehearsed
 from swarmlet.model.pod import PodTemplateSpec

@@ -9,11 +9,11 @@ from datetime import datetime
 
 import pytest
 
-from swarmlet.controllers.batch import BATCH_BYTES_MAX, Batch, Ticket
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.reconciler import NOTHING, Reconciliation
-from swarmlet.controllers.recorder import Recorder
-from swarmlet.controllers.reign import Reign
+from swarmlet.controllers.work.batch import BATCH_BYTES_MAX, Batch, Ticket
+from swarmlet.controllers.work.drafts import creation, update
+from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
+from swarmlet.controllers.work.recorder import Recorder
+from swarmlet.controllers.work.reign import Reign
 from swarmlet.model import events, kinds, objects
 from swarmlet.model.container import Container, ResourceRequirements
 from swarmlet.model.core import ConfigMap, Namespace

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmlet.controllers import rollout
-from swarmlet.controllers.replicaset import deletion_rank
+from swarmlet.controllers.deployments import rollout
+from swarmlet.controllers.deployments.replicaset import deletion_rank
 from swarmlet.model.apps import ReplicaSet, ReplicaSetSpec, ReplicaSetStatus
 from swarmlet.model.meta import Condition, ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from swarmlet.controllers import revisions, rollout
+from swarmlet.controllers.deployments import revisions, rollout
 from swarmlet.model import kinds, objects
 from swarmlet.model.apps import DeploymentStrategy
 from tests.controllers.world import BAD_IMAGE, World, new_deployment

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.controllers import scheduling as room
-from swarmlet.controllers.scheduling import PENDING, Scheduling
-from swarmlet.controllers.sweep import BREATH_SECONDS, Sweep
+from swarmlet.controllers.placing import scheduling as room
+from swarmlet.controllers.placing.scheduling import PENDING, Scheduling
+from swarmlet.controllers.placing.sweep import BREATH_SECONDS, Sweep
 from swarmlet.model import kinds
 from swarmlet.model.pod import Pod
 from swarmlet.store.commands import Command, Key, Operation

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from swarmlet.controllers.job import Jobs
-from swarmlet.controllers.replicaset import ReplicaSets
-from swarmlet.controllers.statefulset import StatefulSets
+from swarmlet.controllers.deployments.replicaset import ReplicaSets
+from swarmlet.controllers.jobs.job import Jobs
+from swarmlet.controllers.sets.statefulset import StatefulSets
 from swarmlet.model import decode, defaults, kinds, objects
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Command, Key, Put

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from swarmlet.controllers.statefulset import StatefulSets
+from swarmlet.controllers.sets.statefulset import StatefulSets
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.model.apps_sets import ClaimRetentionPolicy
 from swarmlet.model.cluster import NODE_ID_LABEL

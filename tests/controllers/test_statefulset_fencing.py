@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from swarmlet.api import deletion
 from swarmlet.api.targets import Target
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.statefulset_pods import new_pod
+from swarmlet.api.writing import deletion
+from swarmlet.controllers.sets.statefulset_pods import new_pod
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import kinds, objects
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.meta import DeleteOptions

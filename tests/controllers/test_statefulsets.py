@@ -8,9 +8,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from swarmlet.controllers import controller_history
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.statefulset import StatefulSets
+from swarmlet.controllers.sets import controller_history
+from swarmlet.controllers.sets.statefulset import StatefulSets
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import conditions, defaults, kinds, objects, singletons
 from swarmlet.model.apps_sets import (
     ControllerRevision,

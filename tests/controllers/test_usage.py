@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from swarmlet.controllers import usage
-from swarmlet.controllers.usage import Outbox, UsageMemory
+from swarmlet.controllers.nodes import usage
+from swarmlet.controllers.nodes.usage import Outbox, UsageMemory
 from swarmlet.model.samples import ContainerSample, NodeSample, PodSample
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

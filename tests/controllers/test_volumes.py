@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from swarmlet.controllers import drafts
+from swarmlet.controllers.work import drafts
 from swarmlet.model import conditions, defaults, kinds, names, objects, singletons, storage, volumes
 from swarmlet.model.cluster import NODE_ID_LABEL
 from swarmlet.model.core import ObjectReference

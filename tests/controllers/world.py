@@ -12,9 +12,9 @@ from typing import Self
 import msgspec
 
 from swarmlet.config import NodeLifecycle, Rebalance
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.work.drafts import creation, update
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.errors import TooLargeError, UnavailableError
 from swarmlet.model import conditions, kinds, names, objects, pods
 from swarmlet.model.apps import Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swarmlet.agent.pressures import Gauge, Readings
+from swarmlet.agent.pressure.pressures import Gauge, Readings
 
 MI = 1024 * 1024
 GI = 1024 * MI
@@ -19,7 +19,7 @@ EVERYTHING = {
 
 
 class ScriptedGauges:
-    """`swarmlet.agent.gauges.Gauges`; plenty of everything at first. A signal may be left to a function."""
+    """`swarmlet.agent.pressure.gauges.Gauges`; plenty of everything at first. A signal may be left to a function."""
 
     def __init__(self) -> None:
         self._found: dict[str, Gauge | Callable[[], Gauge]] = dict(EVERYTHING)

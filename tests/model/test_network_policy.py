@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swarmlet.api import columns
-from swarmlet.cli import descriptions
+from swarmlet.api.tables import columns
+from swarmlet.cli.descriptions import kinds as descriptions
 from swarmlet.errors import InvalidError
 from swarmlet.model import decode, defaults, kinds, objects, validation
 from swarmlet.model.network_policy import NetworkPolicy

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from swarmlet.api import columns
-from swarmlet.cli import descriptions
+from swarmlet.api.tables import columns
+from swarmlet.cli.descriptions import kinds as descriptions
 from swarmlet.model import disruptions, kinds, objects
 from swarmlet.model.policy import PodDisruptionBudgetStatus
 from tests.model.test_validation import made, merged, problems, update_problems

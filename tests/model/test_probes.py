@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarmlet.agent import pod_network
+from swarmlet.agent.containers import pod_network
 from swarmlet.model import decode, defaults, kinds, pods
 from swarmlet.model.pod import Pod
 from swarmlet.scheduler.demand import demand_of

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.model import kinds, objects, pods, singletons
 from swarmlet.model.apps import Deployment, ReplicaSet
 from swarmlet.model.apps_sets import StatefulSet

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from swarmlet import config
-from swarmlet.agent import image_reports
-from swarmlet.agent.own_node import Machine as MachineIds
-from swarmlet.agent.volumes import Volumes
+from swarmlet.agent.images import reports as image_reports
+from swarmlet.agent.machine.own_node import Machine as MachineIds
+from swarmlet.agent.volumes.pod_volumes import Volumes
 from swarmlet.cli import founding
 from swarmlet.config import Config, Consensus
 from swarmlet.consensus.bootstrap import bootstrap

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.agent.pod_machine import PodMachine
-from swarmlet.controllers import rebalance_moves, replicaset
+from swarmlet.agent.life.pod_machine import PodMachine
+from swarmlet.controllers.deployments import replicaset
+from swarmlet.controllers.placing import moves as rebalance_moves
 from swarmlet.model import kinds, objects, singletons
 from swarmlet.runtime.runtime import State
 from swarmlet.store.commands import Command, Delete, Put

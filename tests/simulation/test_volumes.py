@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from swarmlet.api.queries import WriteOptions
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
-from swarmlet.api.writes import Writer
+from swarmlet.api.writing.writes import Writer
 from swarmlet.model import kinds, storage, volumes
 from swarmlet.model.apps_sets import PARALLEL, ClaimRetentionPolicy, StatefulSet, StatefulSetSpec
 from swarmlet.model.container import Container, VolumeMount

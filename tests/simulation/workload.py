@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import msgspec
 
-from swarmlet.api import admission
-from swarmlet.api.leases import LeaseSource
 from swarmlet.api.queries import WriteOptions
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.leases import LeaseSource
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
-from swarmlet.api.writes import Writer
+from swarmlet.api.writing import admission
+from swarmlet.api.writing.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, PeerError
 from swarmlet.model import defaults, kinds, objects

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.reporting import HEARTBEAT, LEASES
+from swarmlet.controllers.nodes.reporting import HEARTBEAT, LEASES
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.errors import PeerError
 from swarmlet.model import kinds, singletons
 from swarmlet.model.cluster import NODE_ID_LABEL

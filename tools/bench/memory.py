@@ -21,7 +21,7 @@ from typing import IO, cast
 
 import msgspec
 
-from swarmlet.controllers.drafts import creation
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import kinds, objects
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import PodStatus

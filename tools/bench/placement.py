@@ -18,8 +18,8 @@ from typing import Any, cast
 
 import msgspec
 
-from swarmlet.controllers.drafts import creation
-from swarmlet.controllers.scheduling import PENDING, PODS_PER_STEP, Scheduling
+from swarmlet.controllers.placing.scheduling import PENDING, PODS_PER_STEP, Scheduling
+from swarmlet.controllers.work.drafts import creation
 from swarmlet.model import decode, defaults, kinds, names, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta, OwnerReference

@@ -16,11 +16,11 @@ import msgspec
 
 from swarmlet.clock import SystemClock
 from swarmlet.config import NodeLifecycle
-from swarmlet.controllers import daemonset_pods
-from swarmlet.controllers.drafts import creation, update
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.reconciler import Reconciler
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.sets import daemonset_pods
+from swarmlet.controllers.work.drafts import creation, update
+from swarmlet.controllers.work.reconciler import Reconciler
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.model import decode, defaults, kinds, names, objects
 from swarmlet.model.base import clock_time
 from swarmlet.model.core import NamespaceStatus, NodeStatus

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import msgspec
 
-from swarmlet.controllers.drafts import creation, update
+from swarmlet.controllers.work.drafts import creation, update
 from swarmlet.model import conditions, kinds, names, objects
 from swarmlet.model.core import Node
 from swarmlet.model.meta import Condition

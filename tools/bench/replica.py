@@ -27,9 +27,9 @@ from swarmlet.config import NodeLifecycle
 from swarmlet.consensus.driver import Consensus
 from swarmlet.consensus.settings import ConsensusConfig
 from swarmlet.consensus.sqlite_disk import SqliteDisk
-from swarmlet.controllers.heartbeats import Heartbeats
-from swarmlet.controllers.reporting import Reporting
-from swarmlet.controllers.runner import Controllers
+from swarmlet.controllers.nodes.heartbeats import Heartbeats
+from swarmlet.controllers.nodes.reporting import Reporting
+from swarmlet.controllers.work.runner import Controllers
 from swarmlet.identity import tls
 from swarmlet.identity.state import NodeFiles
 from swarmlet.store.commands import Key, Put

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from swarmlet.api import logs, middleware, queries
-from swarmlet.api.reads import Reader
+from swarmlet.api.reading.reads import Reader
 from swarmlet.api.streaming import conversations, forwards, relay, upgrades
 from swarmlet.api.streaming.remotes import SpdyRemote, Wanted, WebsocketRemote
 from swarmlet.api.targets import Target

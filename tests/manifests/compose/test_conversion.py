@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from swarmlet.api import admission
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
+from swarmlet.api.writing import admission
 from swarmlet.manifests.compose import checking, loading
 from swarmlet.manifests.compose.conversion import converting, unsupported
 from swarmlet.manifests.compose.conversion.converting import Converted

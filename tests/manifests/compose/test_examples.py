@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swarmlet.cli import compose_files, compose_manifests
+from swarmlet.cli.compose import files as compose_files
+from swarmlet.cli.compose import manifests as compose_manifests
 from swarmlet.manifests.compose.conversion import converting
 from swarmlet.manifests.compose.conversion.converting import Converted
 from tests.manifests.compose.test_conversion import admit

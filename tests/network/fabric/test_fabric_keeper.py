@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from swarmlet.config import Network
-from swarmlet.controllers.drafts import update
+from swarmlet.controllers.work.drafts import update
 from swarmlet.errors import UnavailableError
 from swarmlet.model import kinds, node_subnets
 from swarmlet.model.core import Node, NodeAddress, NodeStatus

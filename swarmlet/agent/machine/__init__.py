@@ -1,0 +1,1 @@
+"""This machine as the cluster knows it: its Node, its heartbeats, its fence, its Pods' addresses."""

@@ -1,0 +1,1 @@
+"""What this machine has left, what its Pods use, and which of them goes first when there is too little."""

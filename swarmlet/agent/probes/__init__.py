@@ -1,0 +1,1 @@
+"""Asking containers how they are, and running their hooks."""

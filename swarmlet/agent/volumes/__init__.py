@@ -1,0 +1,1 @@
+"""Volumes of this node's Pods: made, filled, mounted, kept and removed."""

@@ -1,0 +1,93 @@
+"""That nobody gives others, or themselves, more than they have: on every write of a role or a binding.
+
+Who asks is a context variable, as in `origins`: what writes objects does not know it otherwise.
+Source: kubernetes pkg/registry/rbac (escalation_check.go), policybased storage of roles and bindings.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import cast
+
+from aiohttp import web
+
+from swarmlet.api.access.authorization import Authorizer, policy_rules
+from swarmlet.api.middleware import USER, Handler
+from swarmlet.api.targets import Target
+from swarmlet.identity.access import Attributes
+from swarmlet.identity.users import User
+from swarmlet.model import kinds
+from swarmlet.model.meta import Object
+from swarmlet.model.rbac import EVERYTHING, ClusterRole, ClusterRoleBinding, Role, RoleBinding
+from swarmlet.store.replica import View
+
+ROLES = (kinds.ROLE, kinds.CLUSTER_ROLE)
+BINDINGS = (kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING)
+
+_asking: ContextVar[tuple[Authorizer, User] | None] = ContextVar("asking", default=None)
+
+
+class Asking:
+    """Says, while a request is answered, who asks and what they may."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Carry out one request (an aiohttp middleware)."""
+        user = request.get(USER)
+        token = _asking.set((self._authorizer, user) if user else None)
+        try:
+            return await handler(request)
+        finally:
+            _asking.reset(token)
+
+
+def check(view: View, target: Target, new: Object, old: Object | None = None) -> None:
+    """Raise `ForbiddenError` where whoever asks would give more than they have by this write.
+
+    One that leaves rules, role and subjects as they are gives nothing; the verbs `escalate` and `bind` allow it all.
+    """
+    asking = _asking.get()
+    if asking is None or target.kind not in (*ROLES, *BINDINGS):
+        return
+    authorizer, user = asking
+    what = f'{target.kind.resource} "{new.metadata.name}"'
+    if target.kind in ROLES:
+        rules = cast("Role | ClusterRole", new).rules
+        if old is not None and cast("Role | ClusterRole", old).rules == rules:
+            return
+        _check_role(authorizer, user, target, new, what)
+        return
+    binding = cast("RoleBinding | ClusterRoleBinding", new)
+    before = cast("RoleBinding | ClusterRoleBinding | None", old)
+    if before is not None and (before.subjects, before.role_ref) == (binding.subjects, binding.role_ref):
+        return
+    reference = binding.role_ref
+    plural = next(kind.plural for kind in ROLES if kind.kind == reference.kind)
+    asked = Attributes(
+        verb="bind",
+        api_group=kinds.ROLE.group,
+        resource=plural,
+        namespace=target.namespace,
+        name=reference.name,
+    )
+    if not authorizer.allowed(user, asked):
+        rules = policy_rules(view, reference, target.namespace)
+        authorizer.check_escalation(user, rules, target.namespace, what)
+
+
+def _check_role(authorizer: Authorizer, user: User, target: Target, new: Object, what: str) -> None:
+    asked = Attributes(
+        verb="escalate",
+        api_group=target.kind.group,
+        resource=target.kind.plural,
+        namespace=target.namespace,
+        name=new.metadata.name,
+    )
+    if authorizer.allowed(user, asked):
+        return
+    role = cast("Role | ClusterRole", new)
+    authorizer.check_escalation(user, role.rules, target.namespace, what)
+    if isinstance(role, ClusterRole) and role.aggregation_rule is not None:
+        authorizer.check_escalation(user, EVERYTHING, "", what)

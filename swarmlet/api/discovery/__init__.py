@@ -1,0 +1,1 @@
+"""What there is to ask for: groups, versions, kinds, and their OpenAPI documents."""

@@ -1,0 +1,184 @@
+"""OpenAPI v3: the types of each group for `kubectl explain`, and the operations by which `apply` picks its patch.
+
+A document is made when it is first asked for, in a thread, and its encoded bytes are kept. Its hash is part of its
+address, so clients keep it for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from swarmlet import __version__
+from swarmlet.api import answers, targets
+from swarmlet.api.discovery import custom as custom_openapi
+from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES
+from swarmlet.api.writing import applies, patches
+from swarmlet.errors import NotFoundError, PeerError
+from swarmlet.model import kinds, schema
+from swarmlet.model.custom import CustomKind
+from swarmlet.model.kinds import Kind
+from swarmlet.store.catalogue import Catalogue
+from swarmlet.store.replica import Replica
+
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_BYTES = b"\x0a\x032.0"
+"""An OpenAPI v2 Document of nothing but `swagger` = 1, in protobuf."""
+
+PUBLISHED = kinds.SERVED + kinds.REVIEWS
+
+Document = dict[str, Any]
+
+
+class OpenApi:
+    """The documents and their hashes."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._catalogue = Catalogue(replica.view)
+        self._replica = replica
+        self._stamp: object = None
+        self._static: dict[str, bytes] = {}
+        self._documents: dict[str, bytes] = {}
+        self._hashes: dict[str, str] = {}
+        self._loading = asyncio.Lock()
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the paths that this answers."""
+        return (
+            web.get("/openapi/v2", self._get_v2),
+            web.get("/openapi/v3", self._get_index),
+            web.get("/openapi/v3/api/{version}", self._get_document),
+            web.get("/openapi/v3/apis/{group}/{version}", self._get_document),
+        )
+
+    async def _get_v2(self, request: web.Request) -> web.Response:
+        """Answer with no types at all: a client that then knows of none leaves it to the server to say what is wrong.
+
+        kubectl before 1.27 and Helm 3, which asks where it misses a kind in v3, go no further without an answer. Its
+        type is not the one that was asked for: what is in V2_PROTOBUF after the @ breaks the parser of client-go.
+        """
+        if V2_PROTOBUF in request.headers.get("Accept", ""):
+            return web.Response(body=V2_BYTES, content_type="application/octet-stream")
+        info = {"title": "swarmlet", "version": _version()}
+        return answers.json(msgspec.json.encode({"swagger": "2.0", "info": info, "paths": {}}))
+
+    async def _get_index(self, _request: web.Request) -> web.Response:
+        await self._load()
+        paths = {
+            _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={digest}"}
+            for version, digest in self._hashes.items()
+        }
+        return answers.json(msgspec.json.encode({"paths": paths}))
+
+    async def _get_document(self, request: web.Request) -> web.Response:
+        await self._load()
+        group, version = request.match_info.get("group", ""), request.match_info["version"]
+        api_version = f"{group}/{version}" if group else version
+        if api_version not in self._documents:
+            raise NotFoundError(targets.NO_SUCH_RESOURCE)
+        digest = self._hashes[api_version]
+        headers = {"ETag": f'"{digest}"', "Vary": "Accept-Encoding, Accept"}
+        if request.query.get("hash") == digest:
+            headers["Cache-Control"] = "public, immutable"
+        if request.headers.get("If-None-Match", "").strip('"') == digest:
+            return web.Response(status=304, headers=headers)
+        return answers.json(self._documents[api_version], headers=headers)
+
+    async def _load(self) -> None:
+        """Make what is not made yet, and what is of kinds that users brought anew where one came, went or changed."""
+        async with self._loading:
+            with contextlib.suppress(PeerError):
+                await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
+            stamp = self._catalogue.stamp()
+            if self._documents and stamp == self._stamp:
+                return
+            self._static = self._static or await asyncio.to_thread(_encode_all)
+            custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
+            documents = {**self._static, **custom}
+            self._hashes = {version: hashlib.sha256(data).hexdigest()[:32] for version, data in documents.items()}
+            self._documents, self._stamp = documents, stamp
+
+
+def _encode_all() -> dict[str, bytes]:
+    versions = dict.fromkeys(kind.api_version for kind in PUBLISHED)
+    return {version: msgspec.json.encode(document(version)) for version in versions}
+
+
+def _encode_custom(kinds_there: Sequence[CustomKind]) -> dict[str, bytes]:
+    found: dict[str, list[CustomKind]] = {}
+    for kind in kinds_there:
+        found.setdefault(kind.api_version, []).append(kind)
+    return {
+        version: msgspec.json.encode(_document(members, custom_openapi.schemas(members)))
+        for version, members in found.items()
+    }
+
+
+def document(api_version: str) -> Document:
+    """Return the OpenAPI document of one group and version."""
+    served = [kind for kind in PUBLISHED if kind.api_version == api_version]
+    return _document(served, schema.openapi_v3_schemas(api_version))
+
+
+def _document(served: Iterable[Kind], schemas: Mapping[str, Any]) -> Document:
+    paths = {path: item for kind in served for path, item in _paths(kind)}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "swarmlet", "version": _version()},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _version() -> str:
+    return f"v{KUBERNETES[0]}.{KUBERNETES[1]}.0+swarmlet-{__version__}"
+
+
+def _place(api_version: str) -> str:
+    return f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"
+
+
+def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
+    root = f"/{_place(kind.api_version)}" + ("/namespaces/{namespace}" if kind.namespaced else "")
+    collection = f"{root}/{kind.plural}"
+    if kind in kinds.REVIEWS:
+        yield collection, {"post": _operation(kind, "post", body=("application/json",))}
+        return
+    yield collection, {"get": _operation(kind, "list"), "post": _operation(kind, "post", body=("application/json",))}
+    yield (
+        f"{collection}/{{name}}",
+        {
+            "get": _operation(kind, "get"),
+            "put": _operation(kind, "put", body=("application/json",)),
+            "patch": _operation(kind, "patch", body=(*patches.types_of(kind), applies.APPLY_PATCH)),
+            "delete": _operation(kind, "delete"),
+        },
+    )
+
+
+def _operation(kind: Kind, action: str, body: tuple[str, ...] = ()) -> Document:
+    reference = {"$ref": f"#/components/schemas/{schema.definition_of_kind(kind)}"}
+    operation: Document = {
+        "tags": [f"{kind.group or 'core'}_{kind.version}"],
+        "operationId": f"{action}{kind.kind}",
+        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": reference}}}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+    }
+    if body:
+        content = {media: {"schema": reference if action != "patch" else {"type": "object"}} for media in body}
+        operation["requestBody"] = {"content": content, "required": True}
+        operation["parameters"] = [_parameter(name) for name in ("dryRun", "fieldManager", "fieldValidation")]
+    if action == "patch":
+        operation["parameters"].append(_parameter("force", kind="boolean"))
+    return operation
+
+
+def _parameter(name: str, kind: str = "string") -> Document:
+    return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}

@@ -1,0 +1,1 @@
+"""Who changed what and when, what was at a moment, and undoing."""

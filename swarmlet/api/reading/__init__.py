@@ -1,0 +1,1 @@
+"""get, list and watch: an object's way out."""

@@ -1,0 +1,1 @@
+"""What `kubectl get` prints of each kind: columns, cells, and the Table that carries them."""

@@ -1,0 +1,73 @@
+"""What `kubectl get` prints of a custom resource: its name, and the columns that its definition asks for.
+
+Source: k8s.io/apiextensions-apiserver/pkg/registry/customresource/tableconvertor/tableconvertor.go.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from swarmlet.api.tables.durations import UNKNOWN, since
+from swarmlet.api.tables.shapes import Column, Columns
+from swarmlet.model import json_path, objects
+from swarmlet.model.apiextensions import CustomResourceColumnDefinition, CustomResourceDefinition
+from swarmlet.model.custom import CustomKind
+from swarmlet.model.meta import Object
+
+AGE = CustomResourceColumnDefinition(name="Age", type="date", json_path=".metadata.creationTimestamp")
+"""The only column where a definition asks for none."""
+
+
+def columns(kind: CustomKind) -> Columns:
+    """Return the columns of a custom kind."""
+    asked = kind.columns or (AGE,)
+    shown = (Column(each.name, each.type, each.priority, each.description, each.format) for each in asked)
+    return Columns((NAME, *shown), functools.partial(_cells, asked))
+
+
+def _definition(value: CustomResourceDefinition, _now: datetime) -> list[object]:
+    return [value.metadata.name, value.metadata.creation_timestamp]
+
+
+NAME = Column("Name")
+DEFINITIONS = Columns((NAME, Column("Created At", "date")), _definition)
+"""Of CustomResourceDefinitions themselves."""
+
+
+def _cells(asked: tuple[CustomResourceColumnDefinition, ...], value: Object, now: datetime) -> list[object]:
+    """Return the cells of an object; None where it has nothing to tell."""
+    document = objects.to_document(value)
+    return [value.metadata.name, *(_cell(column, document, now) for column in asked)]
+
+
+def _cell(column: CustomResourceColumnDefinition, document: dict[str, Any], now: datetime) -> object:
+    found = json_path.parse(column.json_path).find(document)
+    if not found or found[0] is None:
+        return None
+    value = found[0]
+    match column.type:
+        case "date":
+            return _age(value, now)
+        case "string":
+            return ",".join(map(_text, found))
+        case "integer":
+            return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case "number":
+            return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        case _:
+            return value if isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _age(value: Any, now: datetime) -> str:
+    try:
+        return since(msgspec.convert(value, datetime), now)
+    except (msgspec.ValidationError, TypeError):
+        return UNKNOWN

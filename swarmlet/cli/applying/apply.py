@@ -1,0 +1,145 @@
+"""`swarmlet apply`: make the cluster as the manifests say, and watch it come about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli.plans import plan
+from swarmlet.cli.session import Session, connected
+from swarmlet.errors import PeerError, SwarmletError
+
+if TYPE_CHECKING:
+    from swarmlet.cli.applying.objects import Applied, Applier
+    from swarmlet.client.discovery import Catalogue
+    from swarmlet.manifests.documents import Manifest
+
+DRY_RUN = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
+VALIDATION = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root app."""
+    app.command("apply", cls=parsing.Command)(apply)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How objects are applied, as the flags say."""
+
+    dry_run: str
+    validate: str
+    server_side: bool
+    force_conflicts: bool
+    field_manager: str
+
+    def check(self) -> None:
+        """Raise `UsageError` for flags that are unknown or do not go together."""
+        if self.dry_run not in DRY_RUN:
+            raise exits.UsageError(f"--dry-run={self.dry_run}: unknown; allowed: {', '.join(DRY_RUN)}")
+        if self.validate not in VALIDATION:
+            raise exits.UsageError(f"--validate={self.validate}: unknown; allowed: strict, warn, ignore")
+        if not self.server_side and (self.force_conflicts or self.field_manager):
+            raise exits.UsageError("--force-conflicts and --field-manager go with --server-side")
+        if self.server_side and self.dry_run == "client":
+            raise exits.UsageError("--dry-run=client does not go with --server-side (did you mean --dry-run=server?)")
+
+    def applier(self, session: Session, catalogue: Catalogue) -> Applier:
+        """Return what applies so."""
+        from swarmlet.cli.applying import objects as applying
+        from swarmlet.cli.applying import server_side
+
+        validation = VALIDATION[self.validate]
+        if not self.server_side:
+            return applying.Applier(session, catalogue, dry_run=self.dry_run, validation=validation)
+        return server_side.ServerSideApplier(
+            session,
+            catalogue,
+            dry_run=self.dry_run,
+            validation=validation,
+            field_manager=self.field_manager or server_side.FIELD_MANAGER,
+            force=self.force_conflicts,
+        )
+
+
+@connected
+async def apply(
+    session: Session,
+    filename: options.Files = None,
+    recursive: options.Recursive = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until what was applied is ready.")] = False,
+    within: options.Timeout = "5m",
+    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
+    validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
+    server_side: Annotated[bool, typer.Option("--server-side", help="Let the server merge, by who owns what.")] = False,
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="With --server-side: take what others own.")
+    ] = False,
+    field_manager: Annotated[
+        str, typer.Option("--field-manager", help="With --server-side: who owns it then (default: kubectl).")
+    ] = "",
+    planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",
+    project_name: options.ProjectName = "",
+    profile: options.Profiles = None,
+    env_file: options.EnvFiles = None,
+    remove_orphans: options.RemoveOrphans = False,
+) -> None:
+    """Create or change objects as manifests or Compose files say.
+
+    `apply -f web.yaml`, `apply -f compose.yaml`, `apply -f folder/ -R`, `apply --wait -f -`, `apply --plan ID`
+    """
+    from swarmlet.cli import files
+    from swarmlet.cli.applying import waiting
+    from swarmlet.cli.compose import projects as compose_projects
+    from swarmlet.cli.compose.manifests import Choice
+    from swarmlet.manifests import documents
+
+    way = Way(dry_run, validate, server_side, force_conflicts, field_manager)
+    way.check()
+    seconds = spans.seconds(within, "--timeout")
+    if planned:
+        if filename or dry_run != "none":
+            raise exits.UsageError("--plan says what is to be done: -f and --dry-run exclude it")
+        done = await plan.apply(session, planned)
+        if wait:
+            await waiting.until_ready(session, await session.catalogue(), done, seconds)
+        return
+    found = files.find(filename, recursive=recursive, choice=Choice.of(project_name, profile, env_file))
+    manifests = found.manifests
+    catalogue = await session.catalogue()
+    documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
+    if found.project:
+        replaced = await compose_projects.check_owner(session, catalogue, found.project, manifests)
+        await compose_projects.remove(session, replaced if dry_run == "none" else ())
+        manifests = await compose_projects.with_namespace(session, catalogue, manifests)
+    applied = await _apply_all(way.applier(session, catalogue), documents.in_apply_order(manifests), DRY_RUN[dry_run])
+    if found.project and dry_run == "none":
+        await compose_projects.tidy(session, catalogue, found, manifests, remove_orphans=remove_orphans)
+    if wait and dry_run == "none":
+        await waiting.until_ready(session, catalogue, applied, seconds)
+
+
+async def _apply_all(applier: Applier, manifests: list[Manifest], suffix: str) -> list[Applied]:
+    """Apply each, going on past what is refused; raise the first refusal in the end."""
+    applied: list[Applied] = []
+    refused: list[tuple[Manifest, SwarmletError]] = []
+    for manifest in manifests:
+        try:
+            done = await applier.apply(manifest)
+        except PeerError:  # the others would fare no better
+            raise
+        except SwarmletError as error:
+            refused.append((manifest, error))
+            continue
+        applied.append(done)
+        print(f"{done} {done.verb}{suffix}", flush=True)
+    for position, (manifest, refusal) in enumerate(refused):
+        refusal.args = (f"{manifest.place}: {refusal}",)
+        if position:
+            exits.say(f"error: {refusal}")
+    if refused:
+        raise refused[0][1]
+    return applied

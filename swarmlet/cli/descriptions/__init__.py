@@ -1,0 +1,1 @@
+"""What `describe` says of each kind of object."""

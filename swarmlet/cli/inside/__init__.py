@@ -1,0 +1,1 @@
+"""Inside Pods: logs, commands, files and ports."""

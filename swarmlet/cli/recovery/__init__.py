@@ -1,0 +1,1 @@
+"""`backup`, `restore`, `recover` and `check`: for the night in which something is gone for good."""

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers: from what Pods use to how many there shall be."""

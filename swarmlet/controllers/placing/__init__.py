@@ -1,0 +1,1 @@
+"""Where Pods go: scheduling, preemption, rebalance, and the record of why."""

@@ -1,0 +1,1 @@
+"""Services: where they lead, and the ones that every cluster has."""
