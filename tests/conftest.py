@@ -10,8 +10,9 @@ import pytest
 
 from swarmlet.telemetry import logs
 from tests.dockerd import dockerd
+from tests.machines import cluster, machines, three_machines
 
-__all__ = ["dockerd"]
+__all__ = ["cluster", "dockerd", "machines", "three_machines"]
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """Where tests run in the background SIGINT may be ignored, and what they start would inherit that."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import LAB, SETTINGS, SUBNET
 from tests.e2e.connectivity import MEMBERS, NAME, POD, Connectivity, told
+from tests.machines import LAB, SETTINGS, SUBNET
 from tools.lab import Lab
 from tools.lab.cluster import Cluster, eventually
 

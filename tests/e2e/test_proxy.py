@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import LAB
+from tests.machines import LAB
 from tools.lab import Lab
 from tools.lab.cluster import Cluster, Daemon, eventually
 from tools.lab.processes import Process
