@@ -17,6 +17,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from swarmlet.api import answers, bodies, status, targets
+from swarmlet.api.access.impersonation import impersonated
 from swarmlet.clock import Clock
 from swarmlet.errors import (
     BugError,
@@ -164,7 +165,7 @@ class Guard:
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Carry out one request (an aiohttp middleware)."""
         if request.path not in self._unguarded:
-            request[USER] = user = self._user(request)
+            request[USER] = user = impersonated(request, self._user(request), self._authorize)
             self._authorize(user, await self._attributes(request))
         return await handler(request)
 
@@ -175,7 +176,7 @@ class Guard:
         verb = targets.verb_of(target, request.method, request.query)
         request[TARGET] = target
         request[VERB] = verb
-        return targets.attributes(target, verb, request.path)
+        return targets.attributes(targets.selected(target, verb, request.query), verb, request.path)
 
     async def _target(self, path: str) -> targets.Target:
         """Return what a path names; a kind that is not known here may have come a moment ago, through another node."""

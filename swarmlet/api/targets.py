@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from swarmlet.api.queries import flag
 from swarmlet.api.status import MethodNotAllowedError
 from swarmlet.errors import NotFoundError
 from swarmlet.identity.access import Attributes
+from swarmlet.model import kinds, selectors
 from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
 from swarmlet.store.catalogue import Catalogue
@@ -87,14 +88,21 @@ def verb_of(target: Target, method: str, query: Mapping[str, str]) -> str:
     return verb
 
 
+def selected(target: Target, verb: str, query: Mapping[str, str]) -> Target:
+    """Return what a request is judged by: a list or watch of one object alone, by its name, is of that object."""
+    if verb not in ("list", "watch") or target.name:
+        return target
+    return replace(target, name=selectors.pinned_name(query.get("fieldSelector", "")))
+
+
 def attributes(target: Target, verb: str, path: str) -> Attributes:
-    """Return what authorization asks about."""
+    """Return what authorization asks about. A Namespace is in itself: roles there say who may read it."""
     resource = f"{target.kind.plural}/{target.subresource}" if target.subresource else target.kind.plural
     return Attributes(
         verb=verb,
         path=path,
         resource=resource,
         api_group=target.kind.group,
-        namespace=target.namespace,
+        namespace=target.name if target.kind is kinds.NAMESPACE else target.namespace,
         name=target.name,
     )

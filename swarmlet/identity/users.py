@@ -23,13 +23,17 @@ _WEB_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks. `node_id` is set for a machine of the cluster, `uid` and `extra` for what runs in it."""
+    """Who asks. `node_id` is set for a machine of the cluster, `uid` and `extra` for what runs in it.
+
+    `impersonated_by` names who really asks, where that is somebody else.
+    """
 
     name: str
     groups: tuple[str, ...]
     node_id: str = ""
     uid: str = ""
     extra: tuple[tuple[str, str], ...] = ()
+    impersonated_by: str = ""
 
 
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))

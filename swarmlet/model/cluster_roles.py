@@ -69,6 +69,7 @@ _OF_EDIT = (
         resources=(*_CORE, "pods/attach", "pods/exec", "pods/portforward", "secrets"),
     ),
     PolicyRule(verbs=("create",), api_groups=("",), resources=("pods/eviction", "serviceaccounts/token")),
+    PolicyRule(verbs=("impersonate",), api_groups=("",), resources=("serviceaccounts",)),
     PolicyRule(verbs=_WRITE, api_groups=("apps",), resources=_APPS),
     PolicyRule(verbs=_WRITE, api_groups=("autoscaling",), resources=("horizontalpodautoscalers",)),
     PolicyRule(verbs=_WRITE, api_groups=("batch",), resources=("cronjobs", "jobs")),

@@ -98,6 +98,11 @@ def field_terms(text: str) -> list[tuple[str, bool, str]]:
     return terms
 
 
+def pinned_name(text: str) -> str:
+    """Return the one name that a field selector leaves, "" where it leaves many."""
+    return next((value for field, wanted, value in field_terms(text) if field == "metadata.name" and wanted), "")
+
+
 def _field_test(get: Callable[[Object], str], value: str, *, wanted: bool) -> FieldPredicate:
     return lambda found: (get(found) == value) is wanted
 

@@ -473,6 +473,20 @@ async def test_who_may_only_read_may_plan_but_not_apply(api, authenticator, monk
     assert 'User "ann" cannot create resource "configmaps"' in answer["message"]
 
 
+async def test_who_applies_anothers_plan_gives_no_more_than_they_have(api, authenticator, monkeypatch):
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["delete"]}
+    metadata = {"name": "more", "namespace": "default"}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+    made = await plan(api, role)
+    reader = access.Rule(verbs=access.READ, api_groups=access.ALL, resources=access.ALL)
+    writer = access.Rule(verbs=access.WRITE, api_groups=access.ALL, resources=("roles",))
+    monkeypatch.setitem(access.RULES, "writers", (reader, writer))
+    authenticator.user = User(name="ann", groups=("system:authenticated", "writers"))
+    answer = await apply(api, made["id"], code=403)
+    assert "is attempting to grant RBAC permissions not currently held" in answer["message"]
+    assert 'Resources:["secrets"], Verbs:["delete"]' in (await plan(api, role, code=403))["message"]
+
+
 async def test_nothing_is_written_that_the_user_may_not_write_though_it_is_no_change(
     api, replica, authenticator, monkeypatch
 ):

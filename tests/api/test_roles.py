@@ -91,6 +91,51 @@ async def test_names_and_parts_of_resources_count(api: Api) -> None:
     assert not await may(api, ANN, "update", "deployments", group="apps")
 
 
+async def test_a_list_and_a_watch_of_one_object_are_of_that_name(api: Api, authenticator: FakeAuthenticator) -> None:
+    named = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["settings"], "verbs": ["list", "watch"]}
+    await make(api, "namespaces/default/roles", "reader", rules=[named])
+    await give(api, {"kind": "User", "name": "ann"})
+    authenticator.user = ANN
+    maps = "/api/v1/namespaces/default/configmaps"
+    assert (await api.read("GET", f"{maps}?fieldSelector=metadata.name%3Dsettings"))[0] == 200
+    async with api.get(f"{maps}?watch=1&fieldSelector=metadata.name%3Dsettings") as watch:
+        assert watch.status == 200
+    assert (await api.read("GET", f"{maps}?fieldSelector=metadata.name%3Dothers"))[0] == 403
+    assert (await api.read("GET", f"{maps}?fieldSelector=metadata.name%21%3Dsettings"))[0] == 403
+    assert (await api.read("GET", maps))[0] == 403
+    assert (await api.read("DELETE", f"{maps}?fieldSelector=metadata.name%3Dsettings"))[0] == 403
+
+
+async def test_a_namespace_is_in_itself(api: Api, authenticator: FakeAuthenticator) -> None:
+    await make(api, "clusterroles", "reader", rules=[READ_PODS | {"resources": ["namespaces"]}])
+    await give(api, {"kind": "User", "name": "ann"}, "ClusterRole")
+    authenticator.user = ANN
+    assert (await api.read("GET", "/api/v1/namespaces/default"))[0] == 200
+    code, status = await api.read("GET", "/api/v1/namespaces/other")
+    assert code == 403
+    assert 'cannot get resource "namespaces" in API group "" in the namespace "other"' in status["message"]
+    assert (await api.read("GET", "/api/v1/namespaces"))[0] == 403
+
+
+async def test_an_apply_that_makes_an_object_needs_both_rights(api: Api, authenticator: FakeAuthenticator) -> None:
+    maps = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch", "get"]}
+    await make(api, "namespaces/default/roles", "reader", rules=[maps])
+    await give(api, {"kind": "User", "name": "ann"})
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+
+    async def apply(**data: str) -> int:
+        document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data}
+        path = "/api/v1/namespaces/default/configmaps/a?fieldManager=test"
+        return (await api.read("PATCH", path, json=document, headers=headers))[0]
+
+    authenticator.user = ANN
+    assert await apply(a="1") == 403
+    authenticator.user = LOCAL_ADMIN
+    assert await apply(a="1") == 201
+    authenticator.user = ANN
+    assert await apply(a="1", b="2") == 200
+
+
 async def test_nobody_gives_more_than_they_have(api: Api, authenticator: FakeAuthenticator) -> None:
     rules = [READ_PODS, {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": ["*"]}]
     rules[1]["verbs"] = ["create", "update", "patch", "get"]

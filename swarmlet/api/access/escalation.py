@@ -1,4 +1,4 @@
-"""That nobody gives others, or themselves, more than they have: on every write of a role or a binding.
+"""What of a request is judged only while it is answered: what else it does, and that nobody gives more than they have.
 
 Who asks is a context variable, as in `origins`: what writes objects does not know it otherwise.
 Source: kubernetes pkg/registry/rbac (escalation_check.go), policybased storage of roles and bindings.
@@ -11,6 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
+from swarmlet.api import targets
 from swarmlet.api.access.authorization import Authorizer, policy_rules
 from swarmlet.api.middleware import USER, Handler
 from swarmlet.api.targets import Target
@@ -41,6 +42,14 @@ class Asking:
             return await handler(request)
         finally:
             _asking.reset(token)
+
+
+def check_also(target: Target, verb: str) -> None:
+    """Raise `ForbiddenError` unless whoever asks may do this, too, to which their request has come."""
+    asking = _asking.get()
+    if asking is not None:
+        authorizer, user = asking
+        authorizer.authorize(user, targets.attributes(target, verb, ""))
 
 
 def check(view: View, target: Target, new: Object, old: Object | None = None) -> None:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from swarmlet.api.middleware import USER, VERB, Handler
 from swarmlet.clock import Clock
+from swarmlet.identity.users import User
 from swarmlet.store.commands import NOBODY, Operation, Origin, Outcome
 from swarmlet.store.replica import Replica, ReplicaStatus, View
 
@@ -48,6 +49,7 @@ class Signer:
             address=request.remote or "",
             agent=clean(next(iter(request.headers.get("User-Agent", "").split()), ""), AGENT_LENGTH_MAX),
             verb=request.get(VERB) or request.method.lower(),
+            note=_impersonation(user),
         )
         token = _current.set(origin)
         try:
@@ -105,9 +107,16 @@ class Signed:
         self._replica.on_leadership(listener)
 
 
+def _impersonation(user: User) -> str:
+    """Return the words that say who really asks, "" where that is the user."""
+    return f"impersonated by {clean(user.impersonated_by, WHO_LENGTH_MAX)}" if user.impersonated_by else ""
+
+
 def noted(note: str) -> Origin:
     """Return who asks, with a word on why."""
-    return msgspec.structs.replace(_current.get(), note=clean(note, NOTE_LENGTH_MAX))
+    origin = _current.get()
+    whole = f"{origin.note}; {note}" if origin.note and note else origin.note or note
+    return msgspec.structs.replace(origin, note=clean(whole, NOTE_LENGTH_MAX))
 
 
 def named(who: str, note: str) -> Origin:

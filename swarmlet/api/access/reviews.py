@@ -105,9 +105,10 @@ def _subject(review: SubjectAccessReview | LocalSubjectAccessReview) -> User:
 
 
 def _info(user: User) -> UserInfo:
-    return UserInfo(
-        username=user.name, uid=user.uid, groups=user.groups, extra={name: (value,) for name, value in user.extra}
-    )
+    extra: dict[str, tuple[str, ...]] = {}
+    for name, value in user.extra:
+        extra[name] = (*extra.get(name, ()), value)
+    return UserInfo(username=user.name, uid=user.uid, groups=user.groups, extra=extra)
 
 
 def _asked(spec: SelfSubjectAccessReviewSpec, review: Object) -> Attributes:

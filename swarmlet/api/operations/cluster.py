@@ -200,7 +200,7 @@ class ClusterApi:
     async def _remove_node(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         user = request[USER]
-        if user.node_id and user.name != authority.NODE_USER_PREFIX + name:
+        if authority.NODES_GROUP in user.groups and user.name != authority.NODE_USER_PREFIX + name:
             raise errors.ForbiddenError(f'User "{user.name}" may remove only itself from the cluster')
         left = await self._membership.remove(name, force=_flag(request, "force"))
         if left:

@@ -34,12 +34,6 @@ def of(target: Target, options: ListOptions) -> Selection:
     return Selection(
         labels=selectors.parse_labels(options.label_selector),
         fields=selectors.parse_fields(target.kind, options.field_selector),
-        name=target.name or _pinned_name(options.field_selector),
+        name=target.name or selectors.pinned_name(options.field_selector),
         everything=not (options.label_selector or options.field_selector or target.name),
     )
-
-
-def _pinned_name(field_selector: str) -> str:
-    """Return the one name that a field selector leaves, "" where it leaves many."""
-    terms = selectors.field_terms(field_selector)
-    return next((value for field, wanted, value in terms if field == "metadata.name" and wanted), "")

@@ -8,6 +8,7 @@ from typing import cast
 from aiohttp import web
 
 from swarmlet.api import answers, bodies, queries
+from swarmlet.api.access import escalation
 from swarmlet.api.bodies import Document
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
@@ -67,6 +68,7 @@ class Applies:
             except NotFoundError:
                 if target.subresource:
                     raise
+            escalation.check_also(target, "create")
             try:
                 return await self._writer.make(target, _new(target, asked, options, self._clock.now()), options)
             except AlreadyExistsError:
