@@ -10,12 +10,12 @@ from typer.core import TyperGroup
 
 from swarmlet.cli import exits, options, parsing
 from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
+from swarmlet.cli.creating import access, making, policies, services
+from swarmlet.cli.creating.making import MANAGER, Name
 from swarmlet.cli.session import Session, connected
 
-MANAGER = "kubectl-create"
 OF_FILES = "files"
 
-Name = Annotated[str, typer.Argument(metavar="NAME")]
 Command = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="What its container runs.")]
 Literals = Annotated[list[str] | None, typer.Option("--from-literal", help="KEY=VALUE; may be repeated.")]
 FromFiles = Annotated[
@@ -51,30 +51,14 @@ def register(app: typer.Typer) -> None:
     group.command("cm", cls=parsing.Command, hidden=True)(config_map)
     group.command("ns", cls=parsing.Command, hidden=True)(namespace)
     group.command(OF_FILES, cls=parsing.Command, hidden=True)(files)
+    for module in (access, policies, services):
+        module.register(group)
     secrets = typer.Typer(name="secret", help="Create a Secret.", no_args_is_help=True)
     secrets.command("generic", cls=parsing.Command)(secret_generic)
     secrets.command("tls", cls=parsing.Command)(secret_tls)
     secrets.command("docker-registry", cls=parsing.Command)(secret_docker_registry)
     group.add_typer(secrets)
     app.add_typer(group)
-
-
-async def _make(session: Session, document: dict[str, Any], outcome: Outcome) -> None:
-    """Create one object in the session's namespace, or only say so."""
-    from swarmlet.cli.selection import Reference
-
-    outcome.check()
-    resource = (await session.catalogue()).of_kind(document["apiVersion"], document["kind"])
-    if resource is None:
-        raise exits.UsageError(f"the server has no {document['kind']} of {document['apiVersion']}")
-    made = document
-    if resource.namespaced:
-        space = document["metadata"].get("namespace") or session.namespace
-        made = {**document, "metadata": {**document["metadata"], "namespace": space}}
-    if outcome.is_sent:
-        space = made["metadata"].get("namespace") or ""
-        made = await session.api.create(resource, made, namespace=space, options=outcome.write_options())
-    outcome.tell(Reference(resource, made["metadata"]["name"]), "created", made)
 
 
 @connected
@@ -94,7 +78,7 @@ async def files(
     manifests = sources.manifests(filename, recursive=recursive)
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in (await session.catalogue()).resources])
     for manifest in documents.in_apply_order(manifests):
-        await _make(session, manifest.document, outcome)
+        await making.make(session, manifest.document, outcome)
 
 
 @connected
@@ -116,7 +100,7 @@ async def deployment(
     from swarmlet.cli.creating import generators
 
     made = generators.deployment(name, image, replicas=replicas, port=port, command=command or ())
-    await _make(session, made, Outcome(dry_run, output, field_manager))
+    await making.make(session, made, Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -147,7 +131,7 @@ async def job(
         made = generators.job_of(name, whole)
     else:
         made = generators.job(name, image, command or ())
-    await _make(session, made, Outcome(dry_run, output, field_manager))
+    await making.make(session, made, Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -169,7 +153,7 @@ async def cron_job(
     from swarmlet.cli.creating import generators
 
     made = generators.cron_job(name, image, schedule, restart, command or ())
-    await _make(session, made, Outcome(dry_run, output, field_manager))
+    await making.make(session, made, Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -179,7 +163,7 @@ async def namespace(
     """Create a namespace."""
     from swarmlet.cli.creating import generators
 
-    await _make(session, generators.namespace(name), Outcome(dry_run, output, field_manager))
+    await making.make(session, generators.namespace(name), Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -200,7 +184,7 @@ async def config_map(
     from swarmlet.cli.creating import content, generators
 
     found = content.read(from_literal or (), from_file or (), from_env_file or ())
-    await _make(session, generators.config_map(name, found), Outcome(dry_run, output, field_manager))
+    await making.make(session, generators.config_map(name, found), Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -222,7 +206,7 @@ async def secret_generic(
     from swarmlet.cli.creating import content, generators
 
     found = content.read(from_literal or (), from_file or (), from_env_file or ())
-    await _make(session, generators.secret(name, found, type_), Outcome(dry_run, output, field_manager))
+    await making.make(session, generators.secret(name, found, type_), Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -240,7 +224,7 @@ async def secret_tls(
 
     found = {"tls.crt": content.file_bytes(cert), "tls.key": content.file_bytes(key)}
     made = generators.secret(name, found, "kubernetes.io/tls")
-    await _make(session, made, Outcome(dry_run, output, field_manager))
+    await making.make(session, made, Outcome(dry_run, output, field_manager))
 
 
 @connected
@@ -261,4 +245,4 @@ async def secret_docker_registry(
     server = docker_server or generators.DOCKER_HUB
     config = generators.docker_config(server, docker_username, docker_password, docker_email)
     made = generators.secret(name, {".dockerconfigjson": config}, "kubernetes.io/dockerconfigjson")
-    await _make(session, made, Outcome(dry_run, output, field_manager))
+    await making.make(session, made, Outcome(dry_run, output, field_manager))
