@@ -143,6 +143,19 @@ def openapi_v3_closure(roots: Iterable[str]) -> dict[str, Schema]:
     return {name: _v3_definition(name, everything[name]) for name in sorted(_closure(roots, everything))}
 
 
+def descriptions(names: Iterable[str]) -> dict[str, str]:
+    """Return the descriptions of fields by their names, such as "io.k8s.api.core.v1.PodStatus.podIP".
+
+    Read anew for each call, which takes some ten milliseconds: ask for many at once and keep them.
+    """
+    everything = _read()
+    found = {}
+    for name in names:
+        definition, _, field = name.rpartition(".")
+        found[name] = str(everything[definition]["properties"][field].get("description", ""))
+    return found
+
+
 def _read() -> dict[str, Schema]:
     packed = pkgutil.get_data("swarmlet.model", "openapi.json.gz")
     if packed is None:

@@ -1,63 +1,40 @@
-"""The rows of HorizontalPodAutoscalers and of metrics.
+"""The rows of HorizontalPodAutoscalers and of scales.
 
-Source: kubernetes/pkg/printers/internalversion/printers.go (printHorizontalPodAutoscaler, formatHPAMetrics) and
-kubernetes-sigs/metrics-server pkg/api/table.go.
+Source: kubernetes/pkg/printers/internalversion/printers.go (printHorizontalPodAutoscaler, printScale).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from swarmlet.api.tables.durations import UNKNOWN, since
+from swarmlet.api.tables.durations import UNKNOWN
+from swarmlet.api.tables.shapes import AGE, META, NAME, NONE, UNSET, Column, Columns, age, shortened
 from swarmlet.model.apps import Scale
 from swarmlet.model.autoscaling import HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricValueStatus
-from swarmlet.model.metrics import NodeMetrics, PodMetrics
-from swarmlet.model.quantity import Quantity, parse
 
-NONE = "<none>"
 METRICS_SHOWN_MAX = 2
 
 
-def scale(value: Scale, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get --subresource=scale`."""
-    return [
-        value.metadata.name,
-        value.spec.replicas,
-        value.status.replicas,
-        since(value.metadata.creation_timestamp, now),
-    ]
+def _scale(value: Scale, now: datetime) -> list[object]:
+    return [value.metadata.name, value.spec.replicas, value.status.replicas, age(value, now)]
 
 
-def horizontal_pod_autoscaler(value: HorizontalPodAutoscaler, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get horizontalpodautoscalers`."""
+def _horizontal_pod_autoscaler(value: HorizontalPodAutoscaler, now: datetime) -> list[object]:
     target, least = value.spec.scale_target_ref, value.spec.min_replicas
     return [
         value.metadata.name,
         f"{target.kind}/{target.name}",
         _targets(value.spec.metrics, value.status.current_metrics),
-        "<unset>" if least is None else str(least),
+        UNSET if least is None else str(least),
         value.spec.max_replicas,
         value.status.current_replicas,
-        since(value.metadata.creation_timestamp, now),
+        age(value, now),
     ]
-
-
-def node_metrics(value: NodeMetrics, _now: datetime) -> list[object]:
-    """Return the cells of `kubectl get nodes.metrics.k8s.io`."""
-    return [value.metadata.name, value.usage.get("cpu", ""), value.usage.get("memory", ""), value.window]
-
-
-def pod_metrics(value: PodMetrics, _now: datetime) -> list[object]:
-    """Return the cells of `kubectl get pods.metrics.k8s.io`: what its containers use together."""
-    return [value.metadata.name, _sum(value, "cpu"), _sum(value, "memory"), value.window]
 
 
 def _targets(specs: tuple[MetricSpec, ...], statuses: tuple[MetricStatus, ...]) -> str:
     told = [_target(spec, statuses[number] if number < len(statuses) else None) for number, spec in enumerate(specs)]
-    if not told:
-        return NONE
-    more = len(told) - METRICS_SHOWN_MAX
-    return ", ".join(told[:METRICS_SHOWN_MAX]) + (f" + {more} more..." if more > 0 else "")
+    return shortened(told, METRICS_SHOWN_MAX, ", ") or NONE
 
 
 def _target(spec: MetricSpec, status: MetricStatus | None) -> str:
@@ -68,7 +45,8 @@ def _target(spec: MetricSpec, status: MetricStatus | None) -> str:
     if target.average_value is not None:
         return f"{source.name}: {(now.average_value if now else None) or UNKNOWN}/{target.average_value}"
     share = UNKNOWN if now is None or now.average_utilization is None else f"{now.average_utilization}%"
-    return f"{source.name}: {share}/{target.average_utilization}%"
+    wanted = "<auto>" if target.average_utilization is None else f"{target.average_utilization}%"
+    return f"{source.name}: {share}/{wanted}"
 
 
 def _current(status: MetricStatus | None) -> MetricValueStatus | None:
@@ -76,6 +54,26 @@ def _current(status: MetricStatus | None) -> MetricValueStatus | None:
     return None if source is None else source.current
 
 
-def _sum(value: PodMetrics, resource: str) -> str:
-    amounts = [parse(each.usage[resource]) for each in value.containers if resource in each.usage]
-    return str(Quantity(sum(each.nano for each in amounts), amounts[0].family)) if amounts else ""
+_SPEC = "api.autoscaling.v2.HorizontalPodAutoscalerSpec"
+
+HORIZONTAL_POD_AUTOSCALER = Columns(
+    (
+        NAME,
+        Column("Reference", field=f"{_SPEC}.scaleTargetRef"),
+        Column("Targets", field=f"{_SPEC}.metrics"),
+        Column("MinPods", field=f"{_SPEC}.minReplicas"),
+        Column("MaxPods", field=f"{_SPEC}.maxReplicas"),
+        Column("Replicas", field="api.autoscaling.v2.HorizontalPodAutoscalerStatus.currentReplicas"),
+        AGE,
+    ),
+    _horizontal_pod_autoscaler,
+)
+SCALE = Columns(
+    (
+        Column("Name", field=f"{META}.name"),
+        Column("Desired", "integer", field="api.autoscaling.v1.ScaleSpec.replicas"),
+        Column("Available", "integer", field="api.autoscaling.v1.ScaleStatus.replicas"),
+        AGE,
+    ),
+    _scale,
+)

@@ -8,37 +8,35 @@ from __future__ import annotations
 from datetime import datetime
 
 from swarmlet.api.tables.durations import since
+from swarmlet.api.tables.shapes import AGE, CONTAINERS, IMAGES, NAME, NONE, UNSET, Column, Columns, age, template
 from swarmlet.model import batch, conditions, objects, selectors
 from swarmlet.model.meta import LabelSelector
-from swarmlet.model.pod import PodTemplateSpec
-
-NONE = "<none>"
 
 
-def job(value: batch.Job, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get jobs -o wide`."""
+def _job(value: batch.Job, now: datetime) -> list[object]:
     return [
         value.metadata.name,
         _status(value),
         _completions(value),
         _duration(value, now),
-        since(value.metadata.creation_timestamp, now),
-        *_template(value.spec.template, value.spec.selector),
+        age(value, now),
+        *template(value.spec.template),
+        _selector(value.spec.selector),
     ]
 
 
-def cron_job(value: batch.CronJob, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get cronjobs -o wide`."""
+def _cron_job(value: batch.CronJob, now: datetime) -> list[object]:
     spec, last = value.spec, value.status.last_schedule_time
     return [
         value.metadata.name,
         spec.schedule,
         spec.time_zone or NONE,
-        str(bool(spec.suspend)),
+        UNSET if spec.suspend is None else str(spec.suspend),
         len(value.status.active),
         since(last, now) if last else NONE,
-        since(value.metadata.creation_timestamp, now),
-        *_template(spec.job_template.spec.template, spec.job_template.spec.selector),
+        age(value, now),
+        *template(spec.job_template.spec.template),
+        _selector(spec.job_template.spec.selector),
     ]
 
 
@@ -66,7 +64,37 @@ def _duration(value: batch.Job, now: datetime) -> str:
     return since(start, value.status.completion_time or now) if start else ""
 
 
-def _template(template: PodTemplateSpec, selector: LabelSelector | None) -> tuple[str, str, str]:
-    containers = template.spec.containers
-    names, images = ",".join(each.name for each in containers), ",".join(each.image for each in containers)
-    return names, images, (selectors.to_text(selector) if selector else "") or NONE
+def _selector(selector: LabelSelector | None) -> str:
+    return (selectors.to_text(selector) if selector else "") or NONE
+
+
+SELECTOR = Column("Selector", priority=1, field="api.batch.v1.JobSpec.selector")
+
+JOB = Columns(
+    (
+        NAME,
+        Column("Status", description="Status of the job."),
+        Column("Completions", field="api.batch.v1.JobStatus.succeeded"),
+        Column("Duration", description="Time required to complete the job."),
+        AGE,
+        CONTAINERS,
+        IMAGES,
+        SELECTOR,
+    ),
+    _job,
+)
+CRON_JOB = Columns(
+    (
+        NAME,
+        Column("Schedule", field="api.batch.v1.CronJobSpec.schedule"),
+        Column("Timezone", field="api.batch.v1.CronJobSpec.timeZone"),
+        Column("Suspend", "boolean", field="api.batch.v1.CronJobSpec.suspend"),
+        Column("Active", "integer", field="api.batch.v1.CronJobStatus.active"),
+        Column("Last Schedule", field="api.batch.v1.CronJobStatus.lastScheduleTime"),
+        AGE,
+        CONTAINERS,
+        IMAGES,
+        SELECTOR,
+    ),
+    _cron_job,
+)

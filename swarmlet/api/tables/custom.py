@@ -12,30 +12,23 @@ from typing import Any
 import msgspec
 
 from swarmlet.api.tables.durations import UNKNOWN, since
-from swarmlet.api.tables.shapes import Column, Columns
+from swarmlet.api.tables.shapes import META, NAME, Column, Columns
 from swarmlet.model import json_path, objects
-from swarmlet.model.apiextensions import CustomResourceColumnDefinition, CustomResourceDefinition
+from swarmlet.model.apiextensions import CustomResourceColumnDefinition
 from swarmlet.model.custom import CustomKind
 from swarmlet.model.meta import Object
 
-AGE = CustomResourceColumnDefinition(name="Age", type="date", json_path=".metadata.creationTimestamp")
+AGE = Column("Age", "date", field=f"{META}.creationTimestamp")
 """The only column where a definition asks for none."""
+_CREATED = CustomResourceColumnDefinition(name="Age", type="date", json_path=".metadata.creationTimestamp")
 
 
 def columns(kind: CustomKind) -> Columns:
     """Return the columns of a custom kind."""
-    asked = kind.columns or (AGE,)
-    shown = (Column(each.name, each.type, each.priority, each.description, each.format) for each in asked)
-    return Columns((NAME, *shown), functools.partial(_cells, asked))
-
-
-def _definition(value: CustomResourceDefinition, _now: datetime) -> list[object]:
-    return [value.metadata.name, value.metadata.creation_timestamp]
-
-
-NAME = Column("Name")
-DEFINITIONS = Columns((NAME, Column("Created At", "date")), _definition)
-"""Of CustomResourceDefinitions themselves."""
+    if not kind.columns:
+        return Columns((NAME, AGE), functools.partial(_cells, (_CREATED,)))
+    shown = (Column(each.name, each.type, each.priority, each.description, each.format) for each in kind.columns)
+    return Columns((NAME, *shown), functools.partial(_cells, kind.columns))
 
 
 def _cells(asked: tuple[CustomResourceColumnDefinition, ...], value: Object, now: datetime) -> list[object]:

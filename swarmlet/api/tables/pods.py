@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from swarmlet.api.tables.durations import since
+from swarmlet.api.tables.shapes import AGE, NAME, NONE, Column, Columns, age
 from swarmlet.model import conditions, scheduling
 from swarmlet.model.pod import Pod
 from swarmlet.model.pod_status import ContainerStateTerminated, ContainerStatus, PodStatus
@@ -36,11 +37,11 @@ def cells(pod: Pod, now: datetime) -> list[object]:
         f"{summary.ready}/{len(pod.spec.containers) + sum(map(is_sidecar, pod.spec.init_containers))}",
         summary.reason,
         _restarts(summary, now),
-        since(pod.metadata.creation_timestamp, now),
-        pod.status.pod_ip or "<none>",
-        pod.spec.node_name or "<none>",
-        pod.status.nominated_node_name or "<none>",
-        "<none>",
+        age(pod, now),
+        pod.status.pod_ip or NONE,
+        pod.spec.node_name or NONE,
+        pod.status.nominated_node_name or NONE,
+        NONE,
     ]
 
 
@@ -52,7 +53,7 @@ def summarize(pod: Pod) -> Summary:
         reason = scheduling.SCHEDULING_GATED
     sidecars = _sidecars(pod)
     ready = sum(1 for each in sidecars if each.started and each.ready)
-    initializing = _initializing(pod, reason)
+    initializing = _initializing(pod)
     if initializing is not None and not conditions.is_true(pod.status.conditions, "Initialized"):
         statuses: tuple[ContainerStatus, ...] = pod.status.init_container_statuses
         reason = initializing
@@ -73,7 +74,7 @@ def _sidecars(pod: Pod) -> list[ContainerStatus]:
     return [each for each in pod.status.init_container_statuses if each.name in names]
 
 
-def _initializing(pod: Pod, reason: str) -> str | None:
+def _initializing(pod: Pod) -> str | None:
     """Return the STATUS that the first unfinished init container gives; None where all are done."""
     sidecars = _sidecars(pod)
     for index, each in enumerate(pod.status.init_container_statuses):
@@ -81,7 +82,7 @@ def _initializing(pod: Pod, reason: str) -> str | None:
         if (terminated and terminated.exit_code == 0) or (each in sidecars and each.started):
             continue
         if terminated:
-            return "Init:" + (_exit(terminated) if not reason or not terminated.reason else terminated.reason)
+            return "Init:" + (terminated.reason or _exit(terminated))
         if waiting and waiting.reason not in ("", "PodInitializing"):
             return f"Init:{waiting.reason}"
         return f"Init:{index}/{len(pod.spec.init_containers)}"
@@ -124,3 +125,23 @@ def _restarts(summary: Summary, now: datetime) -> str:
     if not summary.restarts or not summary.last_restart:
         return str(summary.restarts)
     return f"{summary.restarts} ({since(summary.last_restart, now)} ago)"
+
+
+POD = Columns(
+    (
+        NAME,
+        Column("Ready", description="The aggregate readiness state of this pod for accepting traffic."),
+        Column("Status", description="The aggregate status of the containers in this pod."),
+        Column(
+            "Restarts",
+            description="The number of times the containers in this pod have been restarted and when the last "
+            "container in this pod has restarted.",
+        ),
+        AGE,
+        Column("IP", priority=1, field="api.core.v1.PodStatus.podIP"),
+        Column("Node", priority=1, field="api.core.v1.PodSpec.nodeName"),
+        Column("Nominated Node", priority=1, field="api.core.v1.PodStatus.nominatedNodeName"),
+        Column("Readiness Gates", priority=1, field="api.core.v1.PodSpec.readinessGates"),
+    ),
+    cells,
+)

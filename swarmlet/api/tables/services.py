@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from swarmlet.api.tables.durations import since
+from swarmlet.api.tables.shapes import AGE, NAME, NONE, UNSET, Column, Columns, age, labels, shortened
 from swarmlet.model import services
 from swarmlet.model.services import EndpointPort, EndpointSlice, Service, ServicePort
 
-NONE = "<none>"
-UNSET = "<unset>"
 PENDING = "<pending>"
 SHOWN_MAX = 3
 
 
-def service(value: Service, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get services`."""
+def _service(value: Service, now: datetime) -> list[object]:
     spec = value.spec
     return [
         value.metadata.name,
@@ -26,20 +23,19 @@ def service(value: Service, now: datetime) -> list[object]:
         (spec.cluster_ips[0] if spec.cluster_ips else spec.cluster_ip) or NONE,
         _external(value),
         ",".join(map(_service_port, spec.ports)) or NONE,
-        since(value.metadata.creation_timestamp, now),
-        ",".join(f"{key}={text}" for key, text in sorted(spec.selector.items())) or NONE,
+        age(value, now),
+        labels(spec.selector),
     ]
 
 
-def endpoint_slice(value: EndpointSlice, now: datetime) -> list[object]:
-    """Return the cells of `kubectl get endpointslices`."""
+def _endpoint_slice(value: EndpointSlice, now: datetime) -> list[object]:
     addresses = [address for each in value.endpoints for address in each.addresses]
     return [
         value.metadata.name,
         value.address_type,
-        _shortened([_endpoint_port(each) for each in value.ports]) or UNSET,
-        _shortened(addresses) or UNSET,
-        since(value.metadata.creation_timestamp, now),
+        shortened(map(_endpoint_port, value.ports), SHOWN_MAX) or UNSET,
+        shortened(addresses, SHOWN_MAX) or UNSET,
+        age(value, now),
     ]
 
 
@@ -51,7 +47,7 @@ def _external(value: Service) -> str:
     if spec.type != services.LOAD_BALANCER:
         return given or NONE
     ingress = value.status.load_balancer.ingress
-    found = ",".join(dict.fromkeys(each.ip or each.hostname for each in ingress))
+    found = ",".join(sorted({each.ip or each.hostname for each in ingress} - {""}))
     return ",".join(filter(None, (found, given))) or PENDING
 
 
@@ -61,9 +57,28 @@ def _service_port(port: ServicePort) -> str:
 
 
 def _endpoint_port(port: EndpointPort) -> str:
-    return "*" if port.port is None else str(port.port)
+    return (port.name or "*") if port.port is None else str(port.port)
 
 
-def _shortened(texts: list[str]) -> str:
-    more = len(texts) - SHOWN_MAX
-    return ",".join(texts[:SHOWN_MAX]) + (f" + {more} more..." if more > 0 else "")
+SERVICE = Columns(
+    (
+        NAME,
+        Column("Type", field="api.core.v1.ServiceSpec.type"),
+        Column("Cluster-IP", field="api.core.v1.ServiceSpec.clusterIP"),
+        Column("External-IP", field="api.core.v1.ServiceSpec.externalIPs"),
+        Column("Port(s)", field="api.core.v1.ServiceSpec.ports"),
+        AGE,
+        Column("Selector", priority=1, field="api.core.v1.ServiceSpec.selector"),
+    ),
+    _service,
+)
+ENDPOINT_SLICE = Columns(
+    (
+        NAME,
+        Column("AddressType", field="api.discovery.v1.EndpointSlice.addressType"),
+        Column("Ports", field="api.discovery.v1.EndpointSlice.ports"),
+        Column("Endpoints", field="api.discovery.v1.EndpointSlice.endpoints"),
+        AGE,
+    ),
+    _endpoint_slice,
+)

@@ -38,7 +38,7 @@ class Renderer:
     def table(self, metadata: bytes, items: Iterable[Stored], *, with_columns: bool = True) -> bytes:
         """Return the Table of `items`; `with_columns` False for the later events of a watch."""
         shape = columns.of(self.kind)
-        definitions = _definitions(shape) if with_columns else b"null"
+        definitions = columns.definitions(self.kind) if with_columns else b"null"
         head = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
         rows = b",".join([self._row(shape, stored) for stored in items])
         return b"".join((head, metadata, b',"columnDefinitions":', definitions, b',"rows":[', rows, b"]}"))
@@ -59,18 +59,3 @@ def include_of(value: str) -> str:
     if value and value not in INCLUDE:
         raise CallerError(f'includeObject: "{value}" is not one of {", ".join(INCLUDE)}')
     return value or "Metadata"
-
-
-def _definitions(shape: Columns) -> bytes:
-    return _encoder.encode(
-        [
-            {
-                "name": column.name,
-                "type": column.type,
-                "format": column.format,
-                "description": column.description,
-                "priority": column.priority,
-            }
-            for column in shape.columns
-        ]
-    )

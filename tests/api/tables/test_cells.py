@@ -70,6 +70,7 @@ def made(status: dict[str, Any], containers: int = 1, inits: int = 0, **metadata
 
 
 GOING = {"deletionTimestamp": "2026-01-02T03:04:05Z"}
+GATED = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
 READY = [{"type": "Ready", "status": "True"}]
 
 
@@ -105,6 +106,15 @@ READY = [{"type": "Ready", "status": "True"}]
         (made({"phase": "Running", "containerStatuses": [running()]}, **GOING), "Terminating", 1),
         (made({"phase": "Succeeded", "containerStatuses": [ended(0, "Completed")]}, **GOING), "Completed", 0),
         (made({"phase": "Running", "reason": "NodeLost"}, **GOING), "Unknown", 0),
+        (made({"phase": "Unknown"}), "Unknown", 0),
+        (made({"phase": "Failed", "reason": "UnexpectedAdmissionError"}), "UnexpectedAdmissionError", 0),
+        (made({"phase": "Pending", "conditions": [GATED]}), "SchedulingGated", 0),
+        (made({"phase": "Failed", "initContainerStatuses": [ended(137, signal=9)]}, inits=1), "Init:Signal:9", 0),
+        (
+            made({"phase": "Pending", "initContainerStatuses": [waiting("PodInitializing")]}, inits=1),
+            "Init:0/1",
+            0,
+        ),
     ],
 )
 def test_a_pods_status_is_in_words_that_users_know(pod: Pod, reason: str, ready: int) -> None:
@@ -129,6 +139,18 @@ def test_restarts_tell_when_the_last_one_was() -> None:
     last = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-02T03:04:05Z"}}
     pod = made({"phase": "Running", "containerStatuses": [running(restartCount=3, lastState=last)]})
     assert columns.of(kinds.POD).cells(pod, START + timedelta(minutes=5))[3] == "3 (5m ago)"
+
+
+def test_while_a_pod_initializes_the_restarts_are_those_of_its_init_containers() -> None:
+    again = ended(1, "Error") | {"restartCount": 4}
+    pod = made({"phase": "Pending", "initContainerStatuses": [again], "containerStatuses": [running()]}, inits=1)
+    assert summarize(pod).restarts == 4
+    later = made({"phase": "Running", "initContainerStatuses": [ended(0) | {"restartCount": 4}]}, inits=1)
+    assert summarize(later).restarts == 0
+
+
+def test_what_is_not_known_of_a_pods_place_is_none() -> None:
+    assert columns.of(kinds.POD).cells(made({"phase": "Pending"}), START)[5:] == ["<none>"] * 4
 
 
 def test_a_node_shows_its_roles_state_and_addresses() -> None:
@@ -162,9 +184,3 @@ def test_an_event_is_dated_by_its_last_sight() -> None:
     )
     cells = columns.of(kinds.EVENT).cells(event, START + timedelta(minutes=3))
     assert (cells[0], cells[3], cells[6], cells[7], cells[8]) == ("2m", "pod/p1", "text", "3m", 4)
-
-
-@pytest.mark.parametrize("kind", kinds.SERVED, ids=lambda kind: kind.kind)
-def test_an_empty_object_of_each_kind_has_a_cell_for_each_column(kind: kinds.Kind) -> None:
-    shape = columns.of(kind)
-    assert len(shape.cells(kind.type(), START)) == len(shape.columns)
