@@ -1,8 +1,9 @@
-"""Tokens of ServiceAccounts: JSON Web Tokens that any daemon issues and any daemon checks, and that nobody stores.
+"""Tokens of ServiceAccounts: JSON Web Tokens that any daemon issues and any daemon checks, and that none has to store.
 
     tokens = AccountTokens(clock=clock, find=find)
     told = tokens.issue(account, TokenRequestSpec(expiration_seconds=3607, bound_object_ref=...))
     tokens.check(told.token)    # User("system:serviceaccount:shop:web", ...), or UnauthorizedError
+    lasting(account, secret, find)    # one without an end, which holds for as long as its Secret has it
 
 They are signed (ES256) with a key of their own, which every daemon derives from that of the cluster's authority: HKDF
 (RFC 5869), then FIPS 186-5 A.2.1. A token is worth something for as long as its account and what it is bound to are
@@ -15,9 +16,10 @@ import base64
 import functools
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -39,9 +41,10 @@ from swarmlet.model.account_tokens import (
 )
 from swarmlet.model.base import clock_time
 from swarmlet.model.cluster import THE_CLUSTER, ClusterIdentity
+from swarmlet.model.core import Secret
 from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
-from swarmlet.model.service_accounts import ServiceAccount
+from swarmlet.model.service_accounts import TOKEN_KEY, ServiceAccount
 
 ISSUER = AUDIENCE
 ALGORITHM = "ES256"
@@ -104,17 +107,8 @@ class AccountTokens:
         metadata, bound = account.metadata, spec.bound_object_ref
         held: dict[str, Any] = {bound.kind.lower(): _Named(bound.name, bound.uid)} if bound else {}
         bindings = _Bindings(metadata.namespace, _Named(metadata.name, metadata.uid), **held)
-        claims = {
-            "iss": ISSUER,
-            "sub": USER_PREFIX + f"{metadata.namespace}:{metadata.name}",
-            "aud": list(spec.audiences or (AUDIENCE,)),
-            "iat": now,
-            "nbf": now,
-            "exp": expires,
-            "kubernetes.io": msgspec.to_builtins(bindings),
-        }
-        key = self._key()
-        token = jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.name})
+        times = {"iat": now, "nbf": now, "exp": expires}
+        token = _signed(_key(self._find), bindings, spec.audiences or (AUDIENCE,), times)
         return TokenRequestStatus(token=token, expiration_timestamp=expires)
 
     def check(self, token: str, audiences: Sequence[str] = (AUDIENCE,)) -> tuple[User, tuple[str, ...]]:
@@ -123,12 +117,12 @@ class AccountTokens:
         try:
             found = jwt.decode(
                 token,
-                self._key().private.public_key(),
+                _key(self._find).private.public_key(),
                 algorithms=[ALGORITHM],
                 audience=list(audiences),
                 issuer=ISSUER,
                 options={
-                    "require": ["exp", "nbf", "iss", "sub", "aud"],
+                    "require": ["iss", "sub", "aud"],
                     # The times are held against this daemon's clock below; in a simulation it is not the machine's.
                     "verify_exp": False,
                     "verify_nbf": False,
@@ -136,18 +130,18 @@ class AccountTokens:
                 },
             )
             claims = msgspec.convert(found, _Claims)
-            begins, ends = float(found["nbf"]), float(found["exp"])
-        except (jwt.InvalidTokenError, msgspec.ValidationError, TypeError, ValueError) as error:
+            times = (float(found["nbf"]), float(found["exp"])) if "exp" in found else None
+        except (jwt.InvalidTokenError, msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
             raise UnauthorizedError(f"the token of a service account is not valid: {error}") from error
-        if now.timestamp() >= ends:
-            raise UnauthorizedError("service account token has expired")
-        if now.timestamp() < begins - LEEWAY.total_seconds():
-            raise UnauthorizedError("service account token is not valid yet")
+        if times is None:
+            self._check_kept(claims, token)
+        else:
+            _check_times(*times, now.timestamp())
         return self._user(claims), tuple(each for each in audiences if each in claims.aud)
 
     def key_set(self) -> dict[str, Any]:
         """Return the JSON Web Key Set with which others check these tokens (RFC 7517)."""
-        key = self._key()
+        key = _key(self._find)
         told = jwt.algorithms.ECAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
         return {"keys": [{"use": "sig", "alg": ALGORITHM, "kid": key.name, **told}]}
 
@@ -174,11 +168,50 @@ class AccountTokens:
             what = f"{namespace}/{named.name}" if namespace else named.name
             raise UnauthorizedError(f"service account token is of a {kind.singular} that is gone: {what}")
 
-    def _key(self) -> _Key:
-        cluster = self._find(kinds.CLUSTER_IDENTITY, "", THE_CLUSTER)
-        if not isinstance(cluster, ClusterIdentity):
-            raise UnavailableError("this daemon has not caught up with the cluster yet; ask another, or wait")
-        return _derived(cluster.ca_key)
+    def _check_kept(self, claims: _Claims, token: str) -> None:
+        """Raise `UnauthorizedError` unless a token without an end is the one that its Secret has."""
+        bindings = claims.kubernetes
+        secret = self._find(kinds.SECRET, bindings.namespace, bindings.secret.name) if bindings.secret else None
+        kept = secret.data.get(TOKEN_KEY, "") if isinstance(secret, Secret) else ""
+        if not secrets.compare_digest(kept.encode(), base64.b64encode(token.encode())):
+            raise UnauthorizedError("service account token is not the one that its secret has")
+
+
+def lasting(account: ServiceAccount, secret: Secret, find: Find) -> str:
+    """Return a token without an end, to be put into a Secret, with which and with whose token it ends.
+
+    Raises `UnavailableError` where `find` knows no cluster.
+    """
+    metadata, holder = account.metadata, secret.metadata
+    bindings = _Bindings(
+        metadata.namespace, _Named(metadata.name, metadata.uid), secret=_Named(holder.name, holder.uid)
+    )
+    return _signed(_key(find), bindings, (AUDIENCE,), {})
+
+
+def _signed(key: _Key, bindings: _Bindings, audiences: Sequence[str], times: dict[str, datetime]) -> str:
+    claims = {
+        "iss": ISSUER,
+        "sub": USER_PREFIX + f"{bindings.namespace}:{bindings.serviceaccount.name}",
+        "aud": list(audiences),
+        **times,
+        "kubernetes.io": msgspec.to_builtins(bindings),
+    }
+    return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.name})
+
+
+def _check_times(begins: float, ends: float, now: float) -> None:
+    if now >= ends:
+        raise UnauthorizedError("service account token has expired")
+    if now < begins - LEEWAY.total_seconds():
+        raise UnauthorizedError("service account token is not valid yet")
+
+
+def _key(find: Find) -> _Key:
+    cluster = find(kinds.CLUSTER_IDENTITY, "", THE_CLUSTER)
+    if not isinstance(cluster, ClusterIdentity):
+        raise UnavailableError("this daemon has not caught up with the cluster yet; ask another, or wait")
+    return _derived(cluster.ca_key)
 
 
 def is_one(token: str) -> bool:

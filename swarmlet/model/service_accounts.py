@@ -17,6 +17,13 @@ ROOT_CA_KEY = "ca.crt"
 FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where each container finds token, authority and namespace. Source: pkg/serviceaccount DefaultAPITokenMountPath."""
 
+TOKEN_SECRET = "kubernetes.io/service-account-token"  # noqa: S105  a type of Secrets
+"""The type of Secrets that hold a token of an account for as long as both are there."""
+NAME_ANNOTATION = "kubernetes.io/service-account.name"
+UID_ANNOTATION = "kubernetes.io/service-account.uid"
+"""Whose token such a Secret holds."""
+TOKEN_KEY, NAMESPACE_KEY = "token", "namespace"
+
 
 class ServiceAccount(Object, frozen=True, kw_only=True):
     api_version: str = always("v1")

@@ -185,6 +185,13 @@ async def test_a_pod_has_an_account_and_its_pull_secrets(api: Api) -> None:
     assert 'error looking up service account default/nobody: serviceaccount "nobody" not found' in status["message"]
 
 
+async def test_a_secret_for_a_token_says_whose(api: Api) -> None:
+    document = {"metadata": {"name": "t"}, "type": "kubernetes.io/service-account-token"}
+    code, status = await api.read("POST", "/api/v1/namespaces/default/secrets", json=document)
+    assert code == 422
+    assert "metadata.annotations[kubernetes.io/service-account.name]: Required value" in status["message"]
+
+
 async def test_who_may_not_make_tokens_gets_none(api: Api, authenticator: FakeAuthenticator) -> None:
     await make_account(api)
     authenticator.user = User("ann", ("system:authenticated",))

@@ -21,6 +21,7 @@ from swarmlet.controllers.events_ttl import EventExpiry
 from swarmlet.controllers.garbage import Garbage
 from swarmlet.controllers.jobs.cronjob import CronJobs
 from swarmlet.controllers.jobs.job import Jobs
+from swarmlet.controllers.namespaces.account_secrets import AccountSecrets
 from swarmlet.controllers.namespaces.cluster_roles import ClusterRoles
 from swarmlet.controllers.namespaces.custom_definitions import CustomDefinitions
 from swarmlet.controllers.namespaces.namespaces import Namespaces
@@ -113,6 +114,7 @@ class Controllers:
         return [
             Namespaces(self._rng),
             ServiceAccounts(self._rng),
+            AccountSecrets(),
             ClusterRoles(self._rng),
             Deployments(self._rng),
             ReplicaSets(self._rng),

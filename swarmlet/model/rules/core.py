@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from swarmlet.model import core, quantity, syntax
 from swarmlet.model.problems import Place, Problems
 from swarmlet.model.rules import meta
+from swarmlet.model.service_accounts import NAME_ANNOTATION, TOKEN_SECRET
 
 CONTENT_BYTES_MAX = 1024 * 1024
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -47,6 +48,8 @@ def secret(value: core.Secret, problems: Problems) -> None:
     for key in SECRET_KEYS.get(value.type, ()):
         if key not in value.data:
             problems.at("data").key(key).required()
+    if value.type == TOKEN_SECRET and not value.metadata.annotations.get(NAME_ANNOTATION):
+        problems.at("metadata").field("annotations").key(NAME_ANNOTATION).required()
     if _decoded_size(value.data, problems.at("data")) > CONTENT_BYTES_MAX:
         problems.at("data").too_long(CONTENT_BYTES_MAX)
 
