@@ -1,7 +1,7 @@
 """Run measurements and print them beside peer, floor and target: all of them, or the parts that are named.
 
 python -m tools.bench [consensus large boot reconcile placement memory hollow network
-    api failover footprint workloads endpoints]
+    api failover footprint workloads endpoints kubernetes]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tools.bench import (
     workloads,
     writes,
 )
+from tools.bench.kubernetes import parts as kubernetes
 from tools.bench.network_ground import GroundError
 from tools.bench.report import Report
 from tools.bench.wrk import LoadError
@@ -50,6 +51,7 @@ ON_A_LAB: dict[str, Callable[[Report, Cluster], Awaitable[None]]] = {
     "failover": failover.measure,
     "workloads": workloads.measure,
     "endpoints": endpoints.measure,
+    "kubernetes": kubernetes.measure,
 }
 WITH_ENGINES = {"footprint", "workloads", "endpoints"}
 

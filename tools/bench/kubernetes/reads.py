@@ -1,0 +1,174 @@
+"""What lists of many Pods, discovery and OpenAPI cost a daemon, and for how long others have to wait meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+
+from tools.bench import client, rate
+from tools.bench.kubernetes import pinger, pods, processes
+from tools.bench.rate import Rate
+from tools.bench.report import Report
+from tools.lab import LabError
+from tools.lab.cluster import Cluster, Daemon
+
+PODS = 10_000
+ROUNDS = 5
+PAGE = 500
+CLIENTS = 64
+SECONDS = 2.0
+PAUSE_MS_MAX = 50
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+PODS_HERE = f"/api/v1/namespaces/{pods.NAMESPACE}/pods"
+
+
+class _Head(msgspec.Struct):
+    metadata: dict[str, str | int]
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A list that is asked for. `cpu_ms_max` 0: without a target."""
+
+    name: str
+    path: str
+    accept: str = "application/json"
+    gzip: bool = False
+    cpu_ms_max: float = 0
+
+
+CASES = (
+    Case("as JSON", "/api/v1/pods", cpu_ms_max=150),
+    Case("as JSON, gzip", "/api/v1/pods", gzip=True),
+    Case("as a Table", "/api/v1/pods", TABLE, cpu_ms_max=400),
+    Case("as a Table, gzip, as kubectl asks", "/api/v1/pods", TABLE, gzip=True, cpu_ms_max=400),
+    Case(f"as JSON, in pages of {PAGE}", f"/api/v1/pods?limit={PAGE}"),
+    Case(f"as a Table, in pages of {PAGE}, gzip", f"/api/v1/pods?limit={PAGE}", TABLE, gzip=True),
+    Case("as PartialObjectMetadataList", "/api/v1/pods", METADATA),
+    Case("of one namespace", PODS_HERE),
+    Case("by a label", "/api/v1/pods?labelSelector=app.kubernetes.io/name%3Dweb-003"),
+    Case("by a field", "/api/v1/pods?fieldSelector=status.phase%21%3DRunning"),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one list on average or in the median, and the longest pause of the daemon's event loop during any."""
+
+    cpu_ms: float
+    wall_ms: float
+    wire_bytes: int
+    requests: int
+    pause: pinger.Pause
+
+
+async def measure(report: Report, cluster: Cluster, *, count: int = PODS) -> None:
+    """Make Pods, and list them in every form at a daemon that does not lead and at the one that does."""
+    leader, follower = cluster.leader(), cluster.followers()[0]
+    async with client.api(cluster.kubeconfig, leader.machine.address) as session:
+        async with pods.made(session, count) as names:
+            await _first(report, cluster, follower, count)
+            await _lists(report, cluster, leader, count)
+            path = f"{PODS_HERE}/{names[0]}"
+            report.add(f"GET of a Pod, {CLIENTS} clients", str(await _rate(session, path, {})))
+        await _documents(report, session)
+
+
+async def _first(report: Report, cluster: Cluster, daemon: Daemon, count: int) -> None:
+    """Report the first Table that a daemon makes of Pods that it has not looked at yet."""
+    async with client.api(cluster.kubeconfig, daemon.machine.address) as session:
+        with pinger.pinging(str(daemon.socket), _pid(daemon)) as ping:
+            cost = await _cost(session, daemon, ping, CASES[2], rounds=1)
+    _tell(report, f"{count:,} Pods as a Table, for the first time, not the leader", cost, 0)
+
+
+async def _lists(report: Report, cluster: Cluster, daemon: Daemon, count: int) -> None:
+    async with client.api(cluster.kubeconfig, daemon.machine.address) as session:
+        with pinger.pinging(str(daemon.socket), _pid(daemon)) as ping:
+            for case in CASES:
+                cost = await _cost(session, daemon, ping, case, rounds=ROUNDS)
+                _tell(report, f"{count:,} Pods {case.name}", cost, case.cpu_ms_max)
+
+
+def _tell(report: Report, name: str, cost: Cost, cpu_ms_max: float) -> None:
+    told = f"{cost.cpu_ms:.0f} ms of a core, {cost.wall_ms:.0f} ms"
+    beside = f"{cost.wire_bytes / 1e6:.1f} MB" + (f", {cost.requests} requests" if cost.requests > 1 else "")
+    if cpu_ms_max:
+        report.judge(name, told, value=cost.cpu_ms, at_most=cpu_ms_max, beside=beside, unit=" ms")
+    else:
+        report.add(name, told, beside=beside)
+    pause = f"{cost.pause.wait_ms:.0f} ms, own work {cost.pause.own_ms:.0f} ms"
+    report.judge("  longest pause meanwhile", pause, value=cost.pause.own_ms, at_most=PAUSE_MS_MAX, unit=" ms")
+
+
+def _pid(daemon: Daemon) -> int:
+    assert daemon.process is not None
+    return daemon.process.pid
+
+
+async def _cost(
+    session: aiohttp.ClientSession, daemon: Daemon, ping: pinger.Pinger, case: Case, *, rounds: int
+) -> Cost:
+    """List so many times; the least processor time counts, as other work can only add to it."""
+    cpu, wall, wire, requests = [], [], 0, 0
+    await asyncio.to_thread(ping.longest)
+    for _ in range(rounds):
+        begun, worked = time.monotonic(), processes.process_seconds(_pid(daemon))
+        wire, requests = await _list(session, case)
+        wall.append(1000 * (time.monotonic() - begun))
+        cpu.append(1000 * (processes.process_seconds(_pid(daemon)) - worked))
+    return Cost(min(cpu), statistics.median(wall), wire, requests, await asyncio.to_thread(ping.longest))
+
+
+async def _list(session: aiohttp.ClientSession, case: Case) -> tuple[int, int]:
+    """Read a list to its end; return the bytes that came and the requests that it took."""
+    headers = {"Accept": case.accept, "Accept-Encoding": "gzip" if case.gzip else "identity"}
+    wire, requests, token = 0, 0, ""
+    while True:
+        path = case.path + (f"&continue={token}" if token else "")
+        async with session.get(path, headers=headers, auto_decompress=False) as answer:
+            answer.raise_for_status()
+            body = await answer.read()
+            is_packed = answer.headers.get("Content-Encoding") == "gzip"
+        wire, requests = wire + len(body), requests + 1
+        if "limit=" in path:
+            token = str(_head.decode(gzip.decompress(body) if is_packed else body).metadata.get("continue", ""))
+        if not token:
+            return wire, requests
+
+
+async def _documents(report: Report, session: aiohttp.ClientSession) -> None:
+    """Report how often the documents are told that clients ask for before anything else."""
+    for name, path, accept in (
+        ("aggregated discovery", "/apis", DISCOVERY),
+        ("OpenAPI of apps/v1", "/openapi/v3/apis/apps/v1", "application/json"),
+    ):
+        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+        async with session.get(path, headers=headers, auto_decompress=False) as answer:
+            answer.raise_for_status()
+            size, tag = len(await answer.read()), answer.headers.get("ETag", "")
+        ours = await _rate(session, path, headers)
+        unchanged = tag and await _rate(session, path, headers | {"If-None-Match": tag}, status=304)
+        report.add(f"{name}, {CLIENTS} clients", str(ours), beside=f"{size / 1000:.0f} KB; not changed: {unchanged}")
+
+
+async def _rate(session: aiohttp.ClientSession, path: str, headers: Mapping[str, str], *, status: int = 200) -> Rate:
+    async def work(_number: int) -> None:
+        async with session.get(path, headers=headers, auto_decompress=False) as answer:
+            await answer.read()
+            if answer.status != status:
+                raise LabError(f"GET {path}: {answer.status} and not {status}")
+
+    return await rate.measure(work, clients=CLIENTS, seconds=SECONDS)
