@@ -41,7 +41,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.changes.label": ("label", "annotate"),
     "swarmlet.cli.changes.patch": ("patch",),
     "swarmlet.cli.changes.edit": ("edit",),
-    "swarmlet.cli.changes.set_image": ("set",),
+    "swarmlet.cli.changes.setting": ("set",),
     "swarmlet.cli.wait": ("wait",),
     "swarmlet.cli.scale": ("scale",),
     "swarmlet.cli.autoscale": ("autoscale",),

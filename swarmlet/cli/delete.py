@@ -43,7 +43,7 @@ async def delete(
     filename: options.Files = None,
     recursive: options.Recursive = False,
     selector: options.Labels = "",
-    all_: Annotated[bool, typer.Option("--all", help="All objects of the type.")] = False,
+    all_: options.Every = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until they are gone (the default).")] = True,
     within: options.Timeout = "0s",
     grace_period: Annotated[

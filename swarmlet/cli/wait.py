@@ -38,7 +38,7 @@ async def wait(
     recursive: options.Recursive = False,
     selector: options.Labels = "",
     field_selector: options.Fields = "",
-    all_: Annotated[bool, typer.Option("--all", help="All objects of the type.")] = False,
+    all_: options.Every = False,
     all_namespaces: options.AllNamespaces = False,
     within: options.Timeout = "30s",
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swarmlet.cli import exits, options, parsing
-from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
+from swarmlet.cli.changes.outcomes import DryRun, Form, Local, Manager, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError
 
@@ -23,7 +23,6 @@ What = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Change a value that is there already.")]
 ListOnly = Annotated[bool, typer.Option("--list", help="Print what there is, after the change if there is one.")]
-Every = Annotated[bool, typer.Option("--all", help="All objects of the type.")]
 LABEL = """Set labels (`KEY=VALUE`), and remove them (`KEY-`).
 
 `label pod web-1 tier=front`, `label pods -l app=web tier-`, `label --overwrite node h2 disk=ssd`
@@ -90,11 +89,12 @@ def _command(noun: str, manager: str) -> Callable[..., None]:
         recursive: options.Recursive = False,
         selector: options.Labels = "",
         field_selector: options.Fields = "",
-        all_: Every = False,
+        all_: options.Every = False,
         all_namespaces: options.AllNamespaces = False,
         overwrite: Overwrite = False,
         list_: ListOnly = False,
         resource_version: Revision = "",
+        local: Local = False,
         dry_run: DryRun = "none",
         output: Form = "",
         field_manager: Manager = manager,
@@ -109,9 +109,10 @@ def _command(noun: str, manager: str) -> Callable[..., None]:
             fields=field_selector,
             every=all_,
             all_namespaces=all_namespaces,
+            local=local,
         )
         pairs = Pairs(noun, changes, overwrite, resource_version)
-        await _change(session, words, wish, pairs, Outcome(dry_run, output, field_manager), listing=list_)
+        await _change(session, words, wish, pairs, Outcome(dry_run, output, field_manager, local), listing=list_)
 
     return change
 

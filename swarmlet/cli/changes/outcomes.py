@@ -25,16 +25,21 @@ DryRun = Annotated[
 Form = Annotated[
     str, typer.Option("--output", "-o", help="The object in place of a message: json, yaml, name or jsonpath=...")
 ]
+Local = Annotated[bool, typer.Option("--local", help="Of files: change what they say, and ask no server.")]
 Manager = Annotated[str, typer.Option("--field-manager", help="Who owns what is changed.")]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What becomes of a change; `dry_run` is "none", "client" (nothing is sent) or "server" (nothing is kept)."""
+    """What becomes of a change; `dry_run` is "none", "client" (nothing is sent) or "server" (nothing is kept).
+
+    `local`: the object is that of a file, and no server is asked.
+    """
 
     dry_run: str = "none"
     output: str = MESSAGE
     manager: str = "swarmlet"
+    local: bool = False
     _told: int = 0
 
     def check(self) -> None:
@@ -45,7 +50,7 @@ class Outcome:
 
     @property
     def is_sent(self) -> bool:
-        return self.dry_run != "client"
+        return self.dry_run != "client" and not self.local
 
     def write_options(self) -> WriteOptions:
         """Return how the server is to take the write."""

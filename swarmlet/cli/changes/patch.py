@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swarmlet.cli import documents, exits, options, parsing
-from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
+from swarmlet.cli.changes.outcomes import DryRun, Form, Local, Manager, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import BugError, CallerError
 
@@ -33,6 +33,7 @@ async def patch(
     subresource: Annotated[str, typer.Option("--subresource", help="The part to patch: status, scale.")] = "",
     filename: options.Files = None,
     recursive: options.Recursive = False,
+    local: Local = False,
     dry_run: DryRun = "none",
     output: Form = "",
     field_manager: Manager = "kubectl-patch",
@@ -43,12 +44,13 @@ async def patch(
     """
     from swarmlet.cli.changes import targets
 
-    outcome = Outcome(dry_run, output, field_manager)
+    outcome = Outcome(dry_run, output, field_manager, local)
     outcome.check()
     if type_ not in KINDS:
         raise exits.UsageError(f"--type={type_}: unknown; allowed: {', '.join(KINDS)}")
     wanted = _read(patch_text, patch_file, is_list=type_ == "json")
-    for target in await targets.find(session, what or (), targets.Wish(files=filename, recursive=recursive)):
+    wish = targets.Wish(files=filename, recursive=recursive, local=local)
+    for target in await targets.find(session, what or (), wish):
         await _patch(session, target, wanted, type_, outcome, subresource)
 
 

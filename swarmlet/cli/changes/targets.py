@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlet.cli import exits, selection
 from swarmlet.client.client import MERGE_PATCH, Document, Scope
+from swarmlet.client.discovery import Resource
 
 if TYPE_CHECKING:
     from swarmlet.cli.changes.outcomes import Outcome
     from swarmlet.cli.session import Session
-    from swarmlet.client.discovery import Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Wish:
     fields: str = ""
     every: bool = False
     all_namespaces: bool = False
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,11 @@ async def find(session: Session, words: Sequence[str], wish: Wish) -> list[Targe
     if wish.files:
         if words:
             raise exits.UsageError("-f names the objects: types and names exclude it")
+        if wish.local:
+            return _of_files(wish)
         selected = selection.of_files(wish.files, await session.catalogue(), recursive=wish.recursive)
+    elif wish.local:
+        raise exits.UsageError("--local takes objects of files: name them with -f")
     else:
         selected = selection.select(words, await session.catalogue())
     if selected.named:
@@ -87,6 +92,23 @@ async def find(session: Session, words: Sequence[str], wish: Wish) -> list[Targe
         raise exits.UsageError("name the objects, select them with -l, or say --all")
     scope = Scope(namespace="" if wish.all_namespaces else session.namespace, labels=wish.labels, fields=wish.fields)
     return [each for kind in selected.kinds for each in await _of_kind(session, kind, scope)]
+
+
+def _of_files(wish: Wish) -> list[Target]:
+    """Return the objects as the files have them."""
+    from swarmlet.cli import files
+
+    return [
+        Target(_kind_of(each.api_version, each.kind), each.document)
+        for each in files.manifests(wish.files, recursive=wish.recursive)
+    ]
+
+
+def _kind_of(api_version: str, kind: str) -> Resource:
+    """Return a kind as far as a manifest tells of it, which is enough to call it by its name."""
+    group, _, version = api_version.rpartition("/")
+    singular = kind.lower()
+    return Resource(group=group, version=version, kind=kind, plural=f"{singular}s", singular=singular, namespaced=True)
 
 
 async def _named(session: Session, reference: selection.Reference) -> Target:
