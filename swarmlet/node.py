@@ -41,6 +41,7 @@ from swarmlet.controllers.rehearsal.rehearser import Rehearser
 from swarmlet.daemon import Daemon, Surroundings, ended, open_consensus
 from swarmlet.errors import CutOffError
 from swarmlet.identity import tls
+from swarmlet.identity.renewal import CertificateKeeper
 from swarmlet.identity.state import NodeFiles
 from swarmlet.identity.users import Authenticator
 from swarmlet.network import choice as network_choice
@@ -95,10 +96,11 @@ class _Node:
         self._clock = SystemClock()
         self._rng = random.Random(os.urandom(16))  # noqa: S311  jitter, uids and names: nothing secret comes from it
         self._registry = metrics.new_registry()
+        self._peer_context = tls.peer_context(files)
         self._peers = TlsPeers(
             node_id=self._state.node_id,
             cluster_id=self._state.cluster_id,
-            client_context=tls.peer_context(files),
+            client_context=self._peer_context,
             identify=tls.peer_identity,
             rng=self._rng,
             incarnation=self._state.incarnation,
@@ -133,20 +135,30 @@ class _Node:
             addresses=daemon.agent.network.addresses,
             fault=lambda: daemon.agent.network.fault,
         )
-        server = self._server(daemon, machine_network)
+        membership, context = self._membership(daemon), tls.server_context(self._files)
+        server = self._server(daemon, membership, machine_network)
         for numbers in (ConsensusMetrics(daemon.consensus), *machine_network.metrics()):
             self._registry.register(numbers)
         links = asyncio.create_task(self._peers.run(), name="peers")
         network = machine_network.start()
-        async with serving.listening(self._config, self._files, server):
+        certificates = CertificateKeeper(
+            files=self._files,
+            node=self._state.identity,
+            host=split_address(self._state.advertise)[0],
+            find_authority=membership.authority,
+            contexts=(context, self._peer_context),
+            clock=self._clock,
+        )
+        async with serving.listening(self._config, context, server):
             log.info("daemon_started", node=self._state.name, address=self._state.advertise)
             supervisor.ready(f"node {self._state.name}")
+            renewals = asyncio.create_task(certificates.run(), name="certificate")
             watchdog = asyncio.create_task(supervisor.run(self._clock), name="watchdog")
             try:
-                await daemon.run(links, *network)
+                await daemon.run(links, renewals, *network)
             finally:
                 supervisor.stopping()
-                await ended(links, watchdog, *network)
+                await ended(links, renewals, watchdog, *network)
                 if daemon.left or daemon.cut_off:
                     await machine_network.remove()
         log.info("daemon_stopped", node=self._state.name)
@@ -225,16 +237,18 @@ class _Node:
             disk=self._disk,
         )
 
-    def _server(self, daemon: Daemon, network: MachineNetwork) -> app.ApiServer:
-        replica = origins.Signed(daemon.consensus)
-        membership = Membership(
-            replica=replica,
+    def _membership(self, daemon: Daemon) -> Membership:
+        return Membership(
+            replica=origins.Signed(daemon.consensus),
             clock=self._clock,
             rng=self._rng,
             node=self._state.identity,
             peer_context=lambda: tls.peer_context(self._files),
             incarnation=self._state.incarnation,
         )
+
+    def _server(self, daemon: Daemon, membership: Membership, network: MachineNetwork) -> app.ApiServer:
+        replica = origins.Signed(daemon.consensus)
         cluster_api = cluster.ClusterApi(
             membership=membership,
             replica=replica,

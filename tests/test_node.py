@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ import aiohttp
 import pytest
 
 from swarmlet import node
+from swarmlet.addresses import split_address
+from swarmlet.api import serving
 from swarmlet.cli import founding
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config, Network
@@ -28,7 +31,7 @@ from swarmlet.identity.access import BACKUP_PATH
 from swarmlet.identity.authority import Authority
 from swarmlet.identity.incarnation import FIRST
 from swarmlet.identity.state import NodeFiles
-from swarmlet.model import kinds
+from swarmlet.model import api_service, kinds
 from swarmlet.model.cluster import ClusterIdentity
 from swarmlet.store.backup import Reader
 from swarmlet.transport.tls_peers import TlsPeers
@@ -192,6 +195,62 @@ async def test_only_an_administrator_gets_a_backup(config: Config, tmp_path: Pat
     reader.feed(content)
     assert (status, reader.finish().node) == (200, "alpha")
     assert reader.counts["nodes"] == 1
+
+
+async def test_a_certificate_of_before_is_renewed_while_the_daemon_serves(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await found(config)
+    files, ca = NodeFiles(config.data_dir), await authority_of(config)
+    request, identity = authority.new_request(files.key_pem()), files.load().identity
+    with monkeypatch.context() as patch:
+        patch.setattr(api_service, "NAMES", ())
+        files.renew(ca.sign_node(request, identity, "127.0.0.1", SystemClock().now()))
+    strict = ssl.create_default_context(cadata=ca.certificate_pem)
+    host, port = split_address(config.listen)
+
+    async def asked_by_name() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(host, port, ssl=strict, server_hostname=api_service.NAMES[2])
+        except ssl.SSLCertVerificationError:
+            return False
+        writer.close()
+        return True
+
+    async with running(config), asyncio.timeout(READY_SECONDS_MAX):
+        while not await asked_by_name():  # noqa: ASYNC110  another process would be asked so
+            await asyncio.sleep(0.05)
+
+
+async def test_who_is_connected_is_looked_after(config: Config, daemon: asyncio.Task[None]) -> None:
+    """A connection to a machine that died would else stay for hours, and the watch on it."""
+    context = tls.unverified_context()
+    host, port = split_address(config.listen)
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    mine = writer.get_extra_info("sockname")
+    theirs = next(each for each in established(port) if each.getpeername() == mine)
+    with theirs:
+        assert theirs.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == serving.SILENT_SECONDS
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == serving.GONE_SECONDS * 1_000
+    writer.close()
+
+
+def established(port: int) -> Iterator[socket.socket]:
+    """Yield copies of this process' sockets that are connected to a port of its own."""
+    for name in Path("/proc/self/fd").iterdir():
+        try:
+            found_ = socket.socket(fileno=os.dup(int(name.name)))
+        except OSError:
+            continue
+        try:
+            if found_.family == socket.AF_INET and found_.getsockname()[1] == port:
+                found_.getpeername()
+                yield found_
+                continue
+        except OSError:
+            pass
+        found_.close()
 
 
 async def test_a_machine_that_was_left_behind_sets_its_data_aside_and_says_so(config: Config, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
@@ -14,15 +15,26 @@ from swarmlet.api.app import ApiServer
 from swarmlet.api.operations import reports
 from swarmlet.config import Config
 from swarmlet.errors import ConfigError
-from swarmlet.identity import tls
-from swarmlet.identity.state import NodeFiles
 
 SOCKET_MODE = 0o600
 BACKLOG = 1024
+SILENT_SECONDS = 30
+"""Without a byte from the other end before it is asked whether it is there."""
+ASKED_SECONDS, ASKED_MAX = 10, 3
+"""How often it is asked then, and how many times."""
+GONE_SECONDS = SILENT_SECONDS + ASKED_SECONDS * ASKED_MAX
+"""After which an end that does not confirm what it was sent, or that it is there, is taken to be gone."""
+LIVELINESS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASKED_SECONDS),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, ASKED_MAX),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1_000),
+)
 
 
 @contextlib.asynccontextmanager
-async def listening(config: Config, files: NodeFiles, server: ApiServer) -> AsyncIterator[None]:
+async def listening(config: Config, context: ssl.SSLContext, server: ApiServer) -> AsyncIterator[None]:
     """Open the daemon's three doors: the TLS port, the administrator's socket, the plain status listener."""
     api, status = server.runner(), web.AppRunner(reports.build_status_app(server.reports), access_log=None)
     try:
@@ -30,7 +42,8 @@ async def listening(config: Config, files: NodeFiles, server: ApiServer) -> Asyn
         await status.setup()
         host, port = split_address(config.listen)
         with _named("listen", config.listen):
-            await web.TCPSite(api, host, port, ssl_context=tls.server_context(files), backlog=BACKLOG).start()
+            for door in _doors(host, port):
+                await web.SockSite(api, door, ssl_context=context, backlog=BACKLOG).start()
         with _named("socket", str(config.socket)):
             await web.SockSite(api, _admin_socket(config)).start()
         host, port = split_address(config.status_listen)
@@ -41,6 +54,31 @@ async def listening(config: Config, files: NodeFiles, server: ApiServer) -> Asyn
         await api.cleanup()
         await status.cleanup()
         config.socket.unlink(missing_ok=True)
+
+
+def _doors(host: str, port: int) -> list[socket.socket]:
+    """Return sockets for all addresses that a host has, whose connections notice that the other end is gone.
+
+    What is accepted by a socket has its options. Without them the watch of a machine that lost its power stays open for
+    hours, or for a quarter of an hour where something was to be told to it (tcp(7)).
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    doors: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            door = socket.socket(family, socket.SOCK_STREAM)
+            doors.append(door)
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            for level, option, value in LIVELINESS:
+                door.setsockopt(level, option, value)
+            door.bind(address)
+    except OSError:
+        for door in doors:
+            door.close()
+        raise
+    return doors
 
 
 def _admin_socket(config: Config) -> socket.socket:

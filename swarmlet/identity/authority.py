@@ -127,10 +127,8 @@ class Authority:
     def sign_node(self, request_pem: str, node: NodeIdentity, host: str, now: datetime) -> str:
         """Return the certificate of a node that others reach at `host` (an IP address or a DNS name)."""
         subject = _subject(NODE_USER_PREFIX + node.name, (NODES_GROUP,))
-        hosts = (host, "127.0.0.1", "::1", "localhost", node.name, *api_service.NAMES, api_service.ADDRESS)
-        names = [x509.UniformResourceIdentifier(node.uri), *_hosts(hosts)]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        return self._sign(request_pem, subject, usages, names, now, NODE_VALIDITY)
+        return self._sign(request_pem, subject, usages, node_names(node, host), now, NODE_VALIDITY)
 
     def sign_user(self, request_pem: str, user: str, groups: tuple[str, ...], now: datetime) -> str:
         """Return a client certificate that speaks for `user` in `groups`; it can never act as a server."""
@@ -160,6 +158,12 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return _pem(builder.sign(self._key, hashes.SHA256()))
+
+
+def node_names(node: NodeIdentity, host: str) -> list[x509.GeneralName]:
+    """Return all names by which the certificate of a node at `host` (an IP address or a DNS name) answers."""
+    hosts = (host, "127.0.0.1", "::1", "localhost", node.name, *api_service.NAMES, api_service.ADDRESS)
+    return [x509.UniformResourceIdentifier(node.uri), *_hosts(hosts)]
 
 
 def check_user(user: str, groups: tuple[str, ...]) -> None:

@@ -95,6 +95,14 @@ class NodeFiles:
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
+    def renew(self, certificate_pem: str) -> None:
+        """Replace the certificate by another of the same key, durably."""
+        try:
+            _write(self.certificate, certificate_pem.encode(), 0o644)
+            _sync_folder(self.data_dir)
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
         """Mark the folder while its membership and its log are changed together; unmark it where that succeeded."""
@@ -154,6 +162,13 @@ class NodeFiles:
         """Return this node's certificate; raise `ConfigError` where it cannot be read."""
         try:
             return _read(self.certificate).decode()
+        except OSError as error:
+            raise _unusable(self.data_dir, error) from error
+
+    def key_pem(self) -> str:
+        """Return this node's private key; raise `ConfigError` where it cannot be read."""
+        try:
+            return _read(self.key).decode()
         except OSError as error:
             raise _unusable(self.data_dir, error) from error
 
