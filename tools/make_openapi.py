@@ -15,6 +15,7 @@ from typing import Any
 
 from swarmlet.model import kinds
 
+PUBLISHED = (*kinds.SERVED, *kinds.OTHER_VERSIONS, *kinds.REVIEWS)
 VERSION = "1.35"
 TARGET = Path(__file__).resolve().parents[1] / "swarmlet" / "model" / "openapi.json.gz"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -39,7 +40,7 @@ NOTE = (
 def main() -> None:
     source = resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}.0-local"
     everything = json.loads((source / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
-    roots = [root for kind in (*kinds.SERVED, *kinds.REVIEWS) for root in roots_of(kind, everything)]
+    roots = [root for kind in PUBLISHED for root in roots_of(kind, everything)]
     chosen = closure([*roots, *OTHER_ROOTS], everything)
     definitions = {name: trimmed(everything[name]) for name in sorted(chosen)}
     text = json.dumps({"note": NOTE, "version": VERSION, "definitions": definitions}, separators=(",", ":"))
@@ -82,10 +83,7 @@ def trimmed(schema: Any) -> Any:
     if "oneOf" in result:
         result.pop("type", None)
     if GVK in result:
-        served = {(kind.group, kind.version) for kind in (*kinds.SERVED, *kinds.REVIEWS)} | {
-            ("autoscaling", "v1"),
-            ("policy", "v1"),
-        }
+        served = {(kind.group, kind.version) for kind in PUBLISHED}
         result[GVK] = [gvk for gvk in result[GVK] if (gvk["group"], gvk["version"]) in served]
     return result
 

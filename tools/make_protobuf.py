@@ -30,6 +30,7 @@ PACKAGES = {
     "io.k8s.api.batch.v1": "batch/v1",
     "io.k8s.api.coordination.v1": "coordination.k8s.io/v1",
     "io.k8s.api.discovery.v1": "discovery.k8s.io/v1",
+    "io.k8s.api.events.v1": "events.k8s.io/v1",
     "io.k8s.api.networking.v1": "networking.k8s.io/v1",
     "io.k8s.api.node.v1": "node.k8s.io/v1",
     "io.k8s.api.policy.v1": "policy/v1",

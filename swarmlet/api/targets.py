@@ -41,6 +41,11 @@ class Target:
         return isinstance(self.kind, CustomKind)
 
     @property
+    def is_converted(self) -> bool:
+        """Whether what is stored may be of another version than what is shown."""
+        return self.is_custom or self.kind.stored_as is not None
+
+    @property
     def qualified(self) -> str:
         """The object as error messages name it."""
         return f'{self.kind.resource} "{self.name}"'

@@ -30,6 +30,7 @@ from swarmlet.model import (
 )
 from swarmlet.model.kept_plans import KeptPlan
 from swarmlet.model.meta import Object
+from swarmlet.model.versions import autoscaling_v1, events_v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Kind:
 
     `resource` names the collection in the store and in `Key`: the plural, and for a group other than core a dot
     and the group ("pods", "deployments.apps"), as kubectl writes it.
+
+    `stored_as` is the kind as the store keeps it, where that is in another version (`model.versions`).
     """
 
     type: type[Object]
@@ -47,6 +50,7 @@ class Kind:
     namespaced: bool = True
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
+    stored_as: Kind | None = None
 
     @property
     def kind(self) -> str:
@@ -75,7 +79,14 @@ class Kind:
         return self.api_version.rpartition("/")[2]
 
     @property
+    def stored(self) -> Kind:
+        """The kind as the store keeps it."""
+        return self.stored_as or self
+
+    @property
     def resource(self) -> str:
+        if self.stored_as:
+            return self.stored_as.resource
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -202,6 +213,20 @@ SERVED = (
 )
 """In the order that discovery lists them."""
 
+HORIZONTAL_POD_AUTOSCALER_V1 = Kind(
+    autoscaling_v1.HorizontalPodAutoscaler,
+    "horizontalpodautoscalers",
+    "horizontalpodautoscaler",
+    ("hpa",),
+    categories=("all",),
+    subresources=("status",),
+    stored_as=HORIZONTAL_POD_AUTOSCALER,
+)
+EVENT_V1 = Kind(events_v1.Event, "events", "event", ("ev",), stored_as=EVENT)
+
+OTHER_VERSIONS = (HORIZONTAL_POD_AUTOSCALER_V1, EVENT_V1)
+"""In the API, and in the store in another version, which discovery prefers."""
+
 NODE_METRICS = Kind(metrics.NodeMetrics, "nodes", "", namespaced=False)
 POD_METRICS = Kind(metrics.PodMetrics, "pods", "")
 
@@ -236,7 +261,7 @@ REVIEWS = (
 SCALE = Kind(apps.Scale, "scales", "scale")
 """Of a subresource, in no collection."""
 
-IN_API = SERVED + VIRTUAL + REVIEWS
+IN_API = SERVED + OTHER_VERSIONS + VIRTUAL + REVIEWS
 
 CLUSTER_IDENTITY = Kind(cluster.ClusterIdentity, "clusteridentities", "clusteridentity", namespaced=False)
 TOKEN = Kind(cluster.Token, "tokens", "token", namespaced=False)
@@ -265,4 +290,4 @@ INTERNAL = (
 """In the store, never in the API."""
 
 BY_RESOURCE = {kind.resource: kind for kind in SERVED + INTERNAL}
-BY_GVK = {(kind.api_version, kind.kind): kind for kind in SERVED}
+BY_GVK = {(kind.api_version, kind.kind): kind for kind in SERVED + OTHER_VERSIONS}

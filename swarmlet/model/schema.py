@@ -127,7 +127,8 @@ def openapi_v3_schemas(group_version: str) -> dict[str, Schema]:
 
     Read anew for each call, descriptions included: who publishes it keeps the encoded bytes.
     """
-    roots = [_list_and_item(kind) for kind in kinds.SERVED if kind.api_version == group_version]
+    served = kinds.SERVED + kinds.OTHER_VERSIONS
+    roots = [_list_and_item(kind) for kind in served if kind.api_version == group_version]
     roots += [(definition_of_kind(kind),) for kind in kinds.REVIEWS if kind.api_version == group_version]
     others = [META + "DeleteOptions", META + "Status", META + "APIResourceList", META + "WatchEvent"]
     if group_version == kinds.POD.api_version:

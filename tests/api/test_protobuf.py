@@ -18,7 +18,7 @@ from tests.protobuf.documents import some_document
 
 HEADERS = {"Content-Type": PROTOBUF}
 SEEDS = range(6)
-SPOKEN = [kind for kind in kinds.SERVED if schema.message_of(kind.api_version, kind.kind)]
+SPOKEN = [kind for kind in kinds.SERVED + kinds.OTHER_VERSIONS if schema.message_of(kind.api_version, kind.kind)]
 """The kinds that clients speak protobuf of: definitions of custom ones they send as JSON."""
 
 

@@ -171,7 +171,7 @@ def test_a_scale_can_be_decoded():
     assert scale.spec.replicas == 2
 
 
-@pytest.mark.parametrize("kind", kinds.SERVED, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", kinds.SERVED + kinds.OTHER_VERSIONS, ids=lambda kind: kind.kind)
 def test_every_field_of_ours_is_a_field_of_kubernetes(kind):
     def differences(definition: str, struct: type, path: str):
         known = schema.fields(definition)
@@ -189,7 +189,7 @@ def test_every_field_of_ours_is_a_field_of_kubernetes(kind):
     assert list(differences(schema.definition_of_kind(kind), kind.type, kind.kind)) == []
 
 
-@pytest.mark.parametrize("kind", kinds.SERVED, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", kinds.SERVED + kinds.OTHER_VERSIONS, ids=lambda kind: kind.kind)
 def test_what_is_encoded_decodes_to_the_same(kind):
     empty = kind.type()
     assert decode.decode(kind, objects.to_document(empty)).object == empty

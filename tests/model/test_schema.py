@@ -7,6 +7,8 @@ import pytest
 
 from swarmlet.model import kinds, schema
 
+PUBLISHED = (*kinds.SERVED, *kinds.OTHER_VERSIONS, *kinds.REVIEWS)
+
 
 def test_lists_know_how_they_are_merged():
     containers = schema.fields("io.k8s.api.core.v1.PodSpec")["containers"]
@@ -20,14 +22,16 @@ def test_definitions_have_no_descriptions_in_memory():
     assert "message" in schema.fields("io.k8s.api.apps.v1.DeploymentCondition")
 
 
-@pytest.mark.parametrize("group_version", sorted({kind.api_version for kind in (*kinds.SERVED, *kinds.REVIEWS)}))
+@pytest.mark.parametrize(
+    "group_version", sorted({kind.api_version for kind in (*kinds.SERVED, *kinds.OTHER_VERSIONS, *kinds.REVIEWS)})
+)
 def test_published_schemas_are_complete_described_and_name_their_kinds(group_version):
     schemas = schema.openapi_v3_schemas(group_version)
     text = msgspec.json.encode(schemas).decode()
     references = set(re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', text))
     assert references <= set(schemas)
     assert not re.search(r'"\$ref":"(?!#/components/schemas/)', text)
-    for kind in (*kinds.SERVED, *kinds.REVIEWS):
+    for kind in PUBLISHED:
         if kind.api_version == group_version:
             published = schemas[schema.definition_of_kind(kind)]
             gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}

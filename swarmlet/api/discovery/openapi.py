@@ -31,7 +31,7 @@ V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 V2_BYTES = b"\x0a\x032.0"
 """An OpenAPI v2 Document of nothing but `swagger` = 1, in protobuf."""
 
-PUBLISHED = kinds.SERVED + kinds.REVIEWS
+PUBLISHED = kinds.SERVED + kinds.OTHER_VERSIONS + kinds.REVIEWS
 
 Document = dict[str, Any]
 

@@ -87,7 +87,7 @@ class Reader:
             objects = await self._with_node_leases(objects)
         if continuation:
             objects = history.rest(objects, continuation)
-        objects = [versions.shown(target.kind, stored) for stored in objects] if target.is_custom else objects
+        objects = [versions.shown(target.kind, stored) for stored in objects] if target.is_converted else objects
         if not chosen.everything:
             objects = [stored for stored in objects if chosen.matches(stored)]
         if not options.limit or len(objects) <= options.limit:

@@ -39,6 +39,7 @@ from swarmlet.model.meta import Object, ObjectMeta
 from swarmlet.model.pod import Pod
 from swarmlet.model.rules import custom_resource_definitions, custom_resources
 from swarmlet.model.services import Service
+from swarmlet.model.versions import conversion
 from swarmlet.ownership import tracking
 
 # The names of fields that only some kinds have; the base class cannot promise them.
@@ -62,12 +63,16 @@ _WITH_GENERATION = (
 
 
 def read(kind: Kind, document: Mapping[str, Any], options: WriteOptions, warnings: list[str]) -> Object:
-    """Return the object that a document describes.
+    """Return the object that a document describes, in the version of the store.
 
     A field that Kubernetes does not know is an error under `fieldValidation=Strict` and a warning under `Warn`. One
     that Kubernetes knows and swarmlet does not honour is always a warning: docs/decisions/0003.
     """
-    return accepted(decode.decode(kind, document), options, warnings)
+    value = accepted(decode.decode(kind, document), options, warnings)
+    if not kind.stored_as:
+        return value
+    converted = conversion.stored(kind, objects.to_document(value))
+    return accepted(decode.decode(kind.stored, converted), options, warnings)
 
 
 def accepted(decoded: decode.Decoded, options: WriteOptions, warnings: list[str]) -> Object:
@@ -92,7 +97,7 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
         generate_name=metadata.generate_name,
         namespace=_namespace(target, metadata),
         uid=names.new_uid(rng),
-        generation=1 if target.kind in _WITH_GENERATION or target.is_custom else 0,
+        generation=1 if target.kind.stored in _WITH_GENERATION or target.is_custom else 0,
         creation_timestamp=clock_time(now),
         labels=metadata.labels,
         annotations=metadata.annotations,

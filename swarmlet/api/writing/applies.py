@@ -19,6 +19,7 @@ from swarmlet.errors import AlreadyExistsError, CallerError, ConflictError, NotF
 from swarmlet.model import decode, objects
 from swarmlet.model.apps import Scale
 from swarmlet.model.meta import Object
+from swarmlet.model.versions import conversion
 from swarmlet.ownership import applying, configuration, tracking
 from swarmlet.store.replica import Stored
 
@@ -90,12 +91,13 @@ def _asked(target: Target, document: Document, options: WriteOptions, warnings: 
         )
     has_status = admission.has_status(target.kind)
     asked = configuration.of(document, value, has_status=has_status, subresource=target.subresource)
+    asked = conversion.stored(target.kind, asked)
     return {**asked, "metadata": {**asked["metadata"], "name": target.name}}
 
 
 def _changed(target: Target, old: Object, asked: Document, options: WriteOptions, now: datetime) -> Object:
     who = owners.manager(target, options)
-    applied = applying.apply(target.kind, old, asked, who, now, force=options.force)
+    applied = applying.apply(target.kind.stored, old, asked, who, now, force=options.force)
     change = admission.with_status if target.subresource == "status" else admission.updated
     return tracking.with_managers(change(target, old, applied.object), applied.managers)
 
@@ -109,5 +111,5 @@ def _new(target: Target, asked: Document, options: WriteOptions, now: datetime) 
         )
     if metadata.get("resourceVersion"):
         raise admission.changed_meanwhile(target)
-    applied = applying.apply(target.kind, None, asked, owners.manager(target, options), now)
+    applied = applying.apply(target.kind.stored, None, asked, owners.manager(target, options), now)
     return tracking.with_managers(applied.object, applied.managers)

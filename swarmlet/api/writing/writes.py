@@ -138,7 +138,7 @@ class Writer:
             value, charges = self._quota.growth(target, stored.object, value)
             operation = _update(target.kind, stored, value)
             if options.dry_run:
-                return Written(objects.to_json(value))
+                return Written(versions.shown_json(target.kind, objects.to_json(value)))
             outcome = await self._quota.propose(operation, charges)
             if outcome.verdict is Verdict.NOT_FOUND:
                 raise NotFoundError(f"{target.qualified} not found")
