@@ -11,8 +11,10 @@ Source: k8s.io/apiextensions-apiserver/pkg/apiserver/schema (pruning, defaulting
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
+
+import msgspec
 
 from swarmlet.model import schema as known
 
@@ -27,6 +29,9 @@ LIST_KEYS = "x-kubernetes-list-map-keys"
 MAP_TYPE = "x-kubernetes-map-type"
 VALIDATIONS = "x-kubernetes-validations"
 OBJECT_FIELDS = ("apiVersion", "kind", "metadata")
+
+NOTHING: Any = object()
+"""Stands for what was before where nothing was, or nothing that can be told to be the same thing's."""
 
 _NOTHING: Schema = {}
 
@@ -55,6 +60,30 @@ def child(schema: Schema, name: str) -> Schema | None:
     """Return the schema of a field; None where the schema does not know it."""
     properties = schema.get("properties") or {}
     return properties[name] if name in properties else additional(schema)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal in type too: true is not 1."""
+    if one != other:
+        return False
+    return msgspec.json.encode(one, order="deterministic") == msgspec.json.encode(other, order="deterministic")
+
+
+def by_key(schema: Schema, items: Any) -> dict[Hashable, Any]:
+    """Return the items of a list by what tells them apart; none of a list that has no keys."""
+    if schema.get(LIST_TYPE) != "map" or not isinstance(items, list):
+        return {}
+    return {key_of(schema, each): each for each in items}
+
+
+def key_of(schema: Schema, item: Any) -> Hashable:
+    """Return what tells an item of a list from the others."""
+    if schema.get(LIST_TYPE) != "map" or not isinstance(item, dict):
+        return None
+    properties = (schema.get("items") or {}).get("properties") or {}
+    names = schema.get(LIST_KEYS) or ()
+    told = [item.get(name, (properties.get(name) or {}).get("default")) for name in names]
+    return msgspec.json.encode(told)
 
 
 def definition(name: str, schema: Schema) -> known.OwnFields:

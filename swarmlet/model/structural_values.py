@@ -33,8 +33,13 @@ _MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 _INTEGERS = {"int32": 2**31, "int64": 2**63}
 
 
-def check(schema: Schema, value: Any, place: Place) -> None:
-    """Note every rule of the schema that the value breaks."""
+def check(schema: Schema, value: Any, place: Place, old: Any = structural.NOTHING) -> None:
+    """Note every rule of the schema that the value breaks.
+
+    `old`: what stood in its place before an update. What is as it was is not judged anew, by rules grown stricter.
+    """
+    if old is not structural.NOTHING and structural.same(value, old):
+        return
     if value is None:
         if not schema.get("nullable"):
             _wrong_type(schema, "null", place)
@@ -48,9 +53,9 @@ def check(schema: Schema, value: Any, place: Place) -> None:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(schema, value, place)
     elif isinstance(value, list):
-        _check_list(schema, value, place)
+        _check_list(schema, value, place, old)
     elif isinstance(value, dict):
-        _check_object(schema, value, place)
+        _check_object(schema, value, place, old if isinstance(old, dict) else {})
     _check_junctions(schema, value, place)
 
 
@@ -136,7 +141,7 @@ def _is_multiple(value: float, step: float) -> bool:
     return math.isfinite(times) and times == int(times)
 
 
-def _check_list(schema: Schema, value: list[Any], place: Place) -> None:
+def _check_list(schema: Schema, value: list[Any], place: Place, old: Any) -> None:
     least, most = schema.get("minItems"), schema.get("maxItems")
     if least is not None and len(value) < least:
         place.invalid(len(value), f"{place.path} in body should have at least {least} items")
@@ -145,8 +150,9 @@ def _check_list(schema: Schema, value: list[Any], place: Place) -> None:
         return
     items = schema.get("items")
     if items:
+        known = structural.by_key(schema, old)
         for below, item in place.each(value):
-            check(items, item, below)
+            check(items, item, below, known.get(structural.key_of(schema, item), structural.NOTHING))
     _check_unique(schema, value, place)
 
 
@@ -168,7 +174,7 @@ def _check_unique(schema: Schema, value: list[Any], place: Place) -> None:
         seen.add(text)
 
 
-def _check_object(schema: Schema, value: dict[str, Any], place: Place) -> None:
+def _check_object(schema: Schema, value: dict[str, Any], place: Place, old: Mapping[str, Any]) -> None:
     least, most = schema.get("minProperties"), schema.get("maxProperties")
     if least is not None and len(value) < least:
         place.invalid(len(value), f"{place.path} in body should have at least {least} properties")
@@ -184,7 +190,7 @@ def _check_object(schema: Schema, value: dict[str, Any], place: Place) -> None:
     for name, each in value.items():
         part = structural.child(schema, name)
         if part and not (embedded and name in structural.OBJECT_FIELDS):
-            check(part, each, place.field(name))
+            check(part, each, place.field(name), old.get(name, structural.NOTHING))
 
 
 def _check_embedded(value: Mapping[str, Any], place: Place) -> None:

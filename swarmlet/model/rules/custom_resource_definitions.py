@@ -78,7 +78,6 @@ def warnings(value: CustomResourceDefinition) -> Iterator[str]:
         schema = version.schema.open_api_v3_schema if version.schema else None
         if schema:
             path = f"spec.versions[{number}].schema.openAPIV3Schema"
-            yield from (f"{each}: {NOT_SUPPORTED}; ignored" for each in structural.with_rules_of_cel(schema, path))
             yield from (f'unknown field "{each}"' for each in structural.unknown_fields(schema, path))
 
 

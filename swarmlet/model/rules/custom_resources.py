@@ -5,15 +5,20 @@ Source: k8s.io/apiextensions-apiserver/pkg/registry/customresource (strategy.go,
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from swarmlet.model import structural, structural_values, syntax
+from swarmlet.model import structural, structural_rules, structural_values, syntax
 from swarmlet.model.custom import CustomKind, CustomResource
 from swarmlet.model.json_path import parse
 from swarmlet.model.problems import Place, Problems, refusal
 from swarmlet.model.rules import meta
 
 REPLICAS_MAX = 2**31 - 1
+RULES_LEFT_OUT = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 
 
 def completed(kind: CustomKind, value: CustomResource) -> CustomResource:
@@ -37,15 +42,43 @@ def validate(kind: CustomKind, value: CustomResource, old: CustomResource | None
         meta.metadata_update(value.metadata, old.metadata, place)
     meta.metadata(value.metadata, place, namespaced=kind.namespaced, name_rule=syntax.dns_subdomain)
     if old is None or old.content != value.content:
-        _content(kind, value, Place(problems, ""))
+        _content(kind, value, old, Place(problems, ""))
     if problems.causes:
         raise refusal(value, problems.causes)
 
 
-def _content(kind: CustomKind, value: CustomResource, place: Place) -> None:
+def _content(kind: CustomKind, value: CustomResource, old: CustomResource | None, place: Place) -> None:
     properties = kind.schema.get("properties") or {}
     outer = {name: each for name, each in properties.items() if name not in structural.OBJECT_FIELDS}
-    structural_values.check({**kind.schema, "properties": outer}, value.content, place)
+    before = structural.NOTHING if old is None else old.content
+    structural_values.check({**kind.schema, "properties": outer}, value.content, place, before)
+    if properties.get("metadata"):
+        structural_values.check(properties["metadata"], _names(value), place.field("metadata"))
+    _replicas_within(kind, value, place)
+    if _has_rules(kind):
+        if place.problems.causes:
+            Place(place.problems, structural_rules.ROOT).invalid(None, RULES_LEFT_OUT)
+        else:
+            whole = None if old is None else _whole(old)
+            structural_rules.check(kind.schema, _whole(value), whole, place)
+
+
+@functools.lru_cache(maxsize=256)
+def _has_rules(kind: CustomKind) -> bool:
+    return structural_rules.has_rules(kind.schema)
+
+
+def _names(value: CustomResource) -> dict[str, str]:
+    """Return the part of an object's metadata that a schema may be about."""
+    given = {"name": value.metadata.name, "generateName": value.metadata.generate_name}
+    return {name: text for name, text in given.items() if text}
+
+
+def _whole(value: CustomResource) -> dict[str, Any]:
+    return {**value.document, "metadata": _names(value)}
+
+
+def _replicas_within(kind: CustomKind, value: CustomResource, place: Place) -> None:
     scale = kind.scale
     if scale is None:
         return

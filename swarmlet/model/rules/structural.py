@@ -11,6 +11,7 @@ from typing import Any
 
 from swarmlet.model import patterns, structural, structural_values
 from swarmlet.model.problems import Place
+from swarmlet.model.rules import structural_rules
 
 Schema = Mapping[str, Any]
 
@@ -72,7 +73,10 @@ def schema(value: Schema, place: Place) -> None:
     elif root_type != "object":
         place.field("type").invalid(root_type, "must be object at the root")
     _metadata(value, place)
+    before = len(place.problems.causes)
     _check(value, place, DEPTH_MAX, needs_type="")
+    if len(place.problems.causes) == before:
+        structural_rules.rules(value, place)
 
 
 def unknown_fields(value: Any, path: str) -> Iterator[str]:
@@ -82,15 +86,6 @@ def unknown_fields(value: Any, path: str) -> Iterator[str]:
     yield from (f"{path}.{name}" for name in value if name not in _KNOWN)
     for name, each in _children(value):
         yield from unknown_fields(each, f"{path}.{name}")
-
-
-def with_rules_of_cel(value: Schema, path: str) -> Iterator[str]:
-    """Yield the paths of the rules in Google's CEL, which are kept and not kept to."""
-    if value.get(structural.VALIDATIONS):
-        yield f"{path}.{structural.VALIDATIONS}"
-    for name, each in _children(value):
-        if isinstance(each, Mapping):
-            yield from with_rules_of_cel(each, f"{path}.{name}")
 
 
 def _children(value: Schema) -> Iterator[tuple[str, Any]]:
