@@ -50,7 +50,7 @@ async def delete(
         int, typer.Option("--grace-period", min=-1, help="Seconds a Pod has to end; -1: its own.")
     ] = -1,
     force: Annotated[bool, typer.Option("--force", help="Forget a Pod at once, whether it ended or not.")] = False,
-    cascade: Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")] = "background",
+    cascade: options.Cascade = "background",
     ignore_not_found: options.IgnoreNotFound = False,
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
@@ -76,9 +76,9 @@ async def delete(
     body: dict[str, Any] = {"propagationPolicy": PROPAGATION[cascade]}
     if force or grace_period >= 0:
         body["gracePeriodSeconds"] = max(grace_period, 0)
-    deleted = await _delete_all(session, targets, body, ignore_missing=ignore_not_found or bool(selector) or all_)
+    deleted = await delete_all(session, targets, body, ignore_missing=ignore_not_found or bool(selector) or all_)
     if wait:
-        await _until_gone(session, deleted, seconds)
+        await until_gone(session, deleted, seconds)
 
 
 async def of_files(
@@ -129,7 +129,7 @@ def _target(resource: Resource, namespace: str, name: str) -> Target:
     return Target(resource, namespace if resource.namespaced else "", name)
 
 
-async def _delete_all(
+async def delete_all(
     session: Session, targets: Sequence[Target], body: dict[str, Any], *, ignore_missing: bool
 ) -> list[Target]:
     """Ask for each deletion; raise the first `NotFoundError` when all were asked for."""
@@ -160,7 +160,7 @@ def _uid(answer: dict[str, Any]) -> str:
     return str((source or {}).get("uid") or "")
 
 
-async def _until_gone(session: Session, targets: Sequence[Target], seconds: float) -> None:
+async def until_gone(session: Session, targets: Sequence[Target], seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             for target in targets:

@@ -19,6 +19,7 @@ AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In 
 Labels = Annotated[str, typer.Option("--selector", "-l", help="Only with these labels, as in `app=web,tier!=db`.")]
 Fields = Annotated[str, typer.Option("--field-selector", help="Only with these fields, as in `status.phase=Running`.")]
 Every = Annotated[bool, typer.Option("--all", help="All objects of the type.")]
+Cascade = Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="wide, json, yaml or name.")]
 NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Without the line of column names.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on printing what changes.")]

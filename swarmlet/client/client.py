@@ -153,10 +153,16 @@ class Client:
         return await self.connection.json(Request(method="POST", path=path, query=options.query(), body=document))
 
     async def update(
-        self, resource: Resource, document: Document, *, namespace: str = "", options: WriteOptions = PLAIN_WRITE
+        self,
+        resource: Resource,
+        document: Document,
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        options: WriteOptions = PLAIN_WRITE,
     ) -> Document:
         """Replace an object; raise `ConflictError` where its resourceVersion is no longer the stored one."""
-        path = resource.path(namespace=namespace, name=document["metadata"]["name"])
+        path = resource.path(namespace=namespace, name=document["metadata"]["name"], subresource=subresource)
         return await self.connection.json(Request(method="PUT", path=path, query=options.query(), body=document))
 
     async def patch(

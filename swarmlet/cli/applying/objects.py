@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swarmlet.cli.session import Session
@@ -66,6 +66,21 @@ class Applier:
             namespace = manifest.namespace or self._namespace
             document["metadata"] = {**document["metadata"], "namespace": namespace}
         return resource, document
+
+    async def tried(self, manifest: Manifest) -> tuple[Resource, Document | None, Document]:
+        """Return the kind of a manifest, the object as it is, and as the server would make it; nothing is kept."""
+        resource, document = self.placed(manifest)
+        check_named(manifest)
+        namespace = document["metadata"].get("namespace") or ""
+        current = await self._api.find(resource, manifest.name, namespace=namespace)
+        trying = replace(self._options, dry_run=True)
+        if current is None:
+            return resource, None, await self._api.create(resource, document, namespace=namespace, options=trying)
+        changes, content_type, _ = _patch(current, document)
+        after = await self._api.patch(
+            resource, manifest.name, changes, namespace=namespace, content_type=content_type, options=trying
+        )
+        return resource, current, after
 
     async def _create(self, resource: Resource, document: Document, namespace: str) -> str:
         if not self._only_say:

@@ -48,7 +48,8 @@ def service(document: Document) -> Lines:
 
 def endpoint_slice(document: Document) -> Lines:
     """Return the lines of an EndpointSlice."""
-    ports = [f"{_name(each)}  {each.get('port', '*')}/{each.get('protocol', 'TCP')}" for each in document["ports"]]
+    told = document.get("ports") or ()
+    ports = [f"{_name(each)}  {each.get('port', '*')}/{each.get('protocol', 'TCP')}" for each in told]
     lines: Lines = [("AddressType", str(document.get("addressType", NONE))), ("Ports", ports or [UNSET])]
     return [*lines, ("Endpoints", [_endpoint(each) for each in document.get("endpoints") or ()] or NONE)]
 

@@ -75,17 +75,25 @@ async def history(
 async def diff(
     session: Session,
     moments_and_object: Annotated[
-        list[str], typer.Argument(metavar="REV [REV|TIME] [TYPE/NAME]", help="As in `1234`, `1200 1234 deploy/web`.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="REV [REV|TIME] [TYPE/NAME]", help="As in `1234`, `1200 1234 deploy/web`."),
+    ] = None,
+    filename: options.Files = None,
+    recursive: options.Recursive = False,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="With -f: the values of Secrets too.")] = False,
     all_namespaces: options.AllNamespaces = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a change did, or what differs between two moments, field by field.
+    """Show what a change did, what differs between two moments, or what applying files would change.
 
-    `diff 1234`, `diff 1200 1234`, `diff 14:05 14:20 deploy/web`, `diff 1h 0s -A`
+    `diff 1234`, `diff 1200 1234`, `diff 14:05 14:20 deploy/web`, `diff 1h 0s -A`, `diff -f web.yaml`
     """
-    objects = [word for word in moments_and_object if "/" in word]
-    ends = [word for word in moments_and_object if "/" not in word]
+    words = moments_and_object or []
+    if filename:
+        await _show_files(session, filename, words, recursive=recursive, show_secrets=show_secrets)
+        return
+    objects = [word for word in words if "/" in word]
+    ends = [word for word in words if "/" not in word]
     if len(ends) not in (1, 2) or len(objects) > 1:
         raise exits.UsageError(f"name one change or two moments, and at most one object; a moment is {moments.FORMS}")
     if len(ends) == 1:
@@ -93,6 +101,18 @@ async def diff(
     else:
         query = await scope(session, objects, all_namespaces=all_namespaces)
         await _show_between(session, ends, query, as_json=as_json)
+
+
+async def _show_files(
+    session: Session, files: Sequence[str], words: Sequence[str], *, recursive: bool, show_secrets: bool
+) -> None:
+    """Show what applying files would change; end with 1 where that is anything, as kubectl does."""
+    from swarmlet.cli.applying import difference
+
+    if words:
+        raise exits.UsageError("-f compares files with what is there: it goes with no moment and no object")
+    if await difference.show(session, files, recursive=recursive, secrets=show_secrets):
+        raise typer.Exit(exits.FAILED)
 
 
 async def _show_change(session: Session, revision: str, objects: Sequence[str], *, as_json: bool) -> None:

@@ -28,7 +28,11 @@ def spec(text: str) -> Any:
 
     def without(value: Any) -> Any:
         if not isinstance(value, dict):
-            return sorted(map(without, value), key=str) if isinstance(value, list) else value
+            return (
+                sorted(map(without, value), key=lambda each: json.dumps(each, sort_keys=True))
+                if isinstance(value, list)
+                else value
+            )
         found = {key: without(each) for key, each in value.items()}
         return {key: each for key, each in found.items() if each not in ({}, None)}
 
