@@ -97,6 +97,8 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", k
         details["causes"] = [
             {"reason": "FieldValueInvalid", "message": message, "field": field} for field, message in error.causes
         ]
+    elif isinstance(error, InvalidError):
+        details = {}  # kubectl tells the message only where nothing is named
     if isinstance(error, ApplyConflictError):
         details["causes"] = [
             {"reason": "FieldManagerConflict", "message": message, "field": field} for field, message in error.causes
@@ -108,15 +110,16 @@ def failure_document(error: SwarmletError, *, name: str = "", group: str = "", k
         details["causes"] = [{"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}]
     if seconds := _retry_after_seconds(error):
         details["retryAfterSeconds"] = seconds
-    document = {
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
         "message": message_of(error),
         "reason": error.reason,
+        "details": details,  # kubectl debug looks into it, be it empty
+        "code": code_of(error),
     }
-    return document | ({"details": details} if details else {}) | {"code": code_of(error)}
 
 
 def deleted(*, name: str, group: str, kind: str, uid: str) -> bytes:

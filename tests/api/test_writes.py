@@ -389,3 +389,16 @@ async def test_a_grace_that_leads_to_no_date_is_refused(api: Api) -> None:
     code, refused = await api.read("DELETE", f"{PODS}/p1", json={"gracePeriodSeconds": 2**62})
     assert code == 422
     assert "gracePeriodSeconds: Invalid value: 4611686018427387904: must be less than" in refused["message"]
+
+
+async def test_a_json_patch_that_fails_says_why_where_kubectl_looks(api: Api, web: dict) -> None:
+    operations = [{"op": "test", "path": "/spec/replicas", "value": 7}]
+    code, status = await api.read("PATCH", WEB, json=operations, headers=JSON_PATCH)
+    assert (code, status["reason"], status["details"]) == (422, "Invalid", {})
+    assert "7" in status["message"]
+
+
+async def test_a_subresource_that_is_not_there_is_not_found_with_empty_details(api: Api) -> None:
+    await api.read("POST", PODS, json=pod())
+    code, status = await api.read("PATCH", f"{PODS}/web/ephemeralcontainers", json={}, headers=STRATEGIC)
+    assert (code, status["reason"], status["details"]) == (404, "NotFound", {})
