@@ -135,6 +135,12 @@ class Machine:
             raise LabError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}: {done.stderr or done.stdout}")
         return done
 
+    def popen_on(self, terminal: int, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a command in the machine on a terminal, whose end for programs `terminal` is."""
+        return subprocess.Popen(
+            [*self._nsenter(), *argv], stdin=terminal, stdout=terminal, stderr=terminal, env=env, start_new_session=True
+        )
+
     def popen(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start an attached command in the machine with its output piped here."""
         return subprocess.Popen(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import struct
 import subprocess
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +62,26 @@ class Kubectl:
         """Start one that goes on."""
         daemon = self._daemon(node)
         return daemon.machine.popen(*self._argv(daemon, words), env=self._env)
+
+    def on_a_terminal(
+        self, *words: str, rows: int, columns: int, keys_after: dict[str, bytes], node: str = ""
+    ) -> tuple[int, str]:
+        """Run on a terminal of a size, with keys that are pressed once something is read; return code and output."""
+        daemon = self._daemon(node)
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        process = daemon.machine.popen_on(theirs, *self._argv(daemon, words), env=self._env)
+        os.close(theirs)
+        said, waiting = "", dict(keys_after)
+        with (
+            os.fdopen(ours, "r+b", buffering=0) as terminal,
+            contextlib.suppress(OSError),
+        ):  # EIO: the other end is shut
+            while chunk := terminal.read(4096):
+                said += chunk.decode()
+                for word in [each for each in waiting if each in said]:
+                    terminal.write(waiting.pop(word))
+        return process.wait(SECONDS_MAX), said
 
     def there(self, *words: str, **more: Any) -> str:
         """Run against the daemon of another machine than the one that is written to."""
