@@ -42,10 +42,11 @@ class Changes:
     wanted: tuple[Taint, ...]
     gone: tuple[tuple[str, str], ...]
 
-    @property
-    def done(self) -> str:
-        """Kubectl's word for what was done."""
-        if self.wanted and self.gone:
+    def done(self, node: Mapping[str, Any]) -> str:
+        """Return kubectl's word for what was done to a node."""
+        known = node["spec"].get("taints") or ()
+        replaced = any(_is(old, each["key"], each["effect"]) for old in known for each in self.wanted)
+        if replaced or (self.wanted and self.gone):
             return "modified"
         return "tainted" if self.wanted else "untainted"
 
