@@ -1,4 +1,4 @@
-"""Responses: JSON bytes as they are, warnings in the headers, large answers compressed where that pays."""
+"""Responses: JSON bytes as they are or in pieces, warnings in the headers, large answers compressed where that pays."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 
 from swarmlet.api.bodies import JSON
+from swarmlet.api.reading.joined import GZIP_LEVEL, Joined, Pieces, body
+from swarmlet.clock import Clock
 
 GZIP_BYTES_MIN = 128 * 1024
-GZIP_LEVEL = 1
 WARNINGS_MAX = 32
 WARNING_LENGTH_MAX = 512
 
@@ -20,9 +21,14 @@ WARNINGS = web.RequestKey("warnings", list[str])
 """What to tell the user beside the answer; the middleware makes headers of it."""
 
 
-def json(body: bytes, *, code: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a response that carries `body`, which is JSON already."""
-    return web.Response(body=body, status=code, content_type=JSON, headers=headers)
+def json(document: bytes, *, code: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a response that carries `document`, which is JSON already."""
+    return web.Response(body=document, status=code, content_type=JSON, headers=headers)
+
+
+def joined(document: Joined, clock: Clock) -> web.Response:
+    """Return a response that carries a document of many parts: in pieces, where it is large."""
+    return web.Response(body=body(document, clock), content_type=JSON)
 
 
 def warning_header(text: str) -> str:
@@ -42,15 +48,22 @@ def add_warnings(response: web.StreamResponse, warnings: Iterable[str]) -> None:
 
 async def compress(request: web.Request, response: web.StreamResponse) -> None:
     """Compress a large answer that leaves this machine, for a client that takes it; in a thread, as it takes long."""
-    body = response.body if isinstance(response, web.Response) else None
-    if not isinstance(body, bytes) or len(body) < GZIP_BYTES_MIN or response.headers.get("Content-Encoding"):
+    found = response.body if isinstance(response, web.Response) else None
+    if response.headers.get("Content-Encoding") or not _takes_gzip(request):
         return
-    if "gzip" not in request.headers.get("Accept-Encoding", "") or _is_near(request):
+    if isinstance(found, Pieces):
+        found.is_packed = True
+    elif isinstance(found, bytes) and len(found) >= GZIP_BYTES_MIN:
+        assert isinstance(response, web.Response)
+        response.body = await asyncio.to_thread(gzip.compress, found, GZIP_LEVEL)
+    else:
         return
-    assert isinstance(response, web.Response)
-    response.body = await asyncio.to_thread(gzip.compress, body, GZIP_LEVEL)
     response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "") and not _is_near(request)
 
 
 def _is_near(request: web.Request) -> bool:

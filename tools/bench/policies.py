@@ -6,9 +6,9 @@ import asyncio
 import itertools
 import time
 
+from swarmlet import slices
 from swarmlet.clock import SystemClock
 from swarmlet.model import decode, defaults, kinds, objects
-from swarmlet.network import slices
 from swarmlet.network.policies import rules as policy_rules
 from swarmlet.network.policies.desired import DesiredPolicies
 from swarmlet.network.ruleset import Part, Table

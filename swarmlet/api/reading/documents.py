@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import operator
+from collections.abc import Sequence
 
 import msgspec
 
+from swarmlet.api.reading.joined import Joined
 from swarmlet.model.kinds import Kind
 from swarmlet.store.replica import Stored
 
@@ -27,10 +30,10 @@ def list_metadata(revision: int, continue_token: str = "", remaining: int | None
     return msgspec.json.encode(metadata)
 
 
-def object_list(kind: Kind, metadata: bytes, items: Iterable[bytes]) -> bytes:
+def object_list(kind: Kind, metadata: bytes, items: Sequence[Stored]) -> Joined:
     """Return the list document of a kind."""
     head = f'{{"kind":"{kind.list_name}","apiVersion":"{kind.api_version}","metadata":'.encode()
-    return b"".join((head, metadata, b',"items":[', b",".join(items), b"]}"))
+    return Joined(head + metadata + b',"items":[', items, b"]}", operator.attrgetter("json"))
 
 
 def partial(stored: Stored, version: str = "v1") -> bytes:
@@ -42,10 +45,11 @@ def partial(stored: Stored, version: str = "v1") -> bytes:
     )
 
 
-def partial_list(metadata: bytes, items: Iterable[bytes], version: str = "v1") -> bytes:
+def partial_list(metadata: bytes, items: Sequence[Stored], version: str = "v1") -> Joined:
     """Return the PartialObjectMetadataList."""
     head = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{version}","metadata":'.encode()
-    return b"".join((head, metadata, b',"items":[', b",".join(items), b"]}"))
+    make = functools.partial(partial, version=version)
+    return Joined(head + metadata + b',"items":[', items, b"]}", make)
 
 
 def event(type_: str, document: bytes) -> bytes:

@@ -65,8 +65,7 @@ class MetricsApi:
         found = sorted((each for each in await self._metrics(target) if chosen.matches(each)), key=lambda it: it.key)
         if accepted(request.headers.get("Accept", "")).form is Form.TABLE:
             return self._table(request, target, found)
-        items = [each.json for each in found]
-        return answers.json(documents.object_list(target.kind, self._list_metadata(), items))
+        return answers.joined(documents.object_list(target.kind, self._list_metadata(), found), self._clock)
 
     async def _metrics(self, target: Target) -> Iterable[Stored]:
         now = self._clock.now()
@@ -76,7 +75,8 @@ class MetricsApi:
 
     def _table(self, request: web.Request, target: Target, found: Sequence[Stored]) -> web.Response:
         wanted = accepted(request.headers.get("Accept", ""))
-        return answers.json(self._reader.renderer(request, target, wanted).table(self._list_metadata(), found))
+        renderer = self._reader.renderer(request, target, wanted)
+        return answers.joined(renderer.document(self._list_metadata(), found), self._clock)
 
     def _list_metadata(self) -> bytes:
         return documents.list_metadata(self._replica.view.revision)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from swarmlet import slices
 from swarmlet.api import answers, queries
 from swarmlet.api.queries import ListOptions
 from swarmlet.api.reading import documents, history, leases, selection, versions
 from swarmlet.api.reading.history import Continuation
+from swarmlet.api.reading.joined import Joined
 from swarmlet.api.reading.media import Accepted, Form, accepted
 from swarmlet.api.status import TooLargeRevisionError
 from swarmlet.api.tables import table
@@ -61,14 +63,16 @@ class Reader:
         options = queries.list_options(request.query)
         chosen = selection.of(target, options)
         page = await self.page(target, options, chosen)
+        return answers.joined(self._listed(request, target, page), self._clock)
+
+    def _listed(self, request: web.Request, target: Target, page: Page) -> Joined:
+        """Return the document that shows a page in the form that is asked for."""
         wanted = accepted(request.headers.get("Accept", ""))
         if wanted.form is Form.TABLE:
-            return answers.json(self.renderer(request, target, wanted).table(page.metadata(), page.items))
+            return self.renderer(request, target, wanted).document(page.metadata(), page.items)
         if wanted.form is Form.METADATA_LIST:
-            items = [documents.partial(stored, wanted.version) for stored in page.items]
-            return answers.json(documents.partial_list(page.metadata(), items, wanted.version))
-        items = [stored.json for stored in page.items]
-        return answers.json(documents.object_list(target.kind, page.metadata(), items))
+            return documents.partial_list(page.metadata(), page.items, wanted.version)
+        return documents.object_list(target.kind, page.metadata(), page.items)
 
     async def find(self, target: Target) -> Stored:
         """Return the target as it is here; raise `NotFoundError` where it is not."""
@@ -87,18 +91,35 @@ class Reader:
             objects = await self._with_node_leases(objects)
         if continuation:
             objects = history.rest(objects, continuation)
-        objects = [versions.shown(target.kind, stored) for stored in objects] if target.is_converted else objects
         if not chosen.everything:
-            objects = [stored for stored in objects if chosen.matches(stored)]
-        if not options.limit or len(objects) <= options.limit:
-            return Page(objects, revision)
-        last = objects[options.limit - 1].key
+            objects = await self._selected(objects, chosen, options.limit)
+        is_all = not options.limit or len(objects) <= options.limit
+        shown = objects if is_all else objects[: options.limit]
+        items = [versions.shown(target.kind, stored) for stored in shown] if target.is_converted else shown
+        if is_all:
+            return Page(items, revision)
+        last = items[-1].key
         return Page(
-            items=objects[: options.limit],
+            items=items,
             revision=revision,
             continue_token=Continuation(revision, last.namespace, last.name).encode(),
             remaining=len(objects) - options.limit if chosen.everything else None,
         )
+
+    async def _selected(self, objects: Sequence[Stored], chosen: selection.Selection, limit: int) -> Sequence[Stored]:
+        """Return the objects that are selected; not all of them where they are more than `limit`, which is not 0."""
+        found: list[Stored] = []
+
+        def look() -> Iterator[None]:
+            for stored in objects:
+                if chosen.matches(stored):
+                    found.append(stored)
+                if limit and len(found) > limit:
+                    return
+                yield
+
+        await slices.work_through(look(), self._clock)
+        return found
 
     async def catch_up(self, revision: int | None) -> None:
         """Wait until the local state is as new as asked for: None linearizable, 0 whatever, N at least N."""

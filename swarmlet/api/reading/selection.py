@@ -12,10 +12,13 @@ from swarmlet.store.replica import Stored
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`name`: the only one that can match, "" where many can. `everything`: no selector was given at all."""
+    """`name`: the only one that can match, "" where many can. `everything`: no selector was given at all.
 
-    labels: selectors.LabelPredicate
-    fields: selectors.FieldPredicate
+    `labels`, `fields`: None where none was given, so that an object need not be read for it.
+    """
+
+    labels: selectors.LabelPredicate | None
+    fields: selectors.FieldPredicate | None
     name: str
     everything: bool
 
@@ -25,15 +28,16 @@ class Selection:
             return True
         if self.name and stored.key.name != self.name:
             return False
-        value = stored.object
-        return self.labels(value.metadata.labels) and self.fields(value)
+        if self.labels is not None and not self.labels(stored.labels):
+            return False
+        return self.fields is None or self.fields(stored.object)
 
 
 def of(target: Target, options: ListOptions) -> Selection:
     """Read the selectors of a request; raise `CallerError` for one that cannot be read."""
     return Selection(
-        labels=selectors.parse_labels(options.label_selector),
-        fields=selectors.parse_fields(target.kind, options.field_selector),
+        labels=selectors.parse_labels(options.label_selector) if options.label_selector else None,
+        fields=selectors.parse_fields(target.kind, options.field_selector) if options.field_selector else None,
         name=target.name or selectors.pinned_name(options.field_selector),
         everything=not (options.label_selector or options.field_selector or target.name),
     )

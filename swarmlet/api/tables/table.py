@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
 from swarmlet.api.reading import documents, versions
+from swarmlet.api.reading.joined import Joined
 from swarmlet.api.tables import columns
 from swarmlet.api.tables.shapes import Columns
 from swarmlet.errors import CallerError
@@ -35,13 +37,16 @@ class Renderer:
     version: str = "v1"
     include: str = "Metadata"
 
-    def table(self, metadata: bytes, items: Iterable[Stored], *, with_columns: bool = True) -> bytes:
-        """Return the Table of `items`; `with_columns` False for the later events of a watch."""
-        shape = columns.of(self.kind)
+    def table(self, metadata: bytes, items: Sequence[Stored], *, with_columns: bool = True) -> bytes:
+        """Return the Table of a few objects; `with_columns` False for the later events of a watch."""
+        return self.document(metadata, items, with_columns=with_columns).whole()
+
+    def document(self, metadata: bytes, items: Sequence[Stored], *, with_columns: bool = True) -> Joined:
+        """Return the Table of many objects; a row is made when its turn comes."""
         definitions = columns.definitions(self.kind) if with_columns else b"null"
         head = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{self.version}","metadata":'.encode()
-        rows = b",".join([self._row(shape, stored) for stored in items])
-        return b"".join((head, metadata, b',"columnDefinitions":', definitions, b',"rows":[', rows, b"]}"))
+        before = b"".join((head, metadata, b',"columnDefinitions":', definitions, b',"rows":['))
+        return Joined(before, items, b"]}", functools.partial(self._row, columns.of(self.kind)))
 
     def _row(self, shape: Columns, stored: Stored) -> bytes:
         cells = _encoder.encode(shape.cells(stored.object, self.now))

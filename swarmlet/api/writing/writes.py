@@ -119,8 +119,7 @@ class Writer:
         if not queries.dry_run(options.dry_run):
             for batch in _batches(page.items):
                 await self._delete_batch(target, batch, options)
-        items = [stored.json for stored in page.items]
-        return answers.json(documents.object_list(target.kind, page.metadata(), items))
+        return answers.joined(documents.object_list(target.kind, page.metadata(), page.items), self._clock)
 
     async def change(self, target: Target, compute: Change, options: WriteOptions) -> Written:
         """Read, compute, propose; again where another write came between, and `compute` does not mind."""

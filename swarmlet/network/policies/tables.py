@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from swarmlet import slices
 from swarmlet.clock import Clock
 from swarmlet.model import ip_families
 from swarmlet.model.ip_families import IPV4, IPV6
-from swarmlet.network import slices
 from swarmlet.network.nft_words import WORDS
 from swarmlet.network.policies import rules as policy_rules
 from swarmlet.network.policies.desired import DesiredPolicies

@@ -17,9 +17,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import structlog
 
+from swarmlet import slices
 from swarmlet.clock import Clock
 from swarmlet.model import ip_families
-from swarmlet.network import bridge_traffic, conntrack, slices
+from swarmlet.network import bridge_traffic, conntrack
 from swarmlet.network.conntrack import Flow
 from swarmlet.network.fabric.plan import BRIDGE
 from swarmlet.network.nftables import Nftables, NftError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+from swarmlet import slices
 from swarmlet.clock import SystemClock
-from swarmlet.network import slices
 
 LOOKS_A_SLICE = 5
 
