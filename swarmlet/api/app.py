@@ -100,7 +100,7 @@ class ApiServer:
         )
         observer = Observer(clock=clock, rng=rng, registry=registry)
         self.reports = Reports(replica=replica, info=info, clock=clock, registry=registry)
-        self._hub = Hub(replica.view)
+        self._hub = Hub(replica.view, clock)
         reader = Reader(replica=replica, clock=clock, lease_source=sources.leases)
         self._streams = StreamApi(
             node_name=info.node_name, reader=reader, sessions=sources.pods, connector=sources.door, clock=clock
@@ -145,7 +145,7 @@ class ApiServer:
             reader=reader,
             writer=writer,
             applies=Applies(writer=writer, clock=clock),
-            streamer=Streamer(replica=replica, reader=reader, hub=self._hub, rng=rng),
+            streamer=Streamer(replica=replica, reader=reader, hub=self._hub, clock=clock, rng=rng),
             parts=Subresources(reader=reader, writer=writer, clock=clock),
             evictions=Evictions(replica=replica, reader=reader, clock=clock),
             logs=self._logs,

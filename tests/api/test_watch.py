@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
 
 from swarmlet.api.app import ApiServer
 from swarmlet.api.reading import streams, watches
+from swarmlet.api.reading.broadcasts import Interest
+from swarmlet.api.reading.feeds import Feed
 from swarmlet.store.commands import Key, Put
 from tests.api.conftest import Api, DirectReplica
 from tests.api.documents import CONFIG_MAPS, MERGE, PODS, TABLE, config_map, pod
@@ -146,7 +149,7 @@ async def test_an_installed_snapshot_cuts_the_watches(api: Api, replica: DirectR
 async def test_an_idle_watch_gets_bookmarks_that_move_on(
     api: Api, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "BOOKMARK_SECONDS", 0.01)
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
     async with watching(api, f"{CONFIG_MAPS}?watch=true&allowWatchBookmarks=true") as following:
         await api.read("POST", PODS, json=pod("p1"))
         seen = [(await following())["object"]["metadata"]["resourceVersion"] for _ in range(3)]
@@ -171,8 +174,8 @@ async def test_a_client_that_goes_away_leaves_no_feed_behind(
     released = asyncio.Event()
     release = server._hub.release
 
-    def note(resource: str, feed: watches.Feed) -> None:
-        release(resource, feed)
+    def note(interest: Interest, feed: Feed) -> None:
+        release(interest, feed)
         released.set()
 
     monkeypatch.setattr(server._hub, "release", note)
@@ -183,20 +186,38 @@ async def test_a_client_that_goes_away_leaves_no_feed_behind(
     assert server._hub.count() == 0
 
 
-async def test_a_feed_that_lags_is_cut(replica: DirectReplica, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watches, "BUFFER_CHANGES_MAX", 2)
-    hub = watches.Hub(replica.view)
-    feed, other = hub.open("configmaps"), hub.open("configmaps", name="c")
-    for name in ("a", "b", "c"):
-        body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}})
-        replica.apply([put(name, body)])
-    assert (feed.cut, feed.take()) == ("lagging", [])
-    assert [change.key.name for change in other.take()] == ["c"]
+async def test_bookmarks_of_metadata_are_metadata(api: Api) -> None:
+    headers = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+    async with watching(api, f"{CONFIG_MAPS}?watch=true&{INITIAL}", headers=headers) as following:
+        bookmark = (await following())["object"]
+        assert (bookmark["kind"], bookmark["apiVersion"]) == ("PartialObjectMetadata", "meta.k8s.io/v1")
 
 
-def put(name: str, body: str) -> Any:
+async def test_a_table_that_begins_with_no_row_names_the_columns_with_the_first(api: Api) -> None:
+    async with watching(api, f"{PODS}?watch=true", headers=TABLE) as following:
+        await api.read("POST", PODS, json=pod("p1"))
+        assert (await following())["object"]["columnDefinitions"]
+        await api.read("POST", PODS, json=pod("p2"))
+        assert (await following())["object"]["columnDefinitions"] is None
 
-    return Put(Key("configmaps", "default", name), body.encode())
+
+async def test_many_initial_events_come_whole_and_before_what_follows(api: Api, replica: DirectReplica) -> None:
+    names = [f"c{number:04}" for number in range(600)]
+    for name in names:
+        document = config_map(name) | {"metadata": {"name": name, "namespace": "default"}}
+        replica.apply([Put(Key("configmaps", "default", name), json.dumps(document).encode())])
+    async with watching(api, f"{CONFIG_MAPS}?watch=true") as following:
+        await create(api, "later")
+        seen = [told(await following()) for _ in range(601)]
+    assert seen == [("ADDED", name) for name in [*names, "later"]]
+
+
+async def test_a_watch_over_the_http_of_old_is_refused(api: Api, server: ApiServer) -> None:
+    async with TestServer(server.app) as listening:
+        reader, writer = await asyncio.open_connection(listening.host, listening.port)
+        writer.write(f"GET {CONFIG_MAPS}?watch=true HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        assert b" 400 " in await reader.readline()
+        writer.close()
 
 
 async def test_a_watch_of_a_revision_to_come_is_refused(api: Api) -> None:

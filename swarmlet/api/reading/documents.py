@@ -50,19 +50,3 @@ def partial_list(metadata: bytes, items: Sequence[Stored], version: str = "v1") 
     head = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{version}","metadata":'.encode()
     make = functools.partial(partial, version=version)
     return Joined(head + metadata + b',"items":[', items, b"]}", make)
-
-
-def event(type_: str, document: bytes) -> bytes:
-    """Return one line of a watch."""
-    return b'{"type":"%b","object":%b}\n' % (type_.encode(), document)
-
-
-def bookmark(kind: Kind, revision: int, *, initial_events_end: bool = False) -> bytes:
-    """Return the line that tells how far a watch has come."""
-    metadata: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
-    if initial_events_end:
-        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return event(
-        "BOOKMARK",
-        msgspec.json.encode({"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}),
-    )

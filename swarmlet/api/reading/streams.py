@@ -4,102 +4,105 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from swarmlet.api import answers, queries, status
 from swarmlet.api.bodies import JSON
 from swarmlet.api.queries import ListOptions, WatchOptions
-from swarmlet.api.reading import documents, selection, versions
+from swarmlet.api.reading import broadcasts, lines, selection
+from swarmlet.api.reading.broadcasts import Interest, Shape
+from swarmlet.api.reading.feeds import Feed
 from swarmlet.api.reading.media import Form, accepted
 from swarmlet.api.reading.reads import Reader
-from swarmlet.api.reading.selection import Selection
-from swarmlet.api.reading.watches import Feed, Hub
+from swarmlet.api.reading.watches import Hub
 from swarmlet.api.tables import table
 from swarmlet.api.targets import Target
-from swarmlet.errors import ExpiredError, SwarmletError
-from swarmlet.store import stamping
-from swarmlet.store.replica import Change, Replica, Stored
+from swarmlet.clock import Clock
+from swarmlet.errors import CallerError, ExpiredError, SwarmletError
+from swarmlet.store.replica import Replica, Stored
 
-BOOKMARK_SECONDS = 45.0
 WRITE_SECONDS_MAX = 30.0
 """For which a reader may take nothing; then its connection is closed."""
-EVENTS_PER_WRITE_MAX = 500
+WRITE_BYTES = 64 * 1024
+"""Written at once to a reader that lags; the transport holds as much again."""
 
 log = structlog.get_logger()
 
-Render = Callable[[Stored], bytes]
 Event = tuple[str, Stored]
 
 
 class Streamer:
     """Serves watches from one `Hub`."""
 
-    def __init__(self, *, replica: Replica, reader: Reader, hub: Hub, rng: random.Random) -> None:
+    def __init__(self, *, replica: Replica, reader: Reader, hub: Hub, clock: Clock, rng: random.Random) -> None:
         self._view = replica.view
         self._reader = reader
         self._hub = hub
+        self._clock = clock
         self._rng = rng
 
     async def watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer a watch."""
+        if request.version < HttpVersion11:
+            raise CallerError("a watch needs HTTP/1.1")
         listing = queries.list_options(request.query)
         watching = queries.watch_options(request.query)
-        chosen = selection.of(target, listing)
-        render = self._render(request, target)
+        interest = _interest(request, target, listing)
         await self._reader.catch_up(listing.resource_version)
+        feed, beginning = self._open(interest, listing, watching)
+        try:
+            return await self._serve(_Stream(request, feed), beginning, self._seconds(watching))
+        finally:
+            self._hub.release(interest, feed)
+
+    def _open(self, interest: Interest, listing: ListOptions, watching: WatchOptions) -> tuple[Feed, Iterator[bytes]]:
+        """Return a feed and the lines to send before its own: all that was before its first change."""
+        try:
+            backlog = self._backlog(interest, listing, watching)
+        except ExpiredError as error:
+            feed = self._hub.open(interest)
+            feed.end("expired")
+            return feed, iter((lines.event("ERROR", status.failure(error)),))
+        feed = self._hub.open(interest, bookmarks=watching.allow_bookmarks, is_new=backlog.is_empty)
+        return feed, backlog.lines(interest.shape, self._clock.now())
+
+    async def _serve(self, stream: _Stream, beginning: Iterator[bytes], seconds: float) -> web.StreamResponse:
+        request = stream.request
         response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
         response.enable_chunked_encoding()
         answers.add_warnings(response, request.get(answers.WARNINGS, ()))
-        stream = _Stream(target, chosen, render, response)
-        async with self._feed(target, chosen.name) as feed:
-            backlog = self._backlog(target, listing, watching, chosen)
-            await response.prepare(request)
-            try:
-                await stream.run(feed, backlog, watching, lambda: self._view.revision, self._seconds(watching))
+        await response.prepare(request)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await stream.run(beginning)
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
                 await response.write_eof()
-            except ConnectionError:
-                if request.transport is not None:
-                    request.transport.abort()
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
-    @contextlib.asynccontextmanager
-    async def _feed(self, target: Target, name: str) -> AsyncIterator[Feed]:
-        feed = self._hub.open(target.kind.resource, target.namespace, name)
-        try:
-            yield feed
-        finally:
-            self._hub.release(target.kind.resource, feed)
-
-    def _backlog(
-        self, target: Target, listing: ListOptions, watching: WatchOptions, chosen: Selection
-    ) -> _Backlog | ExpiredError:
-        """Return what the stream begins with, all of it before the feed's first change: both are taken at once."""
-        resource, namespace = target.kind.resource, target.namespace
-        revision = self._view.revision
+    def _backlog(self, interest: Interest, listing: ListOptions, watching: WatchOptions) -> _Backlog:
+        """Return what was until now; raise `ExpiredError` where that is not known any more."""
+        chosen, revision = interest.selection, self._view.revision
         initial = watching.send_initial_events
         if initial or (initial is None and not listing.resource_version):
-            objects = self._view.list(resource, namespace)
-            events = [("ADDED", stored) for stored in objects if chosen.matches(stored)]
-            return _Backlog(events, revision, initial_events=bool(initial))
-        start = listing.resource_version or revision
-        try:
-            changes = list(self._view.changes_since(resource, start))
-        except ExpiredError as error:
-            return error
-        within = (change for change in changes if namespace in ("", change.key.namespace))
-        return _Backlog(list(_events(within, chosen)), revision)
-
-    def _render(self, request: web.Request, target: Target) -> Render:
-        wanted = accepted(request.headers.get("Accept", ""))
-        if wanted.form is Form.TABLE:
-            return _TableRows(lambda: self._reader.renderer(request, target, wanted))
-        if wanted.form in (Form.METADATA, Form.METADATA_LIST):
-            return lambda stored: documents.partial(stored, wanted.version)
-        return lambda stored: versions.shown_json(target.kind, stored.json)
+            objects = self._view.list(interest.resource, interest.namespace)
+            if not chosen.everything:
+                objects = [stored for stored in objects if chosen.matches(stored)]
+            end = revision if initial and watching.allow_bookmarks else None
+            return _Backlog(objects=objects, end_of_objects=end)
+        changes = self._view.changes_since(interest.resource, listing.resource_version or revision)
+        typed = ((interest.type_of(change), change) for change in changes)
+        return _Backlog(events=[(type_, broadcasts.shown(type_, change)) for type_, change in typed if type_])
 
     def _seconds(self, watching: WatchOptions) -> float:
         """Return how long the watch may last: as asked, else long, and not the same for all."""
@@ -108,111 +111,99 @@ class Streamer:
         return queries.WATCH_SECONDS_MAX * self._rng.uniform(0.5, 1.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Backlog:
-    """What was before the first change."""
+    """What was before the first change: objects and, where their end is to be told, their revision; or events."""
 
-    def __init__(self, events: Sequence[Event], revision: int, *, initial_events: bool = False) -> None:
-        self.events = events
-        self.revision = revision
-        self.initial_events = initial_events
+    objects: Sequence[Stored] = ()
+    end_of_objects: int | None = None
+    events: Sequence[Event] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.objects and not self.events
 
-class _TableRows:
-    """Renders each object as a Table of one row; only the first one names the columns."""
-
-    def __init__(self, renderer: Callable[[], table.Renderer]) -> None:
-        self._renderer = renderer
-        self._first = True
-
-    def __call__(self, stored: Stored) -> bytes:
-        with_columns, self._first = self._first, False
-        metadata = documents.list_metadata(stored.revision)
-        return self._renderer().table(metadata, [stored], with_columns=with_columns)
+    def lines(self, shape: Shape, now: datetime) -> Iterator[bytes]:
+        """Yield the lines that tell it, framed, each made when it is wanted."""
+        is_first = True
+        for type_, stored in itertools.chain((("ADDED", stored) for stored in self.objects), self.events):
+            yield shape.line(type_, stored, now, is_first=is_first)
+            is_first = False
+        if self.end_of_objects is not None:
+            yield shape.bookmark(self.end_of_objects, initial_events_end=True)
 
 
 class _Stream:
     """One watch that is under way."""
 
-    def __init__(self, target: Target, chosen: Selection, render: Render, response: web.StreamResponse) -> None:
-        self._target = target
-        self._chosen = chosen
-        self._render = render
-        self._response = response
+    def __init__(self, request: web.Request, feed: Feed) -> None:
+        self.request = request
+        self._feed = feed
 
-    async def run(
-        self,
-        feed: Feed,
-        backlog: _Backlog | ExpiredError,
-        watching: WatchOptions,
-        revision: Callable[[], int],
-        seconds: float,
-    ) -> None:
-        """Send the backlog, then changes as they come, for at most `seconds`."""
-        if isinstance(backlog, ExpiredError):
-            await self._fail(backlog)
-            return
-        await self._send(backlog.events)
-        if backlog.initial_events and watching.allow_bookmarks:
-            await self._write(documents.bookmark(self._target.kind, backlog.revision, initial_events_end=True))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._follow(feed, watching, revision)
-
-    async def _follow(self, feed: Feed, watching: WatchOptions, revision: Callable[[], int]) -> None:
-        while True:
-            idle = not await _ready(feed, BOOKMARK_SECONDS)
-            await self._send(list(_events(feed.take(), self._chosen)))
-            if feed.cut:
-                await self._cut(feed.cut)
-                return
-            if idle and watching.allow_bookmarks:
-                await self._write(documents.bookmark(self._target.kind, revision()))
-
-    async def _cut(self, why: str) -> None:
-        """End the stream; except when the server stops, the client has missed something and must list anew."""
-        if why == "closed":
-            return
-        log.info("watch_cut", resource=self._target.kind.resource, reason=why)
-        await self._fail(ExpiredError(f"The watch is cut ({why}): list again"))
-
-    async def _send(self, events: Sequence[Event]) -> None:
-        for start in range(0, len(events), EVENTS_PER_WRITE_MAX):
-            batch = events[start : start + EVENTS_PER_WRITE_MAX]
-            await self._write(b"".join(documents.event(type_, self._render(stored)) for type_, stored in batch))
-
-    async def _fail(self, error: SwarmletError) -> None:
-        await self._write(documents.event("ERROR", status.failure(error)))
+    async def run(self, beginning: Iterator[bytes]) -> None:
+        """Send the beginning, then what the feed gives that does not flow by itself, until that is cut."""
+        feed = self._feed
+        transport = self._transport()
+        transport.set_write_buffer_limits(high=WRITE_BYTES)
+        for piece in _pieces(beginning):
+            await self._write(piece)
+        feed.flow(transport)
+        while not feed.cut:
+            while piece := feed.take(WRITE_BYTES):
+                await self._write(piece)
+            await feed.wait()
+        await self._tell_end(feed.cut)
 
     async def _write(self, data: bytes) -> None:
-        if not data:
-            return
+        """Write to a reader who may be slow, and let others work meanwhile."""
+        self._transport().write(data)
         try:
             async with asyncio.timeout(WRITE_SECONDS_MAX):
-                await self._response.write(data)
+                await self.request.writer.drain()
         except TimeoutError as error:
             raise ConnectionResetError("the reader of a watch takes nothing") from error
+        await asyncio.sleep(0)
+
+    async def _tell_end(self, why: str) -> None:
+        """Tell why the stream ends, where the client has missed something by that and must list anew."""
+        if why in ("closed", "expired"):
+            return
+        log.info("watch_cut", path=self.request.path, reason=why)
+        error = (
+            SwarmletError("internal error; the daemon's log has the details")
+            if why == "failed"
+            else ExpiredError(f"The watch is cut ({why}): list again")
+        )
+        await self._write(lines.event("ERROR", status.failure(error)))
+
+    def _transport(self) -> asyncio.Transport:
+        transport = self.request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the reader of a watch is gone")
+        return transport
 
 
-async def _ready(feed: Feed, seconds: float) -> bool:
-    """Wait for the feed; return False where nothing came within `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await feed.wait()
-    except TimeoutError:
-        return False
-    return True
+def _interest(request: web.Request, target: Target, listing: ListOptions) -> Interest:
+    wanted = accepted(request.headers.get("Accept", ""))
+    include = table.include_of(request.query.get("includeObject", "")) if wanted.form is Form.TABLE else ""
+    return Interest(
+        shape=Shape(target.kind, wanted.form, wanted.version, include),
+        namespace=target.namespace,
+        name=target.name,
+        label_selector=listing.label_selector,
+        field_selector=listing.field_selector,
+        selection=selection.of(target, listing),
+    )
 
 
-def _events(changes: Iterable[Change], chosen: Selection) -> Iterator[Event]:
-    """Turn changes into what a reader of the selection sees: one that leaves it is DELETED, one that enters ADDED."""
-    for change in changes:
-        was = change.old is not None and chosen.matches(change.old)
-        if change.new is not None and chosen.matches(change.new):
-            yield ("MODIFIED" if was else "ADDED"), change.new
-        elif was and change.old is not None:
-            yield "DELETED", _at(change.old, change.revision)
-
-
-def _at(stored: Stored, revision: int) -> Stored:
-    """Return the last state of an object, at the revision of its end."""
-    return Stored(stored.key, revision, stamping.restamped(stored.json, revision), stored.object)
+def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines to what is written at once."""
+    piece, size = list[bytes](), 0
+    for part in parts:
+        piece.append(part)
+        size += len(part)
+        if size >= WRITE_BYTES:
+            yield b"".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"".join(piece)

@@ -1,95 +1,166 @@
-"""One subscription to the store, fanned out to every watch: a bounded buffer each, and nothing to do while idle."""
+"""One subscription to the store, fanned out to every watch: each event encoded once, and nothing to do while idle.
+
+Changes are collected as they are applied and told in turns of the event loop's own, so that neither the applying task
+nor anybody else waits while a thousand watches are written to.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
+import structlog
+
+from swarmlet.api.reading.broadcasts import Audience, Batch, Interest
+from swarmlet.api.reading.feeds import Feed
+from swarmlet.clock import Clock
 from swarmlet.store.replica import Change, View
 
-BUFFER_CHANGES_MAX = 4_096
-"""What one watch may lag behind; a slower reader is cut and lists anew."""
+BOOKMARK_SECONDS = 45.0
+WORK_PER_TURN = 64
+"""Writes of one TLS record: some two milliseconds of the event loop."""
+BATCHES_MAX = 256
+"""Collected and not told yet; when there are more, everybody lists anew."""
 
-
-class Feed:
-    """The changes that one watch has still to send. `cut` says why it ends: "", "lagging", "reset" or "closed"."""
-
-    def __init__(self, namespace: str, name: str) -> None:
-        self.namespace = namespace
-        self.name = name
-        self.cut = ""
-        self._changes: deque[Change] = deque()
-        self._ready = asyncio.Event()
-
-    def offer(self, change: Change) -> None:
-        """Take a change of the feed's resource; over the limit, the feed is cut instead."""
-        if self.namespace not in ("", change.key.namespace) or self.name not in ("", change.key.name):
-            return
-        if len(self._changes) >= BUFFER_CHANGES_MAX:
-            self.end("lagging")
-            return
-        self._changes.append(change)
-        self._ready.set()
-
-    def end(self, why: str) -> None:
-        """Cut the feed: it gives no more changes."""
-        self.cut = self.cut or why
-        self._changes.clear()
-        self._ready.set()
-
-    async def wait(self) -> None:
-        """Wait until there is something to take or the feed is cut."""
-        await self._ready.wait()
-
-    def take(self) -> list[Change]:
-        """Return what has come since the last call."""
-        changes = list(self._changes)
-        self._changes.clear()
-        if not self.cut:
-            self._ready.clear()
-        return changes
+log = structlog.get_logger()
 
 
 class Hub:
-    """All feeds of one API server, by resource."""
+    """All feeds of one API server, by what they want to see."""
 
-    def __init__(self, view: View) -> None:
-        self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
-        self._unsubscribe: Callable[[], None] | None = view.subscribe(self._dispatch)
+    def __init__(self, view: View, clock: Clock) -> None:
+        self._view = view
+        self._clock = clock
+        self._audiences: dict[str, dict[Interest, Audience]] = {}
+        self._batches: deque[tuple[str, Batch]] = deque()
+        self._growing: dict[str, Batch] = {}
+        self._work: Iterator[int] | None = None
+        self._bookmarks: asyncio.TimerHandle | None = None
+        self._bookmarks_due = False
+        self._unsubscribe: Callable[[], None] | None = view.subscribe(self._collect)
 
-    def open(self, resource: str, namespace: str = "", name: str = "") -> Feed:
-        """Return a feed of the changes applied from now on, of a namespace or all (""), of one name or all ("")."""
-        feed = Feed(namespace, name)
+    def open(self, interest: Interest, *, bookmarks: bool = False, is_new: bool = True) -> Feed:
+        """Return a feed of what is applied from now on; see `Feed`."""
+        feed = Feed(after=self._view.revision, bookmarks=bookmarks, is_new=is_new)
         if self._unsubscribe is None:
             feed.end("closed")
-        self._feeds[resource].add(feed)
+            return feed
+        self._growing.pop(interest.resource, None)  # a batch is all before a feed's beginning, or all after it
+        audiences = self._audiences.setdefault(interest.resource, {})
+        audience = audiences.setdefault(interest, Audience(interest))
+        audience.feeds[feed] = None
+        if self._bookmarks is None:
+            self._schedule_bookmarks()
         return feed
 
-    def release(self, resource: str, feed: Feed) -> None:
+    def release(self, interest: Interest, feed: Feed) -> None:
         """Forget a feed that nobody reads any more."""
-        self._feeds[resource].discard(feed)
+        audiences = self._audiences.get(interest.resource, {})
+        audience = audiences.get(interest)
+        if audience is None:
+            return
+        audience.feeds.pop(feed, None)
+        if not audience.feeds:
+            del audiences[interest]
+        if not audiences:
+            del self._audiences[interest.resource]
 
     def close(self) -> None:
         """End every feed, and each that is opened from now on: the server stops."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        if self._bookmarks is not None:
+            self._bookmarks.cancel()
         self._end_all("closed")
 
     def count(self) -> int:
         """Return the number of open feeds."""
-        return sum(map(len, self._feeds.values()))
+        return sum(len(audience.feeds) for audience in self._all())
 
-    def _dispatch(self, changes: Sequence[Change]) -> None:
-        """Pass on one applied entry; an empty one means that a snapshot replaced everything."""
+    def _collect(self, changes: Sequence[Change]) -> None:
+        """Take one applied entry; an empty one means that a snapshot replaced everything."""
         if not changes:
             self._end_all("reset")
+        full = set[str]()
         for change in changes:
-            for feed in self._feeds.get(change.key.resource, ()):
-                feed.offer(change)
+            resource = change.key.resource
+            if resource in self._audiences:
+                self._batch(resource).add(change)
+                full.add(resource)
+        for resource in full:
+            if self._growing[resource].is_full:  # not within an entry, whose changes share their revision
+                del self._growing[resource]
+        if len(self._batches) > BATCHES_MAX:
+            self._end_all("lagging")
+        if self._batches:
+            self._start()
+
+    def _batch(self, resource: str) -> Batch:
+        batch = self._growing.get(resource)
+        if batch is None:
+            batch = self._growing[resource] = Batch()
+            self._batches.append((resource, batch))
+        return batch
+
+    def _start(self) -> None:
+        if self._work is None:
+            self._work = self._told()
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Do a turn's work, and leave the rest for the next turn of the event loop."""
+        assert self._work is not None
+        left = WORK_PER_TURN
+        for work in self._work:
+            left -= work
+            if left <= 0:
+                asyncio.get_running_loop().call_soon(self._turn)
+                return
+        self._work = None
+
+    def _told(self) -> Iterator[int]:
+        """Tell all that was collected, also what comes meanwhile, and then the bookmarks that are due."""
+        while self._batches or self._bookmarks_due:
+            if self._batches:
+                resource, batch = self._batches.popleft()
+                if self._growing.get(resource) is batch:
+                    del self._growing[resource]
+                now = self._clock.now()
+                for audience in tuple(self._audiences.get(resource, {}).values()):
+                    yield from _guarded(audience, audience.tell(batch, now))
+            else:
+                self._bookmarks_due = False
+                revision = self._view.revision
+                for audience in self._all():
+                    yield from _guarded(audience, audience.tell_revision(revision))
+
+    def _schedule_bookmarks(self) -> None:
+        """Have bookmarks told after a while; there is one timer for all watches, and none where there is no watch."""
+        self._bookmarks = asyncio.get_running_loop().call_later(BOOKMARK_SECONDS, self._tell_bookmarks)
+
+    def _tell_bookmarks(self) -> None:
+        self._bookmarks = None
+        if self._audiences:
+            self._schedule_bookmarks()
+            self._bookmarks_due = True
+            self._start()
+
+    def _all(self) -> list[Audience]:
+        return [audience for audiences in self._audiences.values() for audience in audiences.values()]
 
     def _end_all(self, why: str) -> None:
-        for feeds in self._feeds.values():
-            for feed in feeds:
-                feed.end(why)
+        self._batches.clear()
+        self._growing.clear()
+        for audience in self._all():
+            audience.end(why)
+
+
+def _guarded(audience: Audience, telling: Iterator[int]) -> Iterator[int]:
+    """Do the work of one audience; where it fails, that audience alone is cut."""
+    try:
+        yield from telling
+    except Exception:  # the top of what no request waits for: whatever fails below is ours, and others watch on
+        log.exception("watch_failed", resource=audience.interest.resource)
+        audience.end("failed")

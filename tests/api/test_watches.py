@@ -1,0 +1,210 @@
+"""The fan-out of changes to watches, without HTTP: who is told what, how often it is made, and who waits for whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import cast
+
+import pytest
+import structlog
+
+from swarmlet.api.queries import ListOptions
+from swarmlet.api.reading import feeds, lines, selection, watches
+from swarmlet.api.reading.broadcasts import Interest, Shape
+from swarmlet.api.reading.feeds import Feed
+from swarmlet.api.reading.media import Form
+from swarmlet.api.reading.watches import Hub
+from swarmlet.api.targets import Target
+from swarmlet.model import kinds
+from swarmlet.store.commands import Delete, Key, Put
+from tests.api.conftest import DirectReplica, FakeClock
+
+
+class Wire:
+    """A transport that takes what it is given; `full`: it has not sent that yet."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.full = False
+
+    def write(self, data: bytes) -> None:
+        self.chunks.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return 1 if self.full else 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def hub(replica: DirectReplica) -> Hub:
+    return Hub(replica.view, FakeClock())
+
+
+def interest(name: str = "", labels: str = "", namespace: str = "", form: Form = Form.OBJECT) -> Interest:
+    fields = f"metadata.name={name}" if name else ""
+    options = ListOptions(label_selector=labels, field_selector=fields)
+    target = Target(kinds.CONFIG_MAP, namespace)
+    shape = Shape(kinds.CONFIG_MAP, form, include="Metadata" if form is Form.TABLE else "")
+    return Interest(shape, namespace, "", labels, fields, selection.of(target, options))
+
+
+def flowing(hub: Hub, of: Interest) -> Wire:
+    wire = Wire()
+    hub.open(of).flow(cast("asyncio.WriteTransport", wire))
+    return wire
+
+
+def write(replica: DirectReplica, *names: str, **labels: str) -> None:
+    for name in names:
+        metadata = {"name": name, "namespace": "default", "labels": labels}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        replica.apply([Put(key(name), json.dumps(body).encode())])
+
+
+def key(name: str) -> Key:
+    return Key("configmaps", "default", name)
+
+
+async def turns() -> None:
+    """Let the event loop do all that is due."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def names(data: bytes) -> list[tuple[str, str]]:
+    events = [json.loads(line) for line in data.splitlines() if line.startswith(b"{")]
+    return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
+
+
+async def test_an_event_is_made_once_for_all_who_see_it_the_same_way(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+    event = lines.event
+    monkeypatch.setattr(lines, "event", lambda *given: made.append(event(*given)) or made[-1])
+    wires = [flowing(hub, each) for each in (interest(), interest(), interest("a"), interest(labels="color=red"))]
+    write(replica, "a", color="red")
+    await turns()
+    assert len(made) == 1
+    assert all(wire.chunks[0] is made[0] for wire in wires)
+
+
+async def test_each_sees_its_own_namespace_name_and_selector(hub: Hub, replica: DirectReplica) -> None:
+    everything, red, named = (flowing(hub, each) for each in (interest(), interest(labels="color=red"), interest("b")))
+    elsewhere = flowing(hub, interest(namespace="other"))
+    write(replica, "a", "b", color="red")
+    await turns()
+    write(replica, "a", color="blue")
+    replica.apply([Delete(key("b"))])
+    await turns()
+    assert names(b"".join(red.chunks)) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a"), ("DELETED", "b")]
+    assert names(b"".join(named.chunks)) == [("ADDED", "b"), ("DELETED", "b")]
+    assert names(b"".join(everything.chunks)) == [
+        ("ADDED", "a"),
+        ("ADDED", "b"),
+        ("MODIFIED", "a"),
+        ("DELETED", "b"),
+    ]
+    assert elsewhere.chunks == []
+
+
+async def test_changes_that_wait_together_are_written_together(hub: Hub, replica: DirectReplica) -> None:
+    wire = flowing(hub, interest())
+    write(replica, "a", "b", "c")
+    await turns()
+    assert [len(names(chunk)) for chunk in wire.chunks] == [3]
+
+
+async def test_a_feed_is_not_told_what_was_before_it(hub: Hub, replica: DirectReplica) -> None:
+    first = flowing(hub, interest())
+    write(replica, "a")
+    second = flowing(hub, interest())
+    write(replica, "b")
+    await turns()
+    assert names(b"".join(first.chunks)) == [("ADDED", "a"), ("ADDED", "b")]
+    assert names(b"".join(second.chunks)) == [("ADDED", "b")]
+
+
+async def test_a_slow_reader_keeps_the_order_and_holds_up_nobody(hub: Hub, replica: DirectReplica) -> None:
+    slow, quick, feed = Wire(), flowing(hub, interest()), hub.open(interest())
+    feed.flow(cast("asyncio.WriteTransport", slow))
+    slow.full = True
+    write(replica, "a")
+    await turns()
+    slow.full = False
+    write(replica, "b")
+    await turns()
+    assert names(b"".join(quick.chunks)) == [("ADDED", "a"), ("ADDED", "b")]
+    assert slow.chunks == []
+    async with asyncio.timeout(1):
+        await feed.wait()
+    assert names(feed.take(1)) == [("ADDED", "a")]
+    assert names(feed.take(1)) == [("ADDED", "b")]
+    write(replica, "c")
+    await turns()
+    assert names(b"".join(slow.chunks)) == [("ADDED", "c")]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("QUEUE_LINES_MAX", 2), ("QUEUE_BYTES_MAX", 300)])
+async def test_a_feed_that_lags_too_far_is_cut(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(feeds, limit, value)
+    feed, other = hub.open(interest()), hub.open(interest("c"))
+    write(replica, "a", "b", "c")
+    await turns()
+    assert (feed.cut, feed.take(1)) == ("lagging", b"")
+    assert names(other.take(1)) == [("ADDED", "c")]
+
+
+async def test_others_have_their_turn_while_many_are_told(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "WORK_PER_TURN", 2)
+    wires = [flowing(hub, interest()) for _ in range(6)]
+    write(replica, "a")
+    told = []
+    for _ in range(4):
+        await asyncio.sleep(0)
+        told.append(sum(len(wire.chunks) for wire in wires))
+    assert told == [2, 4, 6, 6]
+
+
+async def test_what_cannot_be_shown_ends_those_who_asked_for_it_alone(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = structlog.testing.CapturingLogger()
+    monkeypatch.setattr(watches, "log", log)
+    monkeypatch.delattr("swarmlet.api.tables.table.Renderer.table")
+    rows, objects = hub.open(interest(form=Form.TABLE)), flowing(hub, interest())
+    write(replica, "a")
+    await turns()
+    assert rows.cut == "failed"
+    assert [call.method_name for call in log.calls] == ["exception"]
+    assert ("ADDED", "a") in names(b"".join(objects.chunks))
+
+
+async def test_when_too_much_waits_everybody_lists_anew(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "BATCHES_MAX", 2)
+    opened: list[Feed] = []
+    for name in ("a", "b", "c"):
+        opened.append(hub.open(interest()))
+        write(replica, name)
+    await turns()
+    assert [feed.cut for feed in opened] == ["lagging"] * 3
+
+
+async def test_no_timer_runs_without_a_watch(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.0)
+    feed = hub.open(interest(), bookmarks=True)
+    async with asyncio.timeout(1):
+        await feed.wait()
+    assert b"BOOKMARK" in feed.take(1)
+    hub.release(interest(), feed)
+    await turns()
+    assert hub._bookmarks is None
