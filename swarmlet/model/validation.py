@@ -141,7 +141,13 @@ def _check(value: Object, problems: Problems) -> None:
     kind = kinds.BY_GVK.get((value.api_version, value.kind))
     name_rule = _NAME_RULES.get(type(value), syntax.dns_subdomain)
     namespaced = kind.namespaced if kind else True
-    meta_rules.metadata(value.metadata, problems.at("metadata"), namespaced=namespaced, name_rule=name_rule)
+    meta_rules.metadata(
+        value.metadata,
+        problems.at("metadata"),
+        namespaced=namespaced,
+        name_rule=name_rule,
+        any_finalizers=isinstance(value, apiextensions.CustomResourceDefinition),
+    )
     rule = _RULES.get(type(value))
     if rule:
         rule(value, problems)

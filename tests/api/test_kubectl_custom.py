@@ -63,6 +63,20 @@ def test_apply_of_both_sides_and_explain_know_the_schema(daemon: LoneDaemon) -> 
     daemon.kubectl("delete", "cert", "applied")
 
 
+def test_a_definition_is_applied_again_by_both_sides(daemon: LoneDaemon) -> None:
+    told = daemon.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=WORKFLOWS)
+    assert "serverside-applied" in told
+    assert "serverside-applied" in daemon.kubectl("apply", "--server-side", "-f", "-", stdin=WORKFLOWS)
+    assert "workflows.argoproj.io configured" in daemon.kubectl("apply", "-f", "-", stdin=WORKFLOWS)
+    finalizers = daemon.kubectl("get", "crd", "workflows.argoproj.io", "-o", "jsonpath={.metadata.finalizers}")
+    assert finalizers == '["customresourcecleanup.apiextensions.k8s.io"]'
+    workflow = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "held"}, "spec": {}}
+    workflow["metadata"]["finalizers"] = ["cleanup.example.com"]  # without a slash, as many operators have it
+    daemon.kubectl("create", "-f", "-", stdin=workflow)
+    daemon.kubectl("patch", "wf", "held", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    daemon.kubectl("delete", "wf", "held")
+
+
 def test_what_breaks_the_schema_is_refused_in_its_words(daemon: LoneDaemon) -> None:
     wrong = certificate("wrong", revisionHistoryLimit=0, privateKey={"algorithm": "DSA"}, dnsNames=[1])
     del wrong["spec"]["secretName"]

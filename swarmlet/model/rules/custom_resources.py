@@ -40,7 +40,9 @@ def validate(kind: CustomKind, value: CustomResource, old: CustomResource | None
     place = problems.at("metadata")
     if old is not None:
         meta.metadata_update(value.metadata, old.metadata, place)
-    meta.metadata(value.metadata, place, namespaced=kind.namespaced, name_rule=syntax.dns_subdomain)
+    meta.metadata(
+        value.metadata, place, namespaced=kind.namespaced, name_rule=syntax.dns_subdomain, any_finalizers=True
+    )
     if old is None or old.content != value.content:
         _content(kind, value, old, Place(problems, ""))
     if problems.causes:

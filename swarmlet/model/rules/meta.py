@@ -16,8 +16,10 @@ IMMUTABLE = "field is immutable"
 NameRule = Callable[[str], list[str]]
 
 
-def metadata(value: ObjectMeta, place: Place, *, namespaced: bool, name_rule: NameRule) -> None:
-    """Check a whole object's metadata."""
+def metadata(
+    value: ObjectMeta, place: Place, *, namespaced: bool, name_rule: NameRule, any_finalizers: bool = False
+) -> None:
+    """Check a whole object's metadata. `any_finalizers`: may have no domain, as of kinds that users bring."""
     _name(value, place, name_rule)
     _namespace(value.namespace, place.field("namespace"), namespaced=namespaced)
     if value.generation < 0:
@@ -25,7 +27,7 @@ def metadata(value: ObjectMeta, place: Place, *, namespaced: bool, name_rule: Na
     label_map(value.labels, place.field("labels"))
     annotation_map(value.annotations, place.field("annotations"))
     _owners(value.owner_references, place.field("ownerReferences"))
-    _finalizers(value.finalizers, place.field("finalizers"))
+    _finalizers(value.finalizers, place.field("finalizers"), any_finalizers=any_finalizers)
     _managed_fields(value.managed_fields, place.field("managedFields"))
 
 
@@ -106,10 +108,10 @@ def _owners(owners: Sequence[OwnerReference], place: Place) -> None:
         )
 
 
-def _finalizers(finalizers: Sequence[str], place: Place) -> None:
+def _finalizers(finalizers: Sequence[str], place: Place, *, any_finalizers: bool) -> None:
     for finalizer in finalizers:
         place.invalid_each(finalizer, syntax.label_key(finalizer))
-        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        if not any_finalizers and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             place.invalid(finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         place.invalid(finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
