@@ -49,21 +49,20 @@ def add_warnings(response: web.StreamResponse, warnings: Iterable[str]) -> None:
 async def compress(request: web.Request, response: web.StreamResponse) -> None:
     """Compress a large answer that leaves this machine, for a client that takes it; in a thread, as it takes long."""
     found = response.body if isinstance(response, web.Response) else None
-    if response.headers.get("Content-Encoding") or not _takes_gzip(request):
+    is_large = isinstance(found, Pieces) or (isinstance(found, bytes) and len(found) >= GZIP_BYTES_MIN)
+    if not is_large or response.headers.get("Content-Encoding") or not takes_gzip(request) or _is_near(request):
         return
     if isinstance(found, Pieces):
         found.is_packed = True
-    elif isinstance(found, bytes) and len(found) >= GZIP_BYTES_MIN:
-        assert isinstance(response, web.Response)
+    elif isinstance(found, bytes) and isinstance(response, web.Response):
         response.body = await asyncio.to_thread(gzip.compress, found, GZIP_LEVEL)
-    else:
-        return
     response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
 
 
-def _takes_gzip(request: web.Request) -> bool:
-    return "gzip" in request.headers.get("Accept-Encoding", "") and not _is_near(request)
+def takes_gzip(request: web.Request) -> bool:
+    """Whether the client says that it can unpack."""
+    return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
 def _is_near(request: web.Request) -> bool:

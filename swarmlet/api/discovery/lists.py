@@ -1,6 +1,6 @@
 """Which groups, versions and kinds there are: /version, /api, /apis and their lists, plain and aggregated.
 
-Each document is encoded once, and again when a user's kind comes or goes.
+Each document is encoded and compressed once, and again when a user's kind comes or goes.
 Source: k8s.io/apimachinery/pkg/version, meta/v1 APIGroup and APIResource, apidiscovery/v2.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ from aiohttp import web
 
 from swarmlet import __version__
 from swarmlet.api import answers, targets
+from swarmlet.api.bodies import JSON
+from swarmlet.api.discovery.kept import Kept
 from swarmlet.api.reading.media import Form, accepted
 from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import custom, kinds
@@ -32,6 +34,7 @@ Kinds = Sequence[Kind]
 CATCH_UP_SECONDS = 1.0
 """For which who asks waits until this machine knows of kinds that came a moment ago."""
 
+_AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _VERBS_OF_VIRTUAL = ("get", "list")
 _VERBS_OF_REVIEWS = ("create",)
@@ -75,7 +78,7 @@ class Discovery:
 
     def __init__(self, replica: Replica) -> None:
         self._version = msgspec.json.encode(version_document())
-        self._api = msgspec.json.encode(_core_versions())
+        self._api = _kept(_core_versions())
         self._replica = replica
         self._catalogue = Catalogue(replica.view)
         self._known = _Documents(self._catalogue)
@@ -98,19 +101,21 @@ class Discovery:
         return answers.json(self._version)
 
     async def _get_api(self, request: web.Request) -> web.Response:
-        return _aggregated_or(await self._documents(), request, "api", self._api)
+        aggregated = (await self._documents()).aggregated_as(request, "api")
+        return await (aggregated or self._api).answer(request)
 
     async def _get_groups(self, request: web.Request) -> web.Response:
         documents = await self._documents()
-        return _aggregated_or(documents, request, "apis", documents.groups)
+        aggregated = documents.aggregated_as(request, "apis")
+        return await (aggregated or documents.groups).answer(request)
 
     async def _get_group(self, request: web.Request) -> web.Response:
-        return _found((await self._documents()).group.get(request.match_info["group"]))
+        return await _found((await self._documents()).group, request.match_info["group"]).answer(request)
 
     async def _get_resources(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group", ""), request.match_info["version"]
         documents = await self._documents()
-        return _found(documents.resources.get(f"{group}/{version}" if group else version))
+        return await _found(documents.resources, f"{group}/{version}" if group else version).answer(request)
 
     async def _documents(self) -> _Documents:
         """Return the documents as they are now; where nobody says what is newest, those of what is known here."""
@@ -127,36 +132,33 @@ class _Documents:
     def __init__(self, catalogue: Catalogue) -> None:
         self.stamp = catalogue.stamp()
         api = (*kinds.IN_API, *sorted(catalogue.custom(), key=_by_version, reverse=True))
-        self.groups = msgspec.json.encode(_group_list(api))
-        self.group = {name: msgspec.json.encode(_group(api, name)) for name in _groups(api) if name}
-        self.resources = {version: msgspec.json.encode(_resource_list(api, version)) for version in _api_versions(api)}
-        self.aggregated = {
-            (root, version): msgspec.json.encode(_aggregated(api, root, version))
+        self.groups = _kept(_group_list(api))
+        self.group = {name: _kept(_group(api, name)) for name in _groups(api) if name}
+        self.resources = {version: _kept(_resource_list(api, version)) for version in _api_versions(api)}
+        self._aggregated = {
+            (root, version): _kept(_aggregated(api, root, version), _AGGREGATED_TYPE.format(version))
             for root in ("api", "apis")
             for version in ("v2", "v2beta1")
         }
 
+    def aggregated_as(self, request: web.Request, root: str) -> Kept | None:
+        """Return the aggregated document that a client asks for below `root`; None where it wants a plain one."""
+        wanted = accepted(request.headers.get("Accept", ""))
+        return self._aggregated[root, wanted.version] if wanted.form is Form.DISCOVERY else None
+
+
+def _kept(document: Document, content_type: str = JSON) -> Kept:
+    return Kept(msgspec.json.encode(document), content_type)
+
+
+def _found(documents: Mapping[str, Kept], name: str) -> Kept:
+    if name not in documents:
+        raise NotFoundError(targets.NO_SUCH_RESOURCE)
+    return documents[name]
+
 
 def _by_version(kind: Kind) -> tuple[int, int, int, str]:
     return custom.priority(kind.version)
-
-
-def _aggregated_or(documents: _Documents, request: web.Request, root: str, plain: bytes) -> web.Response:
-    wanted = accepted(request.headers.get("Accept", ""))
-    if wanted.form is not Form.DISCOVERY:
-        return answers.json(plain)
-    response = web.Response(body=documents.aggregated[root, wanted.version])
-    response.headers["Content-Type"] = (
-        f"application/json;g=apidiscovery.k8s.io;v={wanted.version};as=APIGroupDiscoveryList"
-    )
-    response.headers["Vary"] = "Accept"
-    return response
-
-
-def _found(body: bytes | None) -> web.Response:
-    if body is None:
-        raise NotFoundError(targets.NO_SUCH_RESOURCE)
-    return answers.json(body)
 
 
 def _groups(api: Kinds) -> list[str]:

@@ -19,6 +19,8 @@ NO_SCHEDULER = "nobody"
 WRITERS = 64
 POPULATION = 30_000
 """What `Population` makes as a whole."""
+UNTRACKED: list[dict[str, str]] = [{}]
+"""As Pods are that controllers make: docs/decisions/0038."""
 _STAMPED = ("resourceVersion", "uid", "creationTimestamp", "generation")
 _PATCH = {"Content-Type": "application/merge-patch+json"}
 
@@ -61,7 +63,9 @@ async def _make(
     async with gate:
         document = {"metadata": metadata, "spec": spec | {"schedulerName": NO_SCHEDULER}}
         await _send(session, "POST", f"{here}/pods", document)
-        await _send(session, "PATCH", f"{here}/pods/{metadata['name']}/status", {"status": pod["status"]})
+        path = f"{here}/pods/{metadata['name']}"
+        await _send(session, "PATCH", path, {"metadata": {"managedFields": UNTRACKED}})
+        await _send(session, "PATCH", f"{path}/status", {"status": pod["status"]})
 
 
 async def _send(session: aiohttp.ClientSession, method: str, path: str, document: object) -> dict[str, Any]:
