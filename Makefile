@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine clients demo test test-clients network-faults simulate mutations check format bench chaos openapi protobuf clean
+.PHONY: help setup engine clients demo test test-clients compatibility network-faults simulate mutations check format bench chaos openapi protobuf clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,8 +33,12 @@ test: setup engine clients check ## Everything that must pass, real Docker inclu
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not alone and not long_clients' tests/e2e tests/clients/kubectl
 	$(BIN)/python -m pytest -m 'alone and not long_clients' tests/e2e
 
-test-clients: setup engine clients ## Every client of the Kubernetes API in all versions
+test-clients: setup engine clients ## Every client of the Kubernetes API in all versions; makes docs/kubernetes-compatibility.md
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'proves or long_clients' -p tests.clients.recorder
+	$(BIN)/python -m tools.make_compatibility
+
+compatibility: setup ## Make docs/kubernetes-compatibility.md anew, of the last `make test-clients` and of the model
+	$(BIN)/python -m tools.make_compatibility
 
 chaos: setup engine ## Torment real daemons and count what is lost (MINUTES=30 SEED= MACHINES=5 JSON=FILE); docs/chaos.md
 	@$(BIN)/python -m tools.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(MACHINES),--machines $(MACHINES)) $(if $(JSON),--json $(JSON))

@@ -71,7 +71,7 @@ def reader(definition: str, struct: type[ApiStruct] | None) -> Reader:
 def _object(definition: str, struct: type[ApiStruct] | None) -> Reader:
     kept = {each.encode_name: each for each in msgspec.structs.fields(struct)} if struct else {}
     readers = {
-        name: _of_schema(each.schema, _struct_in(kept[name].type) if name in kept else None)
+        name: _of_schema(each.schema, struct_in(kept[name].type) if name in kept else None)
         for name, each in schema.fields(definition).items()
     }
     left_out = frozenset(readers) - frozenset(kept) if struct else frozenset()
@@ -229,11 +229,11 @@ def _wrong(path: str, expected: str, value: Any) -> CallerError:
     return CallerError(f"{path or 'the document'}: expected {expected}, got {told(value)}")
 
 
-def _struct_in(annotation: Any) -> type[ApiStruct] | None:
+def struct_in(annotation: Any) -> type[ApiStruct] | None:
     """Return the struct inside `T | None`, `tuple[T, ...]` or `dict[str, T]`."""
     if isinstance(annotation, type) and issubclass(annotation, ApiStruct):
         return annotation
-    return next(filter(None, map(_struct_in, typing.get_args(annotation))), None)
+    return next(filter(None, map(struct_in, typing.get_args(annotation))), None)
 
 
 def _zero(annotation: Any) -> Any:

@@ -1,7 +1,8 @@
 """A pytest plugin that writes down what passed, for `tools/make_compatibility.py` to tell: `-p tests.clients.recorder`.
 
 A test says what it proves with the marker `proves`: words such as "get -o wide", and the client that it drives, which
-a test with the fixture `kubectl` need not name. What a run did not touch stays as it was.
+a test with the fixture `kubectl` need not name. `refused` says why what is proved is a refusal in words. What a run
+did not touch stays as it was.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ _PROPERTY = "proves"
 
 
 class Proof(TypedDict):
-    """What one test showed once it had passed."""
+    """What one test shows where it passes."""
 
     client: str
     proves: list[str]
+    refused: str
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the report of a test bear what it proves: only that comes back from a worker."""
     marks = list(item.iter_markers("proves"))
     if marks:
-        named = next((mark.kwargs["client"] for mark in marks if "client" in mark.kwargs), "")
-        proof = Proof(client=named or _kubectl(item), proves=sorted({word for mark in marks for word in mark.args}))
+        said = {name: value for mark in marks for name, value in mark.kwargs.items()}
+        proof = Proof(
+            client=said.get("client") or _kubectl(item),
+            proves=sorted({word for mark in marks for word in mark.args}),
+            refused=said.get("refused", ""),
+        )
         item.user_properties.append((_PROPERTY, proof))
 
 
@@ -56,7 +62,7 @@ class Recorder:
     def pytest_sessionfinish(self) -> None:
         kept = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.exists() else {}
         found = {name: each for name, each in (kept | self.passed).items() if name not in self.failed}
-        lines = (f"{json.dumps(name)}: {json.dumps(each, sort_keys=True)}" for name, each in sorted(found.items()))
+        lines = (f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(found.items()))
         PASSED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
