@@ -5,8 +5,9 @@ Source: kubernetes pkg/controller/job/indexed_job_utils.go.
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _INTERVAL = re.compile(r"(0|[1-9][0-9]{0,8})(?:-(0|[1-9][0-9]{0,8}))?", re.ASCII)
 
@@ -28,6 +29,17 @@ def intervals(text: str) -> list[Interval]:
             raise ValueError(f"{part!r} does not follow what stands before it")
         found.append((first, last))
     return found
+
+
+def count(found: Iterable[Interval], completions: int) -> int:
+    """Return how many indexes below `completions` are in intervals, which may be of billions."""
+    return sum(max(0, min(last + 1, completions) - first) for first, last in found)
+
+
+def among(some: Iterable[int], found: Sequence[Interval]) -> set[int]:
+    """Return those of some indexes that are in intervals."""
+    begins = [first for first, _ in found]
+    return {index for index in some if (place := bisect.bisect_right(begins, index)) and index <= found[place - 1][1]}
 
 
 def parse(text: str, completions: int) -> set[int]:

@@ -11,6 +11,7 @@ minutes that begin with "*" go by the real hours. Source: cronsim; robfig/cron f
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zoneinfo
 from dataclasses import dataclass
@@ -57,9 +58,11 @@ class Every:
     delay: timedelta
     origin: datetime
 
-    def after(self, at: datetime) -> datetime:
+    def after(self, at: datetime) -> datetime | None:
         """Return the first due time after `at`."""
-        return self.origin + self.delay * max(1, (at - self.origin) // self.delay + 1)
+        with contextlib.suppress(OverflowError):  # the calendar has an end
+            return self.origin + self.delay * max(1, (at - self.origin) // self.delay + 1)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,11 @@ class Cron:
 
     def after(self, at: datetime) -> datetime | None:
         """Return the first due time after `at`."""
-        for due in CronSim(self.text, at.astimezone(self.zone or UTC)):
-            instant = due.astimezone(UTC)
-            if instant > at:  # where clocks change, several times of the wall are one, and one is two
-                return instant
+        with contextlib.suppress(OverflowError):  # the calendar has an end
+            for due in CronSim(self.text, at.astimezone(self.zone or UTC)):
+                instant = due.astimezone(UTC)
+                if instant > at:  # where clocks change, several times of the wall are one, and one is two
+                    return instant
         return None
 
 
@@ -105,7 +109,7 @@ def latest(schedule: Schedule, earliest: datetime, now: datetime) -> datetime | 
     """Return the last due time after `earliest` that is not after `now`; None where there is none."""
     window = WINDOW
     while True:
-        start = max(earliest, now - window)
+        start = earliest if now - earliest <= window else now - window
         found = schedule.after(start)
         if found is not None and found <= now:
             break

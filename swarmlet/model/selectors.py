@@ -173,7 +173,10 @@ def _predicate(requirement: LabelSelectorRequirement) -> LabelPredicate:
 
 
 def _comparison(requirement: LabelSelectorRequirement) -> LabelPredicate:
-    key, bound = requirement.key, int(requirement.values[0])
+    try:
+        key, bound = requirement.key, int("".join(requirement.values[:1]))
+    except ValueError as error:
+        raise InvalidError("for 'Gt', 'Lt' operators, the value must be an integer") from error
 
     def matches(labels: Labels) -> bool:
         try:

@@ -52,6 +52,7 @@ from swarmlet.model.rules import quotas as quota_rules
 from swarmlet.model.rules import rbac as rbac_rules
 from swarmlet.model.rules import runtime_classes as runtime_class_rules
 from swarmlet.model.rules import services as service_rules
+from swarmlet.model.rules import statuses as status_rules
 from swarmlet.model.rules import storage as storage_rules
 
 Rule = Callable[[Any, Problems], None]
@@ -134,6 +135,13 @@ def validate_update(new: Object, old: Object) -> None:
     if rule:
         rule(new, old, problems)
     _check(new, problems)
+    _raise(new, problems)
+
+
+def validate_status(new: Object, old: Object) -> None:
+    """Raise `InvalidError` where the status of `new` breaks a rule; all else is as in `old`, and was checked."""
+    problems = Problems()
+    status_rules.status(new, old, problems)
     _raise(new, problems)
 
 

@@ -53,9 +53,10 @@ async def test_scale_below_nothing_is_invalid(api: Api, web: dict) -> None:
 
 
 async def test_status_changes_and_the_rest_stays(api: Api, web: dict) -> None:
-    patch = {"status": {"readyReplicas": 2}, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "y"}}}
+    told = {"replicas": 2, "readyReplicas": 2}
+    patch = {"status": told, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "y"}}}
     code, patched = await api.read("PATCH", f"{WEB}/status", json=patch, headers=MERGE)
-    assert (code, patched["status"]) == (200, {"readyReplicas": 2})
+    assert (code, patched["status"]) == (200, told)
     assert patched["spec"] == web["spec"]
     assert patched["metadata"]["labels"] == web["metadata"]["labels"]
     assert patched["metadata"]["generation"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -141,6 +142,25 @@ async def test_a_finished_job_is_deleted_with_its_pods_when_its_time_is_over(wor
     await world.pass_time(15)
     assert world.jobs() == []
     assert world.pods() == []
+
+
+async def test_a_job_that_a_user_holds_after_its_time_is_not_looked_at_again_and_again(
+    world: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = Jobs.reconcile
+
+    def counted(*words: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        assert looks < 100, "the leader does nothing else"
+        return look(*words)
+
+    monkeypatch.setattr(Jobs, "reconcile", counted)
+    await world.make(objects.with_metadata(new_job(ttl_seconds_after_finished=5), finalizers=("example.com/held",)))
+    await world.finish_all()
+    await world.pass_time(60)
+    assert objects.is_terminating(world.job())
 
 
 async def test_a_suspended_job_has_no_pods_and_none_of_them_failed(world: BatchWorld) -> None:

@@ -56,3 +56,20 @@ async def test_a_role_made_of_others_is_not_made_of_itself() -> None:
         await world.create(kinds.CLUSTER_ROLE, ClusterRole(metadata=metadata, rules=(kept,), aggregation_rule=rule))
         await world.pass_time(2)
         assert world.stored(kinds.CLUSTER_ROLE, "whole").object.rules == ()
+
+
+async def test_two_roles_made_of_each_other_come_to_rest_with_the_rules_of_both() -> None:
+    async with World(nodes=1) as world:
+        rule = AggregationRule(cluster_role_selectors=(LabelSelector(match_labels={"part": "x"}),))
+        read, write = (PolicyRule(verbs=(verb,), api_groups=("",), resources=("pods",)) for verb in ("get", "create"))
+        for name, verbs in (("one", (read, write)), ("two", (write, read))):
+            metadata = ObjectMeta(name=name, labels={"part": "x"})
+            await world.create(kinds.CLUSTER_ROLE, ClusterRole(metadata=metadata, rules=verbs, aggregation_rule=rule))
+        plain = ClusterRole(metadata=ObjectMeta(name="plain", labels={"part": "x"}), rules=(write, read))
+        await world.create(kinds.CLUSTER_ROLE, plain)
+        await world.pass_time(2)
+        before = len(world.replica.commands)
+        await world.pass_time(5)
+        assert len(world.replica.commands) == before
+        for name in ("one", "two"):
+            assert world.stored(kinds.CLUSTER_ROLE, name).object.rules == (write, read)

@@ -334,3 +334,10 @@ def test_indexes_beyond_the_last_are_forgotten() -> None:
 def test_what_names_no_indexes_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  any words will do
         indexes.intervals(text)
+
+
+def test_indexes_of_billions_are_counted_without_being_written_out() -> None:
+    found = indexes.intervals("0-2,5-999999999")
+    assert indexes.count(found, 2**31 - 1) == 3 + 999_999_995
+    assert indexes.count(found, 7) == 5
+    assert indexes.among({0, 3, 4, 5, 999_999_999}, found) == {0, 5, 999_999_999}

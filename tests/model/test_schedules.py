@@ -145,3 +145,14 @@ def test_the_latest_time_is_the_last_of_those_that_follow(
     assert due == sorted(set(due))
     assert schedules.latest(schedule, earliest, now) == (due[-1] if due else None)
     assert schedules.missed_too_many(schedule, earliest, now) == (len(due) > schedules.MISSED_MAX)
+
+
+@pytest.mark.parametrize(
+    ("text", "last"), [("* * * * *", "2026-01-01"), ("0 0 29 2 *", "2024-02-29"), ("@every 1h", "2026-01-01")]
+)
+def test_the_ends_of_the_calendar_are_no_error(text: str, last: str) -> None:
+    schedule, now = schedules.parse(text), at("2026-01-01T00:00:00+00:00")
+    first, end = (datetime(year, month, month, tzinfo=UTC) for year, month in ((1, 1), (9999, 12)))
+    assert schedule.after(end + timedelta(days=19, hours=23, minutes=59)) is None
+    assert schedules.latest(schedule, end, now) is None
+    assert schedules.latest(schedule, first, now) == at(f"{last}T00:00:00+00:00")

@@ -154,3 +154,10 @@ def test_every_field_that_can_be_asked_for_can_be_read():
         for get in (selectors._FIELDS.get(kind.kind, {}) | selectors._METADATA_FIELDS).values():
             assert isinstance(get(kind.type()), str)
     assert core.Node in {kind.type for kind in kinds.SERVED}
+
+
+def test_a_comparison_with_what_is_no_number_is_refused_in_words() -> None:
+    for values in ((), ("x",)):
+        wanted = LabelSelectorRequirement(key="a", operator="Gt", values=values)
+        with pytest.raises(InvalidError, match="must be an integer"):
+            selectors.from_labels(LabelSelector(match_expressions=(wanted,)))

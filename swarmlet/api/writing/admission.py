@@ -108,6 +108,8 @@ def created(target: Target, value: Object, now: datetime, rng: random.Random) ->
     begun = _begun(target.kind, msgspec.structs.replace(value, metadata=fresh))
     complete = _completed(target.kind, dependencies.gated(begun) if isinstance(begun, Pod) else begun)
     _validate(target.kind, complete)
+    if isinstance(complete, Node):
+        validation.validate_status(complete, complete)
     return complete
 
 
@@ -144,6 +146,7 @@ def with_status(target: Target, old: Object, new: Object) -> Object:
     _check_identity(target, old, new.metadata)
     changed = objects.with_part(old, _STATUS, objects.part(new, _STATUS))
     if not target.is_custom:
+        validation.validate_status(changed, old)
         return changed
     complete = _completed(target.kind, changed)
     _validate(target.kind, complete, old)

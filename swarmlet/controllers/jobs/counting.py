@@ -58,8 +58,8 @@ class _Counting:
         self._tally = Tally(
             succeeded=status.succeeded,
             failed=status.failed,
-            completed=indexes.parse(status.completed_indexes, self._completions) if self._is_indexed else set(),
-            failed_indexes=indexes.parse(status.failed_indexes or "", self._completions),
+            completed=_told(status.completed_indexes, self._completions) if self._is_indexed else set(),
+            failed_indexes=_told(status.failed_indexes or "", self._completions),
         )
 
     def run(self) -> Tally:
@@ -126,3 +126,11 @@ def _latest_attempts(owned: Sequence[Stored]) -> Mapping[int, int]:
         index = job_pods.index_of(pod)
         latest[index] = max(latest.get(index, 0), job_pods.attempt_of(pod).number)
     return latest
+
+
+def _told(text: str, completions: int) -> set[int]:
+    """Return the indexes of a status; none of one that somebody wrote before such texts were checked."""
+    try:
+        return indexes.parse(text, completions)
+    except ValueError:
+        return set()

@@ -318,8 +318,10 @@ def _after_the_end(view: View, stored: Stored, now: datetime) -> Reconciliation:
     for each in held[: job_counting.COUNTED_MAX]:
         drafts.update(each, job_pods.let_go(cast("Pod", each.object)))
     more = len(held) > job_counting.COUNTED_MAX
+    if objects.is_terminating(job):  # a finalizer of a user's may hold it for as long as they like
+        return Reconciliation(drafts.operations(), requeue_after_seconds=0.0 if more else None)
     wait, why = 0.0 if more else _time_to_live(job, now), ""
-    if wait is not None and wait <= 0 and not more and not objects.is_terminating(job):
+    if wait is not None and wait <= 0 and not more:
         drafts.remove(stored, now)
         wait, why = None, f"{job.spec.ttl_seconds_after_finished} s have passed since it finished"
     return Reconciliation(drafts.operations(), requeue_after_seconds=wait, why=why)

@@ -45,9 +45,9 @@ def success(policy: batch.SuccessPolicy | None, completed: Collection[int], comp
 def _met(rule: batch.SuccessPolicyRule, completed: Collection[int], completions: int) -> bool:
     if rule.succeeded_indexes is None:
         return rule.succeeded_count is not None and len(completed) >= rule.succeeded_count
-    named = indexes.parse(rule.succeeded_indexes, completions)
-    wanted = len(named) if rule.succeeded_count is None else rule.succeeded_count
-    return len(named.intersection(completed)) >= wanted
+    named = indexes.intervals(rule.succeeded_indexes)
+    wanted = indexes.count(named, completions) if rule.succeeded_count is None else rule.succeeded_count
+    return len(indexes.among(completed, named)) >= wanted
 
 
 def _exit_code(wanted: batch.PodFailurePolicyOnExitCodesRequirement, pod: Pod) -> str:

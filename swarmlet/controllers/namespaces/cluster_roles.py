@@ -6,7 +6,7 @@ Source: kubernetes pkg/controller/clusterroleaggregation.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -56,23 +56,39 @@ class ClusterRoles:
                 return NOTHING
             made = objects.with_metadata(ALWAYS[key], uid=names.new_uid(self._rng), creation_timestamp=clock_time(now))
             drafts.create(kinds.BY_RESOURCE[key.resource], made)
-        elif key.resource == ROLES and (rule := _role(stored).aggregation_rule) is not None:
-            matches = [selectors.from_labels(each) for each in rule.cluster_role_selectors]
-            parts = [
-                _role(each)
-                for each in view.list(ROLES)
-                if each.key != key and any(match(each.object.metadata.labels) for match in matches)
-            ]
-            drafts.update(stored, msgspec.structs.replace(_role(stored), rules=_rules_of(parts)))
+        elif key.resource == ROLES and _role(stored).aggregation_rule is not None:
+            drafts.update(stored, msgspec.structs.replace(_role(stored), rules=_rules_of(_parts(view, stored))))
         return Reconciliation(drafts.operations())
 
 
-def _rules_of(parts: list[ClusterRole]) -> tuple[PolicyRule, ...]:
-    """Return the rules of all parts, each once, in the order of the parts' names."""
-    found: list[PolicyRule] = []
-    for part in sorted(parts, key=lambda each: each.metadata.name):
-        found += [each for each in part.rules if each not in found]
-    return tuple(found)
+def _parts(view: View, made: Stored) -> list[ClusterRole]:
+    """Return the roles that bear rules of their own and that a role is made of, at first or at second hand, by name.
+
+    What is itself made of others is looked through: two roles that are made of each other would hand their rules to
+    and fro without end.
+    """
+    roles = view.list(ROLES)
+    known = {made.key}
+    pending = [made]
+    found: list[Stored] = []
+    while pending:
+        for each in _selected(_role(pending.pop()), roles):
+            if each.key not in known:
+                known.add(each.key)
+                (found if _role(each).aggregation_rule is None else pending).append(each)
+    return [_role(each) for each in sorted(found, key=lambda each: each.key.name)]
+
+
+def _selected(role: ClusterRole, roles: Sequence[Stored]) -> Iterator[Stored]:
+    """Yield the roles that one is made of at first hand."""
+    assert role.aggregation_rule is not None
+    matches = [selectors.from_labels(each) for each in role.aggregation_rule.cluster_role_selectors]
+    return (each for each in roles if any(match(each.object.metadata.labels) for match in matches))
+
+
+def _rules_of(parts: Iterable[ClusterRole]) -> tuple[PolicyRule, ...]:
+    """Return the rules of all parts, each once."""
+    return tuple(dict.fromkeys(rule for part in parts for rule in part.rules))
 
 
 def _role(stored: Stored) -> ClusterRole:
