@@ -1,11 +1,13 @@
-"""Addresses of daemons as text: "host", "host:port", "[v6]:port"."""
+"""Addresses of daemons: this machine's socket; and as text "host", "host:port", "[v6]:port"."""
 
 from __future__ import annotations
 
 import re
 import socket
+from pathlib import Path
 
 PORT = 7600
+DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
 
 _HOST = re.compile(r"[A-Za-z0-9]([-.A-Za-z0-9]{0,251}[A-Za-z0-9])?")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from swarmlet import config_file
+from swarmlet import addresses, config_file
 from swarmlet import config_rules as rules
 from swarmlet.addresses import PORT
 from swarmlet.errors import ConfigError
@@ -23,7 +23,7 @@ from swarmlet.model.singletons import FENCE_AFTER_SECONDS_MAX
 
 DEFAULT_PATH = Path("/etc/swarmlet/config.yaml")
 DEFAULT_DATA_DIR = Path("/var/lib/swarmlet")
-DEFAULT_SOCKET = Path("/run/swarmlet/swarmlet.sock")
+DEFAULT_SOCKET = addresses.DEFAULT_SOCKET
 CONSENSUS_FOLDER = "raft"
 SECCOMP_FOLDER = "seccomp"
 DEFAULT_LISTEN = f"0.0.0.0:{PORT}"
