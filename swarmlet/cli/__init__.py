@@ -83,6 +83,11 @@ def _invoke(arguments: Sequence[str]) -> object:
     from typer.main import get_command
 
     arguments = _command_first(arguments)
+    known = [name for names in GROUPS.values() for name in names]
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
+        from swarmlet.cli import instead
+
+        raise exits.UsageError(instead.of_command(arguments[0], known))
     command = get_command(build(arguments[0] if arguments else ""))
     return command.main(list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from swarmlet.cli import exits, options, parsing
+from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import InvalidError
 
@@ -29,6 +30,9 @@ async def autoscale(
     cpu_percent: Annotated[int, typer.Option("--cpu-percent", help="The same as --cpu with a share.")] = -1,
     memory: Annotated[str, typer.Option("--memory", help="A share in percent, or an amount each, as in 200Mi.")] = "",
     name: Annotated[str, typer.Option("--name", help="The new object's name (default: that of what it scales).")] = "",
+    dry_run: DryRun = "none",
+    output: Form = "",
+    field_manager: Manager = "kubectl-autoscale",
 ) -> None:
     """Have as many Pods as their load asks for.
 
@@ -39,7 +43,11 @@ async def autoscale(
     if cpu and cpu_percent > 0:
         raise exits.UsageError("--cpu and --cpu-percent exclude each other")
     catalogue = await session.catalogue()
+    outcome = Outcome(dry_run, output, field_manager)
+    outcome.check()
     named = selection.scalable(what, catalogue)
+    if not named:
+        raise exits.UsageError("name what to scale, as in `deployment/web`")
     targets = {"cpu": f"{cpu_percent}%" if cpu_percent > 0 else cpu, "memory": memory}
     metrics = [_metric(resource, target) for resource, target in targets.items() if target]
     for reference in named:
@@ -61,8 +69,11 @@ async def autoscale(
             "spec": spec,
         }
         resource = catalogue.find(AUTOSCALERS)
-        await session.api.create(resource, document, namespace=session.namespace)
-        print(f"{resource.full_name}/{name or reference.name} autoscaled")
+        if outcome.is_sent:
+            document = await session.api.create(
+                resource, document, namespace=session.namespace, options=outcome.write_options()
+            )
+        outcome.tell(selection.Reference(resource, name or reference.name), "autoscaled", document)
 
 
 def _metric(resource: str, text: str) -> dict[str, Any]:

@@ -168,10 +168,10 @@ async def _ask(connection: Connection, method: str, path: str, body: Any = None)
 
 def _ask_locally(socket: Path | None, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """Ask this machine's own daemon, whatever server the environment names: it is this machine that leaves."""
+    from swarmlet.addresses import DEFAULT_SOCKET
     from swarmlet.client import endpoints
     from swarmlet.client.connection import Connection
     from swarmlet.clock import SystemClock
-    from swarmlet.config import DEFAULT_SOCKET
 
     async def ask() -> dict[str, Any]:
         door = socket or Path(os.environ.get("SWARMLET_SOCKET") or DEFAULT_SOCKET)

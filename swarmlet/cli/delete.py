@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli import documents, exits, options, parsing, spans
+from swarmlet.cli.changes.outcomes import SUFFIXES, DryRun, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import NotFoundError
 
 if TYPE_CHECKING:
     from swarmlet.cli.compose.manifests import Choice
+    from swarmlet.client.client import Scope
     from swarmlet.client.discovery import Resource
 
 PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
@@ -43,15 +46,22 @@ async def delete(
     filename: options.Files = None,
     recursive: options.Recursive = False,
     selector: options.Labels = "",
+    field_selector: options.Fields = "",
     all_: options.Every = False,
+    all_namespaces: options.AllNamespaces = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until they are gone (the default).")] = True,
     within: options.Timeout = "0s",
     grace_period: Annotated[
         int, typer.Option("--grace-period", min=-1, help="Seconds a Pod has to end; -1: its own.")
     ] = -1,
+    now: Annotated[bool, typer.Option("--now", help="The same as --grace-period=1.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Forget a Pod at once, whether it ended or not.")] = False,
     cascade: options.Cascade = "background",
     ignore_not_found: options.IgnoreNotFound = False,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Ask before deleting anything.")] = False,
+    raw: Annotated[str, typer.Option("--raw", help="Send DELETE to this path.")] = "",
+    dry_run: DryRun = "none",
+    output: Annotated[str, typer.Option("--output", "-o", help="name: only the names.")] = "",
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
     env_file: options.EnvFiles = None,
@@ -62,22 +72,37 @@ async def delete(
     `delete pod web-1`, `delete deploy/web`, `delete -f web.yaml`, `delete pods -l app=web`
     """
     from swarmlet.cli.compose.manifests import Choice
+    from swarmlet.client.client import Scope
+    from swarmlet.client.connection import Request
 
     if cascade not in PROPAGATION:
         raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
+    if now and grace_period >= 0:
+        raise exits.UsageError("--now and --grace-period exclude each other")
+    outcome = Outcome(dry_run, output)
+    outcome.check()
+    documents.check_form(output, ("", "name"))
+    if raw:
+        sys.stdout.write((await session.api.connection.send(Request(method="DELETE", path=raw))).decode())
+        return
     seconds = spans.seconds(within, "--timeout") or UNLIMITED_SECONDS
     if filename:
         choice = Choice.of(project_name, profile, env_file)
         targets = await of_files(session, filename, choice, recursive=recursive, volumes=volumes)
     else:
-        targets = await _of_words(session, what or [], selector, every=all_)
+        scope = Scope(namespace="" if all_namespaces else session.namespace, labels=selector, fields=field_selector)
+        targets = await _of_words(session, what or [], scope, every=all_)
     if not targets:
         exits.say("No resources found")
+    if interactive and targets and not _agreed(targets):
+        exits.say("deletion is cancelled")
+        return
     body: dict[str, Any] = {"propagationPolicy": PROPAGATION[cascade]}
-    if force or grace_period >= 0:
-        body["gracePeriodSeconds"] = max(grace_period, 0)
-    deleted = await delete_all(session, targets, body, ignore_missing=ignore_not_found or bool(selector) or all_)
-    if wait:
+    if force or now or grace_period >= 0:
+        body["gracePeriodSeconds"] = 1 if now else max(grace_period, 0)
+    ignore_missing = ignore_not_found or bool(selector or field_selector) or all_
+    deleted = await delete_all(session, targets, body, ignore_missing=ignore_missing, outcome=outcome)
+    if wait and dry_run == "none":
         await until_gone(session, deleted, seconds)
 
 
@@ -106,22 +131,28 @@ async def of_files(
     return targets + [_target(each.resource, session.namespace, each.name) for each in of_project]
 
 
-async def _of_words(session: Session, words: Sequence[str], labels: str, *, every: bool) -> list[Target]:
+def _agreed(targets: Sequence[Target]) -> bool:
+    print(f"You are about to delete the following {len(targets)} resource(s):")
+    for each in targets:
+        print(f"{each.resource.full_name}/{each.name}")
+    return input("Do you want to continue? [y/N]: ").strip().lower() in ("y", "yes")
+
+
+async def _of_words(session: Session, words: Sequence[str], scope: Scope, *, every: bool) -> list[Target]:
     from swarmlet.cli import selection
-    from swarmlet.client.client import Scope
 
     selected = selection.select(words, await session.catalogue())
     if selected.named:
-        if labels or every:
-            raise exits.UsageError("a name excludes --all and -l")
+        if scope.labels or scope.fields or every or not scope.namespace:
+            raise exits.UsageError("a name excludes --all, -A and selectors")
         return [_target(each.resource, session.namespace, each.name) for each in selected.named]
-    if not labels and not every:
+    if not scope.labels and not scope.fields and not every:
         raise exits.UsageError("name what to delete, or select it with -l, or say --all")
     targets: list[Target] = []
     for resource in selected.kinds:
-        listed = await session.api.list(resource, Scope(namespace=session.namespace, labels=labels))
-        names = [item["metadata"]["name"] for item in listed.get("items") or ()]
-        targets += [_target(resource, session.namespace, name) for name in names]
+        listed = await session.api.list(resource, scope)
+        found = [each["metadata"] for each in listed.get("items") or ()]
+        targets += [_target(resource, each.get("namespace") or "", each["name"]) for each in found]
     return targets
 
 
@@ -130,28 +161,36 @@ def _target(resource: Resource, namespace: str, name: str) -> Target:
 
 
 async def delete_all(
-    session: Session, targets: Sequence[Target], body: dict[str, Any], *, ignore_missing: bool
+    session: Session, targets: Sequence[Target], body: dict[str, Any], *, ignore_missing: bool, outcome: Outcome
 ) -> list[Target]:
     """Ask for each deletion; raise the first `NotFoundError` when all were asked for."""
     deleted: list[Target] = []
     missing: list[NotFoundError] = []
     for target in targets:
         try:
-            answer = await session.api.delete(
-                target.resource, target.name, namespace=target.namespace, options={**body, "kind": "DeleteOptions"}
-            )
+            answer = await _delete(session, target, body, outcome)
         except NotFoundError as error:
             missing += [] if ignore_missing else [error]
             continue
         where = f" from {target.namespace} namespace" if target.namespace else ""
         how = " force" if body.get("gracePeriodSeconds") == 0 else ""
-        print(f'{target.resource.full_name} "{target.name}"{how} deleted{where}', flush=True)
+        told = f'{target.resource.full_name} "{target.name}"{how} deleted{where}{SUFFIXES[outcome.dry_run]}'
+        print(f"{target.resource.full_name}/{target.name}" if outcome.output == "name" else told, flush=True)
         deleted.append(Target(target.resource, target.namespace, target.name, _uid(answer)))
     for each in missing[1:]:
         exits.say(f"error: {each}")
     if missing:
         raise missing[0]
     return deleted
+
+
+async def _delete(session: Session, target: Target, body: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """Ask for a deletion, or only whether it could be."""
+    if not outcome.is_sent:
+        return await session.api.get(target.resource, target.name, namespace=target.namespace)
+    trying = {"dryRun": ["All"]} if outcome.dry_run == "server" else {}
+    options_ = {**body, **trying, "kind": "DeleteOptions"}
+    return await session.api.delete(target.resource, target.name, namespace=target.namespace, options=options_)
 
 
 def _uid(answer: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,9 +27,12 @@ def register(app: typer.Typer) -> None:
 @connected
 async def describe(
     session: Session,
-    what: options.What,
+    what: options.WhatIfAny = None,
+    filename: options.Files = None,
+    recursive: options.Recursive = False,
     selector: options.Labels = "",
     all_namespaces: options.AllNamespaces = False,
+    show_events: Annotated[bool, typer.Option("--show-events/--no-events", help="What happened (the default).")] = True,
 ) -> None:
     """Tell all about objects, and what happened to them.
 
@@ -38,11 +41,12 @@ async def describe(
     from swarmlet.cli import selection
     from swarmlet.client.client import Scope
 
-    selected = selection.select(what, await session.catalogue())
+    selected = await selection.meant(session, what or (), filename, recursive=recursive)
     scope = Scope(namespace="" if all_namespaces else session.namespace, labels=selector)
     found: list[tuple[Resource, dict[str, Any]]] = []
     for reference in selected.named:
-        whole = await session.api.get(reference.resource, reference.name, namespace=session.namespace)
+        namespace = reference.namespace or session.namespace
+        whole = await session.api.get(reference.resource, reference.name, namespace=namespace)
         found.append((reference.resource, whole))
     for resource in selected.kinds:
         listed = await session.api.list(resource, scope)
@@ -50,10 +54,10 @@ async def describe(
     if not found:
         exits.say(f"No resources found in {scope.namespace} namespace." if scope.namespace else "No resources found")
         return
-    print(descriptions.joined([await _lines(session, item) for _, item in found]))
+    print(descriptions.joined([await _lines(session, item, events=show_events) for _, item in found]))
 
 
-async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
+async def _lines(session: Session, item: dict[str, Any], *, events: bool) -> list[str]:
     description = descriptions.describe(item)
     if item.get("kind") in ("PersistentVolumeClaim", "PersistentVolume"):
         description += await storage_descriptions.surroundings(session, item)
@@ -62,7 +66,7 @@ async def _lines(session: Session, item: dict[str, Any]) -> list[str]:
     lines = descriptions.rendered(description)
     if item.get("kind") == "Node":
         lines += await _workload(session, item)
-    return lines if item.get("kind") == "Event" else lines + await _events(session, item)
+    return lines if item.get("kind") == "Event" or not events else lines + await _events(session, item)
 
 
 async def _workload(session: Session, node: dict[str, Any]) -> list[str]:

@@ -27,11 +27,12 @@ def check_form(output: str, allowed: Sequence[str] = FORMS) -> None:
         raise UsageError(f"-o {output}: unknown; allowed: {', '.join(form for form in allowed if form)}")
 
 
-def show(output: str, document: Mapping[str, Any], *, between: str = "") -> None:
+def show(output: str, document: Mapping[str, Any], *, between: str = "", managed_fields: bool = False) -> None:
     """Print a document in any form that prints it whole; `between` goes before YAML. A template ends as it says."""
     kind = output.partition("=")[0]
     if kind not in TEMPLATES:
-        print((between if kind == "yaml" else "") + in_form(output, document), flush=True)
+        text = in_form(output, document, managed_fields=managed_fields)
+        print((between if kind == "yaml" else "") + text, flush=True)
     elif kind == "jsonpath-as-json":
         print(json.dumps(_template(output).values(document), indent=4, ensure_ascii=False), flush=True)
     else:
@@ -55,9 +56,9 @@ def file_text(name: str) -> str:
         raise CallerError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def in_form(output: str, document: Mapping[str, Any]) -> str:
-    """Return a document as "json" or "yaml" text, without the bookkeeping of field owners."""
-    shown = without_managed_fields(document)
+def in_form(output: str, document: Mapping[str, Any], *, managed_fields: bool = False) -> str:
+    """Return a document as "json" or "yaml" text, as a rule without the bookkeeping of field owners."""
+    shown = document if managed_fields else without_managed_fields(document)
     if output == "json":
         return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
     from swarmlet.cli import yaml_text

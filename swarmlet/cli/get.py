@@ -49,6 +49,7 @@ class _Wish:
     sort_by: str = ""
     subresource: str = ""
     kinds_shown: bool = False
+    managed_fields: bool = False
 
     @property
     def columns(self) -> CustomColumns | None:
@@ -91,12 +92,16 @@ async def get(
     subresource: Annotated[str, typer.Option("--subresource", help="A part of named objects: status, scale.")] = "",
     raw: Annotated[str, typer.Option("--raw", help="What the API answers at a path, as it is.")] = "",
     ignore_not_found: options.IgnoreNotFound = False,
+    show_managed_fields: Annotated[
+        bool, typer.Option("--show-managed-fields", help="With who owns which field, of -o json and yaml.")
+    ] = False,
     at: Annotated[str, typer.Option("--at", help="As it was asked for at a revision or time: 1234, 14:05, -10m.")] = "",
 ) -> None:
     """Show objects: as a table, whole, as they change, or as they were asked for.
 
     `get pods`, `get deploy/web -o yaml`, `get all -A`, `get pods -w`, `get deploy web --at -10m`
     """
+    from swarmlet.cli import selection
     from swarmlet.cli.past import at as past
     from swarmlet.client.client import Scope
 
@@ -114,10 +119,11 @@ async def get(
         sort_by=sort_by,
         subresource=subresource,
         kinds_shown=show_kind,
+        managed_fields=show_managed_fields,
     )
     if wish.columns is None:
         documents.check_form(output)
-    selected = await _selected(session, what or (), filename, recursive=recursive)
+    selected = await selection.meant(session, what or (), filename, recursive=recursive)
     _check(selected, wish, watch=watch or watch_only)
     if at:
         _check_past(wish, watch=watch)
@@ -128,18 +134,6 @@ async def get(
         await _print_tables(session, selected, wish)
     else:
         await _print_objects(session, selected, wish)
-
-
-async def _selected(
-    session: Session, words: Sequence[str], files: Sequence[str] | None, *, recursive: bool
-) -> Selection:
-    from swarmlet.cli import selection
-
-    if not files:
-        return selection.select(words, await session.catalogue())
-    if words:
-        raise exits.UsageError("-f names the objects: types and names exclude it")
-    return selection.of_files(files, await session.catalogue(), recursive=recursive)
 
 
 async def _print_raw(session: Session, raw: str) -> None:
@@ -289,9 +283,9 @@ def _print_found(found: Sequence[tuple[Resource, dict[str, Any]]], wish: _Wish, 
         for line in columns.lines([item for _, item in found], headers=wish.headers):
             print(line)
     elif not single:
-        documents.show(wish.output, documents.as_list(item for _, item in found))
+        documents.show(wish.output, documents.as_list(item for _, item in found), managed_fields=wish.managed_fields)
     elif found:
-        documents.show(wish.output, found[0][1])
+        documents.show(wish.output, found[0][1], managed_fields=wish.managed_fields)
 
 
 # Watching.
@@ -335,4 +329,4 @@ def _print_one(resource: Resource, item: dict[str, Any], wish: _Wish) -> None:
     elif columns := wish.columns:
         print("\n".join(columns.lines([item], headers=False)), flush=True)
     else:
-        documents.show(wish.output, item, between="---\n")
+        documents.show(wish.output, item, between="---\n", managed_fields=wish.managed_fields)

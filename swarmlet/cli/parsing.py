@@ -13,7 +13,7 @@ from typing import Any
 from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
-from swarmlet.cli import exits
+from swarmlet.cli import exits, instead
 
 END_OF_OPTIONS = "--"
 
@@ -28,13 +28,29 @@ class MissingValueError(TyperException):
         self.ctx = ctx
 
 
+class UnknownFlagError(TyperException):
+    """An option that the command does not have; the message says what to use."""
+
+    exit_code = exits.USAGE
+
+    def __init__(self, message: str, ctx: Any) -> None:
+        super().__init__(message)
+        self.ctx = ctx
+
+
 class Command(TyperCommand):
     """Understands "=true" and "=false" after the name of a switch, and no option as the value of another."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         args = self._respelled(args)
         self._check_values(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if not hasattr(error, "possibilities"):  # which only an unknown option has
+                raise
+            known = [name for each in self.params for name in each.opts if name.startswith("--")]
+            raise UnknownFlagError(instead.of_flag(str(getattr(error, "option_name", "")), known), ctx) from None
 
     def _check_values(self, ctx: Any, args: list[str]) -> None:
         options = {name: each for each in self.params for name in each.opts if name.startswith("-")}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from swarmlet.cli.exits import UsageError
 from swarmlet.client.discovery import Catalogue, Resource
+
+if TYPE_CHECKING:
+    from swarmlet.cli.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,15 @@ def select(words: Sequence[str], catalogue: Catalogue) -> Selection:
     return Selection(named=tuple(Reference(kind, name) for kind in kinds for name in words[1:]))
 
 
+async def meant(session: Session, words: Sequence[str], files: Sequence[str] | None, *, recursive: bool) -> Selection:
+    """Return what the words of a command refer to, or the objects that its -f files are of."""
+    if not files:
+        return select(words, await session.catalogue())
+    if words:
+        raise UsageError("-f names the objects: types and names exclude it")
+    return of_files(files, await session.catalogue(), recursive=recursive)
+
+
 def of_files(names: Sequence[str], catalogue: Catalogue, *, recursive: bool) -> Selection:
     """Return the objects that manifests are of."""
     from swarmlet.cli import files
@@ -65,15 +78,14 @@ def one(words: Sequence[str], catalogue: Catalogue) -> Reference:
 
 
 def scalable(words: Sequence[str], catalogue: Catalogue) -> tuple[Reference, ...]:
-    """Return the objects that the words refer to; raise `UsageError` where one is of a kind that has no replicas."""
-    named = select(words, catalogue).named
-    if not named:
-        raise UsageError("name what to scale, as in `deployment/web`")
-    for reference in named:
-        if "scale" not in reference.resource.subresources:
+    """Return the objects that the words name; raise `UsageError` where one is of a kind that has no replicas."""
+    selected = select(words, catalogue)
+    meant = [(str(each), each.resource) for each in selected.named] + [(each.plural, each) for each in selected.kinds]
+    for told, resource in meant:
+        if "scale" not in resource.subresources:
             known = ", ".join(each.plural for each in catalogue.resources if "scale" in each.subresources)
-            raise UsageError(f"{reference} has no number of replicas to set; found in: {known}")
-    return named
+            raise UsageError(f"{told} has no number of replicas to set; found in: {known}")
+    return selected.named
 
 
 def _reference(word: str, catalogue: Catalogue) -> Reference:

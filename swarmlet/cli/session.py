@@ -55,10 +55,18 @@ def _options(
     kubeconfig: Annotated[
         Path | None, typer.Option(help="What `swarmlet kubeconfig` printed.", rich_help_panel=PANEL)
     ] = None,
+    context: Annotated[
+        str, typer.Option("--context", help="Which of the kubeconfig's contexts.", rich_help_panel=PANEL)
+    ] = "",
     token: Annotated[str, typer.Option(help="A bearer token for the API.", rich_help_panel=PANEL)] = "",
     certificate_authority: Annotated[
         Path | None, typer.Option(help="The CA that vouches for --server (PEM).", rich_help_panel=PANEL)
     ] = None,
+    as_: Annotated[str, typer.Option("--as", help="Act as this user.", rich_help_panel=PANEL)] = "",
+    as_group: Annotated[
+        list[str] | None, typer.Option("--as-group", help="In this group; may be repeated.", rich_help_panel=PANEL)
+    ] = None,
+    as_uid: Annotated[str, typer.Option("--as-uid", help="Of this uid.", rich_help_panel=PANEL)] = "",
     request_timeout: Annotated[
         str, typer.Option(help="How long one request may take, as in 10s.", rich_help_panel=PANEL)
     ] = "30s",
@@ -107,6 +115,8 @@ async def _run(command: Callable[[Session], Coroutine[Any, Any, None]], where: d
         kubeconfig=where["kubeconfig"],
         token=where["token"],
         authority=where["certificate_authority"],
+        context=where["context"],
+        acting_as=endpoints.Person(where["as_"], tuple(where["as_group"] or ()), where["as_uid"]),
     )
     endpoint = endpoints.choose(choice, os.environ)
     seconds = spans.seconds(where["request_timeout"], "--request-timeout")

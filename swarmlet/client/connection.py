@@ -86,9 +86,9 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         endpoint = self.endpoint
-        headers = {"User-Agent": f"swarmlet/{__version__}"}
+        headers = [("User-Agent", f"swarmlet/{__version__}"), *endpoint.acting_as.headers()]
         if endpoint.token:
-            headers["Authorization"] = f"Bearer {endpoint.token}"
+            headers.append(("Authorization", f"Bearer {endpoint.token}"))
         connector: aiohttp.BaseConnector = (
             aiohttp.UnixConnector(str(endpoint.socket))
             if endpoint.socket

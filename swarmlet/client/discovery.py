@@ -77,11 +77,19 @@ class Catalogue:
                 return resource
         raise UnknownTypeError(f'the server has no resource type "{name}"' + self._suggestion(word))
 
+    @property
+    def preferred(self) -> tuple[Resource, ...]:
+        """Each kind once: of a group's versions the first that has it."""
+        found: dict[tuple[str, str], Resource] = {}
+        for resource in self.resources:
+            found.setdefault((resource.group, resource.plural), resource)
+        return tuple(found.values())
+
     def find_all(self, words: str) -> list[Resource]:
         """Return the kinds of a comma list, each word a name or a category such as "all"; each kind once."""
         found: dict[Resource, None] = {}
         for word in words.split(","):
-            members = [resource for resource in self.resources if word.lower() in resource.categories]
+            members = [resource for resource in self.preferred if word.lower() in resource.categories]
             found.update(dict.fromkeys(members or [self.find(word)]))
         return list(found)
 

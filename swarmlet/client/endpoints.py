@@ -8,15 +8,35 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swarmlet.addresses import PORT
-from swarmlet.config import DEFAULT_SOCKET
+from swarmlet.addresses import DEFAULT_SOCKET, PORT
 from swarmlet.errors import ConfigError
 
 FILE_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to act as; a name of "" is oneself. Source: Kubernetes' user impersonation."""
+
+    name: str = ""
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers that ask for it; raise `ConfigError` for groups of nobody."""
+        if not self.name:
+            if self.groups or self.uid:
+                raise ConfigError("--as-group and --as-uid go with --as: whom to act as")
+            return []
+        groups = [("Impersonate-Group", group) for group in self.groups]
+        return [("Impersonate-User", self.name), *groups, *([("Impersonate-Uid", self.uid)] if self.uid else [])]
+
+
+NOBODY = Person()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +49,7 @@ class Endpoint:
     token: str = ""
     tls_server_name: str = ""
     namespace: str = ""
+    acting_as: Person = NOBODY
 
     @property
     def name(self) -> str:
@@ -45,15 +66,30 @@ class Choice:
     kubeconfig: Path | None = None
     token: str = ""
     authority: Path | None = None
+    context: str = ""
+    acting_as: Person = NOBODY
 
 
 def choose(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
     """Return the endpoint: what was said, else `SWARMLET_SOCKET`, else this machine's daemon, else `KUBECONFIG`."""
+    found = _chosen(choice, environment)
+    return replace(found, acting_as=choice.acting_as)
+
+
+def _chosen(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
     if choice.socket:
         return local(choice.socket)
     kubeconfig = choice.kubeconfig or _kubeconfig(environment)
-    if choice.servers or choice.kubeconfig or choice.token:
-        return remote(servers=choice.servers, kubeconfig=kubeconfig, token=choice.token, authority=choice.authority)
+    if choice.servers or choice.kubeconfig or choice.token or choice.context:
+        if choice.context and not kubeconfig:
+            raise ConfigError("--context chooses in a kubeconfig, and there is none: name it with --kubeconfig")
+        return remote(
+            servers=choice.servers,
+            kubeconfig=kubeconfig,
+            token=choice.token,
+            authority=choice.authority,
+            context=choice.context,
+        )
     if named := environment.get("SWARMLET_SOCKET"):
         return local(Path(named))
     if kubeconfig and not os.path.lexists(DEFAULT_SOCKET) and environment.get("KUBECONFIG"):
@@ -75,7 +111,12 @@ def local(socket: Path) -> Endpoint:
 
 
 def remote(
-    *, servers: Sequence[str] = (), kubeconfig: Path | None = None, token: str = "", authority: Path | None = None
+    *,
+    servers: Sequence[str] = (),
+    kubeconfig: Path | None = None,
+    token: str = "",
+    authority: Path | None = None,
+    context: str = "",
 ) -> Endpoint:
     """Return the endpoint that a kubeconfig's current context names, with what else is given laid over it.
 
@@ -84,11 +125,12 @@ def remote(
         kubeconfig: a file that `swarmlet kubeconfig` wrote, or kubectl; None: `servers` must be given.
         token: a bearer token that goes before the file's credentials.
         authority: the PEM file of the CA that vouches for the servers.
+        context: which of the kubeconfig's contexts; "": the current one.
 
     Raises:
         ConfigError: a file that cannot be read or lacks what is needed.
     """
-    cluster, user, context = _context(kubeconfig) if kubeconfig else ({}, {}, {})
+    cluster, user, chosen = _context(kubeconfig, context) if kubeconfig else ({}, {}, {})
     urls = tuple(_url(server) for server in servers) or ((str(cluster["server"]),) if cluster.get("server") else ())
     if not urls:
         raise ConfigError("no server is known: name one with --server, or a file that tells with --kubeconfig")
@@ -97,7 +139,7 @@ def remote(
         tls=_tls_context(cluster, {} if token else user, authority, kubeconfig),
         token=token or str(user.get("token") or ""),
         tls_server_name=str(cluster.get("tls-server-name") or ""),
-        namespace=str(context.get("namespace") or ""),
+        namespace=str(chosen.get("namespace") or ""),
     )
 
 
@@ -108,9 +150,9 @@ def _url(server: str) -> str:
     return f"https://{server}" if has_port else f"https://{server}:{PORT}"
 
 
-def _context(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+def _context(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
     document = _read(path)
-    wanted = document.get("current-context")
+    wanted = name or document.get("current-context")
     context = _named(document, "contexts", "context", wanted, path)
     return (
         _named(document, "clusters", "cluster", context.get("cluster"), path),
@@ -138,7 +180,8 @@ def _named(document: Mapping[str, Any], section: str, key: str, name: object, pa
     for entry in document.get(section) or ():
         if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get(key), dict):
             return dict(entry[key])
-    raise ConfigError(f'{path}: {section}: no entry "{name}"')
+    known = ", ".join(str(entry.get("name")) for entry in document.get(section) or () if isinstance(entry, dict))
+    raise ConfigError(f'{path}: {section}: no entry "{name}"; there are: {known or "none"}')
 
 
 def _tls_context(

@@ -85,3 +85,26 @@ def test_a_certificate_that_is_none_is_told_by_file(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path, **{"certificate-authority-data": "%%%"})
     with pytest.raises(ConfigError, match="certificate-authority-data is not base64"):
         endpoints.remote(kubeconfig=path)
+
+
+def test_a_context_is_chosen_and_somebody_is_acted_as(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    entry = "{name: %s, cluster: {server: 'https://%s:1'}}"
+    path.write_text(
+        "current-context: a\nusers: [{name: u, user: {token: t}}]\n"
+        f"clusters: [{entry % ('a', 'a')}, {entry % ('b', 'b')}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: u}}, {name: b, context: {cluster: b, user: u}}]\n",
+        encoding="utf-8",
+    )
+    ann = endpoints.Person("ann", ("g",), "7")
+    found = endpoints.choose(Choice(kubeconfig=path, context="b", acting_as=ann), {})
+    assert found.urls == ("https://b:1",)
+    assert found.acting_as.headers() == [
+        ("Impersonate-User", "ann"),
+        ("Impersonate-Group", "g"),
+        ("Impersonate-Uid", "7"),
+    ]
+    with pytest.raises(ConfigError, match='no entry "c"; there are: a, b'):
+        endpoints.choose(Choice(kubeconfig=path, context="c"), {})
+    with pytest.raises(ConfigError, match="go with --as"):
+        endpoints.Person(groups=("g",)).headers()

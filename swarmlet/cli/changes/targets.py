@@ -74,16 +74,9 @@ async def find(session: Session, words: Sequence[str], wish: Wish) -> list[Targe
         NotFoundError: one that was named is not there.
         UsageError: the words and flags do not say which objects are meant.
     """
-    if wish.files:
-        if words:
-            raise exits.UsageError("-f names the objects: types and names exclude it")
-        if wish.local:
-            return _of_files(wish)
-        selected = selection.of_files(wish.files, await session.catalogue(), recursive=wish.recursive)
-    elif wish.local:
-        raise exits.UsageError("--local takes objects of files: name them with -f")
-    else:
-        selected = selection.select(words, await session.catalogue())
+    if wish.local:
+        return _of_files(words, wish)
+    selected = await selection.meant(session, words, wish.files, recursive=wish.recursive)
     if selected.named:
         if wish.labels or wish.fields or wish.every or wish.all_namespaces:
             raise exits.UsageError("a name excludes --all, -A and selectors")
@@ -94,8 +87,10 @@ async def find(session: Session, words: Sequence[str], wish: Wish) -> list[Targe
     return [each for kind in selected.kinds for each in await _of_kind(session, kind, scope)]
 
 
-def _of_files(wish: Wish) -> list[Target]:
+def _of_files(words: Sequence[str], wish: Wish) -> list[Target]:
     """Return the objects as the files have them."""
+    if words or not wish.files:
+        raise exits.UsageError("--local takes objects of files: name them with -f, and no others")
     from swarmlet.cli import files
 
     return [

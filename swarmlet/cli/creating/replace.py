@@ -98,7 +98,7 @@ async def _remove(session: Session, reference: Reference, propagation: str, grac
     target = delete.Target(reference.resource, reference.namespace, reference.name)
     body: dict[str, Any] = {"propagationPolicy": propagation}
     body |= {"gracePeriodSeconds": grace_period} if grace_period >= 0 else {}
-    deleted = await delete.delete_all(session, [target], body, ignore_missing=True)
+    deleted = await delete.delete_all(session, [target], body, ignore_missing=True, outcome=Outcome())
     await delete.until_gone(session, deleted, spans.seconds(within, "--timeout") or delete.UNLIMITED_SECONDS)
 
 

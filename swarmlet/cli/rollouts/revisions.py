@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from swarmlet.cli import tables
+from swarmlet.cli.changes.targets import Target
 from swarmlet.cli.descriptions import kinds as descriptions
-from swarmlet.cli.selection import Reference
 from swarmlet.errors import NotFoundError
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -49,7 +49,7 @@ def pick(known: Sequence[Document], revision: int) -> Document:
     raise NotFoundError(f"no revision {revision}; there are: {there}")
 
 
-def before_last(known: Sequence[Document], owner: Reference) -> Document:
+def before_last(known: Sequence[Document], owner: Target) -> Document:
     """Return the revision before the newest."""
     if len(known) < 2:
         raise NotFoundError(f"{owner}: no revision to go back to")
@@ -70,7 +70,7 @@ def comparable(template: Mapping[str, Any]) -> Document:
     return {**bare, "metadata": metadata}
 
 
-def listing(owner: Reference, known: Sequence[Document]) -> list[str]:
+def listing(owner: Target, known: Sequence[Document]) -> list[str]:
     """Return what `rollout history` prints."""
     rows = [
         (str(number(each)), (each["metadata"].get("annotations") or {}).get(CHANGE_CAUSE) or "<none>") for each in known
