@@ -11,7 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -29,9 +29,13 @@ PART_BYTES_MAX = 16 * 1024
 PARTS_BYTES_MAX = 16 * 1024 * 1024
 """Of the JSON of one field's known parts: Pods that are gone and had parts of their own keep no more than this."""
 
+TIMES_MAX = 4_096
+"""Different times that are known: what is made together, or happens at once, says the same second."""
+
 _SCALARS = {str, bool, int, datetime, type(None)}
 _OF_ONE = frozenset({"name", "uid", "resource_version"})
 """Texts of metadata that no other object has."""
+_times: dict[datetime, datetime] = {}
 _ABSENT = msgspec.Raw(b"")
 _NOTHING_BEFORE = ContainerState()
 
@@ -93,7 +97,11 @@ class _Reader:
         values: dict[str, Any] = {}
         for name in self._scalars:
             value = getattr(shell, name)
-            values[name] = sys.intern(value) if type(value) is str and name not in _OF_ONE else value
+            if type(value) is str and name not in _OF_ONE:
+                value = sys.intern(value)
+            elif type(value) is datetime:
+                value = _known(value)
+            values[name] = value
         for name, parts in self._parts:
             values[name] = parts.get(getattr(shell, name))
         return self._struct(**values)
@@ -135,18 +143,17 @@ def _pod(data: bytes, name: str) -> Pod:
 
 def _lean(status: PodStatus) -> None:
     """Let a status that was read a moment ago, and that nobody has seen, refer to texts and times that exist."""
-    known: dict[datetime, datetime] = {}
     _intern(status, ("phase", "reason", "host_ip", "qos_class"))
     for condition in status.conditions:
         _intern(condition, ("type", "status", "reason", "message"))
-        _once(condition, "last_transition_time", known)
+        _once(condition, "last_transition_time")
     for container in (*status.init_container_statuses, *status.container_statuses):
         _intern(container, ("name", "image", "image_id"))
         if container.last_state == _NOTHING_BEFORE:
             msgspec.structs.force_setattr(container, "last_state", _NOTHING_BEFORE)
         if container.state.running:
-            _once(container.state.running, "started_at", known)
-    _once(status, "start_time", known)
+            _once(container.state.running, "started_at")
+    _once(status, "start_time")
     for address in status.pod_ips:
         if address.ip == status.pod_ip:
             msgspec.structs.force_setattr(address, "ip", status.pod_ip)
@@ -157,7 +164,16 @@ def _intern(struct: msgspec.Struct, names: Iterable[str]) -> None:
         msgspec.structs.force_setattr(struct, name, sys.intern(getattr(struct, name)))
 
 
-def _once(struct: msgspec.Struct, name: str, known: dict[datetime, datetime]) -> None:
+def _once(struct: msgspec.Struct, name: str) -> None:
     at = getattr(struct, name)
     if at is not None:
-        msgspec.structs.force_setattr(struct, name, known.setdefault(at, at))
+        msgspec.structs.force_setattr(struct, name, _known(at))
+
+
+def _known(at: datetime) -> datetime:
+    """Return the same moment, written alike, that something else refers to already, if something does."""
+    if at.tzinfo is not UTC:
+        return at
+    if len(_times) >= TIMES_MAX:
+        _times.clear()
+    return _times.setdefault(at, at)

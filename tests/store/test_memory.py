@@ -38,6 +38,7 @@ def test_pods_of_one_template_share_what_they_have_in_common() -> None:
     population.fill()
     one, other = (each.object for each in list(population.store.list(kinds.POD.resource))[-2:])
     assert one.spec.containers is other.spec.containers
+    assert one.metadata.creation_timestamp is other.metadata.creation_timestamp
     assert one.spec.tolerations is other.spec.tolerations
     assert one.metadata.owner_references is other.metadata.owner_references
     assert one.metadata.labels is other.metadata.labels
@@ -72,3 +73,20 @@ def test_a_stored_pod_costs_less_than_six_kilobytes() -> None:
     finally:
         tracemalloc.stop()
     assert cost < BYTES_PER_POD_MAX, f"{cost:.0f} bytes a Pod"
+
+
+def test_times_that_are_shared_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "TIMES_MAX", 8)
+    population = Population(share=SHARE)
+    population.fill()
+    assert len(pods_of(population.store)) == PODS
+    assert len(sharing._times) <= 8
+
+
+def test_a_time_in_another_zone_stays_as_it_is_written() -> None:
+    data = (
+        b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","creationTimestamp":"2026-01-01T00:00:00Z"},'
+        b'"spec":{},"status":{"startTime":"2026-01-01T01:00:00+01:00"}}'
+    )
+    pod = sharing.read(kinds.POD, data, "a")
+    assert objects.to_json(pod) == objects.to_json(objects.from_json(kinds.POD, data))
