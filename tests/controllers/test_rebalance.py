@@ -16,7 +16,7 @@ from swarmlet.model import kinds, moves, objects, pods
 from swarmlet.model.cluster import Rebalancing
 from swarmlet.model.core import Node
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod
+from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.quotas import ResourceQuota, ResourceQuotaSpec
 from swarmlet.scheduler import rebalancing
 from swarmlet.scheduler.cluster import Cluster
@@ -485,6 +485,32 @@ async def test_moves_are_looked_for_again_when_one_that_waits_is_told_that_it_fi
         limits = Rebalance()
         reconciler = rebalance.Rebalance(random.Random(1), limits, LEAST_ALLOCATED, Cluster())
         assert rebalance.PLAN in reconciler.keys_for(told, world.replica.view)
+
+
+async def test_a_pod_that_another_scheduler_is_to_place_makes_nobody_look() -> None:
+    async with Crowded() as world:
+        heard: list[Change] = []
+        world.replica.view.subscribe(heard.extend)
+        foreign = Pod(metadata=ObjectMeta(name="p", namespace="default"), spec=PodSpec(scheduler_name="theirs"))
+        await world.create(kinds.POD, foreign)
+        (made,) = (it for it in heard if it.key.resource == "pods")
+        reconciler = rebalance.Rebalance(random.Random(1), Rebalance(), LEAST_ALLOCATED, Cluster())
+        assert rebalance.PLAN not in reconciler.keys_for(made, world.replica.view)
+
+
+async def test_nothing_moves_while_any_pod_waits_whichever_was_found_first() -> None:
+    async with Crowded() as world:
+        reconciler = rebalance.Rebalance(random.Random(1), Rebalance(), LEAST_ALLOCATED, Cluster())
+        view = world.replica.view
+        for name in ("a", "b"):
+            waiting = Pod(metadata=ObjectMeta(name=name, namespace="default"), spec=PodSpec(scheduler_name="theirs"))
+            await world.create(kinds.POD, waiting)
+        assert not reconciler._any_waits(view)
+        for name in ("a", "b"):
+            await world.change(kinds.POD, name, lambda it: msgspec.structs.replace(it, spec=PodSpec()))
+            assert reconciler._any_waits(view)
+        await world.delete(kinds.POD, "a")
+        assert reconciler._any_waits(view)
 
 
 async def test_a_forged_annotation_makes_no_pod_of_another_owner_go() -> None:

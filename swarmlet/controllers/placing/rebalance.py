@@ -67,6 +67,7 @@ class Rebalance:
         self._under_way = MovesUnderWay()
         self._not_before: datetime | None = None
         self._in_round = False
+        self._waiting: Key | None = None
 
     def keys_for(self, change: Change, view: View) -> Iterable[Key]:
         """Return the moves that a change concerns, and the search for more where it may have made one worth it."""
@@ -103,7 +104,7 @@ class Rebalance:
             self._not_before = None
             return NOTHING
         under_way = self._under_way.parties(view)
-        if len(under_way) >= self._limits.moves_at_once or any(map(_waits, view.pods_on(""))):
+        if len(under_way) >= self._limits.moves_at_once or self._any_waits(view):
             return NOTHING
         if self._not_before is None or now < self._not_before:
             self._not_before = min(self._not_before or now + pause, now + pause)  # a clock may have been set back
@@ -121,6 +122,14 @@ class Rebalance:
         if switch.asked_at is not None and not under_way:
             return _answered(view, switch, outlook.soonest_seconds)
         return Reconciliation(requeue_after_seconds=outlook.soonest_seconds)
+
+    def _any_waits(self, view: View) -> bool:
+        """Whether a Pod waits for a node; the one that was found last is asked first, as there may be very many."""
+        last = view.get(self._waiting) if self._waiting else None
+        if last is None or not _waits(last):
+            last = next(filter(_waits, view.pods_on("")), None)
+        self._waiting = last.key if last else None
+        return last is not None
 
     def _begin(self, view: View, move: rebalance.Move, now: datetime) -> Reconciliation:
         """Return the making of a replacement, for which the namespace has room."""
@@ -172,6 +181,8 @@ def _counts(stored: Stored | None) -> tuple[object, ...]:
     if stored is None:
         return ()
     pod = cast("Pod", stored.object)
+    if not pod.spec.node_name and not _waits(stored):
+        return ()
     said = pod.metadata.annotations.get(moves.REBALANCE)
     return pod.spec.node_name, pods.is_ready(pod), pods.is_active(pod), said, _waits(stored)
 

@@ -309,7 +309,7 @@ def _key(service: Service) -> Key:
 
 def _pod_places(stored: Stored | None) -> set[tuple[str, str]]:
     """Return the namespace and each address of a Pod that has any and has not ended."""
-    if stored is None or stored.key.resource != PODS:
+    if stored is None or stored.key.resource != PODS or not stored.node_name:
         return set()
     pod = cast("Pod", stored.object)
     if pods.is_finished(pod):

@@ -12,7 +12,7 @@ import pytest
 from swarmlet.model import kinds, objects
 from swarmlet.model.core import Namespace
 from swarmlet.model.meta import ObjectMeta
-from swarmlet.model.pod import Pod
+from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_status import PodIP, PodStatus
 from swarmlet.model.services import AddressClaim, EndpointPort, ServicePort
 from swarmlet.network.dns.records import ClusterRecords, Found
@@ -37,7 +37,10 @@ class Zone:
 
     def pod(self, name: str, address: str, phase: str = "Running") -> None:
         metadata = ObjectMeta(name=name, namespace="default", uid=f"uid-{name}")
-        self.put(kinds.POD, Pod(metadata=metadata, status=PodStatus(pod_ip=address, phase=phase)))
+        self.put(
+            kinds.POD,
+            Pod(metadata=metadata, spec=PodSpec(node_name="n1"), status=PodStatus(pod_ip=address, phase=phase)),
+        )
 
     def claim(self, address: str, service: str) -> None:
         self.put(
@@ -230,6 +233,9 @@ def test_the_pods_of_a_headless_service_are_found_by_each_family_and_once_by_srv
 def test_a_pod_is_found_by_its_address_of_either_family(zone: Zone) -> None:
     ips = (PodIP(ip="10.42.0.7"), PodIP(ip="fd00:10:42::a2a:7"))
     status = PodStatus(pod_ip=ips[0].ip, pod_ips=ips, phase="Running")
-    zone.put(kinds.POD, Pod(metadata=ObjectMeta(name="p", namespace="default", uid="p"), status=status))
+    zone.put(
+        kinds.POD,
+        Pod(metadata=ObjectMeta(name="p", namespace="default", uid="p"), spec=PodSpec(node_name="n1"), status=status),
+    )
     assert zone.ask("10-42-0-7.default.pod.cluster.local") == ["10.42.0.7"]
     assert zone.ask("fd00-10-42--a2a-7.default.pod.cluster.local", "AAAA") == ["fd00:10:42::a2a:7"]
