@@ -1,8 +1,9 @@
 """Protobuf bodies as Kubernetes' clients in Go send them, read into the documents that JSON bodies give.
 
 `api.bodies` calls `decoding.decode` for `application/vnd.kubernetes.protobuf`; from there on nothing knows in which
-encoding a body came. Answers are always JSON, which every client accepts. Pure: `wire` reads the encoding, `schema` has
-the messages (`messages.json`, which `make protobuf` makes), `decoding` makes documents of them.
+encoding a body came. Answers are always JSON, which every client accepts, but for one: clients in Go read the OpenAPI
+v2 document in protobuf alone (`openapi_v2`). Pure: `wire` has the encoding, `schema` the messages (`messages.json`,
+which `make protobuf` makes), `decoding` makes documents of them.
 
 Invariants:
 

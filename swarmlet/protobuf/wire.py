@@ -87,3 +87,22 @@ def signed(value: int, bits: int) -> int:
     """Return the two's complement of a number's last bits: an int32 or int64 as varints hold them."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def field(number: int, data: bytes) -> bytes:
+    """Return a field that holds bytes: a string or a message."""
+    return _varint(number << 3 | LENGTH) + _varint(len(data)) + data
+
+
+def flag(number: int, *, value: bool) -> bytes:
+    """Return a field that holds a bool."""
+    return _varint(number << 3 | VARINT) + _varint(int(value))
+
+
+def _varint(value: int) -> bytes:
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import re
+
+import msgspec
 import pytest
 
-from swarmlet.model import kinds
+from swarmlet.api.discovery import openapi
+from swarmlet.model import kinds, schema
+from swarmlet.protobuf import openapi_v2
 from tests.api.conftest import Api
+
+GVK = "x-kubernetes-group-version-kind"
 
 AGGREGATED = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"}
 
@@ -46,12 +53,40 @@ async def test_scale_is_announced_with_its_own_kind(api: Api) -> None:
     assert (scale["group"], scale["version"], scale["kind"]) == ("autoscaling", "v1", "Scale")
 
 
-async def test_openapi_v2_has_no_types_in_either_form(api: Api) -> None:
-    wanted = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
-    async with api.get("/openapi/v2", headers=wanted) as response:
-        assert (response.content_type, await response.read()) == ("application/octet-stream", b"\x0a\x032.0")
+async def test_openapi_v2_has_every_kind_and_all_that_it_refers_to(api: Api) -> None:
     _, document = await api.read("GET", "/openapi/v2")
-    assert (document["swagger"], document["paths"]) == ("2.0", {})
+    definitions = document["definitions"]
+    named = [tuple(gvk.values()) for each in definitions.values() for gvk in each.get(GVK, ())]
+    assert {(kind.group, kind.kind, kind.version) for kind in openapi.PUBLISHED} <= set(named)
+    references = set(re.findall(r'"\$ref":"([^"]+)"', msgspec.json.encode(document).decode()))
+    assert {each.removeprefix("#/definitions/") for each in references} <= set(definitions)
+    quantity, port = definitions[schema.QUANTITY], definitions[schema.INT_OR_STRING]
+    assert (quantity["type"], port["type"], port["format"]) == ("string", "string", "int-or-string")
+    strategy = definitions["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"]
+    assert strategy["$ref"] == "#/definitions/io.k8s.api.apps.v1.DeploymentStrategy"
+    assert strategy["description"]
+
+
+async def test_openapi_v2_says_what_a_patch_takes(api: Api) -> None:
+    _, document = await api.read("GET", "/openapi/v2")
+    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+    assert patch[GVK] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    taken = {each["name"] for each in patch["parameters"]}
+    assert taken == {"dryRun", "fieldManager", "fieldValidation", "force", "body"}
+    assert "application/apply-patch+yaml" in patch["consumes"]
+
+
+async def test_openapi_v2_is_the_same_in_protobuf_and_kept_by_its_hash(api: Api) -> None:
+    _, document = await api.read("GET", "/openapi/v2")
+    headers = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+    async with api.get("/openapi/v2", headers=headers) as response:
+        assert response.content_type == "application/octet-stream"
+        assert await response.read() == openapi_v2.encode(document)
+        tag = response.headers["ETag"]
+    async with api.get("/openapi/v2", headers=headers | {"If-None-Match": tag}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+    async with api.get("/openapi/v2", headers={"If-None-Match": tag}) as response:
+        assert response.status == 200
 
 
 async def test_openapi_documents_are_kept_by_their_hash(api: Api) -> None:
@@ -63,7 +98,7 @@ async def test_openapi_documents_are_kept_by_their_hash(api: Api) -> None:
         tag = response.headers["ETag"]
     async with api.get("/openapi/v3/apis/apps/v1", headers={"If-None-Match": tag}) as response:
         assert response.status == 304
-        assert "Cache-Control" not in response.headers
+        assert response.headers["Cache-Control"] == "public"
     assert "io.k8s.api.apps.v1.Deployment" in document["components"]["schemas"]
 
 

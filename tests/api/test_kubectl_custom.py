@@ -60,6 +60,9 @@ def test_apply_of_both_sides_and_explain_know_the_schema(daemon: LoneDaemon) -> 
     assert "Specification of the desired state" in told
     assert "issuerRef\t<Object> -required-" in told
     assert "secretName" in daemon.kubectl("explain", "cert", "--recursive")
+    whole = json.loads(daemon.kubectl("get", "--raw", "/openapi/v2"))["definitions"]["io.cert-manager.v1.Certificate"]
+    assert whole["properties"]["metadata"]["$ref"].startswith("#/definitions/")
+    assert whole["properties"]["spec"]["properties"]["secretName"]["description"] == "Name of the Secret resource."
     daemon.kubectl("delete", "cert", "applied")
 
 

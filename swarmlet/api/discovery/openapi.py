@@ -1,14 +1,13 @@
-"""OpenAPI v3: the types of each group for `kubectl explain`, and the operations by which `apply` picks its patch.
+"""OpenAPI: the types of each group for `kubectl explain`, and the operations by which `apply` picks its patch.
 
-A document is made when it is first asked for, in a thread, and its encoded bytes are kept. Its hash is part of its
-address, so clients keep it for ever.
+A document is made when it is first asked for, in a thread, and its encoded bytes are kept. A v3 document's hash is part
+of its address, so clients keep it for ever; the one of v2 is all of them in one (`openapi_v2`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,18 +17,21 @@ from aiohttp import web
 from swarmlet import __version__
 from swarmlet.api import answers, targets
 from swarmlet.api.discovery import custom as custom_openapi
+from swarmlet.api.discovery import openapi_v2
+from swarmlet.api.discovery.kept import FOR_EVER, REVALIDATED, Kept
 from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES
 from swarmlet.api.writing import applies, patches
 from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import kinds, schema
 from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
+from swarmlet.protobuf import openapi_v2 as openapi_v2_protobuf
 from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.replica import Replica
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-V2_BYTES = b"\x0a\x032.0"
-"""An OpenAPI v2 Document of nothing but `swagger` = 1, in protobuf."""
+OCTETS = "application/octet-stream"
+"""What is answered for it: what stands after the @ in its name breaks the parser of client-go."""
 
 PUBLISHED = kinds.SERVED + kinds.OTHER_VERSIONS + kinds.REVIEWS
 
@@ -43,9 +45,9 @@ class OpenApi:
         self._catalogue = Catalogue(replica.view)
         self._replica = replica
         self._stamp: object = None
-        self._static: dict[str, bytes] = {}
-        self._documents: dict[str, bytes] = {}
-        self._hashes: dict[str, str] = {}
+        self._static: dict[str, Kept] = {}
+        self._documents: dict[str, Kept] = {}
+        self._v2: tuple[Kept, Kept] | None = None  # in JSON and in protobuf
         self._loading = asyncio.Lock()
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -58,21 +60,19 @@ class OpenApi:
         )
 
     async def _get_v2(self, request: web.Request) -> web.Response:
-        """Answer with no types at all: a client that then knows of none leaves it to the server to say what is wrong.
-
-        kubectl before 1.27 and Helm 3, which asks where it misses a kind in v3, go no further without an answer. Its
-        type is not the one that was asked for: what is in V2_PROTOBUF after the @ breaks the parser of client-go.
-        """
-        if V2_PROTOBUF in request.headers.get("Accept", ""):
-            return web.Response(body=V2_BYTES, content_type="application/octet-stream")
-        info = {"title": "swarmlet", "version": _version()}
-        return answers.json(msgspec.json.encode({"swagger": "2.0", "info": info, "paths": {}}))
+        await self._load()
+        async with self._loading:
+            if self._v2 is None:
+                self._v2 = await asyncio.to_thread(_encode_v2, list(self._documents.values()))
+            in_json, in_protobuf = self._v2
+        wanted = in_protobuf if V2_PROTOBUF in request.headers.get("Accept", "") else in_json
+        return await wanted.answer(request)
 
     async def _get_index(self, _request: web.Request) -> web.Response:
         await self._load()
         paths = {
-            _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={digest}"}
-            for version, digest in self._hashes.items()
+            _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={kept.digest}"}
+            for version, kept in self._documents.items()
         }
         return answers.json(msgspec.json.encode({"paths": paths}))
 
@@ -80,15 +80,10 @@ class OpenApi:
         await self._load()
         group, version = request.match_info.get("group", ""), request.match_info["version"]
         api_version = f"{group}/{version}" if group else version
-        if api_version not in self._documents:
+        kept = self._documents.get(api_version)
+        if kept is None:
             raise NotFoundError(targets.NO_SUCH_RESOURCE)
-        digest = self._hashes[api_version]
-        headers = {"ETag": f'"{digest}"', "Vary": "Accept-Encoding, Accept"}
-        if request.query.get("hash") == digest:
-            headers["Cache-Control"] = "public, immutable"
-        if request.headers.get("If-None-Match", "").strip('"') == digest:
-            return web.Response(status=304, headers=headers)
-        return answers.json(self._documents[api_version], headers=headers)
+        return await kept.answer(request, FOR_EVER if request.query.get("hash") == kept.digest else REVALIDATED)
 
     async def _load(self) -> None:
         """Make what is not made yet, and what is of kinds that users brought anew where one came, went or changed."""
@@ -100,22 +95,25 @@ class OpenApi:
                 return
             self._static = self._static or await asyncio.to_thread(_encode_all)
             custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
-            documents = {**self._static, **custom}
-            self._hashes = {version: hashlib.sha256(data).hexdigest()[:32] for version, data in documents.items()}
-            self._documents, self._stamp = documents, stamp
+            self._documents, self._stamp, self._v2 = {**self._static, **custom}, stamp, None
 
 
-def _encode_all() -> dict[str, bytes]:
+def _encode_v2(parts: Sequence[Kept]) -> tuple[Kept, Kept]:
+    whole = openapi_v2.document(msgspec.json.decode(part.body) for part in parts)
+    return Kept(msgspec.json.encode(whole)), Kept(openapi_v2_protobuf.encode(whole), OCTETS)
+
+
+def _encode_all() -> dict[str, Kept]:
     versions = dict.fromkeys(kind.api_version for kind in PUBLISHED)
-    return {version: msgspec.json.encode(document(version)) for version in versions}
+    return {version: Kept(msgspec.json.encode(document(version))) for version in versions}
 
 
-def _encode_custom(kinds_there: Sequence[CustomKind]) -> dict[str, bytes]:
+def _encode_custom(kinds_there: Sequence[CustomKind]) -> dict[str, Kept]:
     found: dict[str, list[CustomKind]] = {}
     for kind in kinds_there:
         found.setdefault(kind.api_version, []).append(kind)
     return {
-        version: msgspec.json.encode(_document(members, custom_openapi.schemas(members)))
+        version: Kept(msgspec.json.encode(_document(members, custom_openapi.schemas(members))))
         for version, members in found.items()
     }
 
