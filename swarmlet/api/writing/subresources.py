@@ -13,11 +13,11 @@ from swarmlet.api import answers, bodies, queries
 from swarmlet.api.bodies import Document
 from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
-from swarmlet.api.writing import admission, custom_scale, patches
+from swarmlet.api.writing import admission, patches
 from swarmlet.api.writing.writes import Writer
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ConflictError, InvalidError
-from swarmlet.model import conditions, decode, kinds, objects, pods, selectors
+from swarmlet.model import conditions, custom_scale, decode, kinds, objects, pods, selectors
 from swarmlet.model.apps import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
 from swarmlet.model.apps_sets import StatefulSet
 from swarmlet.model.core import Namespace

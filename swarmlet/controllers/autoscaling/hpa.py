@@ -17,13 +17,15 @@ from swarmlet.config import Autoscaling
 from swarmlet.controllers.autoscaling import behavior as hpa_behavior
 from swarmlet.controllers.autoscaling import metrics as hpa_metrics
 from swarmlet.controllers.autoscaling import status as hpa_status
+from swarmlet.controllers.autoscaling import targets as hpa_targets
 from swarmlet.controllers.autoscaling.behavior import History
-from swarmlet.controllers.autoscaling.metrics import Meter, NoScaleError, Scalable
+from swarmlet.controllers.autoscaling.metrics import Meter
 from swarmlet.controllers.autoscaling.replicas import MetricError, Readiness
+from swarmlet.controllers.autoscaling.targets import NoScaleError, ScaleTarget
 from swarmlet.controllers.nodes.usage import UsageMemory
 from swarmlet.controllers.work.drafts import Drafts
 from swarmlet.controllers.work.reconciler import NOTHING, Reconciliation
-from swarmlet.model import conditions, events, kinds, objects, selectors
+from swarmlet.model import conditions, events, kinds, objects
 from swarmlet.model.autoscaling import (
     ABLE_TO_SCALE,
     SCALING_ACTIVE,
@@ -33,13 +35,10 @@ from swarmlet.model.autoscaling import (
 )
 from swarmlet.model.base import clock_time
 from swarmlet.model.meta import Condition
-from swarmlet.ownership import entries, tracking
-from swarmlet.ownership.entries import Manager
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Change, Stored, View
 
 AUTOSCALERS = kinds.HORIZONTAL_POD_AUTOSCALER.resource
-FIELD_MANAGER = "kube-controller-manager"
 SETTLE_SECONDS = 5.0
 """A new leader is told within this time what the one before it knew: agents beat every second."""
 ABOVE_MAX = "Current number of replicas above Spec.MaxReplicas"
@@ -111,7 +110,7 @@ class _Look:
         """Decide, and return what came of it."""
         spec = self._autoscaler.spec
         try:
-            target = hpa_metrics.target_of(self._view, self._stored.key.namespace, spec.scale_target_ref)
+            target = hpa_targets.target_of(self._view, self._stored.key.namespace, spec.scale_target_ref)
         except NoScaleError as error:
             told = f"the HPA controller was unable to get the target's current scale: {error}"
             if self._condition(ABLE_TO_SCALE, "False", "FailedGetScale", told):
@@ -125,9 +124,8 @@ class _Look:
         seconds = self._config.sync_seconds
         return Reconciliation(self._drafts.operations(), tuple(self._events), seconds, atomic=True, why=self._why)
 
-    def _scale(self, target: Stored) -> None:
-        workload = cast("Scalable", target.object)
-        current = 1 if workload.spec.replicas is None else workload.spec.replicas
+    def _scale(self, target: ScaleTarget) -> None:
+        current = target.replicas
         self._history.begin(current, self._now)
         desired, reason = current, ""
         metrics: tuple[MetricStatus, ...] = ()
@@ -143,18 +141,23 @@ class _Look:
                 self._set(current_replicas=current, current_metrics=self._steadied(metrics))
                 return
             desired = self._normalized(current, asked)
-        if desired != current and not objects.is_terminating(workload):
-            self._rescale(target, workload, current, desired, reason)
+        if desired != current and not objects.is_terminating(target.object):
+            self._rescale(target, desired, reason)
         self._set(current_replicas=current, desired_replicas=desired, current_metrics=self._steadied(metrics))
 
     # What the metrics ask for.
 
-    def _asked(self, target: Stored, current: int) -> tuple[int | None, str, tuple[MetricStatus, ...]]:
+    def _asked(self, target: ScaleTarget, current: int) -> tuple[int | None, str, tuple[MetricStatus, ...]]:
         """Return how many replicas the metrics ask for (None: nobody can say), why, and what they are."""
+        missing = hpa_targets.selector_problem(target)
+        if missing:
+            if self._condition(SCALING_ACTIVE, "False", "InvalidSelector", missing):
+                reason = "InvalidSelector" if target.selector else "SelectorRequired"
+                self._note(events.WARNING, reason, missing if target.selector else "selector is required")
+            return None, "", ()
         rivals = self._rivals()
         if len(rivals) > 1:
-            selector = selectors.to_text(cast("Scalable", target.object).spec.selector)
-            told = f"pods by selector {selector} are controlled by multiple HPAs: [{' '.join(rivals)}]"
+            told = f"pods by selector {target.selector} are controlled by multiple HPAs: [{' '.join(rivals)}]"
             if self._condition(SCALING_ACTIVE, "False", "AmbiguousSelector", told):
                 self._note(events.WARNING, "AmbiguousSelector", told)
             return None, "", ()
@@ -179,13 +182,13 @@ class _Look:
         reason = f"{name} above target" if wanted > current else "All metrics below target"
         return wanted, reason, tuple(statuses)
 
-    def _meter(self, target: Stored, current: int) -> Meter:
+    def _meter(self, target: ScaleTarget, current: int) -> Meter:
         readiness = Readiness(
             now=self._now,
             cpu_initialization=timedelta(seconds=self._config.cpu_initialization_seconds),
             initial_readiness=timedelta(seconds=self._config.initial_readiness_seconds),
         )
-        return Meter(hpa_metrics.pods_of(self._view, target), self._usage, readiness, self._limits.tolerances, current)
+        return Meter(target.pods(self._view), self._usage, readiness, self._limits.tolerances, current)
 
     def _rivals(self) -> list[str]:
         """Return the names of all that scale this target, itself among them."""
@@ -218,11 +221,9 @@ class _Look:
         self._condition(SCALING_LIMITED, "False" if allowed == stable else "True", *why)
         return allowed
 
-    def _rescale(self, target: Stored, workload: Scalable, current: int, desired: int, reason: str) -> None:
-        scaled = msgspec.structs.replace(workload, spec=msgspec.structs.replace(workload.spec, replicas=desired))
-        scaled = objects.with_metadata(scaled, generation=workload.metadata.generation + 1)
-        self._drafts.update(target, tracking.updated(workload, scaled, _scaler_of(workload), self._now))
-        self._history.decide(current, desired, self._now)
+    def _rescale(self, target: ScaleTarget, desired: int, reason: str) -> None:
+        self._drafts.update(target.stored, target.scaled(desired, self._now))
+        self._history.decide(target.replicas, desired, self._now)
         told = f"the HPA controller was able to update the target scale to {desired}"
         self._condition(ABLE_TO_SCALE, "True", "SucceededRescale", told)
         self._why = f"New size: {desired}; reason: {reason}"
@@ -247,8 +248,3 @@ class _Look:
 
     def _note(self, type_: str, reason: str, message: str) -> None:
         self._events.append(events.Note(self._autoscaler, type_, reason, message))
-
-
-def _scaler_of(workload: Scalable) -> Manager:
-    """Return as whom the autoscaler scales: who asked for another number is to meet a conflict, and not to undo it."""
-    return entries.manager(entries.UPDATE, FIELD_MANAGER, workload.api_version, "scale")

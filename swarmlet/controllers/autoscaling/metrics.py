@@ -1,4 +1,4 @@
-"""What a HorizontalPodAutoscaler scales, which Pods those are, and what its metrics say of them.
+"""What the metrics of a HorizontalPodAutoscaler say of the Pods that it scales.
 
 Source: kubernetes pkg/controller/podautoscaler/horizontal.go (computeReplicasForMetric) and metrics/client.go.
 """
@@ -8,21 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
 
 from swarmlet.controllers.autoscaling import replicas as hpa_replicas
 from swarmlet.controllers.autoscaling.replicas import MetricError, PodMetric, Proposal, Readiness, Tolerances
 from swarmlet.controllers.nodes.usage import UsageMemory
-from swarmlet.controllers.work import claims
-from swarmlet.model import kinds, quantity
-from swarmlet.model.apps import Deployment, ReplicaSet
-from swarmlet.model.apps_sets import StatefulSet
+from swarmlet.model import quantity
 from swarmlet.model.autoscaling import (
     CONTAINER_RESOURCE,
     RESOURCE,
     ContainerResourceMetricSource,
     ContainerResourceMetricStatus,
-    CrossVersionObjectReference,
     MetricSpec,
     MetricStatus,
     MetricValueStatus,
@@ -30,19 +25,11 @@ from swarmlet.model.autoscaling import (
     ResourceMetricStatus,
 )
 from swarmlet.model.pod import Pod
-from swarmlet.store.commands import Key
-from swarmlet.store.replica import Stored, View
 
-Scalable = Deployment | ReplicaSet | StatefulSet
-SCALABLE = (kinds.DEPLOYMENT, kinds.REPLICA_SET, kinds.STATEFUL_SET)
 NANO_PER_MILLI = 10**6
 UNKNOWN = MetricStatus(type="")
 FAILED = {RESOURCE: "FailedGetResourceMetric", CONTAINER_RESOURCE: "FailedGetContainerResourceMetric"}
 """The reason for which a metric of a type cannot be had."""
-
-
-class NoScaleError(Exception):
-    """What is to be scaled is not there, in Kubernetes' words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +39,6 @@ class Measured:
     proposal: Proposal
     name: str
     status: MetricStatus
-
-
-def target_of(view: View, namespace: str, reference: CrossVersionObjectReference) -> Stored:
-    """Return what is to be scaled; raise `NoScaleError` where it is not there, or has no number of replicas."""
-    group = reference.api_version.rpartition("/")[0]
-    kind = next((each for each in SCALABLE if (each.kind, each.group) == (reference.kind, group)), None)
-    if kind is None:
-        raise NoScaleError(f'no matches for kind "{reference.kind}" in group "{group}"')
-    stored = view.get(Key(kind.resource, namespace, reference.name))
-    if stored is None:
-        raise NoScaleError(f'{kind.resource} "{reference.name}" not found')
-    return stored
-
-
-def pods_of(view: View, target: Stored) -> list[Pod]:
-    """Return the Pods of what is scaled."""
-    owners = [target]
-    if target.key.resource == kinds.DEPLOYMENT.resource:
-        owners = claims.owned(view, target, kinds.REPLICA_SET.resource)
-    found = [each for owner in owners for each in claims.owned(view, owner, kinds.POD.resource)]
-    return [cast("Pod", each.object) for each in found]
 
 
 class Meter:

@@ -1,4 +1,4 @@
-"""`/scale` of custom resources: the numbers of replicas are where the kind's definition says.
+"""`/scale` of custom resources: the numbers of replicas are where the kind's definition says. Pure.
 
 Source: k8s.io/apiextensions-apiserver/pkg/registry/customresource (etcd.go, scaleFromCustomResource).
 """
