@@ -45,19 +45,13 @@ def from_labels(selector: LabelSelector | None) -> LabelPredicate:
 
 
 def to_text(selector: LabelSelector) -> str:
-    """Return the query text of a selector, as a Scale's status tells it."""
-    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    """Return the query text of a selector, by its keys, as a Scale's status tells it."""
+    terms = [(key, f"{key}={value}") for key, value in selector.match_labels.items()]
     for requirement in selector.match_expressions:
-        values = ",".join(sorted(requirement.values))
-        parts.append(
-            {
-                "In": f"{requirement.key} in ({values})",
-                "NotIn": f"{requirement.key} notin ({values})",
-                "Exists": requirement.key,
-                "DoesNotExist": f"!{requirement.key}",
-            }.get(requirement.operator, requirement.key)
-        )
-    return ",".join(parts)
+        key, values = requirement.key, ",".join(sorted(requirement.values))
+        words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "DoesNotExist": f"!{key}"}
+        terms.append((key, words.get(requirement.operator, key)))
+    return ",".join([text for _, text in sorted(terms)])
 
 
 def parse_fields(kind: Kind, text: str) -> FieldPredicate:

@@ -48,10 +48,16 @@ async def test_a_deployment_and_what_belongs_to_it(kubectl: Kubectl, api: Api) -
     assert budget["spec"] == {"selector": {"matchLabels": {"app": "web"}}, "maxUnavailable": 0}
 
 
-async def test_an_autoscaler(listening: TestServer, tmp_path: Path, api: Api) -> None:
-    kubectl = Kubectl(str(listening.make_url("")).rstrip("/"), tmp_path)  # before 1.34 it asks for autoscaling/v1
+@pytest.mark.parametrize(
+    ("program", "share"),
+    [("kubectl", "--cpu=80%"), ("kubectl-1.34", "--cpu=80%"), ("kubectl-1.32", "--cpu-percent=80")],
+)
+async def test_an_autoscaler(listening: TestServer, tmp_path: Path, api: Api, program: str, share: str) -> None:
+    """Before 1.34 kubectl makes one of autoscaling/v1, in protobuf."""
+    kubectl = Kubectl(str(listening.make_url("")).rstrip("/"), tmp_path, KUBECTL.with_name(program))
     await api.read("POST", DEPLOYMENTS, json=deployment())
-    await kubectl("autoscale", "deployment", "web", "--min=1", "--max=5", "--cpu=80%")
+    await kubectl("autoscale", "deployment", "web", "--min=1", "--max=5", share)
+    assert "cpu: <unknown>/80%" in await kubectl("get", "hpa.v1.autoscaling", "web")
     scaler = await found(api, "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/web")
     target = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (1, 5)

@@ -27,7 +27,10 @@ def template(*containers: str, **more: Any) -> dict[str, Any]:
     return {"spec": {"containers": [{"name": name, "image": f"{name}:1"} for name in containers]} | more}
 
 
-SELECTOR = {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "env", "operator": "In", "values": ["b", "a"]}]}
+SELECTOR = {
+    "matchLabels": {"app": "web", "tier": "front"},
+    "matchExpressions": [{"key": "env", "operator": "In", "values": ["b", "a"]}, {"key": "zone", "operator": "Exists"}],
+}
 
 
 def test_a_deployment() -> None:
@@ -41,7 +44,7 @@ def test_a_deployment() -> None:
         "Age": "0s",
         "Containers": "web,log",
         "Images": "web:1,log:1",
-        "Selector": "app=web,env in (a,b)",
+        "Selector": "app=web,env in (a,b),tier=front,zone",
     }
 
 
