@@ -29,12 +29,12 @@ demo: setup ## Three daemons on this machine, a Deployment, a killed container, 
 	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
 
 test: setup engine clients check ## Everything that must pass, real Docker included
-	$(BIN)/python -m pytest --numprocesses $(JOBS) -m 'not long_clients' --ignore tests/e2e --ignore tests/clients/kubectl
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not alone and not long_clients' tests/e2e tests/clients/kubectl
+	$(BIN)/python -m pytest --numprocesses $(JOBS) -m 'not e2e and not long_clients'
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'e2e and not alone and not long_clients' tests/e2e tests/clients
 	$(BIN)/python -m pytest -m 'alone and not long_clients' tests/e2e
 
 test-clients: setup engine clients ## Every client of the Kubernetes API in all versions; makes docs/kubernetes-compatibility.md
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'proves or long_clients' -p tests.clients.recorder
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'proves or long_clients' -p tests.clients.recorder tests/clients tests/e2e
 	$(BIN)/python -m tools.make_compatibility
 
 compatibility: setup ## Make docs/kubernetes-compatibility.md anew, of the last `make test-clients` and of the model
