@@ -11,11 +11,10 @@ from aiohttp import web
 
 from swarmlet.api.status import UnsupportedMediaTypeError
 from swarmlet.errors import CallerError, TooLargeError
+from swarmlet.model import nesting
 from swarmlet.protobuf import decoding
 
 BODY_BYTES_MAX = 3 * 1024 * 1024
-DEPTH_MAX = 64
-"""Of nested objects and lists in a body; the deepest Kubernetes types have about twenty."""
 
 JSON = "application/json"
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
@@ -63,10 +62,10 @@ def decode(data: bytes, content_type: str) -> Any:
     elif content_type in YAML or content_type.endswith("+yaml"):
         value = _yaml(data)
     elif content_type == PROTOBUF:
-        value = decoding.decode(data, DEPTH_MAX)
+        value = decoding.decode(data, nesting.DEPTH_MAX)
     else:
         raise UnsupportedMediaTypeError(_unsupported())
-    _check(value, DEPTH_MAX)
+    _check(value, nesting.DEPTH_MAX)
     return value
 
 
@@ -96,7 +95,7 @@ def _yaml(data: bytes) -> Any:
 def _check(value: Any, depth: int) -> None:
     """Refuse what JSON cannot say and what is nested without end."""
     if isinstance(value, dict | list) and depth == 0:
-        raise CallerError(f"the body is nested over {DEPTH_MAX} deep")
+        raise CallerError(f"the body is nested over {nesting.DEPTH_MAX} deep")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):

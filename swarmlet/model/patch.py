@@ -1,23 +1,17 @@
-"""The three patches of the API, as pure functions from documents to documents: nothing that goes in is changed.
+"""The two patches that merge, as pure functions from documents to documents: nothing that goes in is changed.
 
-Source: k8s.io/apimachinery/pkg/util/strategicpatch/patch.go; RFC 7396; RFC 6902.
+Source: k8s.io/apimachinery/pkg/util/strategicpatch/patch.go; RFC 7396.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jsonpatch
-
 from swarmlet.errors import CallerError, InvalidError
-from swarmlet.model import schema
-
-JSON_PATCH_OPERATIONS_MAX = 10_000
-DEPTH_MAX = 100
-"""Of nested patches; deeper ones are refused before they exhaust the stack."""
+from swarmlet.model import nesting, schema
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
@@ -31,21 +25,6 @@ def merge(document: Any, patch: Any) -> Any:
     """Return `document` with a JSON merge patch applied (RFC 7396): null removes, objects merge, the rest replaces."""
     _check_depth(patch)
     return _merge(document, patch)
-
-
-def json_patch(document: Document, operations: Sequence[Mapping[str, Any]]) -> Document:
-    """Return `document` with a JSON patch applied (RFC 6902); raise `InvalidError` where an operation fails."""
-    if not isinstance(operations, Sequence) or isinstance(operations, str):
-        raise CallerError("a JSON patch is a list of operations")
-    if len(operations) > JSON_PATCH_OPERATIONS_MAX:
-        raise CallerError(f"the allowed maximum operations in a JSON patch is {JSON_PATCH_OPERATIONS_MAX}")
-    try:
-        patched = jsonpatch.apply_patch(document, list(operations))
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError) as error:
-        raise InvalidError(f"the server rejected our request due to an error in our request: {error}") from error
-    if not isinstance(patched, dict):
-        raise InvalidError("the patch leaves no object")
-    return patched
 
 
 def strategic_merge(document: Document, patch: Document, definition: str) -> Document:
@@ -62,18 +41,8 @@ def strategic_merge(document: Document, patch: Document, definition: str) -> Doc
 
 
 def _check_depth(patch: Any) -> None:
-    level = [patch]
-    for _ in range(DEPTH_MAX):
-        level = [child for each in level for child in _children(each)]
-        if not level:
-            return
-    raise CallerError(f"the patch is nested deeper than {DEPTH_MAX} levels")
-
-
-def _children(value: Any) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else ()
+    if nesting.is_deeper(patch, nesting.DEPTH_MAX):
+        raise CallerError(f"the patch is nested over {nesting.DEPTH_MAX} deep")
 
 
 def _merge(document: Any, patch: Any) -> Any:

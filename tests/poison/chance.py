@@ -135,8 +135,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "image": ("web:1", "web:2", "bad", "a@sha256:" + "0" * 64, "host:5000/a/b:c", "UPPER", ":", "x" * 300),
 }
 KEYS = (
-    "", "a", "app", "cpu", "memory", "pods", "storage", "ephemeral-storage", "hugepages-2Mi", "example.com/dev", "x/y/z",
-    "requests.cpu", "kubernetes.io/hostname", "deployment.kubernetes.io/revision", "kubernetes.io/service-name",
+    "", "a", "app", "cpu", "memory", "pods", "storage", "ephemeral-storage", "hugepages-2Mi", "example.com/dev",
+    "x/y/z", "requests.cpu", "kubernetes.io/hostname", "deployment.kubernetes.io/revision", "kubernetes.io/service-name",
     "swarmlet.io/singleton", "swarmlet.io/depends-on", "batch.kubernetes.io/job-completion-index", "pod-template-hash",
     "controller-revision-hash", "statefulset.kubernetes.io/pod-name",
 )  # fmt: skip

@@ -11,8 +11,8 @@ from swarmlet.api import bodies
 from swarmlet.api.bodies import Document
 from swarmlet.api.status import UnsupportedMediaTypeError
 from swarmlet.errors import CallerError
+from swarmlet.model import json_patch, schema
 from swarmlet.model import patch as model_patch
-from swarmlet.model import schema
 from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
 
@@ -33,7 +33,7 @@ class Patch:
     def apply(self, document: Document) -> Document:
         """Return the patched document."""
         if self.content_type == JSON_PATCH:
-            return model_patch.json_patch(document, self.body)
+            return json_patch.apply(document, self.body)
         if self.content_type == MERGE_PATCH:
             return bodies.mapping(model_patch.merge(document, self.body))
         return model_patch.strategic_merge(document, self.body, self.definition)

@@ -92,14 +92,14 @@ def _bare(document: dict[str, Any]) -> dict[str, Any]:
 
 def _patched(target: Target, wanted: Any, type_: str) -> dict[str, Any]:
     """Return what a patch makes of an object, without asking the server."""
+    from swarmlet.model import json_patch, schema
     from swarmlet.model import patch as patches
-    from swarmlet.model import schema
 
     before = target.document
     if type_ == "merge":
         return dict(patches.merge(before, wanted))
     if type_ == "json":
-        return dict(patches.json_patch(before, wanted))
+        return dict(json_patch.apply(before, wanted))
     try:
         definition = schema.definition_of(before["apiVersion"], before["kind"])
     except BugError:
