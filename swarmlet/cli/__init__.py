@@ -14,12 +14,13 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from swarmlet.cli import exits
+from swarmlet.cli import completing, exits
 
 if TYPE_CHECKING:
     import typer
@@ -64,7 +65,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "swarmlet.cli.cluster_info": ("cluster-info",),
     "swarmlet.cli.api_resources": ("api-resources", "api-versions"),
     "swarmlet.cli.version": ("version",),
-    "swarmlet.cli.completion": ("completion",),
+    "swarmlet.cli.completing.completion": ("completion",),
 }
 """Which module has which commands, in the order that help lists them: only the one that is asked for is imported."""
 
@@ -76,7 +77,18 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    if arguments and arguments[0] == completing.COMMAND:
+        return _complete(arguments[1:])
     return exits.guarded(lambda: _invoke(arguments))
+
+
+def _complete(arguments: Sequence[str]) -> int:
+    """Tell a shell what may stand at the cursor; whatever goes wrong, its user must see nothing of it."""
+    from swarmlet.cli.completing import answers
+
+    with contextlib.suppress(Exception):
+        print("\n".join(answers.answer(*arguments)))
+    return 0
 
 
 def _invoke(arguments: Sequence[str]) -> object:

@@ -79,7 +79,7 @@ def choose(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
 def _chosen(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
     if choice.socket:
         return local(choice.socket)
-    kubeconfig = choice.kubeconfig or _kubeconfig(environment)
+    kubeconfig = kubeconfig_of(environment, choice.kubeconfig)
     if choice.servers or choice.kubeconfig or choice.token or choice.context:
         if choice.context and not kubeconfig:
             raise ConfigError("--context chooses in a kubeconfig, and there is none: name it with --kubeconfig")
@@ -97,8 +97,10 @@ def _chosen(choice: Choice, environment: Mapping[str, str]) -> Endpoint:
     return local(DEFAULT_SOCKET)
 
 
-def _kubeconfig(environment: Mapping[str, str]) -> Path | None:
-    """Return the first file of `KUBECONFIG`, else kubectl's default file where it exists."""
+def kubeconfig_of(environment: Mapping[str, str], given: Path | None = None) -> Path | None:
+    """Return the file that was named, else the first of `KUBECONFIG`, else kubectl's default file where it exists."""
+    if given:
+        return given
     if named := environment.get("KUBECONFIG", "").split(os.pathsep)[0]:
         return Path(named)
     default = Path(environment.get("HOME") or "/nonexistent") / ".kube" / "config"
