@@ -275,9 +275,11 @@ async def test_streams_over_the_limit_are_refused(world: World, monkeypatch: pyt
             await world.clients["there"].ws_connect(EXEC + "true", protocols=["v5.channel.k8s.io"])
 
 
-async def test_ports_are_forwarded_on_channels(client: TestClient[Any, Any]) -> None:
+@pytest.mark.parametrize("protocols", [("v4.channel.k8s.io",), ()])
+async def test_ports_are_forwarded_on_channels(client: TestClient[Any, Any], protocols: tuple[str, ...]) -> None:
+    """Also to who names no protocol: kr8s does not."""
     path = f"{PODS}/p1/portforward?ports=8080,8081"
-    async with client.ws_connect(path, protocols=["v4.channel.k8s.io"]) as websocket:
+    async with client.ws_connect(path, protocols=protocols) as websocket:
         greetings = [(await websocket.receive()).data for _ in range(4)]
         assert greetings == [b"\x00\x90\x1f", b"\x01\x90\x1f", b"\x02\x91\x1f", b"\x03\x91\x1f"]
         await websocket.send_bytes(b"\x02hello")

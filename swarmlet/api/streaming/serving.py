@@ -151,7 +151,9 @@ class StreamApi:
             async with upgrades.raw(request, _spdy_head(protocol), self._clock) as duplex:
                 await forwards.serve_streams(duplex, dial, name)
             return
-        protocol = _protocol(request, "Sec-WebSocket-Protocol", (channels.TUNNEL, channels.V4))
+        protocol = channels.V4  # of who names none, as kr8s does: pkg/kubelet/cri-streaming/portforward/websocket.go
+        if "Sec-WebSocket-Protocol" in request.headers:
+            protocol = _protocol(request, "Sec-WebSocket-Protocol", (channels.TUNNEL, channels.V4))
         ports = _ports(request) if protocol == channels.V4 else []
         async with upgrades.websocket(request, protocol, self._clock) as websocket:
             if protocol == channels.TUNNEL:
