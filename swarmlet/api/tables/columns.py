@@ -39,9 +39,13 @@ def of(kind: Kind) -> Columns:
     return custom.columns(kind) if isinstance(kind, CustomKind) else _BY_RESOURCE.get(kind.resource, PLAIN)
 
 
-@functools.lru_cache(maxsize=ENCODED_MAX)
 def definitions(kind: Kind) -> bytes:
     """Return `columnDefinitions` of a kind's Tables, as JSON."""
+    return _encoded(of(kind).columns)
+
+
+@functools.lru_cache(maxsize=ENCODED_MAX)
+def _encoded(columns: tuple[Column, ...]) -> bytes:
     return msgspec.json.encode(
         [
             {
@@ -51,7 +55,7 @@ def definitions(kind: Kind) -> bytes:
                 "description": column.description or _descriptions().get(column, ""),
                 "priority": column.priority,
             }
-            for column in of(kind).columns
+            for column in columns
         ]
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.api.tables.durations import UNKNOWN, since
+from swarmlet.api.tables.durations import INVALID, since
 from swarmlet.api.tables.shapes import META, NAME, Column, Columns
 from swarmlet.model import json_path, objects
 from swarmlet.model.apiextensions import CustomResourceColumnDefinition
@@ -27,12 +27,16 @@ def columns(kind: CustomKind) -> Columns:
     """Return the columns of a custom kind."""
     if not kind.columns:
         return Columns((NAME, AGE), functools.partial(_cells, (_CREATED,)))
-    shown = (Column(each.name, each.type, each.priority, each.description, each.format) for each in kind.columns)
-    return Columns((NAME, *shown), functools.partial(_cells, kind.columns))
+    return Columns((NAME, *map(_column, kind.columns)), functools.partial(_cells, kind.columns))
+
+
+def _column(asked: CustomResourceColumnDefinition) -> Column:
+    description = asked.description or f"Custom resource definition column (in JSONPath format): {asked.json_path}"
+    return Column(asked.name, asked.type, asked.priority, description, asked.format)
 
 
 def _cells(asked: tuple[CustomResourceColumnDefinition, ...], value: Object, now: datetime) -> list[object]:
-    """Return the cells of an object; None where it has nothing to tell."""
+    """Return the cells of an object: of each path the first value that it finds, None where there is none."""
     document = objects.to_document(value)
     return [value.metadata.name, *(_cell(column, document, now) for column in asked)]
 
@@ -46,7 +50,7 @@ def _cell(column: CustomResourceColumnDefinition, document: dict[str, Any], now:
         case "date":
             return _age(value, now)
         case "string":
-            return ",".join(map(_text, found))
+            return _text(value)
         case "integer":
             return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         case "number":
@@ -59,8 +63,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _age(value: Any, now: datetime) -> str:
+def _age(value: Any, now: datetime) -> str | None:
+    if not isinstance(value, str):
+        return None
     try:
         return since(msgspec.convert(value, datetime), now)
     except (msgspec.ValidationError, TypeError):
-        return UNKNOWN
+        return INVALID

@@ -9,6 +9,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 YEAR = 365 * DAY
 UNKNOWN = "<unknown>"
+INVALID = "<invalid>"
 
 
 def since(then: datetime | None, now: datetime) -> str:
@@ -19,7 +20,7 @@ def since(then: datetime | None, now: datetime) -> str:
 def human(seconds: int) -> str:  # noqa: PLR0911  a ladder of thresholds reads best as one
     """Return a duration in the two or three digits that tell most."""
     if seconds < 0:
-        return "<invalid>" if seconds < -1 else "0s"
+        return INVALID if seconds < -1 else "0s"
     if seconds < 2 * MINUTE:
         return f"{seconds}s"
     if seconds < 10 * MINUTE:
