@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
 
-from swarmlet.api.discovery import kept, lists
+from swarmlet.api.discovery import kept, lists, openapi
 from tests.api.conftest import Api, DirectReplica
 from tests.api.custom_documents import CERTIFICATES
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PACKED = {"Accept-Encoding": "gzip"}
-PATHS = ("/apis", "/api/v1", "/apis/apps/v1")
+PATHS = ("/apis", "/api/v1", "/apis/apps/v1", "/openapi/v2", "/openapi/v3", "/openapi/v3/apis/apps/v1")
 
 
 @pytest.fixture
@@ -89,3 +90,28 @@ async def test_documents_are_made_again_only_when_kinds_change(
         async with api.get("/apis", headers={"If-None-Match": before}) as response:
             await response.read()
     assert len(made) == len(set(made)) > 0
+
+
+async def test_documents_of_openapi_are_made_once_for_all_who_ask_at_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    original = openapi._encode_all
+
+    def counted() -> dict[str, kept.Kept]:
+        made.append(1)
+        return original()
+
+    monkeypatch.setattr(openapi, "_encode_all", counted)
+    answers = await asyncio.gather(*(api.read("GET", "/openapi/v3") for _ in range(5)))
+    assert [code for code, _ in answers] == [200] * 5
+    assert made == [1]
+
+
+async def test_a_client_may_keep_what_it_asked_for_by_its_hash(api: Api) -> None:
+    _, index = await api.read("GET", "/openapi/v3")
+    path = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    async with api.get(path) as response:
+        assert response.headers["Cache-Control"] == "public, immutable"
+    async with api.get(path.partition("?")[0] + "?hash=of-another-day") as response:
+        assert response.headers["Cache-Control"] == "public"

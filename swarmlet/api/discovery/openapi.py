@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from swarmlet import __version__
-from swarmlet.api import answers, targets
+from swarmlet.api import targets
 from swarmlet.api.discovery import custom as custom_openapi
 from swarmlet.api.discovery import openapi_v2
 from swarmlet.api.discovery.kept import FOR_EVER, REVALIDATED, Kept
@@ -47,6 +47,7 @@ class OpenApi:
         self._stamp: object = None
         self._static: dict[str, Kept] = {}
         self._documents: dict[str, Kept] = {}
+        self._index = Kept(b"")
         self._v2: tuple[Kept, Kept] | None = None  # in JSON and in protobuf
         self._loading = asyncio.Lock()
 
@@ -61,20 +62,13 @@ class OpenApi:
 
     async def _get_v2(self, request: web.Request) -> web.Response:
         await self._load()
-        async with self._loading:
-            if self._v2 is None:
-                self._v2 = await asyncio.to_thread(_encode_v2, list(self._documents.values()))
-            in_json, in_protobuf = self._v2
+        in_json, in_protobuf = self._v2 or await self._load_v2()
         wanted = in_protobuf if V2_PROTOBUF in request.headers.get("Accept", "") else in_json
         return await wanted.answer(request)
 
-    async def _get_index(self, _request: web.Request) -> web.Response:
+    async def _get_index(self, request: web.Request) -> web.Response:
         await self._load()
-        paths = {
-            _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={kept.digest}"}
-            for version, kept in self._documents.items()
-        }
-        return answers.json(msgspec.json.encode({"paths": paths}))
+        return await self._index.answer(request)
 
     async def _get_document(self, request: web.Request) -> web.Response:
         await self._load()
@@ -87,15 +81,35 @@ class OpenApi:
 
     async def _load(self) -> None:
         """Make what is not made yet, and what is of kinds that users brought anew where one came, went or changed."""
+        with contextlib.suppress(PeerError):
+            await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
+        if self._is_current():
+            return
         async with self._loading:
-            with contextlib.suppress(PeerError):
-                await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
-            stamp = self._catalogue.stamp()
-            if self._documents and stamp == self._stamp:
+            if self._is_current():
                 return
+            stamp = self._catalogue.stamp()
             self._static = self._static or await asyncio.to_thread(_encode_all)
             custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
             self._documents, self._stamp, self._v2 = {**self._static, **custom}, stamp, None
+            self._index = _index(self._documents)
+
+    def _is_current(self) -> bool:
+        return bool(self._documents) and self._catalogue.stamp() == self._stamp
+
+    async def _load_v2(self) -> tuple[Kept, Kept]:
+        async with self._loading:
+            if self._v2 is None:
+                self._v2 = await asyncio.to_thread(_encode_v2, list(self._documents.values()))
+            return self._v2
+
+
+def _index(documents: Mapping[str, Kept]) -> Kept:
+    paths = {
+        _place(version): {"serverRelativeURL": f"/openapi/v3/{_place(version)}?hash={kept.digest}"}
+        for version, kept in documents.items()
+    }
+    return Kept(msgspec.json.encode({"paths": paths}))
 
 
 def _encode_v2(parts: Sequence[Kept]) -> tuple[Kept, Kept]:
