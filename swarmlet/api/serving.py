@@ -15,7 +15,7 @@ from swarmlet.api.app import ApiServer
 from swarmlet.api.operations import reports
 from swarmlet.config import Config
 from swarmlet.errors import ConfigError
-from swarmlet.identity import tls
+from swarmlet.identity import tls_memory
 
 SOCKET_MODE = 0o600
 BACKLOG = 1024
@@ -37,7 +37,7 @@ LIVELINESS = (
 @contextlib.asynccontextmanager
 async def listening(config: Config, context: ssl.SSLContext, server: ApiServer) -> AsyncIterator[None]:
     """Open the daemon's three doors: the TLS port, the administrator's socket, the plain status listener."""
-    tls.spare_memory()
+    tls_memory.share_buffers()
     api, status = server.runner(), web.AppRunner(reports.build_status_app(server.reports), access_log=None)
     try:
         await api.setup()

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from asyncio import sslproto
 from collections.abc import Iterable
 from typing import Any
 
 from swarmlet.errors import ConfigError, UnauthorizedError
 from swarmlet.identity.authority import NODE_USER_PREFIX, NodeIdentity, parse_node_uri
 from swarmlet.identity.state import NodeFiles
-
-RECEIVE_BUFFER_BYTES = 4 * 1024
-
-
-def spare_memory() -> None:
-    """Let each TLS connection of this process keep a small receive buffer, not asyncio's 256 KiB.
-
-    Most connections of a daemon are watches, which receive nothing after their request. A large body takes more reads.
-    asyncio has no setting for it but this attribute of a class (CPython, Lib/asyncio/sslproto.py).
-    """
-    sslproto.SSLProtocol.max_size = RECEIVE_BUFFER_BYTES
 
 
 def server_context(files: NodeFiles) -> ssl.SSLContext:

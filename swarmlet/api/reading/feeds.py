@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 
 QUEUE_LINES_MAX = 8_192
@@ -20,15 +19,17 @@ class Feed:
         is_new: whether it was told of no object so far.
     """
 
+    __slots__ = ("_bytes", "_lines", "_transport", "_waiter", "after", "bookmarks", "cut", "is_new")
+
     def __init__(self, *, after: int, bookmarks: bool = False, is_new: bool = True) -> None:
         self.after = after
         self.bookmarks = bookmarks
         self.is_new = is_new
         self.cut = ""
-        self._lines: deque[bytes] = deque()
+        self._lines: list[bytes] = []
         self._bytes = 0
         self._transport: asyncio.WriteTransport | None = None
-        self._ready = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def flow(self, transport: asyncio.WriteTransport) -> None:
         """Write what comes from now on straight to the wire, as long as that takes all at once."""
@@ -48,25 +49,39 @@ class Feed:
         self._bytes += len(chunk)
         if len(self._lines) > QUEUE_LINES_MAX or self._bytes > QUEUE_BYTES_MAX:
             self.end("lagging")
-        self._ready.set()
+        self._wake()
 
     def end(self, why: str) -> None:
         """Cut the feed: it takes and gives no more."""
         self.cut = self.cut or why
         self._lines.clear()
         self._bytes = 0
-        self._ready.set()
+        self._wake()
 
     async def wait(self) -> None:
         """Wait until something lies in the queue, or the feed is cut."""
-        await self._ready.wait()
-        self._ready.clear()
+        if self._lines or self.cut:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     def take(self, bytes_max: int) -> bytes:
         """Return the oldest lines of the queue, whole and about `bytes_max` of them; b"" where there is none."""
-        lines, size = [], 0
-        while self._lines and size < bytes_max:
-            lines.append(self._lines.popleft())
-            size += len(lines[-1])
+        size = 0
+        for count, line in enumerate(self._lines, start=1):
+            size += len(line)
+            if size >= bytes_max:
+                break
+        else:
+            count = len(self._lines)
+        taken = b"".join(self._lines[:count])
+        del self._lines[:count]
         self._bytes -= size
-        return b"".join(lines)
+        return taken
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
