@@ -116,8 +116,9 @@ class Kubectl:
 
     def _argv(self, daemon: Daemon, words: tuple[str, ...]) -> list[str]:
         server = ("--server", f"https://{daemon.machine.address}:7600")
-        namespace = () if {"-A", "-n"} & set(words) else ("-n", self.namespace)
-        return [str(BIN / VERSIONS[self.version]), *server, *namespace, *words]
+        namespace = () if "-A" in words else ("-n", self.namespace)
+        where = () if words[0] == "config" else (*server, *namespace)
+        return [str(BIN / VERSIONS[self.version]), *where, *words]
 
     @property
     def _env(self) -> dict[str, str]:

@@ -16,6 +16,11 @@ def config(name: str, /, *, labels: dict[str, str] | None = None, **content: str
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": content})
 
 
+def several(*documents: str) -> str:
+    items = [json.loads(each) for each in documents]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
 def content(kubectl: Kubectl, name: str) -> dict[str, str]:
     found: dict[str, str] = kubectl.get("configmap", name).get("data", {})
     return found
@@ -83,7 +88,7 @@ def test_what_was_applied_by_the_client_is_taken_over(kubectl: Kubectl) -> None:
 @pytest.mark.proves("apply --prune")
 def test_what_is_no_longer_in_the_manifest_is_pruned(kubectl: Kubectl) -> None:
     labels = {"set": "pruned"}
-    both = "\n---\n".join((config("kept", labels=labels), config("pruned", labels=labels)))
+    both = several(config("kept", labels=labels), config("pruned", labels=labels))
     kubectl.apply(both)
     prune = ("--prune", "-l", "set=pruned", "--prune-allowlist=core/v1/ConfigMap")
     assert "configmap/pruned pruned" in kubectl.apply(config("kept", labels=labels), *prune)
@@ -94,7 +99,7 @@ def test_what_is_no_longer_in_the_manifest_is_pruned(kubectl: Kubectl) -> None:
 def test_an_apply_set_knows_its_members(kubectl: Kubectl) -> None:
     def apply(*documents: str) -> str:
         words = ("apply", "-f", "-", "--prune", "--applyset=team")
-        return kubectl(*words, stdin="\n---\n".join(documents), KUBECTL_APPLYSET="true")
+        return kubectl(*words, stdin=several(*documents), KUBECTL_APPLYSET="true")
 
     apply(config("member-a"), config("member-b"))
     assert "configmap/member-b pruned" in apply(config("member-a"))

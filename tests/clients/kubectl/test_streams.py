@@ -98,8 +98,9 @@ def test_exec_gives_both_outputs_and_the_code(talker: Kubectl) -> None:
 
 @pytest.mark.proves("exec -it")
 def test_exec_on_a_terminal_has_its_size_and_its_interrupt(talker: Kubectl) -> None:
+    size = "until stty size 2>/dev/null; do :; done"
     program = (
-        "tty >/dev/null && echo a terminal; stty size; trap 'echo interrupted; exit 5' INT; echo ready; sleep 60 & wait"
+        f"tty >/dev/null && echo a terminal; {size}; trap 'echo interrupted; exit 5' INT; echo ready; sleep 60 & wait"
     )
     words = ("exec", "-it", "talker", "-c", "side", "--", "sh", "-c", program)
     code, said = talker.on_a_terminal(*words, node="h2", rows=33, columns=101, keys_after={"ready": b"\x03"})

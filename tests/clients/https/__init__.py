@@ -1,0 +1,1 @@
+"""The API as any program meets it: plain HTTPS with a client certificate."""
