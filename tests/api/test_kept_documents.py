@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 
 import pytest
 
 from swarmlet.api.discovery import kept, lists, openapi
+from swarmlet.model.custom import CustomKind
 from tests.api.conftest import Api, DirectReplica
 from tests.api.custom_documents import CERTIFICATES
 
@@ -96,13 +98,13 @@ async def test_documents_of_openapi_are_made_once_for_all_who_ask_at_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    original = openapi._encode_all
+    original = openapi._encode_custom
 
-    def counted() -> dict[str, kept.Kept]:
+    def counted(brought: Sequence[CustomKind]) -> dict[str, kept.Kept]:
         made.append(1)
-        return original()
+        return original(brought)
 
-    monkeypatch.setattr(openapi, "_encode_all", counted)
+    monkeypatch.setattr(openapi, "_encode_custom", counted)
     answers = await asyncio.gather(*(api.read("GET", "/openapi/v3") for _ in range(5)))
     assert [code for code, _ in answers] == [200] * 5
     assert made == [1]
