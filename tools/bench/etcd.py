@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +20,7 @@ from tools.bench.rate import Rate, Work
 PUT, RANGE = "/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"
 START_SECONDS_MAX = 20
 MEMBERS = 3
+FILLING_MAX = 64
 
 
 class Etcd:
@@ -127,6 +128,22 @@ class Client:
             await self._channels[number % len(self._channels)].call(PUT, key + value)
 
         return work
+
+    async def fill(self, prefix: bytes, values: Sequence[bytes]) -> None:
+        """Put the values under keys of their own, in order."""
+        gate = asyncio.Semaphore(FILLING_MAX)
+
+        async def put(number: int, value: bytes) -> None:
+            async with gate:
+                request = _field(1, b"%b%010d" % (prefix, number)) + _field(2, value)
+                await self._channels[number % len(self._channels)].call(PUT, request)
+
+        await asyncio.gather(*(put(number, value) for number, value in enumerate(values)))
+
+    async def range(self, prefix: bytes) -> bytes:
+        """Return the encoded answer to a linearizable read of all keys with a prefix."""
+        end = prefix[:-1] + bytes((prefix[-1] + 1,))
+        return await self._channels[0].call(RANGE, _field(1, prefix) + _field(2, end))
 
     def read(self) -> Work:
         """Return the work of reading the first key, linearizably: etcd's default."""

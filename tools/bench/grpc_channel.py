@@ -34,7 +34,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._answers: dict[int, asyncio.Future[bytes]] = {}
-        self._messages: dict[int, bytes] = {}
+        self._messages: dict[int, bytearray] = {}
         self._last_stream = -1
         self._window = 65_535
         self._widened = asyncio.Event()
@@ -104,7 +104,7 @@ class Channel(asyncio.Protocol):
         assert self._transport is not None
         match kind:
             case 0:
-                self._messages[stream] = self._messages.get(stream, b"") + payload
+                self._messages.setdefault(stream, bytearray()).extend(payload)
             case 1 if flags & END_STREAM:
                 self._settle(stream)
             case 3:
@@ -121,11 +121,11 @@ class Channel(asyncio.Protocol):
                 self._widened.set()
 
     def _settle(self, stream: int) -> None:
-        answer, message = self._answers.pop(stream), self._messages.pop(stream, b"")
+        answer, message = self._answers.pop(stream), self._messages.pop(stream, bytearray())
         if answer.done():
             return
         if message:
-            answer.set_result(message[_prefix.size :])
+            answer.set_result(bytes(message[_prefix.size :]))
         else:
             answer.set_exception(GrpcError("the server refused the call"))
 

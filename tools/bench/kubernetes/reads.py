@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
-import statistics
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import aiohttp
 import msgspec
 
 from tools.bench import client, rate
-from tools.bench.kubernetes import pinger, pods, processes
+from tools.bench.kubernetes import costs, peers, pinger, pods, programs
 from tools.bench.rate import Rate
 from tools.bench.report import Report
 from tools.lab import LabError
@@ -49,6 +48,7 @@ class Case:
     cpu_ms_max: float = 0
 
 
+FIRST = Case("as a Table, for the first time, not at the leader", "/api/v1/pods", TABLE)
 CASES = (
     Case("as JSON", "/api/v1/pods", cpu_ms_max=150),
     Case("as JSON, gzip", "/api/v1/pods", gzip=True),
@@ -63,73 +63,47 @@ CASES = (
 )
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one list on average or in the median, and the longest pause of the daemon's event loop during any."""
-
-    cpu_ms: float
-    wall_ms: float
-    wire_bytes: int
-    requests: int
-    pause: pinger.Pause
-
-
 async def measure(report: Report, cluster: Cluster, *, count: int = PODS) -> None:
     """Make Pods, and list them in every form at a daemon that does not lead and at the one that does."""
     leader, follower = cluster.leader(), cluster.followers()[0]
     async with client.api(cluster.kubeconfig, leader.machine.address) as session:
         async with pods.made(session, count) as names:
-            await _first(report, cluster, follower, count)
-            await _lists(report, cluster, leader, count)
+            async with client.api(cluster.kubeconfig, follower.machine.address) as other:
+                await _tell(report, other, follower, FIRST, count, rounds=1)
+            for case in CASES:
+                await _tell(report, session, leader, case, count, rounds=ROUNDS)
+            await _beside(report, session)
+            await programs.measure(report, cluster, leader, count=count)
             path = f"{PODS_HERE}/{names[0]}"
             report.add(f"GET of a Pod, {CLIENTS} clients", str(await _rate(session, path, {})))
         await _documents(report, session)
 
 
-async def _first(report: Report, cluster: Cluster, daemon: Daemon, count: int) -> None:
-    """Report the first Table that a daemon makes of Pods that it has not looked at yet."""
-    async with client.api(cluster.kubeconfig, daemon.machine.address) as session:
-        with pinger.pinging(str(daemon.socket), _pid(daemon)) as ping:
-            cost = await _cost(session, daemon, ping, CASES[2], rounds=1)
-    _tell(report, f"{count:,} Pods as a Table, for the first time, not the leader", cost, 0)
-
-
-async def _lists(report: Report, cluster: Cluster, daemon: Daemon, count: int) -> None:
-    async with client.api(cluster.kubeconfig, daemon.machine.address) as session:
-        with pinger.pinging(str(daemon.socket), _pid(daemon)) as ping:
-            for case in CASES:
-                cost = await _cost(session, daemon, ping, case, rounds=ROUNDS)
-                _tell(report, f"{count:,} Pods {case.name}", cost, case.cpu_ms_max)
-
-
-def _tell(report: Report, name: str, cost: Cost, cpu_ms_max: float) -> None:
-    told = f"{cost.cpu_ms:.0f} ms of a core, {cost.wall_ms:.0f} ms"
-    beside = f"{cost.wire_bytes / 1e6:.1f} MB" + (f", {cost.requests} requests" if cost.requests > 1 else "")
-    if cpu_ms_max:
-        report.judge(name, told, value=cost.cpu_ms, at_most=cpu_ms_max, beside=beside, unit=" ms")
-    else:
-        report.add(name, told, beside=beside)
-    pause = f"{cost.pause.wait_ms:.0f} ms, own work {cost.pause.own_ms:.0f} ms"
-    report.judge("  longest pause meanwhile", pause, value=cost.pause.own_ms, at_most=PAUSE_MS_MAX, unit=" ms")
-
-
-def _pid(daemon: Daemon) -> int:
+async def _tell(
+    report: Report, session: aiohttp.ClientSession, daemon: Daemon, case: Case, count: int, *, rounds: int
+) -> None:
     assert daemon.process is not None
-    return daemon.process.pid
+    with pinger.pinging(str(daemon.socket), daemon.process.pid) as ping:
+        cost = await costs.measure(functools.partial(_list, session, case), [daemon.process.pid], rounds=rounds)
+        pause = await asyncio.to_thread(ping.longest)
+    name = f"{count:,} Pods {case.name}"
+    if case.cpu_ms_max:
+        report.judge(name, str(cost), value=cost.cpu_ms, at_most=case.cpu_ms_max, beside=cost.size, unit=" ms")
+    else:
+        report.add(name, str(cost), beside=cost.size)
+    told = f"{pause.wait_ms:.0f} ms, own work {pause.own_ms:.0f} ms"
+    report.judge("  longest pause meanwhile", told, value=pause.own_ms, at_most=PAUSE_MS_MAX, unit=" ms")
 
 
-async def _cost(
-    session: aiohttp.ClientSession, daemon: Daemon, ping: pinger.Pinger, case: Case, *, rounds: int
-) -> Cost:
-    """List so many times; the least processor time counts, as other work can only add to it."""
-    cpu, wall, wire, requests = [], [], 0, 0
-    await asyncio.to_thread(ping.longest)
-    for _ in range(rounds):
-        begun, worked = time.monotonic(), processes.process_seconds(_pid(daemon))
-        wire, requests = await _list(session, case)
-        wall.append(1000 * (time.monotonic() - begun))
-        cpu.append(1000 * (processes.process_seconds(_pid(daemon)) - worked))
-    return Cost(min(cpu), statistics.median(wall), wire, requests, await asyncio.to_thread(ping.longest))
+async def _beside(report: Report, session: aiohttp.ClientSession) -> None:
+    """Report what the same Pods cost others."""
+    async with session.get(CASES[0].path, headers={"Accept-Encoding": "identity"}) as answer:
+        document = await answer.read()
+    least = await peers.floor(document, PODS)
+    report.add("  joined and sent by a bare HTTP server, without TLS", "", beside=f"{least}; {least.size}")
+    theirs = await peers.etcd_range(document)
+    if theirs is not None:
+        report.add("  a range of etcd over gRPC, without TLS", "", beside=f"{theirs}; {theirs.size}")
 
 
 async def _list(session: aiohttp.ClientSession, case: Case) -> tuple[int, int]:
