@@ -169,6 +169,7 @@ class Config:
     node_name: Annotated[str, rules.node_name] = ""
     listen: Annotated[str, rules.address(PORT)] = DEFAULT_LISTEN
     advertise: Annotated[str, rules.address(0)] = ""
+    api_names: Annotated[tuple[str, ...], rules.hosts] = ()
     status_listen: Annotated[str, rules.address(PORT + 1)] = "127.0.0.1:7601"
     socket: Annotated[Path, rules.socket_path] = DEFAULT_SOCKET
     runtime: Annotated[str, rules.one_of("auto", "docker", "process")] = "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from swarmlet.config_file import Rule
 from swarmlet.model import thresholds
 
 NODE_NAME_LENGTH_MAX = 63
+DNS_NAME_LENGTH_MAX = 253
+HOSTS_MAX = 32
 SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, without its closing zero
 
 CPU = re.compile(r"\d+m|\d+(\.\d{1,3})?")
@@ -51,6 +54,23 @@ def address(default_port: int) -> Rule:
         return join_address(*split_address(value, default_port=default_port))
 
     return check
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Check names and IP addresses under which a machine is reached."""
+    is_list = isinstance(value, list) and len(value) <= HOSTS_MAX
+    if not is_list or not all(isinstance(each, str) and _is_host(each) for each in value):
+        raise ValueError(f"a list of at most {HOSTS_MAX} DNS names in lower case and IP addresses")
+    return tuple(value)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        parts = text.split(".")
+        return len(text) <= DNS_NAME_LENGTH_MAX and all(_DNS_LABEL.fullmatch(part) for part in parts)
+    return True
 
 
 def one_of(*choices: str) -> Rule:

@@ -144,7 +144,7 @@ class _Node:
         certificates = CertificateKeeper(
             files=self._files,
             node=self._state.identity,
-            host=split_address(self._state.advertise)[0],
+            hosts=(split_address(self._state.advertise)[0], *self._config.api_names),
             find_authority=membership.authority,
             contexts=(context, self._peer_context),
             clock=self._clock,

@@ -124,11 +124,11 @@ class Authority:
             key_pem=_key_pem(key),
         )
 
-    def sign_node(self, request_pem: str, node: NodeIdentity, host: str, now: datetime) -> str:
-        """Return the certificate of a node that others reach at `host` (an IP address or a DNS name)."""
+    def sign_node(self, request_pem: str, node: NodeIdentity, host: str, now: datetime, *further: str) -> str:
+        """Return the certificate of a node that others reach at `host` (an IP address or a DNS name), and `further`."""
         subject = _subject(NODE_USER_PREFIX + node.name, (NODES_GROUP,))
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        return self._sign(request_pem, subject, usages, node_names(node, host), now, NODE_VALIDITY)
+        return self._sign(request_pem, subject, usages, node_names(node, host, *further), now, NODE_VALIDITY)
 
     def sign_user(self, request_pem: str, user: str, groups: tuple[str, ...], now: datetime) -> str:
         """Return a client certificate that speaks for `user` in `groups`; it can never act as a server."""
@@ -160,10 +160,10 @@ class Authority:
         return _pem(builder.sign(self._key, hashes.SHA256()))
 
 
-def node_names(node: NodeIdentity, host: str) -> list[x509.GeneralName]:
-    """Return all names by which the certificate of a node at `host` (an IP address or a DNS name) answers."""
-    hosts = (host, "127.0.0.1", "::1", "localhost", node.name, *api_service.NAMES, api_service.ADDRESS)
-    return [x509.UniformResourceIdentifier(node.uri), *_hosts(hosts)]
+def node_names(node: NodeIdentity, *hosts: str) -> list[x509.GeneralName]:
+    """Return all names by which the certificate of a node at these hosts (IP addresses or DNS names) answers."""
+    always = ("127.0.0.1", "::1", "localhost", node.name, *api_service.NAMES, api_service.ADDRESS)
+    return [x509.UniformResourceIdentifier(node.uri), *_hosts((*hosts, *always))]
 
 
 def check_user(user: str, groups: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ open go on; those that come see the new certificate, as its TLS contexts are giv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from ssl import SSLContext
 
@@ -36,7 +36,7 @@ class CertificateKeeper:
 
     Args:
         files: where the certificate lies.
-        node, host: whom it is for, and where others reach it.
+        node, hosts: whom it is for, and where others reach it.
         find_authority: returns the cluster's authority; raises `UnavailableError` where it is not known yet.
         contexts: what serves and calls with the certificate.
         clock: when it ends.
@@ -47,14 +47,14 @@ class CertificateKeeper:
         *,
         files: NodeFiles,
         node: NodeIdentity,
-        host: str,
+        hosts: Sequence[str],
         find_authority: Callable[[], Authority],
         contexts: Iterable[SSLContext],
         clock: Clock,
     ) -> None:
         self._files = files
         self._node = node
-        self._host = host
+        self._hosts = tuple(hosts)
         self._find_authority = find_authority
         self._contexts = tuple(contexts)
         self._clock = clock
@@ -75,26 +75,26 @@ class CertificateKeeper:
     async def look(self) -> bool:
         """Renew the certificate where it is time to; return whether it was."""
         now, ca = self._clock.now(), self._find_authority()
-        reason = _reason(self._files.certificate_pem(), ca, self._node, self._host, now)
+        reason = self._reason(ca, now)
         if not reason:
             return False
         request = authority.new_request(self._files.key_pem())
-        renewed = ca.sign_node(request, self._node, self._host, now)
+        host, *further = self._hosts
+        renewed = ca.sign_node(request, self._node, host, now, *further)
         await asyncio.to_thread(self._files.renew, renewed)
         for context in self._contexts:
             context.load_cert_chain(self._files.certificate, self._files.key)
         log.info("certificate_renewed", reason=reason, expires=authority.expiry(renewed).isoformat())
         return True
 
-
-def _reason(certificate_pem: str, ca: Authority, node: NodeIdentity, host: str, now: datetime) -> str:
-    """Return why a certificate is to be renewed, "" where it is not."""
-    certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    missing = [each for each in authority.node_names(node, host) if each not in names]
-    if missing:
-        return f"it lacks {', '.join(str(each.value) for each in missing)}"
-    ends = certificate.not_valid_after_utc
-    if ends - now < RENEW_BEFORE and min(now + NODE_VALIDITY, authority.expiry(ca.certificate_pem)) - ends > GAIN_MIN:
-        return f"it ends on {ends:%Y-%m-%d}"
-    return ""
+    def _reason(self, ca: Authority, now: datetime) -> str:
+        """Return why the certificate is to be renewed, "" where it is not."""
+        certificate = x509.load_pem_x509_certificate(self._files.certificate_pem().encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        missing = [each for each in authority.node_names(self._node, *self._hosts) if each not in names]
+        if missing:
+            return f"it lacks {', '.join(str(each.value) for each in missing)}"
+        ends, ca_ends = certificate.not_valid_after_utc, authority.expiry(ca.certificate_pem)
+        if ends - now < RENEW_BEFORE and min(now + NODE_VALIDITY, ca_ends) - ends > GAIN_MIN:
+            return f"it ends on {ends:%Y-%m-%d}"
+        return ""

@@ -94,6 +94,7 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
         written(
             tmp_path,
             "data_dir: /srv/s\nnode_name: n1\nlisten: 10.0.0.5\nadvertise: h1\nruntime: process\n"
+            "api_names: [api.example.com, '::1']\n"
             "labels: {zone: a}\nreserved: {cpu: 1}\nvoters_max: 3\nconsensus: {tick_seconds: 0.05}\n"
             "node_lifecycle: {evict_after_seconds: 30}\nlog: {level: debug}\n"
             "usage_seconds: 5\nautoscaling: {sync_seconds: 5}\n"
@@ -106,6 +107,7 @@ def test_every_key_is_taken_from_the_file(tmp_path: Path) -> None:
         node_name="n1",
         listen="10.0.0.5:7600",
         advertise="h1:7600",
+        api_names=("api.example.com", "::1"),
         socket=Path("/srv/s/swarmlet.sock"),
         devices={"example.com/fuse": DeviceClass(paths=("/dev/fuse",), count=4)},
         registry_credentials=Path("/root/config.json"),
@@ -165,6 +167,9 @@ def test_an_advertised_host_without_a_port_has_the_one_that_is_listened_on(tmp_p
         ("listen: '[zz::1]:1'", "listen: found '[zz::1]:1'"),
         ("listen: a:b:c", "listen: found 'a:b:c'"),
         ("advertise: ''", "advertise: found ''"),
+        ("api_names: [Not_A_Name]", "api_names: found ['Not_A_Name']; allowed: a list of at most 32 DNS names"),
+        ("api_names: api.example.com", "api_names: found 'api.example.com'; allowed: a list"),
+        ("api_names: [7]", "api_names: found [7]"),
         ("runtime: podman", "runtime: found 'podman'; allowed: one of auto, docker, process"),
         ("docker_host: /var/run/docker.sock", "docker_host: found '/var/run/docker.sock'; allowed: unix:///path"),
         ("labels: {zone: 1}", "labels: found {'zone': 1}; allowed: a map of Kubernetes labels"),

@@ -23,11 +23,13 @@ SERVICE = "kubernetes.default.svc"
 DAY = timedelta(days=1)
 
 
-def keeper(files: NodeFiles, ca: Authority, *contexts: ssl.SSLContext, host: str = "127.0.0.1") -> CertificateKeeper:
+def keeper(
+    files: NodeFiles, ca: Authority, *contexts: ssl.SSLContext, host: str = "127.0.0.1", names: tuple[str, ...] = ()
+) -> CertificateKeeper:
     return CertificateKeeper(
         files=files,
         node=files.load().identity,
-        host=host,
+        hosts=(host, *names),
         find_authority=lambda: ca,
         contexts=contexts,
         clock=FixedClock(),
@@ -49,6 +51,8 @@ async def test_a_certificate_that_lacks_names_is_renewed_and_one_that_has_them_i
     assert await keeper(files, ca).look()
     assert not await keeper(files, ca).look()
     assert await keeper(files, ca, host="10.9.8.7").look()
+    further = keeper(files, ca, names=("api.example.com", "2001:db8::1"))
+    assert (await further.look(), await further.look()) == (True, False)
     assert files.key_pem() == key
 
 
@@ -142,7 +146,7 @@ async def test_a_daemon_that_lags_asks_again_soon_and_a_full_disk_ends_nothing(
     clock = CountedClock(2)
     monkeypatch.setattr(files, "renew", full)
     kept = CertificateKeeper(
-        files=files, node=files.load().identity, host="h", find_authority=find, contexts=(), clock=clock
+        files=files, node=files.load().identity, hosts=("h",), find_authority=find, contexts=(), clock=clock
     )
     with pytest.raises(EndedError):
         await kept.run()
