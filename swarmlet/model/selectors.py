@@ -56,13 +56,23 @@ def to_text(selector: LabelSelector) -> str:
 
 def parse_fields(kind: Kind, text: str) -> FieldPredicate:
     """Return the predicate that a `fieldSelector` query means for a kind; raise `CallerError` where it is none."""
-    getters = (_selectable(kind) if isinstance(kind, CustomKind) else _FIELDS.get(kind.kind, {})) | _METADATA_FIELDS
+    getters = (_selectable(kind) if isinstance(kind, CustomKind) else _fields(kind)) | _METADATA_FIELDS
     tests = []
     for name, wanted, value in field_terms(text):
         if name not in getters:
             raise CallerError(f"field label not supported: {name}")
         tests.append(_field_test(getters[name], value, wanted=wanted))
     return lambda found: all(test(found) for test in tests)
+
+
+def _fields(kind: Kind) -> dict[str, Callable[[Object], str]]:
+    """Return what reads the fields by which objects of a kind can be selected, by their names in its version."""
+    found = _FIELDS.get(kind.kind, {})
+    if kind.api_version != _EVENTS_V1:
+        return found
+    return {
+        _EVENT_V1_NAMES.get(name, name.replace("involvedObject.", "regarding.")): get for name, get in found.items()
+    }
 
 
 def _selectable(kind: CustomKind) -> dict[str, Callable[[Object], str]]:
@@ -114,6 +124,8 @@ def _getter(path: str) -> Callable[[Object], str]:
     return get
 
 
+_EVENTS_V1 = "events.k8s.io/v1"
+_EVENT_V1_NAMES = {"reportingComponent": "reportingController"}
 _METADATA_FIELDS = {"metadata.name": _getter("metadata.name"), "metadata.namespace": _getter("metadata.namespace")}
 
 _FIELDS: dict[str, dict[str, Callable[[Object], str]]] = {

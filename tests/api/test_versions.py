@@ -134,6 +134,16 @@ async def test_a_watch_tells_in_its_version(api: Api) -> None:
     assert event["object"]["spec"]["targetCPUUtilizationPercentage"] == 80
 
 
+async def test_watches_in_both_versions_see_the_same_change(api: Api) -> None:
+    start = (await made(api))["metadata"]["resourceVersion"]
+    asked = f"watch=true&resourceVersion={start}"
+    async with watching(api, f"{ONE}?{asked}") as one, watching(api, f"{TWO}?{asked}") as two:
+        await api.read("DELETE", f"{ONE}/web")
+        events = await one(), await two()
+    assert [each["type"] for each in events] == ["DELETED", "DELETED"]
+    assert [each["object"]["apiVersion"] for each in events] == ["autoscaling/v1", "autoscaling/v2"]
+
+
 async def test_a_status_written_in_version_1_is_the_same_status(api: Api) -> None:
     await made(api)
     patch = {"status": {"currentReplicas": 2, "desiredReplicas": 2, "currentCPUUtilizationPercentage": 41}}
@@ -180,6 +190,9 @@ async def test_an_event_of_the_new_recorder_is_one_of_cores(api: Api) -> None:
     path = "namespaces/default/events"
     code, created = await api.read("POST", f"/apis/events.k8s.io/v1/{path}", json=event)
     assert (code, created["note"], created["apiVersion"]) == (201, "it is here", "events.k8s.io/v1")
+    for asked, count in (("regarding.name=p,reportingController=example.com/app", 1), ("regarding.name=q", 0)):
+        _, found = await api.read("GET", f"/apis/events.k8s.io/v1/{path}", params={"fieldSelector": asked})
+        assert len(found["items"]) == count
     _, found = await api.read("GET", f"/api/v1/{path}", params={"fieldSelector": "involvedObject.name=p"})
     assert [(each["message"], each["reportingComponent"]) for each in found["items"]] == [
         ("it is here", "example.com/app")

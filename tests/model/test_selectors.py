@@ -150,9 +150,9 @@ def test_values_of_a_field_query_may_hold_escaped_signs():
 
 
 def test_every_field_that_can_be_asked_for_can_be_read():
-    for kind in kinds.SERVED:
-        for get in (selectors._FIELDS.get(kind.kind, {}) | selectors._METADATA_FIELDS).values():
-            assert isinstance(get(kind.type()), str)
+    for kind in kinds.SERVED + kinds.OTHER_VERSIONS:
+        for get in (selectors._fields(kind) | selectors._METADATA_FIELDS).values():
+            assert isinstance(get(kind.stored.type()), str)
     assert core.Node in {kind.type for kind in kinds.SERVED}
 
 
