@@ -61,22 +61,25 @@ def summarize(pod: Pod) -> Summary:
         running = sum(1 for each in pod.status.container_statuses if each.ready and each.state.running)
         reason = _running_reason(pod.status, reason, running)
         statuses, ready = (*sidecars, *pod.status.container_statuses), ready + running
+    restarts = sum([each.restart_count for each in statuses])
     return Summary(
         reason=_ending_reason(pod, reason),
         ready=ready,
-        restarts=sum(each.restart_count for each in statuses),
-        last_restart=_last_restart(statuses),
+        restarts=restarts,
+        last_restart=_last_restart(statuses) if restarts else None,
     )
 
 
 def _sidecars(pod: Pod) -> list[ContainerStatus]:
+    if not pod.spec.init_containers:  # most have none, and a list asks it of each of many
+        return []
     names = {each.name for each in pod.spec.init_containers if is_sidecar(each)}
     return [each for each in pod.status.init_container_statuses if each.name in names]
 
 
 def _initializing(pod: Pod) -> str | None:
     """Return the STATUS that the first unfinished init container gives; None where all are done."""
-    sidecars = _sidecars(pod)
+    sidecars = _sidecars(pod) if pod.status.init_container_statuses else []
     for index, each in enumerate(pod.status.init_container_statuses):
         terminated, waiting = each.state.terminated, each.state.waiting
         if (terminated and terminated.exit_code == 0) or (each in sidecars and each.started):
