@@ -38,7 +38,7 @@ from swarmlet.controllers.work.runner import Controllers
 from swarmlet.errors import CutOffError, EngineError, PeerError, RemovedError, SwarmletError
 from swarmlet.identity.state import NodeState
 from swarmlet.runtime.runtime import Runtime
-from swarmlet.store.state import Store
+from swarmlet.store.state import Listener, Store
 from swarmlet.transport.peers import Peers
 
 GOODBYE_SECONDS_MAX = 2.0
@@ -70,7 +70,7 @@ class Surroundings:
 
 async def open_consensus(given: Surroundings) -> Consensus:
     """Recover what the disk holds; raise `ConfigError` where it is another's or in use, `DiskError` where damaged."""
-    config, state, store = given.config, given.state, Store()
+    config, state, store = given.config, given.state, Store(failed=_listener_failed)
     return await Consensus.open(
         node_id=state.node_id,
         cluster_id=state.cluster_id,
@@ -213,6 +213,11 @@ def _agent(given: Surroundings, consensus: Consensus, runtime: Runtime, report: 
         config=dataclasses.replace(given.config, network=given.network),
         send_heartbeat=report.send,
     )
+
+
+def _listener_failed(listener: Listener, error: Exception) -> None:
+    """Log what one object brought out: every daemon applies the same, so all of them would end together."""
+    log.error("listener_failed", listener=getattr(listener, "__qualname__", repr(listener)), exc_info=error)
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:

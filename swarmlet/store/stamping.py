@@ -21,6 +21,11 @@ from swarmlet.store.replica import Stored
 _HEAD = re.compile(rb'\{"apiVersion":"[^"\\]*","kind":"[^"\\]*","metadata":\{')
 OWNERS_MAX = 16_384
 """Different owners whose dependents share what names them; over it the least used begin anew."""
+DEPTH_MAX = 900
+"""Of an object's JSON: what is nested deeper, Python 3.11 cannot decode, and all daemons must come to one verdict.
+Whoever writes through the API is held to far less."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'"\\[]{}'))
 _STAMP = re.compile(rb'"resourceVersion":"[0-9]*",?')
 
 
@@ -77,6 +82,7 @@ class Draft:
 
 def read(key: Key, data: bytes) -> Draft:
     """Read a proposed object; raise `ValueError` where `data` is not the JSON of the object that `key` names."""
+    _check_depth(data)
     metadata, node_name = _read_header(key, data)
     if (metadata.namespace, metadata.name) != (key.namespace, key.name):
         raise ValueError(f"the object is named {metadata.namespace}/{metadata.name}, its key {key}")
@@ -114,6 +120,17 @@ def same(one: bytes, other: bytes) -> bool:
         return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
     except msgspec.MsgspecError:
         return False
+
+
+def _check_depth(data: bytes) -> None:
+    """Raise `ValueError` where JSON is nested too deep; that of few brackets is not looked at."""
+    if data.count(b"{") + data.count(b"[") <= DEPTH_MAX:
+        return
+    depth = 0
+    for each in _STRING.sub(b"", data.translate(None, _NO_STRUCTURE)):
+        depth += 1 if each in b"{[" else -1
+        if depth > DEPTH_MAX:
+            raise ValueError(f"the object is nested over {DEPTH_MAX} deep")
 
 
 def _read_header(key: Key, data: bytes) -> tuple[_Metadata, str]:

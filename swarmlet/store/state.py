@@ -20,6 +20,7 @@ from swarmlet.store.tables import Tables
 from swarmlet.store.window import Window
 
 Listener = Callable[[Sequence[Change]], None]
+Failed = Callable[[Listener, Exception], None]
 Changes = list[Change]
 Plan = tuple[Outcome, stamping.Draft | None]
 """What would become of an operation; DONE: not yet, and with what, for a Put, the draft."""
@@ -29,10 +30,15 @@ _SKIPPED = Outcome(verdict=Verdict.SKIPPED)
 
 
 class Store:
-    """Every object of the cluster, by the `View` protocol, and the ways to change them: `apply` and `restore`."""
+    """Every object of the cluster, by the `View` protocol, and the ways to change them: `apply` and `restore`.
 
-    def __init__(self) -> None:
+    `failed` is told of a listener that raised: what is committed is applied, whatever a subscriber makes of it. Without
+    it, who applies is told.
+    """
+
+    def __init__(self, failed: Failed | None = None) -> None:
         self._listeners: list[Listener] = []
+        self._failed = failed
         self._hold(Tables(), RecentRequests(), History(), revision=0)
 
     def _hold(self, tables: Tables, requests: RecentRequests, history: History, *, revision: int) -> None:
@@ -103,8 +109,7 @@ class Store:
         self._requests.remember(command.request_id, outcomes)
         if changes:
             self._history.record(changes, command.origin, atomic=command.atomic)
-            for listener in tuple(self._listeners):
-                listener(changes)
+            self._tell(changes)
         return outcomes
 
     def capture(self) -> snapshot.Capture:
@@ -139,8 +144,7 @@ class Store:
         restoration.check_whole()
         requests = RecentRequests(restoration.requests)
         self._hold(restoration.tables, requests, restoration.history, revision=restoration.revision)
-        for listener in tuple(self._listeners):
-            listener(())
+        self._tell(())
 
     def validate(self) -> None:
         """Assert that tables, indexes and revisions agree (for tests: it looks at everything)."""
@@ -156,6 +160,15 @@ class Store:
         assert self._tables.owned.size() == sum(len(stored.owner_uids) for stored in everything)
         assert self._tables.bound.size() == len(self.list(kinds.POD.resource))
         self._history.validate()
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(changes)
+            except Exception as error:
+                if self._failed is None:
+                    raise
+                self._failed(listener, error)
 
     # One command.
 

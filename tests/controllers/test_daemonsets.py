@@ -354,6 +354,18 @@ async def test_revisions_are_kept_up_to_their_limit_and_pods_bear_the_hash(world
 # As a whole.
 
 
+async def test_a_revision_that_lost_its_hash_is_made_anew(world: World) -> None:
+    await deploy(world)
+    (stored,) = world.replica.view.list(kinds.CONTROLLER_REVISION.resource)
+    name = stored.key.name
+    await world.change(kinds.CONTROLLER_REVISION, name, lambda it: objects.with_metadata(it, labels={"app": "log"}))
+    await set_image(world, "log:1")
+    await world.pass_time(60)
+    hashes = {pod.metadata.labels.get("controller-revision-hash") for pod in world.pods()}
+    (made,) = (each for each in world.replica.view.list(kinds.CONTROLLER_REVISION.resource) if each.key.name != name)
+    assert hashes == {made.object.metadata.labels["controller-revision-hash"]}
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_nothing_is_made_in_a_namespace_that_ends(ends: bool) -> None:
     namespace = Namespace(metadata=ObjectMeta(name="default", uid="u", deletion_timestamp=EPOCH if ends else None))

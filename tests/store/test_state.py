@@ -320,3 +320,37 @@ def test_a_damaged_snapshot_is_refused_and_changes_nothing(store, spoil):
     with pytest.raises(DiskError):
         store.restore([spoil(data)])
     assert store.get(key("a")) is not None
+
+
+def test_an_object_nested_without_end_is_invalid_and_changes_nothing(store):
+    deep = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"default"},"x":%b}'
+    operations = [
+        Put(key("a"), deep % (opening * depth + closing * depth))
+        for opening, closing, depth in ((b"[", b"]", 2_000), (b'{"y":', b"}", 100_000))
+    ]
+    for operation in operations:
+        (outcome,) = apply(store, Put(operation.key, operation.object.replace(b'"y":}', b'"y":1}')))
+        assert (outcome.verdict, outcome.message) == (Verdict.INVALID, "the object is nested over 900 deep")
+    assert store.revision == 0
+    brackets = deep % (b'"\\"' + b"[{" * 5_000 + b'"')
+    assert verdicts(apply(store, Put(key("a"), brackets))) == [Verdict.DONE]
+    many = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b","namespace":"default"},"x":[%b[]]}'
+    assert verdicts(apply(store, Put(key("b"), many % (b"[]," * 5_000)))) == [Verdict.DONE]
+
+
+def test_a_listener_that_fails_keeps_nothing_from_being_applied():
+    told, heard = [], []
+
+    def fail(changes):
+        raise KeyError("poison")
+
+    store = Store(failed=lambda listener, error: told.append((listener, str(error))))
+    store.subscribe(fail)
+    store.subscribe(heard.append)
+    assert verdicts(apply(store, put(key("a")))) == [Verdict.DONE]
+    assert told == [(fail, "'poison'")]
+    assert len(heard) == 1
+    alone = Store()
+    alone.subscribe(fail)
+    with pytest.raises(KeyError):
+        apply(alone, put(key("a")))

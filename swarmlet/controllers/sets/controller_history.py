@@ -79,10 +79,13 @@ class History:
         """Return the version of the owner's template, and its new number of collisions.
 
         It is made where there is none; one that was there before gets the next number, as one that was gone back to.
+        One from which a user took its hash is none: Pods could not be told by it.
         """
         wanted = data_of(self._owner.spec.template)
         highest = max((each.revision for each in self._known.values()), default=0)
-        alike = [each for each in self._known.values() if each.data == wanted]
+        alike = [
+            each for each in self._known.values() if each.data == wanted and self._hash_label in each.metadata.labels
+        ]
         if not alike:
             return self._make(wanted, highest + 1)
         found = max(alike, key=_age)
