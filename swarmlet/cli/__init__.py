@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -95,6 +96,7 @@ def _invoke(arguments: Sequence[str]) -> object:
     from typer.main import get_command
 
     arguments = _command_first(arguments)
+    arguments = _of_a_pod(arguments)
     known = [name for names in GROUPS.values() for name in names]
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
         from swarmlet.cli import instead
@@ -102,6 +104,14 @@ def _invoke(arguments: Sequence[str]) -> object:
         raise exits.UsageError(instead.of_command(arguments[0], known))
     command = get_command(build(arguments[0] if arguments else ""))
     return command.main(list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
+
+
+def _of_a_pod(arguments: Sequence[str]) -> Sequence[str]:
+    """Return `create pod ...` for kubectl's `run NAME --image=...`; `run` without an image is the daemon."""
+    words = itertools.takewhile(lambda word: word != "--", arguments)
+    if arguments[:1] and arguments[0] == "run" and any(word.partition("=")[0] == "--image" for word in words):
+        return ["create", "pod", *arguments[1:]]
+    return arguments
 
 
 def _command_first(arguments: Sequence[str]) -> Sequence[str]:

@@ -103,8 +103,20 @@ def join(
     _start(loaded, config, wanted=not no_start)
 
 
-def run(config: ConfigOption = None, data_dir: DataDirOption = None, listen: ListenOption = None) -> None:
-    """Run the daemon of this machine in the foreground, until SIGTERM or Ctrl-C; containers keep running."""
+def run(
+    name: Annotated[str, typer.Argument(hidden=True)] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    listen: ListenOption = None,
+) -> None:
+    """Run the daemon of this machine in the foreground, until SIGTERM or Ctrl-C; containers keep running.
+
+    `run NAME --image=IMAGE` runs a Pod in the cluster: see `swarmlet create pod --help`.
+    """
+    if name:
+        raise exits.UsageError(
+            f"run {name}: `swarmlet run` alone is the daemon; `swarmlet run NAME --image=IMAGE` runs a Pod"
+        )
     _run_daemon(load_config(config, data_dir=data_dir, listen=listen))
 
 

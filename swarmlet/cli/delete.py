@@ -75,8 +75,7 @@ async def delete(
     from swarmlet.client.client import Scope
     from swarmlet.client.connection import Request
 
-    if cascade not in PROPAGATION:
-        raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
+    body = _options(cascade, 1 if now else grace_period, force=force)
     if now and grace_period >= 0:
         raise exits.UsageError("--now and --grace-period exclude each other")
     outcome = Outcome(dry_run, output)
@@ -97,13 +96,18 @@ async def delete(
     if interactive and targets and not _agreed(targets):
         exits.say("deletion is cancelled")
         return
-    body: dict[str, Any] = {"propagationPolicy": PROPAGATION[cascade]}
-    if force or now or grace_period >= 0:
-        body["gracePeriodSeconds"] = 1 if now else max(grace_period, 0)
     ignore_missing = ignore_not_found or bool(selector or field_selector) or all_
     deleted = await delete_all(session, targets, body, ignore_missing=ignore_missing, outcome=outcome)
     if wait and dry_run == "none":
         await until_gone(session, deleted, seconds)
+
+
+def _options(cascade: str, grace_period: int, *, force: bool) -> dict[str, Any]:
+    """Return the DeleteOptions."""
+    if cascade not in PROPAGATION:
+        raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")
+    seconds = {"gracePeriodSeconds": max(grace_period, 0)} if force or grace_period >= 0 else {}
+    return {"propagationPolicy": PROPAGATION[cascade], **seconds}
 
 
 async def of_files(

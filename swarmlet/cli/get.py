@@ -130,7 +130,12 @@ async def get(
         await past.show(session, selected, at, all_namespaces=all_namespaces, output=output)
     elif watch or watch_only:
         await _watch(session, selected, wish, first=not watch_only)
-    elif output in documents.TABLES:
+    else:
+        await _print(session, selected, wish)
+
+
+async def _print(session: Session, selected: Selection, wish: _Wish) -> None:
+    if wish.output in documents.TABLES:
         await _print_tables(session, selected, wish)
     else:
         await _print_objects(session, selected, wish)

@@ -150,3 +150,18 @@ def test_a_port_where_nobody_listens_is_told_and_the_others_go_on(daemon: LoneDa
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SECONDS_MAX)
+
+
+def test_run_is_in_the_pod_that_it_makes_and_ends_as_it_does(daemon: LoneDaemon) -> None:
+    script = "echo here; sleep 0.5; exit 3"
+    command = ["--image=none", "--restart=Never", "--command", "-i", "--rm", "--", "sh", "-c", script]
+    done = daemon.run("swarmlet", "run", "tmp", *command, stdin=b"")
+    assert (done.returncode, b"here\n" in done.stdout) == (3, True), done
+    assert b'pod "tmp" deleted from default namespace\n' in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_run_prints_what_a_pod_said_that_has_ended_already(daemon: LoneDaemon) -> None:
+    command = ["--image=none", "--restart=Never", "--command", "--attach", "--rm", "-q", "--", "echo", "done"]
+    done = daemon.run("swarmlet", "run", "brief", *command)
+    assert (done.returncode, done.stdout) == (0, b"done\n"), done

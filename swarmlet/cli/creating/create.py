@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from swarmlet.cli import exits, options, parsing
 from swarmlet.cli.changes.outcomes import DryRun, Form, Manager, Outcome
-from swarmlet.cli.creating import access, making, policies, services
+from swarmlet.cli.creating import access, making, policies, run, services
 from swarmlet.cli.creating.making import MANAGER, Name
 from swarmlet.cli.session import Session, connected
 
@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
     group.command("cm", cls=parsing.Command, hidden=True)(config_map)
     group.command("ns", cls=parsing.Command, hidden=True)(namespace)
     group.command(OF_FILES, cls=parsing.Command, hidden=True)(files)
-    for module in (access, policies, services):
+    for module in (access, policies, run, services):
         module.register(group)
     secrets = typer.Typer(name="secret", help="Create a Secret.", no_args_is_help=True)
     secrets.command("generic", cls=parsing.Command)(secret_generic)

@@ -58,7 +58,11 @@ async def attach(
 ) -> None:
     """See what a container prints from now on, and with -i type into it."""
     pod = await _pod(session, what, "attach to")
-    name = pods_of.container(pod, container)
+    await attach_to(session, pod, pods_of.container(pod, container), stdin=stdin, tty=tty, quiet=quiet)
+
+
+async def attach_to(session: Session, pod: dict[str, Any], name: str, *, stdin: bool, tty: bool, quiet: bool) -> None:
+    """Be attached to a container of a Pod until it ends; end with its code where the server tells one."""
     spec = next(each for each in pods_of.containers(pod) if each["name"] == name)
     if tty and not spec.get("tty"):
         exits.say(f"error: Unable to use a TTY - container {name} did not allocate one")
