@@ -19,7 +19,7 @@ import pytest
 
 from swarmlet import node
 from swarmlet.addresses import split_address
-from swarmlet.api import serving
+from swarmlet.api import keepalive
 from swarmlet.cli import founding
 from swarmlet.clock import SystemClock
 from swarmlet.config import Config, Network
@@ -231,8 +231,8 @@ async def test_who_is_connected_is_looked_after(config: Config, daemon: asyncio.
     theirs = next(each for each in established(port) if each.getpeername() == mine)
     with theirs:
         assert theirs.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == serving.SILENT_SECONDS
-        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == serving.GONE_SECONDS * 1_000
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == keepalive.SILENT_SECONDS
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == keepalive.GONE_SECONDS * 1_000
     writer.close()
 
 

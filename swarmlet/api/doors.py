@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from swarmlet.addresses import PORT, join_address, split_address
+from swarmlet.api import keepalive
 from swarmlet.api.logs import PASSED_ON
 from swarmlet.api.streaming.upgrades import READ_BYTES, RawDuplex
 from swarmlet.client import statuses
@@ -26,6 +27,8 @@ ERROR_BYTES_MAX = 64 * 1024
 
 class NodeDoors:
     """Calls other daemons with this node's certificate; a log may be silent for long, so only connecting is timed.
+
+    A machine that dies meanwhile is noticed by its connection (`keepalive`).
 
     Args:
         view: tells where each Node listens.
@@ -43,7 +46,7 @@ class NodeDoors:
         """
         url = URL(f"https://{self._address(node_name)}{path}", encoded=True)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX)
-        connector = aiohttp.TCPConnector(ssl=self._peer_context())
+        connector = aiohttp.TCPConnector(ssl=self._peer_context(), socket_factory=keepalive.new_socket)
         try:
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=timeout) as session,

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from swarmlet.addresses import split_address
 from swarmlet.api.app import ApiServer
+from swarmlet.api.keepalive import keep_alive
 from swarmlet.api.operations import reports
 from swarmlet.config import Config
 from swarmlet.errors import ConfigError
@@ -19,19 +20,6 @@ from swarmlet.identity import tls_memory
 
 SOCKET_MODE = 0o600
 BACKLOG = 1024
-SILENT_SECONDS = 30
-"""Without a byte from the other end before it is asked whether it is there."""
-ASKED_SECONDS, ASKED_MAX = 10, 3
-"""How often it is asked then, and how many times."""
-GONE_SECONDS = SILENT_SECONDS + ASKED_SECONDS * ASKED_MAX
-"""After which an end that does not confirm what it was sent, or that it is there, is taken to be gone."""
-LIVELINESS = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASKED_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, ASKED_MAX),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1_000),
-)
 
 
 @contextlib.asynccontextmanager
@@ -59,11 +47,7 @@ async def listening(config: Config, context: ssl.SSLContext, server: ApiServer) 
 
 
 def _doors(host: str, port: int) -> list[socket.socket]:
-    """Return sockets for all addresses that a host has, whose connections notice that the other end is gone.
-
-    What is accepted by a socket has its options. Without them the watch of a machine that lost its power stays open for
-    hours, or for a quarter of an hour where something was to be told to it (tcp(7)).
-    """
+    """Return sockets for all addresses that a host has, whose connections notice that the other end is gone."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     doors: list[socket.socket] = []
     try:
@@ -73,8 +57,7 @@ def _doors(host: str, port: int) -> list[socket.socket]:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            for level, option, value in LIVELINESS:
-                door.setsockopt(level, option, value)
+            keep_alive(door)
             door.bind(address)
     except OSError:
         for door in doors:

@@ -51,6 +51,7 @@ def _probe(sock: socket.socket) -> None:
         (socket.TCP_KEEPIDLE, PROBE_IDLE_SECONDS),
         (socket.TCP_KEEPINTVL, PROBE_EVERY_SECONDS),
         (socket.TCP_KEEPCNT, PROBES_MAX),
+        (socket.TCP_USER_TIMEOUT, 0),
     ):
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from swarmlet.api import status
+from swarmlet.api import keepalive, status
 from swarmlet.api.doors import NodeDoors
 from swarmlet.api.logs import PASSED_ON
 from swarmlet.errors import NotFoundError, UnavailableError
@@ -55,6 +57,22 @@ async def read(doors: NodeDoors, node: str, path: str = LOG) -> bytes:
 
 async def test_the_other_daemon_is_asked_for_the_very_path_and_told_not_to_pass_it_on(doors: NodeDoors) -> None:
     assert await read(doors, "beta") == f"{LOG} 1".encode()
+
+
+async def test_the_connection_notices_when_the_other_machine_is_dead(
+    doors: NodeDoors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def made(address: tuple[Any, ...]) -> socket.socket:
+        sock = new_socket(address)
+        told.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        return sock
+
+    new_socket = keepalive.new_socket
+    monkeypatch.setattr(keepalive, "new_socket", made)
+    await read(doors, "beta")
+    assert told == [keepalive.GONE_SECONDS * 1_000]
 
 
 async def test_what_the_other_daemon_refuses_is_raised_in_its_words(doors: NodeDoors) -> None:

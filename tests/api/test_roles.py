@@ -136,6 +136,23 @@ async def test_an_apply_that_makes_an_object_needs_both_rights(api: Api, authent
     assert await apply(a="1", b="2") == 200
 
 
+async def test_paths_are_given_too(api: Api) -> None:
+    urls = ["/swarmlet/v1/tokens", "/swarmlet/v1/nodes/*"]
+    await make(api, "clusterroles", "reader", rules=[{"nonResourceURLs": urls, "verbs": ["get"]}])
+    reference = {"kind": "ClusterRole", "name": "reader"}
+    await make(api, "clusterrolebindings", "all", subjects=[{"kind": "User", "name": "ann"}], roleRef=reference)
+
+    async def may_path(verb: str, path: str) -> bool:
+        spec = {"user": "ann", "nonResourceAttributes": {"verb": verb, "path": path}}
+        _, review = await api.read("POST", f"{AUTHORIZATION}/subjectaccessreviews", json={"spec": spec})
+        return review["status"]["allowed"]
+
+    assert await may_path("get", "/swarmlet/v1/tokens")
+    assert await may_path("get", "/swarmlet/v1/nodes/h1")
+    assert not await may_path("get", "/swarmlet/v1/tokens/x")
+    assert not await may_path("post", "/swarmlet/v1/tokens")
+
+
 async def test_nobody_gives_more_than_they_have(api: Api, authenticator: FakeAuthenticator) -> None:
     rules = [READ_PODS, {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["*"], "verbs": ["*"]}]
     rules[1]["verbs"] = ["create", "update", "patch", "get"]

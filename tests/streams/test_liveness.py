@@ -50,7 +50,10 @@ async def test_an_end_that_is_gone_is_noticed_though_nobody_reads(pair: tuple[so
 
 
 async def test_a_reader_that_takes_a_break_is_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Also where the socket comes from a door that bounds what is waited for."""
     ours, _theirs = pair
+    if ours.family == socket.AF_INET:
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE_SECONDS * 1_000))
     ours.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while True:

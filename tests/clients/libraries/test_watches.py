@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from swarmlet.api import serving
+from swarmlet.api import keepalive
 from tests.clients.libraries.ground import LIBRARIES, SERVICE_NAME, Ground, Started, watches
 from tools.lab.cluster import Daemon, eventually
 
@@ -138,4 +138,4 @@ def test_a_watch_outlives_the_machine_that_serves_it_and_a_daemon_the_machine_th
     victim.machine.power_off()
     watched.make(20)
     watched.finish()
-    eventually(lambda: watches(home) <= before, serving.GONE_SECONDS + 30, "the dead machine's watch is ended")
+    eventually(lambda: watches(home) <= before, keepalive.GONE_SECONDS + 30, "the dead machine's watch is ended")
