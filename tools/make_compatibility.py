@@ -83,7 +83,7 @@ def document(passed: Mapping[str, Any]) -> str:
 def _families(passed: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table for each family of clients: kubectl, helm, and the rest."""
     for family, title in (("kubectl", "kubectl"), ("helm", "Helm"), ("", "Client libraries and plain HTTPS")):
-        proofs = _proofs(proof for proof in passed.values() if _family(proof["client"]) == family)
+        proofs = _proofs(proof for proofs in passed.values() for proof in proofs if _family(proof["client"]) == family)
         if proofs.clients:
             yield _table_of(title, proofs)
 

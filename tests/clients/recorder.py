@@ -18,7 +18,7 @@ _PROPERTY = "proves"
 
 
 class Proof(TypedDict):
-    """What one test shows where it passes."""
+    """What one test shows of one client where it passes."""
 
     client: str
     proves: list[str]
@@ -27,15 +27,13 @@ class Proof(TypedDict):
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the report of a test bear what it proves: only that comes back from a worker."""
-    marks = list(item.iter_markers("proves"))
-    if marks:
-        said = {name: value for mark in marks for name, value in mark.kwargs.items()}
-        proof = Proof(
-            client=said.get("client") or _kubectl(item),
-            proves=sorted({word for mark in marks for word in mark.args}),
-            refused=said.get("refused", ""),
-        )
-        item.user_properties.append((_PROPERTY, proof))
+    proofs: dict[tuple[str, str], set[str]] = {}
+    for mark in item.iter_markers("proves"):
+        key = (mark.kwargs.get("client") or _kubectl(item), mark.kwargs.get("refused", ""))
+        proofs.setdefault(key, set()).update(mark.args)
+    if proofs:
+        told = [Proof(client=key[0], proves=sorted(words), refused=key[1]) for key, words in sorted(proofs.items())]
+        item.user_properties.append((_PROPERTY, told))
 
 
 def _kubectl(item: pytest.Item) -> str:
@@ -47,23 +45,28 @@ class Recorder:
     """Hears of each test as it ends, in the process that all reports come to."""
 
     def __init__(self) -> None:
-        self.passed: dict[str, Proof] = {}
+        self.passed: dict[str, list[Proof]] = {}
         self.failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        proof = dict(report.user_properties).get(_PROPERTY)
-        if proof is None:
+        proofs = dict(report.user_properties).get(_PROPERTY)
+        if proofs is None:
             return
         if not report.passed:
             self.failed.add(report.nodeid)
         elif report.when == "call":
-            self.passed[report.nodeid] = proof
+            self.passed[report.nodeid] = proofs
 
     def pytest_sessionfinish(self) -> None:
         kept = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.exists() else {}
         found = {name: each for name, each in (kept | self.passed).items() if name not in self.failed}
-        lines = (f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(found.items()))
+        lines = (f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(found.items()) if _exists(name))
         PASSED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _exists(name: str) -> bool:
+    """Whether the file of a test is still there."""
+    return (PASSED.parents[2] / name.partition("::")[0]).exists()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,8 +11,8 @@ from tools import make_compatibility
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def passed() -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads(make_compatibility.PASSED.read_text(encoding="utf-8"))
+def passed() -> dict[str, list[dict[str, object]]]:
+    found: dict[str, list[dict[str, object]]] = json.loads(make_compatibility.PASSED.read_text(encoding="utf-8"))
     return found
 
 
@@ -45,9 +45,8 @@ def test_a_verb_is_told_of_each_client_that_did_it() -> None:
 
     said = make_compatibility.document(
         {
-            "one": proof("kubectl 1.32", "get", "wait"),
-            "two": proof("kubectl 1.37", "get"),
-            "three": proof("kubectl 1.37", "fly", refused="nothing flies"),
+            "one": [proof("kubectl 1.32", "get", "wait"), proof("kubectl 1.37", "get")],
+            "two": [proof("kubectl 1.37", "fly", refused="nothing flies")],
         }
     )
     assert "|  | kubectl 1.37 | kubectl 1.32 |" in said

@@ -129,13 +129,18 @@ def test_an_edit_is_written_back_and_a_bad_one_is_refused(kubectl: Kubectl) -> N
     assert 'unknown field "daat"' in refused
 
 
-@pytest.mark.proves("edit --subresource")
-def test_a_scale_is_edited(kubectl: Kubectl) -> None:
-    kubectl("create", "deployment", "edited", "--image=busybox:lab", "--replicas=1", "--", "hold")
-    words = ("edit", "deployment/edited", "--subresource=scale")
-    kubectl(*words, KUBE_EDITOR="sed -i s/replicas:.1/replicas:\\ 0/")
-    assert kubectl.path("deployment", "edited", path="{.spec.replicas}") == "0"
-    kubectl("delete", "deployment", "edited")
+@pytest.mark.proves("edit --subresource", "get --subresource")
+def test_a_status_is_edited_apart(kubectl: Kubectl) -> None:
+    overrides = json.dumps({"spec": {"schedulerName": "nobody"}})
+    kubectl("run", "edited", "--image=busybox:lab", f"--overrides={overrides}")
+    words = ("edit", "pod/edited", "--subresource=status")
+    assert "pod/edited edited" in kubectl(*words, KUBE_EDITOR=r"sed -i 's/^status:/status:\n  message: tried/'")
+    assert kubectl.path("pod", "edited", path="{.status.message}") == "tried"
+    kubectl("delete", "pod", "edited", "--now")
+    kubectl("create", "deployment", "scaled", "--image=busybox:lab", "--replicas=0")
+    scale = kubectl.get("deployment", "scaled", "--subresource=scale")
+    assert (scale["kind"], scale["status"]["selector"]) == ("Scale", "app=scaled")
+    kubectl("delete", "deployment", "scaled")
 
 
 @pytest.mark.proves("replace", "replace --force")
@@ -151,3 +156,16 @@ def test_a_replace_is_of_the_whole_and_a_forced_one_is_of_another_object(kubectl
     kubectl("replace", "--force", "-f", str(tmp_path / "map.json"))
     assert kubectl.get("configmap", "replaced")["metadata"]["uid"] != before["metadata"]["uid"]
     assert "NotFound" in kubectl("replace", "-f", "-", stdin=config("never"), code=1)
+
+
+@pytest.mark.proves("apply -k", "kustomize", "delete -k")
+def test_a_kustomization_is_built_applied_and_deleted(kubectl: Kubectl, tmp_path: Path) -> None:
+    (tmp_path / "map.json").write_text(config("built", a="1"))
+    (tmp_path / "kustomization.yaml").write_text(
+        "namePrefix: my-\nlabels: [{pairs: {team: us}}]\nresources: [map.json]\n"
+    )
+    assert "name: my-built" in kubectl("kustomize", str(tmp_path))
+    assert kubectl("apply", "-k", str(tmp_path)) == "configmap/my-built created\n"
+    assert kubectl.get("configmap", "my-built")["metadata"]["labels"] == {"team": "us"}
+    kubectl("delete", "-k", str(tmp_path))
+    assert kubectl.names("configmap", "-l", "team=us") == []

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.clients.kubectl.programs import Kubectl
+from tools.lab.cluster import eventually
 
 IMAGE = "--image=busybox:lab"
 HOLD = ("--", "hold")
@@ -178,16 +179,19 @@ def test_manifests(kubectl: Kubectl) -> None:
     assert "AlreadyExists" in kubectl("create", "-f", "-", code=1, stdin=named)
 
 
-@pytest.mark.proves("run")
+@pytest.mark.proves("run", "logs -f to the end")
 def test_run_makes_a_pod_of_its_options(kubectl: Kubectl) -> None:
     kubectl("run", "once", IMAGE, "--restart=Never", "--env=WHO=me", "--labels=app=once,tier=test", "--", "env")
     kubectl("wait", "pod/once", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     pod = kubectl.get("pod", "once")
     assert pod["metadata"]["labels"] == {"app": "once", "tier": "test"}
     assert "WHO=me" in kubectl.there("logs", "once").splitlines()
+    kubectl("run", "slow", IMAGE, "--restart=Never", "--", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done")
+    eventually(lambda: kubectl.path("pod", "slow", path="{.status.containerStatuses[0].containerID}"), 60, "it began")
+    assert kubectl.there("logs", "-f", "slow") == "1\n2\n3\n"
     kubectl("run", "open", IMAGE, "--port=8080", "--expose", "--command", *HOLD)
     assert kubectl.get("service", "open")["spec"]["selector"] == {"run": "open"}
-    kubectl("delete", "pod/once", "pod/open", "service/open", "--now")
+    kubectl("delete", "pod/once", "pod/slow", "pod/open", "service/open", "--now")
 
 
 @pytest.mark.proves("create ingress", refused="the kind is not served")

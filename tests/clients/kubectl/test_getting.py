@@ -83,6 +83,17 @@ def test_selections(things: Kubectl) -> None:
     ]
 
 
+@pytest.mark.proves("errors in Kubernetes' words", "get --raw")
+def test_what_is_not_there_is_said_so(things: Kubectl) -> None:
+    missing = things.there("get", "deploy", "none", code=1)
+    assert missing == 'Error from server (NotFound): deployments.apps "none" not found\n'
+    unknown = things.there("get", "nonsense", code=1)
+    assert unknown == 'error: the server doesn\'t have a resource type "nonsense"\n'
+    elsewhere = things("create", "configmap", "a", "--namespace", "no-such-namespace", code=1)
+    assert 'namespaces "no-such-namespace" not found' in elsewhere
+    assert things("get", "--raw", "/readyz", node="h3") == "ok"
+
+
 @pytest.mark.proves("get --chunk-size")
 def test_pieces_of_a_list_are_of_one_moment(things: Kubectl) -> None:
     everything = f"/api/v1/namespaces/{things.namespace}/configmaps?limit={CHUNK}"

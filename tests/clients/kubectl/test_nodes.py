@@ -39,7 +39,8 @@ def test_a_cordoned_node_gets_no_pods(there: Kubectl) -> None:
     assert there.get("node", NODE)["spec"].get("unschedulable", False) is False
 
 
-@pytest.mark.proves("drain", "evict")
+@pytest.mark.long_clients
+@pytest.mark.proves("drain")
 def test_a_drain_waits_for_a_budget(there: Kubectl) -> None:
     there("create", "deployment", "web", "--image=busybox:lab", "--replicas=3", "--", "hold")
     there("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=60s")

@@ -37,12 +37,9 @@ def images(kubectl: Kubectl, app: str) -> set[str]:
 @pytest.fixture(scope="module")
 def rolled(kubectl: Kubectl) -> Iterator[Kubectl]:
     kubectl.apply(manifest("Deployment", "web", replicas=2))
-    kubectl.apply(manifest("StatefulSet", "db", replicas=1, serviceName="db"))
-    kubectl.apply(manifest("DaemonSet", "each"))
-    for name in ("deployment/web", "statefulset/db", "daemonset/each"):
-        kubectl("rollout", "status", name, *STATUS)
+    kubectl("rollout", "status", "deployment/web", *STATUS)
     yield kubectl
-    kubectl("delete", "deployment/web", "statefulset/db", "daemonset/each")
+    kubectl("delete", "deployment/web")
 
 
 @pytest.mark.proves("rollout status", "rollout history", "rollout history --revision", "rollout undo")
@@ -83,20 +80,24 @@ def test_a_paused_one_waits_and_a_restarted_one_is_new(rolled: Kubectl) -> None:
     eventually(lambda: not pods & set(rolled.names("pods", "-l", "app=web")), 30, "the old Pods are gone")
 
 
-@pytest.mark.parametrize(("kind", "name"), [("statefulset", "db"), ("daemonset", "each")])
+@pytest.mark.long_clients
+@pytest.mark.parametrize(("kind", "name"), [("StatefulSet", "db"), ("DaemonSet", "each")])
 @pytest.mark.proves("rollout (StatefulSet, DaemonSet)")
-def test_sets_go_on_and_back_by_their_revisions(rolled: Kubectl, kind: str, name: str) -> None:
-    target = f"{kind}/{name}"
-    rolled("set", "image", target, "main=busybox:lab2")
-    rolled.there("rollout", "status", target, *STATUS)
-    assert images(rolled, name) == {"busybox:lab2"}
-    history = rolled.there("rollout", "history", target).splitlines()
+def test_sets_go_on_and_back_by_their_revisions(kubectl: Kubectl, kind: str, name: str) -> None:
+    kubectl.apply(manifest(kind, name, **({"replicas": 1, "serviceName": name} if kind == "StatefulSet" else {})))
+    target = f"{kind.lower()}/{name}"
+    kubectl("rollout", "status", target, *STATUS)
+    kubectl("set", "image", target, "main=busybox:lab2")
+    kubectl.there("rollout", "status", target, *STATUS)
+    assert images(kubectl, name) == {"busybox:lab2"}
+    history = kubectl.there("rollout", "history", target).splitlines()
     assert [line.split()[0] for line in history[2:4]] == ["1", "2"]
-    assert len(rolled.names("controllerrevisions", "-l", f"app={name}")) == 2
-    assert "rolled back" in rolled("rollout", "undo", target)
-    rolled("rollout", "status", target, *STATUS)
-    assert images(rolled, name) == {"busybox:lab"}
-    rolled("rollout", "restart", target)
-    rolled("rollout", "status", target, *STATUS)
-    stamp = rolled.path(target, path=r"{.spec.template.metadata.annotations.kubectl\.kubernetes\.io/restartedAt}")
+    assert len(kubectl.names("controllerrevisions", "-l", f"app={name}")) == 2
+    assert "rolled back" in kubectl("rollout", "undo", target)
+    kubectl("rollout", "status", target, *STATUS)
+    assert images(kubectl, name) == {"busybox:lab"}
+    kubectl("rollout", "restart", target)
+    kubectl("rollout", "status", target, *STATUS)
+    stamp = kubectl.path(target, path=r"{.spec.template.metadata.annotations.kubectl\.kubernetes\.io/restartedAt}")
     assert stamp
+    kubectl("delete", target)
