@@ -153,7 +153,7 @@ def test_a_port_where_nobody_listens_is_told_and_the_others_go_on(daemon: LoneDa
 
 
 def test_run_is_in_the_pod_that_it_makes_and_ends_as_it_does(daemon: LoneDaemon) -> None:
-    script = "echo here; sleep 0.5; exit 3"
+    script = "for i in 1 2 3 4 5 6 7 8 9 10; do echo here; sleep 0.1; done; exit 3"
     command = ["--image=none", "--restart=Never", "--command", "-i", "--rm", "--", "sh", "-c", script]
     done = daemon.run("swarmlet", "run", "tmp", *command, stdin=b"")
     assert (done.returncode, b"here\n" in done.stdout) == (3, True), done

@@ -130,22 +130,15 @@ def _service(pod: Document, port: int | None) -> Document:
 
 async def _hold(session: Session, made: Document, seconds: float, *, remove: bool, quiet: bool) -> None:
     """Create a Pod, be attached to it while it runs, and end with its container's code."""
-    from swarmlet.cli.inside import exec as inside
-
     pods = (await session.catalogue()).find("pods")
     name, container = made["metadata"]["name"], made["spec"]["containers"][0]
     await session.api.create(pods, made, namespace=session.namespace)
     try:
         started = await _when(session, pods, name, seconds, ended=False)
-        if started["status"].get("phase") in ENDED:
-            await _print_log(session, pods, name)
+        if started["status"].get("phase") in ENDED or not container.get("stdin"):
+            await _print_log(session, pods, name)  # whole, where attaching would miss how it began
         else:
-            stdin, tty = bool(container.get("stdin")), bool(container.get("tty"))
-            try:
-                await inside.attach_to(session, started, container["name"], stdin=stdin, tty=tty, quiet=quiet)
-            except (PeerError, NotFoundError) as error:  # it may have ended meanwhile
-                exits.say(f"Warning: couldn't attach to pod/{name}, falling back to its log: {error}")
-                await _print_log(session, pods, name)
+            await _attach(session, started, container, quiet=quiet)
         code = 0
         if made["spec"]["restartPolicy"] == "Never":
             code = _exit_code(await _when(session, pods, name, seconds, ended=True))
@@ -157,6 +150,17 @@ async def _hold(session: Session, made: Document, seconds: float, *, remove: boo
     if code:
         exits.say(f"pod {session.namespace}/{name} terminated (Error)")
         raise typer.Exit(code)
+
+
+async def _attach(session: Session, pod: Document, container: Document, *, quiet: bool) -> None:
+    from swarmlet.cli.inside import exec as inside
+
+    try:
+        tty = bool(container.get("tty"))
+        await inside.attach_to(session, pod, container["name"], stdin=True, tty=tty, quiet=quiet)
+    except (PeerError, NotFoundError) as error:  # it may have ended meanwhile
+        exits.say(f"Warning: couldn't attach to pod/{container['name']}, falling back to its log: {error}")
+        await _print_log(session, (await session.catalogue()).find("pods"), container["name"])
 
 
 async def _when(session: Session, pods: Resource, name: str, seconds: float, *, ended: bool) -> Document:
@@ -192,7 +196,7 @@ async def _when(session: Session, pods: Resource, name: str, seconds: float, *, 
 async def _print_log(session: Session, pods: Resource, name: str) -> None:
     from swarmlet.cli.inside import conversation
 
-    async with session.api.logs(pods, name, namespace=session.namespace, query={}) as pieces:
+    async with session.api.logs(pods, name, namespace=session.namespace, query={"follow": "true"}) as pieces:
         async for piece in pieces:
             conversation.show(1, piece)
 
