@@ -96,6 +96,7 @@ def test_exec_reaches_the_other_machine_and_its_code_comes_back(streams: Streams
     assert printed == "echo\ncommand terminated with exit code 7\n"
 
 
+@pytest.mark.proves("cp (5 MB each way)", client="kubectl 1.37")
 def test_files_are_copied_there_and_back_unharmed(streams: Streams, tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(MUCH)
     streams.kubectl("cp", str(tmp_path / "there"), "echo:/copied")
@@ -104,12 +105,14 @@ def test_files_are_copied_there_and_back_unharmed(streams: Streams, tmp_path: Pa
     assert digest((tmp_path / "back").read_bytes()) == digest(MUCH)
 
 
+@pytest.mark.proves("port-forward (5 MB, 100 at once)", client="kubectl 1.37")
 def test_a_port_carries_much_and_many_at_once(streams: Streams) -> None:
     with streams.forwarded() as (port, host):
         assert digest(talk(MUCH, port, host)) == digest(MUCH)
         assert many_talk(port, host) == MANY
 
 
+@pytest.mark.proves("exec and port-forward over a link that is cut", client="kubectl 1.37")
 def test_a_cut_link_ends_both_ends_of_what_it_carried(cluster: Cluster, streams: Streams) -> None:
     running = streams.start("exec", "echo", "--", "sh", "-c", "echo begun; exec sleep 4321")
     assert running.stdout is not None
