@@ -121,7 +121,7 @@ class ApiServer:
         why = WhyApi(
             replica=replica, clock=clock, lease_source=sources.leases, authorize=authorizer.authorize, info=info
         )
-        own = (self.reports, Discovery(replica), OpenApi(replica), why, self._tokens)
+        own = (self.reports, Discovery(replica, clock), OpenApi(replica, clock), why, self._tokens)
         self.app.add_routes([*routes, *unguarded_routes, *(route for part in own for route in part.routes())])
         resources = self._resources(replica=replica, sources=sources, clock=clock, rng=rng)
         for path in ("/api/{version}/{rest:.+}", "/apis/{group}/{version}/{rest:.+}"):

@@ -6,21 +6,24 @@ Source: k8s.io/apimachinery/pkg/version, meta/v1 APIGroup and APIResource, apidi
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from aiohttp import web
 
-from swarmlet import __version__
+from swarmlet import __version__, slices
 from swarmlet.api import answers, targets
 from swarmlet.api.bodies import JSON
+from swarmlet.api.discovery import shapes
 from swarmlet.api.discovery.kept import Kept
 from swarmlet.api.reading.media import Form, accepted
+from swarmlet.clock import Clock
 from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import custom, kinds
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
 from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.replica import Replica
@@ -28,36 +31,14 @@ from swarmlet.store.replica import Replica
 KUBERNETES = (1, 36)
 """The API version spoken. Clients warn when theirs is more than one minor away: 1.36 is quiet from 1.35 to 1.37."""
 
-Document = dict[str, Any]
-Kinds = Sequence[Kind]
 
 CATCH_UP_SECONDS = 1.0
 """For which who asks waits until this machine knows of kinds that came a moment ago."""
 
 _AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-_VERBS_OF_VIRTUAL = ("get", "list")
-_VERBS_OF_REVIEWS = ("create",)
-_VERBS_OF: dict[str, tuple[str, ...]] = {
-    "log": ("get",),
-    "binding": ("create",),
-    "finalize": ("update",),
-    "eviction": ("create",),
-    "token": ("create",),
-}
-_VERBS_OF |= dict.fromkeys(targets.STREAMS, ("create", "get"))
-_KIND_OF = {
-    "scale": ("autoscaling", "v1", "Scale"),
-    "binding": ("", "v1", "Binding"),
-    "eviction": ("policy", "v1", "Eviction"),
-    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
-    "exec": ("", "v1", "PodExecOptions"),
-    "attach": ("", "v1", "PodAttachOptions"),
-    "portforward": ("", "v1", "PodPortForwardOptions"),
-}
 
 
-def version_document() -> Document:
+def version_document() -> shapes.Document:
     """Return what `kubectl version` prints of the server."""
     major, minor = KUBERNETES
     return {
@@ -76,12 +57,14 @@ def version_document() -> Document:
 class Discovery:
     """The discovery documents, ready to send."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, clock: Clock) -> None:
         self._version = msgspec.json.encode(version_document())
-        self._api = _kept(_core_versions())
+        self._api = _kept(shapes.core_versions())
         self._replica = replica
+        self._clock = clock
         self._catalogue = Catalogue(replica.view)
-        self._known = _Documents(self._catalogue)
+        self._known: _Documents | None = None
+        self._making = asyncio.Lock()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the paths that this answers."""
@@ -121,22 +104,47 @@ class Discovery:
         """Return the documents as they are now; where nobody says what is newest, those of what is known here."""
         with contextlib.suppress(PeerError):
             await self._replica.linearize(timeout_seconds=CATCH_UP_SECONDS)
-        if self._known.stamp != self._catalogue.stamp():
-            self._known = _Documents(self._catalogue)
-        return self._known
+        return self._current() or await self._make()
+
+    def _current(self) -> _Documents | None:
+        known = self._known
+        return known if known is not None and known.stamp == self._catalogue.stamp() else None
+
+    async def _make(self) -> _Documents:
+        """Make the documents anew, once for all who ask at once."""
+        async with self._making:
+            known = self._current()
+            if known is None:
+                stamp, brought = self._catalogue.stamp(), await custom_kinds(self._catalogue, self._clock)
+                known = self._known = await asyncio.to_thread(_Documents, stamp, brought)
+            return known
+
+
+async def custom_kinds(catalogue: Catalogue, clock: Clock) -> list[CustomKind]:
+    """Return the kinds that users brought; a definition that was never read before takes some milliseconds."""
+    found: list[CustomKind] = []
+
+    def look() -> Iterator[None]:
+        for kind in catalogue.custom():
+            found.append(kind)
+            yield
+
+    await slices.work_through(look(), clock)
+    return found
 
 
 class _Documents:
     """Those that tell of kinds, encoded, as of one moment."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.stamp = catalogue.stamp()
-        api = (*kinds.IN_API, *sorted(catalogue.custom(), key=_by_version, reverse=True))
-        self.groups = _kept(_group_list(api))
-        self.group = {name: _kept(_group(api, name)) for name in _groups(api) if name}
-        self.resources = {version: _kept(_resource_list(api, version)) for version in _api_versions(api)}
+    def __init__(self, stamp: object, brought: Sequence[CustomKind]) -> None:
+        self.stamp = stamp
+        api = (*kinds.IN_API, *sorted(brought, key=_by_version, reverse=True))
+        groups, versions = _parted(api, "group"), _parted(api, "api_version")
+        self.groups = _kept(shapes.group_list(groups))
+        self.group = {name: _kept(shapes.group(groups, name)) for name in groups if name}
+        self.resources = {name: _kept(shapes.resource_list(name, served)) for name, served in versions.items()}
         self._aggregated = {
-            (root, version): _kept(_aggregated(api, root, version), _AGGREGATED_TYPE.format(version))
+            (root, version): _kept(shapes.aggregated(groups, root, version), _AGGREGATED_TYPE.format(version))
             for root in ("api", "apis")
             for version in ("v2", "v2beta1")
         }
@@ -147,7 +155,7 @@ class _Documents:
         return self._aggregated[root, wanted.version] if wanted.form is Form.DISCOVERY else None
 
 
-def _kept(document: Document, content_type: str = JSON) -> Kept:
+def _kept(document: shapes.Document, content_type: str = JSON) -> Kept:
     return Kept(msgspec.json.encode(document), content_type)
 
 
@@ -157,130 +165,12 @@ def _found(documents: Mapping[str, Kept], name: str) -> Kept:
     return documents[name]
 
 
+def _parted(api: Iterable[Kind], by: str) -> dict[str, list[Kind]]:
+    found: dict[str, list[Kind]] = {}
+    for kind in api:
+        found.setdefault(getattr(kind, by), []).append(kind)
+    return found
+
+
 def _by_version(kind: Kind) -> tuple[int, int, int, str]:
     return custom.priority(kind.version)
-
-
-def _groups(api: Kinds) -> list[str]:
-    return list(dict.fromkeys(kind.group for kind in api))
-
-
-def _api_versions(api: Kinds) -> list[str]:
-    return list(dict.fromkeys(kind.api_version for kind in api))
-
-
-def _core_versions() -> Document:
-    return {
-        "kind": "APIVersions",
-        "versions": ["v1"],
-        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": ""}],
-    }
-
-
-def _group_list(api: Kinds) -> Document:
-    groups = [_group_body(api, name) for name in _groups(api) if name]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
-
-
-def _group(api: Kinds, name: str) -> Document:
-    return {"kind": "APIGroup", "apiVersion": "v1"} | _group_body(api, name)
-
-
-def _group_body(api: Kinds, name: str) -> Document:
-    versions = [
-        {"groupVersion": api_version, "version": api_version.rpartition("/")[2]}
-        for api_version in _api_versions(api)
-        if api_version.rpartition("/")[0] == name
-    ]
-    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
-
-
-def _resource_list(api: Kinds, api_version: str) -> Document:
-    resources = [entry for kind in api if kind.api_version == api_version for entry in (_resource(kind), *_parts(kind))]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
-
-
-def _resource(kind: Kind) -> Document:
-    return {
-        "name": kind.plural,
-        "singularName": kind.singular,
-        "namespaced": kind.namespaced,
-        "kind": kind.kind,
-        "verbs": _verbs_of_kind(kind),
-    } | _names(kind)
-
-
-def _verbs_of_kind(kind: Kind) -> tuple[str, ...]:
-    if kind in kinds.REVIEWS:
-        return _VERBS_OF_REVIEWS
-    return _VERBS_OF_VIRTUAL if kind in kinds.VIRTUAL else _VERBS
-
-
-def _names(kind: Kind) -> Document:
-    named = {"shortNames": kind.short_names, "categories": kind.categories}
-    return {name: words for name, words in named.items() if words}
-
-
-def _parts(kind: Kind) -> Iterable[Document]:
-    for name in kind.subresources:
-        group, version, part_kind = _KIND_OF.get(name, (kind.group, kind.version, kind.kind))
-        where = {"group": group, "version": version} if name in _KIND_OF else {}
-        yield {
-            "name": f"{kind.plural}/{name}",
-            "singularName": "",
-            "namespaced": kind.namespaced,
-            "kind": part_kind,
-            "verbs": _verbs_of(name),
-        } | where
-
-
-def _verbs_of(subresource: str) -> tuple[str, ...]:
-    return _VERBS_OF.get(subresource, ("get", "patch", "update"))
-
-
-def _aggregated(api: Kinds, root: str, version: str) -> Document:
-    groups = [""] if root == "api" else [name for name in _groups(api) if name]
-    return {
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": f"apidiscovery.k8s.io/{version}",
-        "metadata": {},
-        "items": [_aggregated_group(api, name) for name in groups],
-    }
-
-
-def _aggregated_group(api: Kinds, name: str) -> Document:
-    versions = list(dict.fromkeys(kind.version for kind in api if kind.group == name))
-    return {
-        "metadata": {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None},
-        "versions": [
-            {
-                "version": version,
-                "freshness": "Current",
-                "resources": [
-                    _aggregated_resource(kind) for kind in api if (kind.group, kind.version) == (name, version)
-                ],
-            }
-            for version in versions
-        ],
-    }
-
-
-def _aggregated_resource(kind: Kind) -> Document:
-    entry = {
-        "resource": kind.plural,
-        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
-        "scope": "Namespaced" if kind.namespaced else "Cluster",
-        "singularResource": kind.singular,
-        "verbs": _verbs_of_kind(kind),
-        "subresources": [_aggregated_part(kind, name) for name in kind.subresources],
-    }
-    return entry | _names(kind)
-
-
-def _aggregated_part(kind: Kind, name: str) -> Document:
-    group, version, part_kind = _KIND_OF.get(name, (kind.group, kind.version, kind.kind))
-    return {
-        "subresource": name,
-        "responseKind": {"group": group, "version": version, "kind": part_kind},
-        "verbs": _verbs_of(name),
-    }
