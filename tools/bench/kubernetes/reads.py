@@ -76,7 +76,7 @@ async def measure(report: Report, cluster: Cluster, *, count: int = PODS) -> Non
             await programs.measure(report, cluster, leader, count=count)
             path = f"{PODS_HERE}/{names[0]}"
             report.add(f"GET of a Pod, {CLIENTS} clients", str(await _rate(session, path, {})))
-        await _documents(report, session)
+            await _documents(report, session)
 
 
 async def _tell(
@@ -134,7 +134,7 @@ async def _documents(report: Report, session: aiohttp.ClientSession) -> None:
             answer.raise_for_status()
             size, tag = len(await answer.read()), answer.headers.get("ETag", "")
         ours = await _rate(session, path, headers)
-        unchanged = tag and await _rate(session, path, headers | {"If-None-Match": tag}, status=304)
+        unchanged = await _rate(session, path, headers | {"If-None-Match": tag}, status=304)
         report.add(f"{name}, {CLIENTS} clients", str(ours), beside=f"{size / 1000:.0f} KB; not changed: {unchanged}")
 
 
