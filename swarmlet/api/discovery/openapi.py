@@ -19,9 +19,8 @@ from swarmlet.api import targets
 from swarmlet.api.discovery import custom as custom_openapi
 from swarmlet.api.discovery import openapi_v2
 from swarmlet.api.discovery.kept import FOR_EVER, REVALIDATED, Kept
-from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES, custom_kinds
-from swarmlet.api.writing import applies, patches
-from swarmlet.clock import Clock
+from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES
+from swarmlet.api.writing import patches
 from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import kinds, schema
 from swarmlet.model.custom import CustomKind
@@ -42,8 +41,7 @@ Document = dict[str, Any]
 class OpenApi:
     """The documents and their hashes."""
 
-    def __init__(self, replica: Replica, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, replica: Replica) -> None:
         self._catalogue = Catalogue(replica.view)
         self._replica = replica
         self._stamp: object = None
@@ -92,8 +90,7 @@ class OpenApi:
                 return
             stamp = self._catalogue.stamp()
             self._static = self._static or await asyncio.to_thread(_encode_all)
-            brought = await custom_kinds(self._catalogue, self._clock)
-            custom = await asyncio.to_thread(_encode_custom, brought)
+            custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
             self._documents, self._stamp, self._v2 = {**self._static, **custom}, stamp, None
             self._index = _index(self._documents)
 
@@ -171,7 +168,7 @@ def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
         {
             "get": _operation(kind, "get"),
             "put": _operation(kind, "put", body=("application/json",)),
-            "patch": _operation(kind, "patch", body=(*patches.types_of(kind), applies.APPLY_PATCH)),
+            "patch": _operation(kind, "patch", body=(*patches.types_of(kind), patches.APPLY_PATCH)),
             "delete": _operation(kind, "delete"),
         },
     )

@@ -12,7 +12,7 @@ from swarmlet.api.access import escalation
 from swarmlet.api.bodies import Document
 from swarmlet.api.queries import WriteOptions
 from swarmlet.api.targets import Target
-from swarmlet.api.writing import admission, owners, subresources
+from swarmlet.api.writing import admission, owners, patches, subresources
 from swarmlet.api.writing.writes import Writer, Written
 from swarmlet.clock import Clock
 from swarmlet.errors import AlreadyExistsError, CallerError, ConflictError, NotFoundError
@@ -23,14 +23,13 @@ from swarmlet.model.versions import conversion
 from swarmlet.ownership import applying, configuration, tracking
 from swarmlet.store.replica import Stored
 
-APPLY_PATCH = "application/apply-patch+yaml"
 ATTEMPTS_MAX = 4
 """Of an apply that finds the object there, then gone, then there."""
 
 
 def is_apply(request: web.Request) -> bool:
     """Whether a request is a server-side apply."""
-    return request.method == "PATCH" and request.content_type == APPLY_PATCH
+    return request.method == "PATCH" and request.content_type == patches.APPLY_PATCH
 
 
 class Applies:

@@ -19,6 +19,8 @@ from swarmlet.model.kinds import Kind
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+"""Which asks for more than a patch does: `applies` answers it."""
 TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
 
@@ -44,9 +46,9 @@ async def read(request: web.Request, kind: Kind) -> Patch:
     content_type = request.content_type
     types = types_of(kind)
     if content_type not in types:
-        raise UnsupportedMediaTypeError(
-            f"the body of the request was in an unknown format ({content_type}); accepted: {', '.join(types)}"
-        )
+        accepted = ", ".join((*types, APPLY_PATCH))
+        told = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise UnsupportedMediaTypeError(told)
     body = bodies.decode(await bodies.read(request), content_type)
     wanted = list if content_type == JSON_PATCH else dict
     if not isinstance(body, wanted):
