@@ -7,6 +7,7 @@ what comes of both.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,14 @@ import msgspec
 from swarmlet.api.discovery import lists
 from swarmlet.model import kinds, reading, schema
 from swarmlet.model.base import ApiStruct
+from tools import make_openapi
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSED = ROOT / "tests" / "clients" / "passed.json"
 TARGET = ROOT / "docs" / "kubernetes-compatibility.md"
+_STABLE = re.compile(r"v\d+")
+_OF_DISCOVERY = ("APIGroup", "")
+"""Looks like a kind with a list, and is a document of discovery."""
 OWN_FIELDS = ("io.k8s.api.", "io.k8s.apiextensions")
 """How the names of the types begin whose fields are told: those of `metadata` and of quantities are all there."""
 
@@ -137,8 +142,25 @@ def _kinds() -> str:
         ]
         for kind in served
     ]
+    absent = f"Kinds of Kubernetes' stable API that are not served: {', '.join(not_served())}."
     columns = ["Kind", "apiVersion", "Short names", "Scope", "Subresources", "Verbs"]
-    return _section("Kinds", KINDS_HEAD, _table(columns, rows))
+    return _section("Kinds", KINDS_HEAD, _table(columns, rows), absent)
+
+
+def not_served() -> list[str]:
+    """Return the kinds of a stable version of Kubernetes' API that have no place in ours, with their groups."""
+    every = {
+        (each["group"], each["version"], each["kind"])
+        for definition in make_openapi.published().values()
+        for each in definition.get(make_openapi.GVK, ())
+    }
+    ours = {(kind.group, kind.kind) for kind in (*kinds.SERVED, *kinds.OTHER_VERSIONS, *kinds.REVIEWS)}
+    absent = {
+        (kind, group)
+        for group, version, kind in every
+        if _STABLE.fullmatch(version) and (group, version, f"{kind}List") in every and (group, kind) not in ours
+    }
+    return [f"{kind} ({group})" if group else kind for kind, group in sorted(absent - {_OF_DISCOVERY})]
 
 
 def _verbs(kind: kinds.Kind) -> str:

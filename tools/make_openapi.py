@@ -38,14 +38,20 @@ NOTE = (
 
 
 def main() -> None:
-    source = resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}.0-local"
-    everything = json.loads((source / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
+    everything = published()
     roots = [root for kind in PUBLISHED for root in roots_of(kind, everything)]
     chosen = closure([*roots, *OTHER_ROOTS], everything)
     definitions = {name: trimmed(everything[name]) for name in sorted(chosen)}
     text = json.dumps({"note": NOTE, "version": VERSION, "definitions": definitions}, separators=(",", ":"))
     TARGET.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{TARGET.name}: {len(definitions)} definitions, {len(text)} bytes, {TARGET.stat().st_size} compressed")
+
+
+def published() -> dict[str, Any]:
+    """Return every definition that Kubernetes publishes, by its name."""
+    source = resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}.0-local"
+    found: dict[str, Any] = json.loads((source / "_definitions.json").read_text(encoding="utf-8"))["$defs"]
+    return found
 
 
 def roots_of(kind: kinds.Kind, everything: dict[str, Any]) -> list[str]:

@@ -53,3 +53,10 @@ def test_a_verb_is_told_of_each_client_that_did_it() -> None:
     assert "| `get` | yes | yes |\n| `wait` |  | yes |" in said
     assert "| `fly` | refused |  |" in said
     assert "- `fly` is refused: nothing flies." in said
+
+
+def test_what_is_not_served_is_named() -> None:
+    absent = make_compatibility.not_served()
+    assert "Ingress (networking.k8s.io)" in absent
+    assert "ReplicationController" in absent
+    assert not {each for each in absent if each.startswith(("Pod ", "Deployment ", "Event", "HorizontalPodAutoscaler"))}
