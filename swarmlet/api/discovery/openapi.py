@@ -19,8 +19,9 @@ from swarmlet.api import targets
 from swarmlet.api.discovery import custom as custom_openapi
 from swarmlet.api.discovery import openapi_v2
 from swarmlet.api.discovery.kept import FOR_EVER, REVALIDATED, Kept
-from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES
+from swarmlet.api.discovery.lists import CATCH_UP_SECONDS, KUBERNETES, custom_kinds
 from swarmlet.api.writing import patches
+from swarmlet.clock import Clock
 from swarmlet.errors import NotFoundError, PeerError
 from swarmlet.model import kinds, schema
 from swarmlet.model.custom import CustomKind
@@ -41,7 +42,8 @@ Document = dict[str, Any]
 class OpenApi:
     """The documents and their hashes."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, clock: Clock) -> None:
+        self._clock = clock
         self._catalogue = Catalogue(replica.view)
         self._replica = replica
         self._stamp: object = None
@@ -90,7 +92,8 @@ class OpenApi:
                 return
             stamp = self._catalogue.stamp()
             self._static = self._static or await asyncio.to_thread(_encode_all)
-            custom = await asyncio.to_thread(_encode_custom, list(self._catalogue.custom()))
+            brought = await custom_kinds(self._catalogue, self._clock)
+            custom = await asyncio.to_thread(_encode_custom, brought)
             self._documents, self._stamp, self._v2 = {**self._static, **custom}, stamp, None
             self._index = _index(self._documents)
 
