@@ -57,7 +57,7 @@ async def test_an_autoscaler(listening: TestServer, tmp_path: Path, api: Api, pr
     kubectl = Kubectl(str(listening.make_url("")).rstrip("/"), tmp_path, KUBECTL.with_name(program))
     await api.read("POST", DEPLOYMENTS, json=deployment())
     await kubectl("autoscale", "deployment", "web", "--min=1", "--max=5", share)
-    assert "cpu: <unknown>/80%" in await kubectl("get", "hpa.v1.autoscaling", "web")
+    assert "cpu: <unknown>/80%" in await kubectl("get", "horizontalpodautoscalers.v1.autoscaling", "web")
     scaler = await found(api, "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/web")
     target = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (1, 5)

@@ -11,7 +11,8 @@ from tests.clients.kubectl.programs import Kubectl
 
 SHARE = {"1.32": "--cpu-percent=70"}
 """Of `autoscale`, where it has another name."""
-OLD, NEW = "hpa.v1.autoscaling", "hpa.v2.autoscaling"
+OLD, NEW = (f"horizontalpodautoscalers.{version}.autoscaling" for version in ("v1", "v2"))
+MEMORY = {"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def scaled(kubectl: Kubectl) -> Iterator[Kubectl]:
     kubectl("delete", "hpa,deployment", "web", "--ignore-not-found")
 
 
-@pytest.mark.proves("autoscale")
+@pytest.mark.proves("autoscale", "get TYPE.VERSION.GROUP")
 def test_autoscale_makes_what_both_versions_show(scaled: Kubectl) -> None:
     assert scaled.path(f"{OLD}/web", path="{.spec.targetCPUUtilizationPercentage}") == "70"
     assert scaled.path(f"{NEW}/web", path="{.spec.metrics[0].resource.target.averageUtilization}") == "70"
@@ -32,7 +33,7 @@ def test_autoscale_makes_what_both_versions_show(scaled: Kubectl) -> None:
         assert row[-4:-2] == ["2", "5"]
 
 
-@pytest.mark.proves("patch", "edit")
+@pytest.mark.proves("patch, edit (in an older version)")
 def test_a_change_in_one_version_is_one_in_the_other(scaled: Kubectl) -> None:
     scaled("patch", OLD, "web", "-p", json.dumps({"spec": {"targetCPUUtilizationPercentage": 55}}))
     assert scaled.path(f"{NEW}/web", path="{.spec.metrics[*].resource.target.averageUtilization}") == "55"
@@ -53,7 +54,7 @@ def test_a_change_in_one_version_is_one_in_the_other(scaled: Kubectl) -> None:
     assert scaled.path(f"{NEW}/web", path="{.spec.metrics[*].resource.name}") == "memory cpu"
 
 
-@pytest.mark.proves("explain")
+@pytest.mark.proves("explain --api-version")
 def test_explain_tells_the_fields_of_each_version(kubectl: Kubectl) -> None:
     assert "targetCPUUtilizationPercentage" in kubectl.there("explain", "hpa.spec", "--api-version=autoscaling/v1")
     assert "behavior" in kubectl.there("explain", "hpa.spec")
