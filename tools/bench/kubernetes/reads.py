@@ -63,20 +63,22 @@ CASES = (
 )
 
 
-async def measure(report: Report, cluster: Cluster, *, count: int = PODS) -> None:
+async def measure(report: Report, cluster: Cluster, *, count: int = PODS, seconds: float = SECONDS) -> None:
     """Make Pods, and list them in every form at a daemon that does not lead and at the one that does."""
     leader, follower = cluster.leader(), cluster.followers()[0]
-    async with client.api(cluster.kubeconfig, leader.machine.address) as session:
-        async with pods.made(session, count) as names:
-            async with client.api(cluster.kubeconfig, follower.machine.address) as other:
-                await _tell(report, other, follower, FIRST, count, rounds=1)
-            for case in CASES:
-                await _tell(report, session, leader, case, count, rounds=ROUNDS)
-            await _beside(report, session)
-            await programs.measure(report, cluster, leader, count=count)
-            path = f"{PODS_HERE}/{names[0]}"
-            report.add(f"GET of a Pod, {CLIENTS} clients", str(await _rate(session, path, {})))
-            await _documents(report, session)
+    async with (
+        client.api(cluster.kubeconfig, leader.machine.address) as session,
+        client.api(cluster.kubeconfig, follower.machine.address) as other,
+        pods.made(session, count) as names,
+    ):
+        await _tell(report, other, follower, FIRST, count, rounds=1)
+        for case in CASES:
+            await _tell(report, session, leader, case, count, rounds=ROUNDS)
+        await _beside(report, session, count)
+        await programs.measure(report, cluster, leader, count=count)
+        one = await _rate(session, f"{PODS_HERE}/{names[0]}", {}, seconds)
+        report.add(f"GET of a Pod, {CLIENTS} clients", str(one))
+        await _documents(report, session, seconds)
 
 
 async def _tell(
@@ -95,11 +97,11 @@ async def _tell(
     report.judge("  longest pause meanwhile", told, value=pause.own_ms, at_most=PAUSE_MS_MAX, unit=" ms")
 
 
-async def _beside(report: Report, session: aiohttp.ClientSession) -> None:
+async def _beside(report: Report, session: aiohttp.ClientSession, count: int) -> None:
     """Report what the same Pods cost others."""
     async with session.get(CASES[0].path, headers={"Accept-Encoding": "identity"}) as answer:
         document = await answer.read()
-    least = await peers.floor(document, PODS)
+    least = await peers.floor(document, count)
     report.add("  joined and sent by a bare HTTP server, without TLS", "", beside=f"{least}; {least.size}")
     theirs = await peers.etcd_range(document)
     if theirs is not None:
@@ -123,7 +125,7 @@ async def _list(session: aiohttp.ClientSession, case: Case) -> tuple[int, int]:
             return wire, requests
 
 
-async def _documents(report: Report, session: aiohttp.ClientSession) -> None:
+async def _documents(report: Report, session: aiohttp.ClientSession, seconds: float) -> None:
     """Report how often the documents are told that clients ask for before anything else."""
     for name, path, accept in (
         ("aggregated discovery", "/apis", DISCOVERY),
@@ -133,16 +135,18 @@ async def _documents(report: Report, session: aiohttp.ClientSession) -> None:
         async with session.get(path, headers=headers, auto_decompress=False) as answer:
             answer.raise_for_status()
             size, tag = len(await answer.read()), answer.headers.get("ETag", "")
-        ours = await _rate(session, path, headers)
-        unchanged = await _rate(session, path, headers | {"If-None-Match": tag}, status=304)
+        ours = await _rate(session, path, headers, seconds)
+        unchanged = await _rate(session, path, headers | {"If-None-Match": tag}, seconds, status=304)
         report.add(f"{name}, {CLIENTS} clients", str(ours), beside=f"{size / 1000:.0f} KB; not changed: {unchanged}")
 
 
-async def _rate(session: aiohttp.ClientSession, path: str, headers: Mapping[str, str], *, status: int = 200) -> Rate:
+async def _rate(
+    session: aiohttp.ClientSession, path: str, headers: Mapping[str, str], seconds: float, *, status: int = 200
+) -> Rate:
     async def work(_number: int) -> None:
         async with session.get(path, headers=headers, auto_decompress=False) as answer:
             await answer.read()
             if answer.status != status:
                 raise LabError(f"GET {path}: {answer.status} and not {status}")
 
-    return await rate.measure(work, clients=CLIENTS, seconds=SECONDS)
+    return await rate.measure(work, clients=CLIENTS, seconds=seconds)
