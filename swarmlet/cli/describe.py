@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,13 +10,23 @@ import typer
 from swarmlet.cli import events as event_lines
 from swarmlet.cli import exits, options, parsing, tables
 from swarmlet.cli.descriptions import kinds as descriptions
+from swarmlet.cli.descriptions import quotas as quota_descriptions
 from swarmlet.cli.descriptions import services as service_descriptions
 from swarmlet.cli.descriptions import storage as storage_descriptions
+from swarmlet.cli.descriptions import workloads as workload_descriptions
 from swarmlet.cli.session import Session, connected
 
 if TYPE_CHECKING:
     from swarmlet.client.discovery import Resource
 
+SURROUNDINGS: Mapping[str, Callable[[Session, Mapping[str, Any]], Awaitable[list[tuple[str, Any]]]]] = {
+    "PersistentVolumeClaim": storage_descriptions.surroundings,
+    "PersistentVolume": storage_descriptions.surroundings,
+    "Service": service_descriptions.surroundings,
+    "Namespace": quota_descriptions.of_namespace,
+    **dict.fromkeys(workload_descriptions.KINDS, workload_descriptions.surroundings),
+}
+"""What is asked of the cluster besides the object, by its kind."""
 EVENTS_HEADER = ("Type", "Reason", "Age", "From", "Message")
 
 
@@ -59,10 +70,8 @@ async def describe(
 
 async def _lines(session: Session, item: dict[str, Any], *, events: bool) -> list[str]:
     description = descriptions.describe(item)
-    if item.get("kind") in ("PersistentVolumeClaim", "PersistentVolume"):
-        description += await storage_descriptions.surroundings(session, item)
-    if item.get("kind") == "Service":
-        description += await service_descriptions.surroundings(session, item)
+    if ask := SURROUNDINGS.get(item.get("kind", "")):
+        description += await ask(session, item)
     lines = descriptions.rendered(description)
     if item.get("kind") == "Node":
         lines += await _workload(session, item)

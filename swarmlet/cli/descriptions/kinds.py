@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from swarmlet.cli.descriptions import access as access_descriptions
 from swarmlet.cli.descriptions import autoscaling as autoscaling_descriptions
 from swarmlet.cli.descriptions import batch as batch_descriptions
 from swarmlet.cli.descriptions import network_policies as network_policy_descriptions
@@ -58,7 +59,10 @@ def describe(document: Document) -> Description:
 
 def template(pod_template: Document) -> Description:
     """Return the description of a Pods' template."""
-    return [("Pod Template", [*_labels(pod_template.get("metadata") or {}), *_pod_spec(pod_template["spec"])])]
+    metadata, spec = pod_template.get("metadata") or {}, pod_template["spec"]
+    notes = [("Annotations", _pairs(metadata["annotations"], ": "))] if metadata.get("annotations") else []
+    told = [*_labels(metadata), *notes, *security_descriptions.account(spec), *_pod_spec(spec), *_placement(spec)]
+    return [("Pod Template", told)]
 
 
 def _is_nested(value: Any) -> bool:
@@ -106,6 +110,7 @@ def _pod(document: Document) -> Description:
     node = spec.get("nodeName")
     body: Description = [
         *scheduling_descriptions.classes(spec),
+        *security_descriptions.account(spec),
         ("Node", f"{node}/{status.get('hostIP', '')}" if node else NONE),
         ("Start Time", str(status.get("startTime") or NONE)),
         ("Status", str(status.get("phase") or "Pending")),
@@ -165,8 +170,9 @@ def _stateful_set(document: Document) -> Description:
     if rolling := strategy.get("rollingUpdate"):
         body.append(("Partition", str(rolling.get("partition", 0))))
         body.append(("Max Unavailable", str(rolling.get("maxUnavailable", 1))))
-    body.append(("Current Revision", f"{status.get('currentRevision')} on {status.get('currentReplicas', 0)} Pods"))
-    body.append(("Update Revision", f"{status.get('updateRevision')} on {status.get('updatedReplicas', 0)} Pods"))
+    for label, key, count in (("Current", "current", "currentReplicas"), ("Update", "update", "updatedReplicas")):
+        body.append((f"{label} Revision", f"{status.get(f'{key}Revision') or NONE} on {status.get(count, 0)} Pods"))
+    body += storage_descriptions.retention(spec)
     return body + template(spec["template"]) + storage_descriptions.claim_templates(spec)
 
 
@@ -279,6 +285,11 @@ BODIES: Mapping[str, Callable[[Document], Description]] = {
     "PersistentVolume": storage_descriptions.volume,
     "StorageClass": storage_descriptions.storage_class,
     "PriorityClass": scheduling_descriptions.priority_class,
+    "Role": access_descriptions.role,
+    "ClusterRole": access_descriptions.role,
+    "RoleBinding": access_descriptions.binding,
+    "ClusterRoleBinding": access_descriptions.binding,
+    "ServiceAccount": access_descriptions.service_account,
 }
 
 
@@ -304,6 +315,12 @@ def _container(container: Document, status: Document | None, pod: Document) -> D
     body.append(("Image", str(container.get("image") or NONE)))
     ports = [f"{each['containerPort']}/{each.get('protocol', 'TCP')}" for each in container.get("ports") or ()]
     body += [("Ports", ", ".join(ports))] if ports else []
+    host = [
+        f"{each['hostPort']}/{each.get('protocol', 'TCP')}"
+        for each in container.get("ports") or ()
+        if "hostPort" in each
+    ]
+    body += [("Host Ports", ", ".join(host))] if host else []
     for label, key in (("Command", "command"), ("Args", "args")):
         body += [(label, [_shortened(word) for word in container[key]])] if container.get(key) else []
     body += _state(status) if status else []

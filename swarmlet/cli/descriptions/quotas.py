@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swarmlet.cli.session import Session
 
 Document = Mapping[str, Any]
 Lines = list[tuple[str, Any]]
 
+NONE = "<none>"
 GAP = 2
 NOT_GIVEN = "-"
 _AMOUNTS = (
@@ -42,6 +46,22 @@ def limit_range(document: Document) -> Lines:
             for name in sorted(set().union(*given))
         ]
     return [("Limits", _table(("Type", "Resource", *(label for label, _ in _AMOUNTS)), rows))]
+
+
+async def of_namespace(session: Session, document: Document) -> Lines:
+    """Return the ResourceQuotas and LimitRanges of a namespace."""
+    from swarmlet.client.client import Scope
+
+    lines: Lines = []
+    for label, plural, tell in (
+        ("Resource Quotas", "resourcequotas", resource_quota),
+        ("Resource Limits", "limitranges", limit_range),
+    ):
+        resource = (await session.catalogue()).find(plural)
+        listed = await session.api.list(resource, Scope(namespace=document["metadata"]["name"]))
+        told = [(each["metadata"]["name"], tell(each)) for each in listed.get("items") or ()]
+        lines.append((label, told or NONE))
+    return lines
 
 
 def _requirement(each: Document) -> str:

@@ -34,6 +34,11 @@ def pod(spec: Document) -> Lines:
     return lines
 
 
+def account(spec: Document) -> Lines:
+    """Return the line of the ServiceAccount that Pods run as."""
+    return [("Service Account", str(spec["serviceAccountName"]))] if spec.get("serviceAccountName") else []
+
+
 def container(document: Document) -> Lines:
     """Return the line of what a container asks for itself."""
     context = list(_flattened(document.get("securityContext") or {}))

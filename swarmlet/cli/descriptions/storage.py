@@ -19,6 +19,7 @@ Lines = list[tuple[str, Any]]
 
 NONE = "<none>"
 UNSET = "<unset>"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 HOSTNAME = "kubernetes.io/hostname"
 NODE_ID = "swarmlet.io/node-id"
 
@@ -63,13 +64,24 @@ def volume(document: Document) -> Lines:
 def storage_class(document: Document) -> Lines:
     """Return the lines of a class."""
     parameters = [f"{key}={value}" for key, value in sorted((document.get("parameters") or {}).items())]
+    notes = document["metadata"].get("annotations") or {}
     return [
+        ("IsDefaultClass", "Yes" if notes.get(DEFAULT_CLASS) == "true" else "No"),
         ("Provisioner", str(document.get("provisioner") or NONE)),
         ("Parameters", parameters or NONE),
         ("AllowVolumeExpansion", str(bool(document.get("allowVolumeExpansion"))).lower()),
+        ("MountOptions", ", ".join(document.get("mountOptions") or ()) or NONE),
         ("ReclaimPolicy", str(document.get("reclaimPolicy") or NONE)),
         ("VolumeBindingMode", str(document.get("volumeBindingMode") or NONE)),
     ]
+
+
+def retention(spec: Document) -> Lines:
+    """Return the lines of what becomes of a StatefulSet's claims."""
+    policy = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    words = (("WhenDeleted", "whenDeleted"), ("WhenScaled", "whenScaled"))
+    told = [(label, str(policy[key])) for label, key in words if key in policy]
+    return [("Persistent Volume Claim Retention Policy", told)] if told else []
 
 
 def claim_templates(spec: Document) -> Lines:
