@@ -112,7 +112,7 @@ def _index(node: Index) -> Evaluate:
 
 def _item(of: Any, key: Any) -> Any:
     if isinstance(of, dict):
-        if isinstance(key, list | dict) or key not in of:
+        if not isinstance(key, str | int | float) or key not in of:
             raise EvaluationError(f"no such key: {values.told(key)}")
         return of[key]
     if isinstance(of, list) and isinstance(key, int | float) and not isinstance(key, bool):

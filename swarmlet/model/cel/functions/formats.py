@@ -59,7 +59,7 @@ FORMATS: Mapping[str, Check] = {
 
 
 def _named(name: Any) -> Optional:
-    return Optional(Format(name), is_there=True) if name in FORMATS else NONE
+    return Optional(Format(name), is_there=True) if isinstance(name, str) and name in FORMATS else NONE
 
 
 def _validate(format_: Any, text: Any) -> Optional:

@@ -129,11 +129,13 @@ def _bool(value: Any) -> bool:
 # Parts of times.
 
 
-def _zone(name: str) -> tzinfo:
-    if match := _OFFSET.fullmatch(name):
-        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
-        return timezone(-offset if match[1] == "-" else offset)
+def _zone(name: Any) -> tzinfo:
+    if not isinstance(name, str):
+        raise no_overload()
     try:
+        if match := _OFFSET.fullmatch(name):
+            offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+            return timezone(-offset if match[1] == "-" else offset)
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise EvaluationError(f"unknown time zone {name[:DURATION_LETTERS_MAX]}") from error
