@@ -51,7 +51,8 @@ def _schema(schema: Document) -> bytes:
 
 def _path(item: Document) -> bytes:
     numbers = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
-    return b"".join(wire.field(numbers[method], _operation(operation)) for method, operation in item.items())
+    operations = [wire.field(number, _operation(item[method])) for method, number in numbers.items() if method in item]
+    return b"".join((*operations, *_parameters(9, item)))
 
 
 def _operation(operation: Document) -> bytes:
@@ -60,19 +61,27 @@ def _operation(operation: Document) -> bytes:
         _text(5, operation["operationId"]),
         *(_text(6, media) for media in operation["produces"]),
         *(_text(7, media) for media in operation.get("consumes", ())),
-        *(wire.field(8, wire.field(1, _parameter(each))) for each in operation.get("parameters", ())),
+        *_parameters(8, operation),
         wire.field(9, _named(1, operation["responses"], _response)),
         _extensions(13, operation),
     ]
     return b"".join(parts)
 
 
+def _parameters(number: int, document: Document) -> Iterable[bytes]:
+    return (wire.field(number, wire.field(1, _parameter(each))) for each in document.get("parameters", ()))
+
+
 def _parameter(parameter: Document) -> bytes:
-    """Return openapi.v2.Parameter: a body, or one of a query."""
+    """Return openapi.v2.Parameter: a body, or one of a path or query."""
     named, place = parameter["name"], parameter["in"]
     if place == "body":
         required = wire.flag(4, value=parameter["required"])
         return wire.field(1, _text(2, named) + _text(3, place) + required + wire.field(5, _schema(parameter["schema"])))
+    if place == "path":
+        required = wire.flag(1, value=parameter["required"])
+        path = required + _text(2, place) + _text(4, named) + _text(5, parameter["type"])
+        return wire.field(2, wire.field(4, path))
     return wire.field(2, wire.field(3, _text(2, place) + _text(4, named) + _text(6, parameter["type"])))
 
 

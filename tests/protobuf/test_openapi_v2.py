@@ -26,13 +26,16 @@ MESSAGES = {
     "Any": "yaml:2",
     "Paths": "path:2:[]NamedPathItem",
     "NamedPathItem": "name:1 value:2:PathItem",
-    "PathItem": "get:2:Operation put:3:Operation post:4:Operation delete:5:Operation patch:8:Operation",
+    "PathItem": "get:2:Operation put:3:Operation post:4:Operation delete:5:Operation patch:8:Operation "
+    "parameters:9:[]ParametersItem",
     "Operation": "tags:1:[] operation_id:5 produces:6:[] consumes:7:[] parameters:8:[]ParametersItem "
     "responses:9:Responses vendor_extension:13:[]NamedAny",
     "ParametersItem": "parameter:1:Parameter",
     "Parameter": "body_parameter:1:BodyParameter non_body_parameter:2:NonBodyParameter",
     "BodyParameter": "name:2 in:3 required:4:bool schema:5:Schema",
-    "NonBodyParameter": "query_parameter_sub_schema:3:QueryParameterSubSchema",
+    "NonBodyParameter": "query_parameter_sub_schema:3:QueryParameterSubSchema "
+    "path_parameter_sub_schema:4:PathParameterSubSchema",
+    "PathParameterSubSchema": "required:1:bool in:2 name:4 type:5",
     "QueryParameterSubSchema": "in:2 name:4 type:6",
     "Responses": "response_code:1:[]NamedResponseValue",
     "NamedResponseValue": "name:1 value:2:ResponseValue",
@@ -66,6 +69,8 @@ PATCH = {
     GVK: {"group": "", "version": "v1", "kind": "Widget"},
 }
 
+NAME = {"name": "name", "in": "path", "required": True, "type": "string"}
+
 
 @functools.cache
 def document_class() -> Any:
@@ -90,7 +95,7 @@ def decoded() -> Any:
     whole = {
         "swagger": "2.0",
         "info": {"title": "swarmlet", "version": "v1"},
-        "paths": {"/api/v1/widgets/{name}": {"patch": PATCH}},
+        "paths": {"/api/v1/widgets/{name}": {"patch": PATCH, "parameters": [NAME]}},
         "definitions": {"Widget": WIDGET, "Spec": {"type": "object"}},
     }
     found = document_class()()
@@ -127,3 +132,5 @@ def test_an_operation_says_what_it_takes() -> None:
     [response] = patch.responses.response_code
     assert (response.name, response.value.response.schema.schema.ref) == ("200", "#/definitions/Widget")
     assert patch.vendor_extension[0].name == GVK
+    [name] = (each.parameter.non_body_parameter.path_parameter_sub_schema for each in path.value.parameters)
+    assert (name.name, name.required, name.type) == ("name", True, "string")

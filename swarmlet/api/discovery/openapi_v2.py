@@ -63,12 +63,15 @@ def _part(key: str, value: Any) -> Any:
 
 
 def _path(item: Document) -> Document:
-    return {method: _operation(item[method]) for method in _METHODS if method in item}
+    result: Document = {method: _operation(item[method]) for method in _METHODS if method in item}
+    if "parameters" in item:
+        result["parameters"] = [_parameter(each) for each in item["parameters"]]
+    return result
 
 
 def _operation(operation: Document) -> Document:
     result = _without(operation, "parameters", "requestBody", "responses")
-    parameters = [_without(each, "schema") | each["schema"] for each in operation.get("parameters", ())]
+    parameters = [_parameter(each) for each in operation.get("parameters", ())]
     body = operation.get("requestBody")
     if body:
         result["consumes"] = list(body["content"])
@@ -79,6 +82,11 @@ def _operation(operation: Document) -> Document:
     result["produces"] = ["application/json"]
     result["responses"] = {code: _response(each) for code, each in operation["responses"].items()}
     return result
+
+
+def _parameter(parameter: Document) -> Document:
+    schema: Document = parameter["schema"]
+    return {**_without(parameter, "schema"), **schema}
 
 
 def _response(response: Document) -> Document:
