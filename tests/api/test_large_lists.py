@@ -170,3 +170,18 @@ async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
     monkeypatch.setattr(joined, "WRITE_SECONDS_MAX", 0)
     with pytest.raises(ConnectionResetError):
         await Pieces([b"a", b"b"]).write(Writer(takes=False))
+
+
+async def test_a_client_that_goes_away_in_the_middle_is_no_error(
+    api: Api, replica: DirectReplica, maps: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(COUNT):  # more than all buffers on the way hold
+        metadata = ObjectMeta(name=f"n{number:02}", namespace="default", uid=f"n{number}")
+        replica.put(kinds.CONFIG_MAP, ConfigMap(metadata=metadata, data={"v": VALUE * 10}))
+    reader, writer = await asyncio.open_connection(api.host, api.port)
+    writer.write(f"GET {CONFIG_MAPS} HTTP/1.1\r\nHost: {api.host}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    writer.transport.abort()
+    code, _ = await api.read("GET", f"{CONFIG_MAPS}/m00")
+    assert code == 200
+    assert caplog.records == []
