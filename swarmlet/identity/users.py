@@ -17,6 +17,8 @@ MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 AUTHORIZATION_LENGTH_MAX = 4_096
+CERTIFICATES_MAX = 256
+"""Kept as they were read; one takes some 3 KB."""
 _WEB_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """Three parts of base64url. An API token has no points."""
 
@@ -66,6 +68,7 @@ class Authenticator:
         self._find_token = find_token
         self._is_member = is_member
         self._account_of = account_of
+        self._certificates: dict[bytes, Mapping[str, object]] = {}
 
     def authenticate(
         self, connection: ssl.SSLObject | ssl.SSLSocket | None, authorization: str = "", *, local: bool = False
@@ -77,12 +80,25 @@ class Authenticator:
         """
         if local:
             return LOCAL_ADMIN
-        certificate = connection.getpeercert() if connection else None
+        certificate = self._certificate(connection) if connection else None
         if certificate:
             return self._by_certificate(certificate)
         if authorization:
             return self._by_token(authorization)
         return ANONYMOUS
+
+    def _certificate(self, connection: ssl.SSLObject | ssl.SSLSocket) -> Mapping[str, object] | None:
+        """Return what the other side's certificate says. It is taken apart once, and not for each of its requests."""
+        encoded = connection.getpeercert(binary_form=True)
+        if encoded is None:
+            return None
+        found = self._certificates.get(encoded)
+        if found is None:
+            found = connection.getpeercert() or {}
+            if len(self._certificates) >= CERTIFICATES_MAX:
+                self._certificates.clear()
+            self._certificates[encoded] = found
+        return found
 
     def _by_certificate(self, certificate: Mapping[str, object]) -> User:
         """The handshake has verified the certificate's chain, dates and purpose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from swarmlet.model import (
@@ -33,6 +34,12 @@ from swarmlet.model.meta import Object
 from swarmlet.model.versions import autoscaling_v1, events_v1
 
 
+@functools.cache
+def _api_version(of: type[Object]) -> str:
+    """Return what every object of a type says; asked for with each object that is written."""
+    return of().api_version
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What discovery, the store, the CLI and the controllers need to know of a kind.
@@ -58,7 +65,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        return self.type().api_version
+        return _api_version(self.type)
 
     @property
     def own_definition(self) -> str:

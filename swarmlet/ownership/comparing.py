@@ -95,8 +95,14 @@ def _whole(step: str, value: Any, kind: schema.Field) -> Fields | None:
     if is_leaf(value, kind):
         return {}
     inner: Fields = {}
-    for each, (part, part_kind) in _parts(value, kind).items():
-        _note(inner, each, _whole(each, part, part_kind))
+    if isinstance(value, dict):
+        for name, each in value.items():
+            part = steps.field(name)
+            scalar = not isinstance(each, dict | list)  # most are, and nothing need be known of them
+            _note(inner, part, {} if scalar else _whole(part, each, child(kind, name)))
+    else:
+        for part, (each, part_kind) in _parts(value, kind).items():
+            _note(inner, part, _whole(part, each, part_kind))
     return sets.node(inner, is_member=step not in ALWAYS_THERE)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from swarmlet.errors import ForbiddenError, UnauthorizedError
-from swarmlet.identity import access, tokens
+from swarmlet.identity import access, tokens, users
 from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import ANONYMOUS, LOCAL_ADMIN, Authenticator, User
 from swarmlet.model.cluster import Token
@@ -25,8 +25,14 @@ class Handshake:
         subject = [(("organizationName", group),) for group in groups] + [(("commonName", name),)]
         self.certificate = {"subject": tuple(subject), "subjectAltName": (("URI", uri),) if uri else ()}
 
-    def getpeercert(self):
-        return self.certificate if self.certificate["subject"][-1][0][1] else {}
+        self.read = 0
+
+    def getpeercert(self, binary_form: bool = False):
+        shown = bool(self.certificate["subject"][-1][0][1])
+        if binary_form:
+            return repr(self.certificate).encode() if shown else None
+        self.read += 1
+        return self.certificate if shown else {}
 
 
 def node_handshake(cluster: str = CLUSTER, node_id: str = "a" * 16) -> Handshake:
@@ -52,6 +58,16 @@ BEARER = "Bearer " + tokens.write_api_token("abcdefgh", SECRET)
 def test_no_credential_is_anonymous() -> None:
     assert authenticator().authenticate(None) == ANONYMOUS
     assert authenticator().authenticate(Handshake()) == ANONYMOUS
+
+
+def test_a_certificate_is_taken_apart_once_however_many_requests_come_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "CERTIFICATES_MAX", 2)
+    door, ann, bob, eve = authenticator(), *(Handshake(name=name) for name in ("ann", "bob", "eve"))
+    for _ in range(3):
+        assert [door.authenticate(each).name for each in (ann, bob)] == ["ann", "bob"]
+    assert (ann.read, bob.read) == (1, 1)
+    assert [door.authenticate(each).name for each in (eve, ann, bob)] == ["eve", "ann", "bob"]
+    assert len(door._certificates) <= 2
 
 
 def test_the_unix_socket_is_the_local_admin() -> None:
