@@ -81,7 +81,10 @@ def trimmed(schema: Any) -> Any:
         return [trimmed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {key: trimmed(value) for key, value in schema.items() if key not in ("$schema", "$id", "enum")}
+    left_out = ("$schema", "$id", "enum", "properties")
+    result = {key: trimmed(value) for key, value in schema.items() if key not in left_out}
+    if "properties" in schema:  # whose names may be those of keywords: JSONSchemaProps has "enum" and "oneOf"
+        result["properties"] = {name: trimmed(each) for name, each in schema["properties"].items()}
     if isinstance(result.get("type"), list):
         [result["type"]] = [name for name in result["type"] if name != "null"]
     if isinstance(result.get("$ref"), str):

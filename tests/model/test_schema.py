@@ -44,3 +44,7 @@ def test_a_reference_with_words_beside_it_stands_in_an_all_of():
     strategy = schemas["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"]
     assert strategy["allOf"] == [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy"}]
     assert "$ref" not in strategy
+
+
+def test_fields_that_are_named_as_keywords_are_there() -> None:
+    assert {"type", "enum", "oneOf", "properties"} <= set(schema.fields(schema.JSON_SCHEMA))
