@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from swarmlet.identity import authority
 from tools.lab.cluster import Cluster, Daemon, eventually
@@ -29,6 +32,12 @@ RULES = [
     {"apiGroups": [""], "resources": ["pods/exec", "pods/portforward"], "verbs": ["create", "get"]},
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]},
 ]
+
+
+def shows(library: str, *words: str) -> pytest.MarkDecorator:
+    """Return the mark of a test that shows what a library does."""
+    major, minor, *_ = importlib.metadata.version(library.replace("_", "-")).split(".")
+    return pytest.mark.proves(*words, client=f"{library} {major}.{minor}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.libraries.ground import Ground, Started
+from tests.clients.libraries.ground import Ground, Started, shows
 from tools.lab.cluster import eventually
 
 LEASE_SECONDS = 4
@@ -25,13 +25,10 @@ def lease(ground: Ground) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "library",
     [
-        pytest.param("kubernetes", marks=pytest.mark.proves("leader election", client="kubernetes")),
+        pytest.param("kubernetes", marks=shows("kubernetes", "leader election")),
         pytest.param(
             "kubernetes_asyncio",
-            marks=[
-                pytest.mark.proves("leader election", client="kubernetes_asyncio"),
-                pytest.mark.long_clients,
-            ],
+            marks=[shows("kubernetes_asyncio", "leader election"), pytest.mark.long_clients],
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.libraries.ground import LIBRARIES, PROGRAM, SECONDS_MAX, Ground, watches
+from tests.clients.libraries.ground import LIBRARIES, PROGRAM, SECONDS_MAX, Ground, shows, watches
 from tests.clients.libraries.test_verbs import told_of
 from tests.e2e.test_in_cluster import distributions
 from tools.lab import programs
@@ -62,7 +62,7 @@ def phase(ground: Ground, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "library", [pytest.param(each, marks=pytest.mark.proves("in-cluster", client=each)) for each in LIBRARIES]
+    "library", [pytest.param(each, marks=shows(each, "in-cluster configuration")) for each in LIBRARIES]
 )
 def test_a_library_configures_itself(pods: Ground, ground: Ground, library: str) -> None:
     name = library.replace("_", "-")
@@ -74,6 +74,7 @@ def test_a_library_configures_itself(pods: Ground, ground: Ground, library: str)
     assert found == told_of(library), kubectl(pods, "logs", name)
 
 
+@shows("kubernetes", "watch that outlives its daemon, in a Pod")
 def test_the_service_leads_on_to_a_daemon_that_lives(pods: Ground, ground: Ground) -> None:
     nodes = [daemon.name for daemon in pods.cluster]
     before = {name: watches(pods.cluster[name]) for name in nodes}

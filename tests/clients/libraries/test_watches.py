@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from swarmlet.api import keepalive
-from tests.clients.libraries.ground import LIBRARIES, SERVICE_NAME, Ground, Started, watches
+from tests.clients.libraries.ground import LIBRARIES, SERVICE_NAME, Ground, Started, shows, watches
 from tools.lab.cluster import Daemon, eventually
 
 BEGIN_SECONDS_MAX = 20.0
@@ -96,7 +96,11 @@ def heard(library: str, program: Started, made: Sequence[str]) -> None:
     "libraries",
     [
         pytest.param(("kubernetes", "lightkube"), id="two"),
-        pytest.param(WATCHING, id="all", marks=pytest.mark.long_clients),
+        pytest.param(
+            WATCHING,
+            id="all",
+            marks=[pytest.mark.long_clients, *(shows(each, "watch that outlives its daemon") for each in LIBRARIES)],
+        ),
     ],
 )
 def test_a_watch_goes_on_at_another_daemon(site: Site, libraries: Sequence[str]) -> None:
@@ -114,6 +118,9 @@ def test_a_watch_goes_on_at_another_daemon(site: Site, libraries: Sequence[str])
 
 
 @pytest.mark.long_clients
+@shows("kubernetes", "watch: 410, and a new list")
+@shows("kubernetes_asyncio", "watch: 410, and a new list")
+@shows("lightkube", "watch: 410, and a new list")
 def test_who_was_away_for_too_long_lists_anew(site: Site) -> None:
     site.lead_to("h2")
     watched = Watched(site.ground, WATCHING, prefix="away")
@@ -128,6 +135,8 @@ def test_who_was_away_for_too_long_lists_anew(site: Site) -> None:
 
 
 @pytest.mark.long_clients
+@shows("kubernetes", "watch that outlives its machine")
+@shows("kubernetes_asyncio", "watch that outlives its machine")
 def test_a_watch_outlives_the_machine_that_serves_it_and_a_daemon_the_machine_that_watches(site: Site) -> None:
     site.lead_to(*SERVERS)
     watched = Watched(site.ground, ("kubernetes", "kubernetes_asyncio"), prefix="dead")
