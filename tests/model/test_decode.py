@@ -181,9 +181,9 @@ def test_every_field_of_ours_is_a_field_of_kubernetes(kind):
                 yield where
             elif each.encode_name == "conditions" and struct is not Endpoint:
                 assert issubclass(
-                    reading._struct_in(each.type), Condition
+                    reading.struct_in(each.type), Condition
                 )  # one struct with the fields of all kinds of conditions
-            elif (inner := reading._struct_in(each.type)) and known[each.encode_name].definition:
+            elif (inner := reading.struct_in(each.type)) and known[each.encode_name].definition:
                 yield from differences(known[each.encode_name].definition, inner, where)
 
     assert list(differences(schema.definition_of_kind(kind), kind.type, kind.kind)) == []
