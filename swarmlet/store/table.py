@@ -16,6 +16,8 @@ class Table:
         self._namespaces: dict[str, dict[str, Stored]] = {}
         self._names: dict[str, list[str]] = {}
         self._order: list[str] = []
+        self._listed: list[Stored] | None = None
+        """All of them, once they have been listed and while nothing changes: pages of one list ask again and again."""
 
     def copy(self) -> Table:
         """Return another table of the same objects."""
@@ -31,6 +33,7 @@ class Table:
 
     def put(self, stored: Stored) -> None:
         """Add or replace an object."""
+        self._listed = None
         namespace, name = stored.key.namespace, stored.key.name
         objects = self._namespaces.get(namespace)
         if objects is None:
@@ -43,6 +46,7 @@ class Table:
 
     def remove(self, key: Key) -> None:
         """Remove an object that is there."""
+        self._listed = None
         names = self._names[key.namespace]
         del self._namespaces[key.namespace][key.name]
         del names[bisect.bisect_left(names, key.name)]
@@ -54,7 +58,9 @@ class Table:
         """Return the objects of one namespace, or of all (""), sorted by namespace and name."""
         if namespace:
             return list(self._in(namespace))
-        return [stored for each in self._order for stored in self._in(each)]
+        if self._listed is None:
+            self._listed = [stored for each in self._order for stored in self._in(each)]
+        return self._listed.copy()
 
     def _in(self, namespace: str) -> Iterator[Stored]:
         return map(self._namespaces.get(namespace, {}).__getitem__, self._names.get(namespace, ()))
