@@ -104,6 +104,9 @@ def _usage(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     hint = f"; see `{context.command_path} --help`" if context else ""
     message = error.format_message().strip().rstrip(".")
+    commands = getattr(getattr(context, "command", None), "commands", None)
+    if commands and message.startswith("No such command"):
+        message += f"; allowed: {', '.join(name for name, each in commands.items() if not each.hidden)}"
     if message:  # without one, the help of a group was printed
         say(f"error: {message}{hint}")
     return error.exit_code

@@ -186,7 +186,7 @@ async def _print_tables(session: Session, selected: Selection, wish: _Wish) -> N
         printer = tables.TablePrinter(wish.form(prefix, namespaced=resource.namespaced), terminal.style)
         printer.print(_sorted(table, wish))
     if not shown and not missing and not (selected.named and wish.ignore_not_found):
-        _say_nothing_found(selected.kinds, wish)
+        await _say_nothing_found(session, selected.kinds, wish)
     _tell_missing(missing)
 
 
@@ -228,9 +228,12 @@ async def _named_tables(
     return list(found.items())
 
 
-def _say_nothing_found(kinds: Sequence[Resource], wish: _Wish) -> None:
+async def _say_nothing_found(session: Session, kinds: Sequence[Resource], wish: _Wish) -> None:
+    from swarmlet.cli import hints
+
     if wish.scope.namespace and any(kind.namespaced for kind in kinds):
         exits.say(f"No resources found in {wish.scope.namespace} namespace.")
+        await hints.say_if_no_namespace(session)
     else:
         exits.say("No resources found")
 

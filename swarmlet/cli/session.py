@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from swarmlet.cli import exits, spans
+from swarmlet.cli import exits, hints, spans
 from swarmlet.clock import Clock, SystemClock
-from swarmlet.errors import ConfigError
+from swarmlet.errors import CallerError, ConfigError
 
 if TYPE_CHECKING:
     from swarmlet.client.client import Client
@@ -125,7 +125,12 @@ async def _run(command: Callable[[Session], Coroutine[Any, Any, None]], where: d
     clock = SystemClock()
     async with Connection(endpoint, clock=clock, warn=_warn, request_seconds=seconds) as link:
         namespace = where["namespace"] or endpoint.namespace or DEFAULT_NAMESPACE
-        await command(Session(Client(link), namespace=namespace, clock=clock))
+        session = Session(Client(link), namespace=namespace, clock=clock)
+        try:
+            await command(session)
+        except CallerError as error:
+            await hints.add(session, error)
+            raise
 
 
 def _warn(text: str) -> None:

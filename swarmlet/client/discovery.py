@@ -101,7 +101,9 @@ class Catalogue:
     def _suggestion(self, word: str) -> str:
         near = difflib.get_close_matches(word, self._by_name, n=3)
         names = dict.fromkeys(self._by_name[name].plural for name in near)
-        return f"; did you mean {' or '.join(names)}?" if names else ""
+        if not names:
+            return "; `swarmlet api-resources` lists them, and an object is named TYPE/NAME"
+        return f"; did you mean {' or '.join(names)}?"
 
 
 def from_aggregated(document: Mapping[str, Any]) -> list[Resource]:

@@ -45,7 +45,7 @@ def start(daemon: LoneDaemon, *words: str) -> subprocess.Popen[bytes]:
         (["one", "--", "sh", "-c", SCRIPT], 3, b"out\n", b"err\ncommand terminated with exit code 3\n"),
         (["-q", "one", "--", "false"], 1, b"", b""),
         (["one", "--", "no-such-program"], 1, b"", b"no-such-program: No such file or directory\n"),
-        (["none", "--", "true"], 3, b"", b'error: pods "none" not found\n'),
+        (["none", "--", "true"], 3, b"", b'error: pods "none" not found'),
         (["one", "-c", "other", "--", "true"], 3, b"", b'error: pod "one" has no container "other"; it has main\n'),
         (["one"], 2, b"", b"error: you must specify at least one command for the container"),
         (["-it", "one", "--", "echo", "x"], 0, b"x\n", b"Unable to use a TTY - input is not a terminal"),
