@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from swarmlet.api import answers
 from swarmlet.api.access.account_tokens import AccountTokenApi
 from swarmlet.api.access.reviews import Reviews
 from swarmlet.api.logs import LogApi
@@ -21,6 +22,7 @@ from swarmlet.api.writing.eviction import Evictions
 from swarmlet.api.writing.subresources import Subresources
 from swarmlet.api.writing.writes import Writer
 from swarmlet.model import kinds
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
 
 Handler = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
@@ -79,6 +81,8 @@ class Resources:
             raise MethodNotAllowedError(
                 f"the server does not allow this method on the requested resource: {request.method} {request.path}"
             )
+        if isinstance(target.kind, CustomKind) and target.kind.deprecation:
+            request[answers.WARNINGS].append(target.kind.deprecation)
         return await handler(request, target)
 
     def _handlers_of(self, kind: Kind) -> Mapping[tuple[str, str], Handler]:

@@ -123,14 +123,14 @@ def by_condition(value: Object, condition: Condition, text: str, severity: str =
     )
 
 
-def by_event(value: Object, event: Event, text: str = "", severity: str = INFO) -> Finding:
-    """Return what an event tells of an object; how often, where that was more than once."""
+def by_event(value: Object | str, event: Event, text: str = "", severity: str = INFO) -> Finding:
+    """Return what an event tells of an object, or of what findings call so; how often, where more than once."""
     times = f" ({event.count} times)" if event.count > 1 else ""
     return Finding(
         text=(text or event.message).removesuffix(".") + times,
         severity=severity,
         at=last_seen(event),
-        about=about(value),
+        about=value if isinstance(value, str) else about(value),
         source=f"event {event.reason}",
     )
 

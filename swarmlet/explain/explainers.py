@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from swarmlet.explain import claims, deployments, jobs, nodes, policies, scaling, services, sets, slices, spaces
+from swarmlet.explain import claims, custom, deployments, jobs, nodes, policies, scaling, services, sets, slices, spaces
 from swarmlet.explain import pods as pod_explainer
 from swarmlet.explain.case import Case, about
 from swarmlet.explain.findings import Explanation, Finding, count, pruned
 from swarmlet.model import kinds
+from swarmlet.model.custom import CustomKind, CustomResource
+from swarmlet.model.kinds import Kind
 from swarmlet.model.meta import Object
 from swarmlet.model.pod import Pod
 
@@ -42,8 +44,11 @@ EXPLAINERS: Mapping[str, Explainer] = {
 """In the order in which objects of one name are explained: what a user makes, before what is made of it."""
 
 
-def explain(case: Case, value: Object) -> Explanation:
-    """Return why an object is as it is; it must be of a kind in `EXPLAINERS`."""
+def explain(case: Case, value: Object, kind: Kind | None = None) -> Explanation:
+    """Return why an object is as it is; it must be of a kind in `EXPLAINERS`, or of one that a user brought, `kind`."""
+    if isinstance(kind, CustomKind):
+        told = custom.explain(case, cast("CustomResource", value), kind)
+        return Explanation(object=told[0].about, now=case.now, findings=tuple(told))
     kind = kinds.BY_GVK[value.api_version, value.kind]
     found = EXPLAINERS[kind.resource](case, value)
     return Explanation(object=about(value), now=case.now, findings=tuple(found))

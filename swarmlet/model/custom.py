@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,10 @@ ANY = Kind(CustomResource, plural="", singular="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomKind(Kind):
-    """One version of a kind that a definition brings. `definition_revision` sets it apart from what it was before."""
+    """One version of a kind that a definition brings. `definition_revision` sets it apart from what it was before.
+
+    `deprecation`: the warning that who uses this version is given, "" for none.
+    """
 
     type: type[Object] = CustomResource
     defined_group: str
@@ -55,6 +58,7 @@ class CustomKind(Kind):
     stored_version: str
     definition_revision: int
     is_ending: bool
+    deprecation: str
     version_of: CustomResourceDefinitionVersion = field(compare=False)
 
     @property
@@ -117,10 +121,25 @@ def kinds_of(definition: CustomResourceDefinition, revision: int) -> dict[str, C
             stored_version=apiextensions.storage_version(definition),
             definition_revision=revision,
             is_ending=definition.metadata.deletion_timestamp is not None,
+            deprecation=_deprecation(definition, version, served),
             version_of=version,
         )
         for version in sorted(served, key=lambda version: priority(version.name), reverse=True)
     }
+
+
+def _deprecation(
+    definition: CustomResourceDefinition,
+    version: CustomResourceDefinitionVersion,
+    served: Sequence[CustomResourceDefinitionVersion],
+) -> str:
+    """Return what is said of a version that will go: what its definition says, or which one is to be used."""
+    if not version.deprecated or version.deprecation_warning:
+        return version.deprecation_warning if version.deprecated else ""
+    group, kind = definition.spec.group, definition.spec.names.kind
+    better = [each.name for each in served if not each.deprecated and priority(each.name) > priority(version.name)]
+    instead = f"; use {group}/{max(better, key=priority)} {kind}" if better else ""
+    return f"{group}/{version.name} {kind} is deprecated{instead}"
 
 
 def is_custom(resource: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,76 @@ def test_a_plan_the_history_and_an_undo_know_them(daemon: LoneDaemon, tmp_path: 
     assert undone.returncode == 0, (undone.stdout, undone.stderr)
     assert daemon.kubectl("get", "cert", "planned", "-o", "jsonpath={.spec.duration}") == "1h"
     daemon.kubectl("delete", "cert", "planned")
+
+
+def test_why_tells_what_its_operator_says(daemon: LoneDaemon) -> None:
+    daemon.kubectl("create", "-f", "-", stdin=certificate("stuck"))
+    told = daemon.run("swarmlet", "why", "cert/stuck").stdout.decode()
+    assert "certificate stuck: nobody has said anything of it" in told, told
+    issuing = {"type": "Issuing", "status": "True"}
+    waiting = {"type": "Ready", "status": "False", "message": "the issuer does not answer."}
+    status = {"status": {"conditions": [issuing, waiting]}}
+    daemon.kubectl("patch", "cert/stuck", "--subresource=status", "--type=merge", "-p", json.dumps(status))
+    told = daemon.run("swarmlet", "why", "stuck").stdout.decode()
+    assert "certificate stuck is not as it is to be" in told, told
+    assert "Ready is False (the issuer does not answer)" in told
+    assert "Issuing is True" in told
+    daemon.kubectl("patch", "cert/stuck", "--type=merge", "-p", '{"metadata":{"finalizers":["example.com/held"]}}')
+    daemon.kubectl("delete", "cert", "stuck", "--wait=false")
+    told = daemon.run("swarmlet", "why", "cert/stuck").stdout.decode()
+    assert "certificate stuck is being deleted; it is held by example.com/held" in told, told
+    daemon.kubectl("patch", "cert/stuck", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+
+
+def test_what_is_no_longer_named_would_be_pruned(daemon: LoneDaemon, tmp_path: Path) -> None:
+    manifest = tmp_path / "certificate.json"
+    for name in ("left", "kept"):
+        document = certificate(name)
+        document["metadata"]["labels"] = {"part": "pruned"}
+        manifest.write_text(json.dumps(document), encoding="utf-8")
+        daemon.kubectl("apply", "-f", str(manifest))
+    planned = daemon.run("swarmlet", "plan", "--prune", "-l", "part=pruned", "-f", str(manifest)).stdout.decode()
+    assert "- certificates.cert-manager.io/left in default" in planned, planned
+    assert "kept" not in planned
+    daemon.kubectl("delete", "cert", "-l", "part=pruned")
+
+
+def test_a_version_follows_another(daemon: LoneDaemon) -> None:
+    """An alpha is served alone, then beside v1, then v1 alone: what was stored before is read all the same."""
+    shape = {
+        "spec": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string", "default": "x"}}}
+    }
+    name, made = "gears.example.com", {"kind": "Gear", "metadata": {"name": "one"}, "spec": {"a": 1}}
+
+    def define(*versions: Any) -> None:
+        document = definition("example.com", "Gear", "gears", *versions)
+        daemon.kubectl("apply", "-f", "-", stdin=document)
+        daemon.kubectl("wait", f"crd/{name}", "--for=condition=Established", "--timeout=10s")
+
+    alpha = version("v1alpha1", shape)
+    define(alpha)
+    daemon.kubectl("create", "-f", "-", stdin={"apiVersion": "example.com/v1alpha1", **made})
+    later = {"spec": {**shape["spec"], "required": ["a"]}}
+    define({**alpha, "storage": False, "deprecated": True}, version("v1", later))
+    stored = daemon.kubectl("get", "crd", name, "-o", "jsonpath={.status.storedVersions}")
+    assert json.loads(stored) == ["v1alpha1", "v1"]
+    assert (
+        daemon.kubectl("get", "gears.v1.example.com", "one", "-o", "jsonpath={.apiVersion} {.spec}")
+        == 'example.com/v1 {"a":1,"b":"x"}'
+    )
+    warned = daemon.run("kubectl", "get", "gears.v1alpha1.example.com", "one").stderr
+    assert b"Warning: example.com/v1alpha1 Gear is deprecated; use example.com/v1 Gear" in warned, warned
+    removed = definition("example.com", "Gear", "gears", version("v1", later))
+    text = daemon.run("kubectl", "apply", "-f", "-", stdin=json.dumps(removed).encode()).stderr.decode()
+    assert "v1alpha1 was previously a storage version, and must remain in spec.versions" in text
+    define({**alpha, "storage": False, "served": False}, version("v1", later))
+    daemon.kubectl("patch", "gears.v1.example.com", "one", "--type=merge", "-p", '{"spec":{"a":2}}')
+    daemon.kubectl(
+        "patch", "crd", name, "--subresource=status", "--type=merge", "-p", '{"status":{"storedVersions":["v1"]}}'
+    )
+    define(version("v1", later))
+    assert daemon.kubectl("get", "gears.v1.example.com", "one", "-o", "jsonpath={.spec.a}") == "2"
+    daemon.kubectl("delete", "crd", name, "--timeout=20s")
 
 
 def test_versions_are_one_object(daemon: LoneDaemon) -> None:

@@ -27,7 +27,9 @@ from swarmlet.explain.refusals import Refusals
 from swarmlet.identity.access import WHY_PATH, Attributes
 from swarmlet.identity.users import User
 from swarmlet.model import kinds
+from swarmlet.model.custom import CustomKind
 from swarmlet.model.kinds import Kind
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.commands import Key
 from swarmlet.store.replica import Replica, Stored
 
@@ -59,6 +61,7 @@ class WhyApi:
         self._lease_source = lease_source
         self._authorize = authorize
         self._refusals = Refusals()
+        self._catalogue = Catalogue(replica.view)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the app is to serve."""
@@ -66,7 +69,7 @@ class WhyApi:
 
     async def _get(self, request: web.Request) -> web.Response:
         name, namespace = _text(request, "name"), _text(request, "namespace")
-        asked = _kinds(_text(request, "resource"))
+        asked = self._kinds(_text(request, "resource"))
         if not name:
             raise CallerError("name: say what is to be explained")
         user = request[USER]
@@ -101,9 +104,13 @@ class WhyApi:
         return {each.metadata.name: each.spec.renew_time for each in leases if each.spec.renew_time}
 
     def _explained(self, case: Case, user: User, stored: Stored) -> Explanation:
-        explanation = explainers.explain(case, stored.object)
-        named = (kinds.BY_RESOURCE[name] for name in findings.resources(explanation.findings))
-        hidden = [kind.resource for kind in named if not self._may_read(user, kind, stored.key.namespace, "")]
+        explanation = explainers.explain(case, stored.object, self._catalogue.of_resource(stored.key.resource))
+        hidden = [
+            name
+            for name in findings.resources(explanation.findings)
+            if (kind := self._catalogue.of_resource(name)) is None
+            or not self._may_read(user, kind, stored.key.namespace, "")
+        ]
         told = findings.without(explanation.findings, hidden)
         return explainers.shortened(msgspec.structs.replace(explanation, findings=told))
 
@@ -129,6 +136,17 @@ class WhyApi:
             f"{what}; did you mean {' or '.join(f'{near[each].singular}/{each}' for each in names)}?" if names else what
         )
 
+    def _kinds(self, resource: str) -> list[Kind]:
+        """Return the kinds that a question may be about; raise `CallerError` for one that nobody explains."""
+        if not resource:
+            brought = {kind.resource: kind for kind in self._catalogue.custom()}
+            return [*(kinds.BY_RESOURCE[each] for each in explainers.EXPLAINERS), *brought.values()]
+        kind = self._catalogue.of_resource(resource)
+        if kind is None or (resource not in explainers.EXPLAINERS and not isinstance(kind, CustomKind)):
+            known = ", ".join(kinds.BY_RESOURCE[each].plural for each in explainers.EXPLAINERS)
+            raise CallerError(f"resource: {resource} is not explained; what is: {known}, and kinds that users bring")
+        return [kind]
+
     # Who may.
 
     def _may_read(self, user: User, kind: Kind, namespace: str, name: str) -> bool:
@@ -143,16 +161,6 @@ class WhyApi:
         self._authorize(
             user, Attributes(verb="get", resource=kind.plural, api_group=kind.group, namespace=where, name=name)
         )
-
-
-def _kinds(resource: str) -> list[Kind]:
-    """Return the kinds that a question may be about; raise `CallerError` for one that nobody explains."""
-    if not resource:
-        return [kinds.BY_RESOURCE[each] for each in explainers.EXPLAINERS]
-    if resource not in explainers.EXPLAINERS:
-        known = ", ".join(kinds.BY_RESOURCE[each].plural for each in explainers.EXPLAINERS)
-        raise CallerError(f"resource: {resource} is not explained; what is: {known}")
-    return [kinds.BY_RESOURCE[resource]]
 
 
 def _beginning_shared(one: str, other: str) -> int:

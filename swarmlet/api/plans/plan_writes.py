@@ -137,7 +137,8 @@ class PlanWrites:
         matches = selectors.parse_labels(selector)
         named = dict(self.targets)
         namespaces = sorted({key.namespace for key in named if key.namespace})
-        for kind in kinds.SERVED:
+        brought = {kind.resource: kind for kind in self._catalogue.custom()}
+        for kind in (*kinds.SERVED, *brought.values()):
             if not kind.namespaced or kind in NEVER_PRUNED:
                 continue
             for stored in (
