@@ -69,6 +69,9 @@ async def nodes(
     rows = [(node, _usage(known[node]["usage"]), known[node]) for node in sorted(known) if node in wanted]
     cells = [[node, *_with_shares(usage, wanted[node])] for node, usage, _ in _sorted(rows, sort_by)]
     cells += [[node, *[UNKNOWN] * 4] for node in sorted(wanted.keys() - known.keys())]
+    if not cells:
+        exits.say("No resources found")
+        return
     _print(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"], cells, headers=not no_headers)
 
 
@@ -79,15 +82,18 @@ async def pods(
     all_namespaces: options.AllNamespaces = False,
     selector: options.Labels = "",
     containers: Annotated[bool, typer.Option("--containers", help="A line for each container.")] = False,
+    field_selector: options.Fields = "",
     sort_by: SortBy = "",
+    total: Annotated[bool, typer.Option("--sum", help="And of all together.")] = False,
     no_headers: options.NoHeaders = False,
 ) -> None:
     """Show what Pods use, or each of their containers."""
     from swarmlet.client.client import Scope
 
-    if name and (selector or all_namespaces):
-        raise exits.UsageError("a name excludes -l and -A")
-    scope = Scope(namespace="" if all_namespaces else session.namespace, labels=selector)
+    if name and (selector or all_namespaces or field_selector):
+        raise exits.UsageError("a name excludes -A and selectors")
+    namespace = "" if all_namespaces else session.namespace
+    scope = Scope(namespace=namespace, labels=selector, fields=field_selector)
     found = await _metrics(session, "pods", name, scope)
     if not found:
         await _explain_nothing(session, scope)
@@ -95,10 +101,14 @@ async def pods(
     rows: list[tuple[str, Usage, Document]] = []
     for each in found:
         parts = [(part["name"], _usage(part["usage"]), each) for part in each["containers"]]
-        total = sum((usage for _, usage, _ in parts), Usage())
-        rows += parts if containers else [("", total, each)]
+        together = sum((usage for _, usage, _ in parts), Usage())
+        rows += parts if containers else [("", together, each)]
     cells = [_pod_cells(part, usage, each, all_namespaces) for part, usage, each in _sorted(rows, sort_by)]
     header = ["NAMESPACE"] * all_namespaces + (["POD", "NAME"] if containers else ["NAME"])
+    if total:
+        whole = sum((usage for _, usage, _ in rows), Usage())
+        gaps = [""] * (len(header) - 1)
+        cells += [[*gaps, *["________"] * 2], [*gaps, *whole.cells()]]
     _print([*header, "CPU(cores)", "MEMORY(bytes)"], cells, headers=not no_headers)
 
 

@@ -186,3 +186,13 @@ def test_flags_that_do_not_go_together_are_refused(cluster: Cluster, flags: tupl
     result = cluster.run("apply", "-f", write(cluster, "a.yaml", CONFIG), *flags)
     assert result.code == 2
     assert "--server-side" in result.err
+
+
+def test_what_was_applied_is_printed(cluster: Cluster) -> None:
+    path = cluster.folder / "two.yaml"
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {app: %s}}\ndata: {a: b}\n"
+    path.write_text("---\n".join(one % (name, name) for name in ("x", "y")), encoding="utf-8")
+    assert cluster.ok("apply", "-f", str(path), "-l", "app=x", "-o", "name") == "configmap/x\n"
+    assert cluster.run("get", "cm", "y").code == 3
+    assert cluster.ok("apply", "-f", str(path), "-o", "jsonpath={.metadata.name} ") == "x y "
+    assert json.loads(cluster.ok("apply", "-f", str(path), "-l", "app=y", "-o", "json"))["data"] == {"a": "b"}

@@ -262,8 +262,3 @@ def test_status_says_that_the_quorum_is_lost(cluster: Cluster) -> None:
 def test_version_tells_of_both_sides(cluster: Cluster) -> None:
     assert cluster.ok("version", "--client") == f"Client: swarmlet {swarmlet.__version__}\n"
     assert "Server: v1." in cluster.ok("version")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script(cluster: Cluster, shell: str) -> None:
-    assert "_SWARMLET_COMPLETE" in cluster.ok("completion", shell)

@@ -51,6 +51,8 @@ def measured(cluster: Cluster) -> Cluster:
         ("pods", "-A"),
         ("pods", "-l", "app=web", "--containers"),
         ("pods", "--sort-by=cpu"),
+        ("pods", "--sum", "-A"),
+        ("pods", "--sum", "--containers"),
         ("pod", "db-1"),
     ],
     ids=" ".join,

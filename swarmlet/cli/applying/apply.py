@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli.changes.outcomes import Form, Outcome
 from swarmlet.cli.plans import plan
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import PeerError, SwarmletError
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue
     from swarmlet.manifests.documents import Manifest
 
-DRY_RUN = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 VALIDATION = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
 
 
@@ -38,8 +39,6 @@ class Way:
 
     def check(self) -> None:
         """Raise `UsageError` for flags that are unknown or do not go together."""
-        if self.dry_run not in DRY_RUN:
-            raise exits.UsageError(f"--dry-run={self.dry_run}: unknown; allowed: {', '.join(DRY_RUN)}")
         if self.validate not in VALIDATION:
             raise exits.UsageError(f"--validate={self.validate}: unknown; allowed: strict, warn, ignore")
         if not self.server_side and (self.force_conflicts or self.field_manager):
@@ -65,6 +64,16 @@ class Way:
         )
 
 
+def _predicate(labels: str) -> Callable[[dict[str, Any]], bool]:
+    """Return whether a manifest has the labels that -l asks for."""
+    if not labels:
+        return lambda _document: True
+    from swarmlet.model import selectors
+
+    matches = selectors.parse_labels(labels)
+    return lambda document: matches(document["metadata"].get("labels") or {})
+
+
 @connected
 async def apply(
     session: Session,
@@ -81,6 +90,8 @@ async def apply(
     field_manager: Annotated[
         str, typer.Option("--field-manager", help="With --server-side: who owns it then (default: kubectl).")
     ] = "",
+    selector: options.Labels = "",
+    output: Form = "",
     planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",
     project_name: options.ProjectName = "",
     profile: options.Profiles = None,
@@ -97,32 +108,35 @@ async def apply(
     from swarmlet.cli.compose.manifests import Choice
     from swarmlet.manifests import documents
 
+    is_selected = _predicate(selector)
+    outcome = Outcome(dry_run, output)
+    outcome.check()
     way = Way(dry_run, validate, server_side, force_conflicts, field_manager)
     way.check()
     seconds = spans.seconds(within, "--timeout")
     if planned:
-        if filename or dry_run != "none":
-            raise exits.UsageError("--plan says what is to be done: -f and --dry-run exclude it")
+        if filename or dry_run != "none" or selector or output:
+            raise exits.UsageError("--plan says what is to be done: -f, -l, -o and --dry-run exclude it")
         done = await plan.apply(session, planned)
         if wait:
             await waiting.until_ready(session, await session.catalogue(), done, seconds)
         return
     found = files.find(filename, recursive=recursive, choice=Choice.of(project_name, profile, env_file))
-    manifests = found.manifests
+    manifests = [each for each in found.manifests if is_selected(each.document)]
     catalogue = await session.catalogue()
     documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
     if found.project:
         replaced = await compose_projects.check_owner(session, catalogue, found.project, manifests)
         await compose_projects.remove(session, replaced if dry_run == "none" else ())
         manifests = await compose_projects.with_namespace(session, catalogue, manifests)
-    applied = await _apply_all(way.applier(session, catalogue), documents.in_apply_order(manifests), DRY_RUN[dry_run])
+    applied = await _apply_all(way.applier(session, catalogue), documents.in_apply_order(manifests), outcome)
     if found.project and dry_run == "none":
         await compose_projects.tidy(session, catalogue, found, manifests, remove_orphans=remove_orphans)
     if wait and dry_run == "none":
         await waiting.until_ready(session, catalogue, applied, seconds)
 
 
-async def _apply_all(applier: Applier, manifests: list[Manifest], suffix: str) -> list[Applied]:
+async def _apply_all(applier: Applier, manifests: list[Manifest], outcome: Outcome) -> list[Applied]:
     """Apply each, going on past what is refused; raise the first refusal in the end."""
     applied: list[Applied] = []
     refused: list[tuple[Manifest, SwarmletError]] = []
@@ -135,7 +149,7 @@ async def _apply_all(applier: Applier, manifests: list[Manifest], suffix: str) -
             refused.append((manifest, error))
             continue
         applied.append(done)
-        print(f"{done} {done.verb}{suffix}", flush=True)
+        outcome.tell(done, done.verb, done.document)
     for position, (manifest, refusal) in enumerate(refused):
         refusal.args = (f"{manifest.place}: {refusal}",)
         if position:

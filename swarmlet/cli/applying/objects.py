@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from swarmlet.cli.session import Session
@@ -19,12 +19,13 @@ FIELD_MANAGER = "kubectl-client-side-apply"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An object after its manifest was applied; `verb` is "created", "configured" or "unchanged"."""
+    """An object after its manifest was applied, and what it is then; `verb`: "created", "configured", "unchanged"."""
 
     resource: Resource
     namespace: str
     name: str
     verb: str
+    document: Document = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         return f"{self.resource.full_name}/{self.name}"
@@ -50,12 +51,12 @@ class Applier:
         current = await self._api.find(resource, manifest.name, namespace=namespace)
         if current is None:
             try:
-                verb = await self._create(resource, document, namespace)
+                verb, after = await self._create(resource, document, namespace)
             except AlreadyExistsError:  # somebody was quicker
                 current = await self._api.get(resource, manifest.name, namespace=namespace)
         if current is not None:
-            verb = await self._change(resource, current, document, namespace)
-        return Applied(resource, namespace, manifest.name, verb)
+            verb, after = await self._change(resource, current, document, namespace)
+        return Applied(resource, namespace, manifest.name, verb, after)
 
     def placed(self, manifest: Manifest) -> tuple[Resource, Document]:
         """Return the kind of a manifest, and its document with the namespace that it goes to."""
@@ -82,18 +83,20 @@ class Applier:
         )
         return resource, current, after
 
-    async def _create(self, resource: Resource, document: Document, namespace: str) -> str:
-        if not self._only_say:
-            whole = last_applied.annotated(document)
-            await self._api.create(resource, whole, namespace=namespace, options=self._options)
-        return "created"
+    async def _create(self, resource: Resource, document: Document, namespace: str) -> tuple[str, Document]:
+        whole = last_applied.annotated(document)
+        if self._only_say:
+            return "created", whole
+        return "created", await self._api.create(resource, whole, namespace=namespace, options=self._options)
 
-    async def _change(self, resource: Resource, current: Document, document: Document, namespace: str) -> str:
+    async def _change(
+        self, resource: Resource, current: Document, document: Document, namespace: str
+    ) -> tuple[str, Document]:
         changes, content_type, merged = _patch(current, document)
         if merged == current:
-            return "unchanged"
+            return "unchanged", current
         if self._only_say:
-            return "configured"
+            return "configured", merged
         after = await self._api.patch(
             resource,
             document["metadata"]["name"],
@@ -103,7 +106,7 @@ class Applier:
             options=self._options,
         )
         same = _says_the_same(current, after) if self._options.dry_run else _is_same(current, after)
-        return "unchanged" if same else "configured"
+        return "unchanged" if same else "configured", after
 
 
 def check_named(manifest: Manifest) -> None:

@@ -41,7 +41,7 @@ class ServerSideApplier(Applier):
         if not self._options.dry_run:
             await self._take_over(resource, manifest.name, namespace)
         try:
-            await self._api.patch(
+            after = await self._api.patch(
                 resource,
                 manifest.name,
                 document,
@@ -52,7 +52,7 @@ class ServerSideApplier(Applier):
         except ConflictError as error:
             error.args = (f"{error}; {WAYS_OUT}",)
             raise
-        return Applied(resource, namespace, manifest.name, "serverside-applied")
+        return Applied(resource, namespace, manifest.name, "serverside-applied", after)
 
     async def _take_over(self, resource: Resource, name: str, namespace: str) -> None:
         """Own what was applied on the client's side, so that what has left the manifest since goes."""

@@ -11,6 +11,7 @@ import typer
 from swarmlet.cli import documents, exits
 
 if TYPE_CHECKING:
+    from swarmlet.cli.applying.objects import Applied
     from swarmlet.cli.changes.targets import Target
     from swarmlet.cli.selection import Reference
     from swarmlet.client.client import WriteOptions
@@ -58,7 +59,7 @@ class Outcome:
 
         return WriteOptions(dry_run=self.dry_run == "server", field_manager=self.manager)
 
-    def tell(self, target: Target | Reference, done: str, document: Mapping[str, Any]) -> None:
+    def tell(self, target: Target | Reference | Applied, done: str, document: Mapping[str, Any]) -> None:
         """Print what was done, or the object after it."""
         if self.output == MESSAGE:
             print(f"{target} {done}{SUFFIXES[self.dry_run]}", flush=True)

@@ -13,7 +13,7 @@ import typer
 from swarmlet.cli import exits, options, parsing, spans
 from swarmlet.cli.inside import pods_of
 from swarmlet.cli.session import Session, connected
-from swarmlet.errors import CallerError
+from swarmlet.errors import CallerError, SwarmletError
 
 if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue
@@ -57,6 +57,9 @@ async def logs(
     streams_max: Annotated[
         int, typer.Option("--max-log-requests", min=1, help="Follow at most so many at once.")
     ] = STREAMS_MAX,
+    ignore_errors: Annotated[
+        bool, typer.Option("--ignore-errors", help="A log that cannot be had, or breaks off, does not end the others.")
+    ] = False,
     prefix: Annotated[bool, typer.Option("--prefix", help="Begin each line with its Pod and container.")] = False,
     selector: options.Labels = "",
 ) -> None:
@@ -91,7 +94,7 @@ async def logs(
         "timestamps": "true" if timestamps else "",
         "previous": "true" if previous else "",
     }
-    await _print_all(session, catalogue, sources, query, at_once=follow)
+    await _print_all(session, catalogue, sources, query, at_once=follow, ignore_errors=ignore_errors)
 
 
 def _sources(pod: dict[str, Any], container: str, *, every: bool, prefixed: bool) -> list[_Source]:
@@ -101,15 +104,29 @@ def _sources(pod: dict[str, Any], container: str, *, every: bool, prefixed: bool
 
 
 async def _print_all(
-    session: Session, catalogue: Catalogue, sources: Sequence[_Source], query: dict[str, str], *, at_once: bool
+    session: Session,
+    catalogue: Catalogue,
+    sources: Sequence[_Source],
+    query: dict[str, str],
+    *,
+    at_once: bool,
+    ignore_errors: bool,
 ) -> None:
+    async def print_one(source: _Source) -> None:
+        try:
+            await _print(session, catalogue, source, query)
+        except SwarmletError as error:
+            if not ignore_errors:
+                raise
+            exits.say(f"error: pod/{source.pod}: {error}")
+
     if not at_once:
         for source in sources:
-            await _print(session, catalogue, source, query)
+            await print_one(source)
         return
     async with asyncio.TaskGroup() as tasks:
         for source in sources:
-            tasks.create_task(_print(session, catalogue, source, query))
+            tasks.create_task(print_one(source))
 
 
 async def _print(session: Session, catalogue: Catalogue, source: _Source, query: dict[str, str]) -> None:
