@@ -120,12 +120,14 @@ async def test_a_watch_of_a_namespace_resumes_with_no_other(api: Api) -> None:
 
 
 async def test_table_events_are_rows_and_name_the_columns_once(api: Api) -> None:
-    await api.read("POST", PODS, json=pod("p1"))
+    for name in ("p1", "p2"):
+        await api.read("POST", PODS, json=pod(name))
     async with watching(api, f"{PODS}?watch=true", headers=TABLE) as following:
         first = await following()
         assert first["object"]["kind"] == "Table"
         assert first["object"]["rows"][0]["cells"][:3] == ["p1", "0/1", "Pending"]
         assert first["object"]["columnDefinitions"]
+        assert (await following())["object"]["columnDefinitions"] is None
         await api.read("PATCH", f"{PODS}/p1", json={"metadata": {"labels": {"x": "y"}}}, headers=MERGE)
         assert (await following())["object"]["columnDefinitions"] is None
 
