@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from swarmlet.model import structural_rules, structural_values
+from swarmlet.model import decode, kinds, structural_rules, structural_values
+from swarmlet.model.apiextensions import CustomResourceDefinition
 from swarmlet.model.problems import Problems
-from swarmlet.model.rules import structural
+from swarmlet.model.rules import custom_resource_definitions, structural
+from tests.api.custom_documents import definition, version
 
 Document = dict[str, Any]
 
@@ -197,6 +199,17 @@ def test_a_rule_that_cannot_be_kept_to_is_refused(asked: Document, where: str, w
     [(path, message)] = refusals(schema)
     assert path == f"schema.properties[spec].x-kubernetes-validations[0].{where}"
     assert words in message
+
+
+def test_a_definition_has_only_so_many_letters_of_rules() -> None:
+    many = [rule(f"self.a > {number} || {' || '.join(['true'] * 1_500)}", message="m") for number in range(20)]
+    versions = (version(f"v{number}", {"spec": objects({"a": WHOLE}, *many)}, storage=number == 1) for number in (1, 2))
+    value = decode.decode(
+        kinds.CUSTOM_RESOURCE_DEFINITION, definition("example.com", "Thing", "things", *versions)
+    ).object
+    problems = Problems()
+    custom_resource_definitions.custom_resource_definition(cast("CustomResourceDefinition", value), problems)
+    assert any("must not have rules of over 200000 characters altogether" in told for _, told in problems.causes)
 
 
 def test_items_that_nothing_tells_apart_have_no_old_value() -> None:

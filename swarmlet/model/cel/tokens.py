@@ -11,7 +11,7 @@ from swarmlet.model.cel.errors import CompileError
 from swarmlet.model.cel.values import INT_MAX, UINT_MAX, Uint
 
 LENGTH_MAX = 16_384
-"""Characters of an expression; the longest rules in use have some two thousand."""
+"""Characters of an expression."""
 
 _SPACE = re.compile(r"(?:[ \t\n\f\r]+|//[^\n]*)*")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+[uU]?|[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+[uU]?")

@@ -15,7 +15,7 @@ from swarmlet.model.apiextensions import (
     CustomResourceSubresources,
 )
 from swarmlet.model.problems import Place, Problems
-from swarmlet.model.rules import structural
+from swarmlet.model.rules import structural, structural_rules
 from swarmlet.model.rules.meta import IMMUTABLE
 
 VERSIONS_MAX = 64
@@ -129,6 +129,10 @@ def _versions(versions: Sequence[CustomResourceDefinitionVersion], place: Place)
         return
     if len(set(names)) < len(names):
         place.invalid(names, "must contain unique version names")
+    schemas = [version.schema.open_api_v3_schema for version in versions if version.schema]
+    if sum(structural_rules.letters(each, structural.DEPTH_MAX) for each in schemas) > structural_rules.LETTERS_MAX:
+        place.invalid(names, f"must not have rules of over {structural_rules.LETTERS_MAX} characters altogether")
+        return
     for below, version in place.each(versions):
         _version(version, below)
 

@@ -18,7 +18,9 @@ from swarmlet.model.structural_types import OBJECT, type_of
 Schema = Mapping[str, Any]
 
 RULES_MAX = 2_000
-"""In one schema; the largest in use have some hundred."""
+"""In one schema."""
+LETTERS_MAX = 200_000
+"""Of all expressions of a definition: they take a second or two to compile."""
 REASONS = ("FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate")
 _FIELDS: Mapping[str, type] = {
     **dict.fromkeys(("rule", "message", "messageExpression", "reason", "fieldPath"), str),
@@ -36,6 +38,17 @@ def rules(schema: Schema, place: Place) -> None:
         for below, rule in where.field(structural.VALIDATIONS).each(bearer[structural.VALIDATIONS]):
             if _is_rule(rule, below):
                 _rule(rule, bearer, below, uncorrelated)
+
+
+def letters(schema: Any, depth: int) -> int:
+    """Return how long the expressions within a schema are together; nothing is known of its soundness yet."""
+    if not isinstance(schema, Mapping) or not depth:
+        return 0
+    given, fields = schema.get(structural.VALIDATIONS), schema.get("properties")
+    rules_ = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
+    own = sum(len(str(each.get(name) or "")) for each in rules_ for name in ("rule", "messageExpression"))
+    within = [*(fields.values() if isinstance(fields, Mapping) else ()), schema.get("items")]
+    return own + sum(letters(each, depth - 1) for each in (*within, schema.get("additionalProperties")))
 
 
 def _bearers(schema: Schema, place: Place, uncorrelated: str) -> Iterator[tuple[Schema, Place, str]]:
