@@ -26,6 +26,11 @@ def always(text: str) -> str:
     return msgspec.field(default_factory=functools.partial(str, text))
 
 
+def no_items() -> tuple[()]:
+    """Make the default of a list that is on the wire when it is empty, too; of `tuple` itself msgspec leaves it out."""
+    return ()
+
+
 Time = datetime
 """RFC 3339, UTC, whole seconds (`model.clock_time(now)` cuts the rest off)."""
 

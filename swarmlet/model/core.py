@@ -83,7 +83,7 @@ class NodeDaemonEndpoints(ApiStruct, frozen=True, kw_only=True):
 
 
 class NodeSystemInfo(ApiStruct, frozen=True, kw_only=True):
-    """`machine_id`, `system_uuid` and `boot_id` are required by clients; empty where the machine has none."""
+    """All are required by clients: `machine_id`, `system_uuid` and `boot_id` where the machine has none, too."""
 
     machine_id: str = msgspec.field(name="machineID")
     system_uuid: str = msgspec.field(name="systemUUID")
@@ -92,7 +92,7 @@ class NodeSystemInfo(ApiStruct, frozen=True, kw_only=True):
     os_image: str
     container_runtime_version: str
     kubelet_version: str
-    kube_proxy_version: str = ""
+    kube_proxy_version: str = msgspec.field(default_factory=str)
     operating_system: str
     architecture: str
 

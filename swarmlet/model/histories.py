@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from swarmlet.model.base import ApiStruct, Time
+from swarmlet.model.base import ApiStruct, Time, no_items
 from swarmlet.model.differences import Difference
 
 CREATE = "create"
@@ -49,7 +49,7 @@ class ChangeList(ApiStruct, frozen=True, kw_only=True):
     `forgotten`: objects that have no entry here are known from this revision on.
     """
 
-    changes: tuple[ObjectChange, ...] = msgspec.field(default_factory=tuple)
+    changes: tuple[ObjectChange, ...] = msgspec.field(default_factory=no_items)
     revision: int = 0
     forgotten: int = 0
     more: bool = False
@@ -59,7 +59,7 @@ class PastObjects(ApiStruct, frozen=True, kw_only=True):
     """What was desired at a revision. `notes` tell of which objects a controller's changes are not known one by one."""
 
     revision: int
-    items: tuple[dict[str, Any], ...] = msgspec.field(default_factory=tuple)
+    items: tuple[dict[str, Any], ...] = msgspec.field(default_factory=no_items)
     notes: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ class MomentDifference(ApiStruct, frozen=True, kw_only=True):
 
     before: int
     after: int
-    objects: tuple[ObjectDifference, ...] = msgspec.field(default_factory=tuple)
+    objects: tuple[ObjectDifference, ...] = msgspec.field(default_factory=no_items)
     notes: tuple[str, ...] = ()
     more: int = 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.model.base import ApiStruct, always
+from swarmlet.model.base import ApiStruct, always, no_items
 from swarmlet.model.meta import Object
 
 TERMINATING = "Terminating"
@@ -65,7 +65,7 @@ class LimitRangeItem(ApiStruct, frozen=True, kw_only=True):
 
 
 class LimitRangeSpec(ApiStruct, frozen=True, kw_only=True):
-    limits: tuple[LimitRangeItem, ...] = ()
+    limits: tuple[LimitRangeItem, ...] = msgspec.field(default_factory=no_items)  # required by clients
 
 
 class LimitRange(Object, frozen=True, kw_only=True):

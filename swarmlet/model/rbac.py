@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.model.base import ApiStruct, always
+from swarmlet.model.base import ApiStruct, always, no_items
 from swarmlet.model.meta import LabelSelector, Object
 
 GROUP = "rbac.authorization.k8s.io"
@@ -50,7 +50,7 @@ class Role(Object, frozen=True, kw_only=True):
 
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("Role")
-    rules: tuple[PolicyRule, ...] = msgspec.field(default_factory=tuple)  # clients want "rules": []
+    rules: tuple[PolicyRule, ...] = msgspec.field(default_factory=no_items)  # clients want "rules": []
 
 
 class ClusterRole(Object, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class ClusterRole(Object, frozen=True, kw_only=True):
 
     api_version: str = always("rbac.authorization.k8s.io/v1")
     kind: str = always("ClusterRole")
-    rules: tuple[PolicyRule, ...] = msgspec.field(default_factory=tuple)
+    rules: tuple[PolicyRule, ...] = msgspec.field(default_factory=no_items)
     aggregation_rule: AggregationRule | None = None
 
 

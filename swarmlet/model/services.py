@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarmlet.model.base import ApiStruct, IntOrString, always
+from swarmlet.model.base import ApiStruct, IntOrString, always, no_items
 from swarmlet.model.core import ObjectReference
 from swarmlet.model.meta import Condition, Object
 
@@ -128,8 +128,8 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
     api_version: str = always("discovery.k8s.io/v1")
     kind: str = always("EndpointSlice")
     address_type: str = always("")
-    endpoints: tuple[Endpoint, ...] = msgspec.field(default_factory=tuple)
-    ports: tuple[EndpointPort, ...] = msgspec.field(default_factory=tuple)
+    endpoints: tuple[Endpoint, ...] = msgspec.field(default_factory=no_items)
+    ports: tuple[EndpointPort, ...] = msgspec.field(default_factory=no_items)
 
 
 class AddressClaim(Object, frozen=True, kw_only=True):

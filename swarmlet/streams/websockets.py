@@ -8,8 +8,18 @@ from aiohttp import WSMessage, WSMsgType
 
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """Of one message that comes in: some clients send all of a file in one."""
+SMALL_MESSAGE_BYTES_MAX = 256 * 1024
+"""Of one that comes in by a connection that was opened while `ROOMY_MAX` others were open."""
+ROOMY_MAX = 16
+"""Connections that may send the large ones: a message is held whole, and once more until it is read. With 512 in all
+that is 0.5 GiB at worst, where 8 GiB would be."""
 PIECE_BYTES_MAX = 32 * 1024
 """Of one message that is sent."""
+
+
+def message_bytes_max(open_streams: int) -> int:
+    """Return how large a message may be that comes in by one of so many connections, the newest."""
+    return MESSAGE_BYTES_MAX if open_streams <= ROOMY_MAX else SMALL_MESSAGE_BYTES_MAX
 
 
 class Websocket(Protocol):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from swarmlet.clock import SystemClock
 from swarmlet.errors import NotFoundError, UnavailableError
 from swarmlet.identity.access import Attributes
 from swarmlet.runtime.sessions import STDERR, STDOUT, Output, Pipe
-from swarmlet.streams import channels, outcome, spdy
+from swarmlet.streams import channels, outcome, spdy, websockets
 from tests.api.conftest import START, DirectReplica, FakeAuthenticator, FakeLeases, FakePods, FakeUsage, Judged
 from tests.api.documents import PODS, pod
 from tests.fakes import sessions
@@ -193,6 +193,23 @@ async def test_input_ends_where_its_channel_is_closed(client: TestClient[Any, An
         await websocket.send_bytes(b"\xff\x00")
         found = await read_all(websocket)
     assert found == {STDOUT: b"x" * 100_000, channels.ERROR: outcome.exited(0)}
+
+
+async def test_the_messages_of_many_websockets_are_small(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websockets, "ROOMY_MAX", 1)
+    large = b"\x00" + b"x" * (websockets.SMALL_MESSAGE_BYTES_MAX + 1)
+    async with client.ws_connect(EXEC + "cat", protocols=["v5.channel.k8s.io"]) as first:
+        await first.receive()
+        async with client.ws_connect(EXEC + "cat", protocols=["v5.channel.k8s.io"]) as second:
+            await second.receive()
+            await second.send_bytes(large)
+            assert (await second.receive()).type is WSMsgType.CLOSE
+            assert second.close_code == WSCloseCode.MESSAGE_TOO_BIG
+        await first.send_bytes(large)
+        await first.send_bytes(b"\xff\x00")
+        assert len((await read_all(first))[STDOUT]) == len(large) - 1
 
 
 async def test_a_terminal_is_told_its_size_and_has_no_stderr(world: World, client: TestClient[Any, Any]) -> None:

@@ -36,6 +36,20 @@ OCTETS = "application/octet-stream"
 
 PUBLISHED = kinds.SERVED + kinds.OTHER_VERSIONS + kinds.REVIEWS
 
+LIST_PARAMETERS = {
+    "allowWatchBookmarks": "boolean",
+    "continue": "string",
+    "fieldSelector": "string",
+    "labelSelector": "string",
+    "limit": "integer",
+    "resourceVersion": "string",
+    "resourceVersionMatch": "string",
+    "sendInitialEvents": "boolean",
+    "timeoutSeconds": "integer",
+    "watch": "boolean",
+}
+"""What a list or a watch takes, and of what type."""
+
 Document = dict[str, Any]
 
 
@@ -162,13 +176,17 @@ def _place(api_version: str) -> str:
 def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
     root = f"/{_place(kind.api_version)}" + ("/namespaces/{namespace}" if kind.namespaced else "")
     collection = f"{root}/{kind.plural}"
+    namespace = [_in_path("namespace")] if kind.namespaced else []
+    placed = {"parameters": namespace} if namespace else {}
+    made = _operation(kind, "post", body=("application/json",))
     if kind in kinds.REVIEWS:
-        yield collection, {"post": _operation(kind, "post", body=("application/json",))}
+        yield collection, {"post": made, **placed}
         return
-    yield collection, {"get": _operation(kind, "list"), "post": _operation(kind, "post", body=("application/json",))}
+    yield collection, {"get": _operation(kind, "list"), "post": made, **placed}
     yield (
         f"{collection}/{{name}}",
         {
+            "parameters": [_in_path("name"), *namespace],
             "get": _operation(kind, "get"),
             "put": _operation(kind, "put", body=("application/json",)),
             "patch": _operation(kind, "patch", body=(*patches.types_of(kind), patches.APPLY_PATCH)),
@@ -179,16 +197,23 @@ def _paths(kind: Kind) -> Iterable[tuple[str, Document]]:
 
 def _operation(kind: Kind, action: str, body: tuple[str, ...] = ()) -> Document:
     reference = {"$ref": f"#/components/schemas/{schema.definition_of_kind(kind)}"}
+    answered = {"list": f"{reference['$ref']}List", "delete": f"#/components/schemas/{schema.META}Status"}
+    content = {"application/json": {"schema": {"$ref": answered.get(action, reference["$ref"])}}}
     operation: Document = {
         "tags": [f"{kind.group or 'core'}_{kind.version}"],
         "operationId": f"{action}{kind.kind}",
-        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": reference}}}},
+        "responses": {
+            code: {"description": description, "content": content}
+            for code, description in (("200", "OK"), *((("201", "Created"),) if action == "post" else ()))
+        },
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
     }
+    if action == "list":
+        operation["parameters"] = [_parameter(name, kind=type_) for name, type_ in LIST_PARAMETERS.items()]
     if body:
-        content = {media: {"schema": reference if action != "patch" else {"type": "object"}} for media in body}
-        operation["requestBody"] = {"content": content, "required": True}
+        bodies = {media: {"schema": reference if action != "patch" else {"type": "object"}} for media in body}
+        operation["requestBody"] = {"content": bodies, "required": True}
         operation["parameters"] = [_parameter(name) for name in ("dryRun", "fieldManager", "fieldValidation")]
     if action == "patch":
         operation["parameters"].append(_parameter("force", kind="boolean"))
@@ -197,3 +222,7 @@ def _operation(kind: Kind, action: str, body: tuple[str, ...] = ()) -> Document:
 
 def _parameter(name: str, kind: str = "string") -> Document:
     return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}
+
+
+def _in_path(name: str) -> Document:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "uniqueItems": True}}

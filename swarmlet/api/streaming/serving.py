@@ -6,6 +6,7 @@ Source: k8s.io/kubernetes/pkg/kubelet/server, core/v1 PodExecOptions, PodAttachO
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
@@ -135,7 +136,7 @@ class StreamApi:
         """Join a command's streams with the channels of whichever protocol the client speaks."""
         if _is_websocket(request):
             protocol = _protocol(request, "Sec-WebSocket-Protocol", channels.EXEC_PROTOCOLS)
-            async with upgrades.websocket(request, protocol, self._clock) as websocket:
+            async with self._websocket(request, protocol) as websocket:
                 await conversations.hold(WebsocketRemote(websocket, wanted, protocol), begin, wanted, what)
             return
         protocol = _protocol(request, channels.PROTOCOL_HEADER, channels.SPDY_EXEC_PROTOCOLS)
@@ -155,11 +156,17 @@ class StreamApi:
         if "Sec-WebSocket-Protocol" in request.headers:
             protocol = _protocol(request, "Sec-WebSocket-Protocol", (channels.TUNNEL, channels.V4))
         ports = _ports(request) if protocol == channels.V4 else []
-        async with upgrades.websocket(request, protocol, self._clock) as websocket:
+        async with self._websocket(request, protocol) as websocket:
             if protocol == channels.TUNNEL:
                 await forwards.serve_streams(websockets.WebsocketDuplex(websocket), dial, name)
             else:
                 await forwards.serve_channels(websocket, ports, dial, name)
+
+    def _websocket(
+        self, request: web.Request, protocol: str
+    ) -> contextlib.AbstractAsyncContextManager[web.WebSocketResponse]:
+        most = websockets.message_bytes_max(len(self._open))
+        return upgrades.websocket(request, protocol, self._clock, message_bytes_max=most)
 
     def _where(self, request: web.Request, pod: Pod) -> tuple[str, str, str]:
         """Return namespace, Pod and container that a request is about, which runs."""

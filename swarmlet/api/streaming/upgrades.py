@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from swarmlet.clock import Clock
-from swarmlet.streams import liveness, websockets
+from swarmlet.streams import liveness
 
 READ_BYTES = 64 * 1024
 CLOSE_SECONDS_MAX = 5.0
@@ -64,11 +64,13 @@ async def raw(request: web.Request, answer: bytes, clock: Clock) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
-async def websocket(request: web.Request, protocol: str, clock: Clock) -> AsyncIterator[web.WebSocketResponse]:
-    """Answer a request with a websocket of this protocol; it ends with the block."""
+async def websocket(
+    request: web.Request, protocol: str, clock: Clock, *, message_bytes_max: int
+) -> AsyncIterator[web.WebSocketResponse]:
+    """Answer a request with a websocket of this protocol; it ends with the block, or at a message that is too large."""
     transport = request.transport
     response = web.WebSocketResponse(
-        protocols=(protocol,), compress=False, max_msg_size=websockets.MESSAGE_BYTES_MAX, timeout=CLOSE_SECONDS_MAX
+        protocols=(protocol,), compress=False, max_msg_size=message_bytes_max, timeout=CLOSE_SECONDS_MAX
     )
     await response.prepare(request)
     assert transport is not None, "it was there to be answered on"
