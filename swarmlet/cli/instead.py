@@ -11,6 +11,8 @@ KUBECONFIG = "name another file with --kubeconfig, or another entry with --conte
 PAGES = "lists are always read in pages"
 ANNOTATED = "`swarmlet apply` keeps what was applied; what `create` made, `apply` takes over"
 
+MANIFEST = "print the manifest with --dry-run=client -o yaml, change it, and apply that"
+
 FLAGS: Mapping[str, str] = {
     "--kustomize": RENDERED,
     "-k": RENDERED,
@@ -27,6 +29,17 @@ FLAGS: Mapping[str, str] = {
     "--insecure-skip-tls-verify": "name the CA with --certificate-authority",
     "--password": "use --token, or a certificate of a kubeconfig",
     "--username": "use --token, or a certificate of a kubeconfig",
+    "--pod-running-timeout": "wait for it first: `swarmlet wait --for=condition=Ready pod/NAME`",
+    "--show-managed-fields": "`swarmlet get -o yaml --show-managed-fields` shows them",
+    "--detach-keys": "close the terminal: what runs in the container goes on",
+    "--force": "`swarmlet replace --force -f FILE` deletes and makes anew",
+    "--overrides": MANIFEST,
+    "--override-type": MANIFEST,
+    "--append-hash": MANIFEST,
+    "--validate": "the server checks every field",
+    "--as-user-extra": "use --as, --as-group and --as-uid",
+    "--proxy-url": KUBECONFIG,
+    "--tls-server-name": "a kubeconfig may name it: tls-server-name",
     "--use-protocol-buffers": "it makes no difference here",
     "--cached": "what kinds there are is asked for each time",
     "--server-print": "tables are always the server's",

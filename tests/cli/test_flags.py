@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from swarmlet.clock import SystemClock
 from tests.cli import objects
 from tests.cli.conftest import Cluster
 
@@ -29,7 +31,6 @@ def replicas(cluster: Cluster, name: str) -> int:
         "scale deploy --all --replicas=3 --dry-run=client",
         "scale -f web.yaml --replicas=3 --dry-run=server",
         "scale deploy -l app=web --replicas=3 --dry-run=server -o name",
-        "rollout restart deploy -o name",
         "rollout pause deploy -l app=api",
         "delete deploy web --dry-run=server",
         "delete deploy --all --dry-run=client",
@@ -43,7 +44,7 @@ def test_it_is_told_as_kubectl_tells_it(cluster: Cluster, line: str) -> None:
     if "pause" in line:  # what is paused is not paused again
         cluster.ok("rollout", "resume", "deploy", "-l", "app=api")
     theirs = cluster.kubectl(*line.split())
-    if "restart" in line or "json" in line:
+    if "json" in line:
         assert ours.code == theirs.code
         assert ours.out.count("managedFields") == theirs.out.count("managedFields")
     else:
@@ -64,6 +65,17 @@ def test_a_dry_run_deletes_and_scales_nothing(cluster: Cluster) -> None:
 def test_scale_waits_until_there_are_so_many(cluster: Cluster) -> None:
     result = cluster.run("scale", "deploy/web", "--replicas=3", "--timeout=200ms")
     assert (result.code, result.err) == (6, "error: not 3 replicas within 0.2 s\n")
+
+
+def test_every_deployment_is_restarted_but_not_twice_within_a_second(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2030, 1, 1, tzinfo=UTC))
+    assert (
+        cluster.ok("rollout", "restart", "deploy") == "deployment.apps/api restarted\ndeployment.apps/web restarted\n"
+    )
+    result = cluster.run("rollout", "restart", "deploy/web")
+    assert (result.code, "within the past second" in result.err) == (1, True)
 
 
 def test_rollout_status_refuses_another_revision(cluster: Cluster) -> None:

@@ -108,7 +108,7 @@ def test_diff_of_two_moments_tells_what_lies_between(cluster: Cluster, web: str)
     assert "No differences" in cluster.run("diff", str(last), str(last)).err
     assert cluster.run("diff", "1", "2", "3").code == 2
     assert "+ deployment.apps/web in default" in cluster.ok("diff", "-10m", "0s", "deploy/web").splitlines()
-    assert "No such option: -x" in cluster.run("diff", "-x", "0s").err
+    assert "unknown flag: -x" in cluster.run("diff", "-x", "0s").err
 
 
 # get --at

@@ -33,6 +33,11 @@ async def expose(
     protocol: Annotated[str, typer.Option("--protocol", help="TCP or UDP.")] = "TCP",
     name: Annotated[str, typer.Option("--name", help="The Service's name (default: the object's).")] = "",
     type_: Annotated[str, typer.Option("--type", help="ClusterIP, NodePort or LoadBalancer.")] = "",
+    labels: Annotated[str, typer.Option("--labels", "-l", help="Its labels (default: the object's): a=b,c=d.")] = "",
+    selector: Annotated[str, typer.Option("--selector", help="Of which Pods (default: the object's): a=b.")] = "",
+    cluster_ip: Annotated[str, typer.Option("--cluster-ip", help="Its address; None: a headless Service.")] = "",
+    external_ip: Annotated[str, typer.Option("--external-ip", help="Another address that leads to it.")] = "",
+    session_affinity: Annotated[str, typer.Option("--session-affinity", help="None or ClientIP.")] = "",
     dry_run: DryRun = "none",
     output: Form = "",
     field_manager: Manager = "kubectl-expose",
@@ -42,6 +47,7 @@ async def expose(
     `expose deploy/web --port=80 --target-port=8080`
     """
     from swarmlet.cli import selection
+    from swarmlet.cli.creating import making
 
     outcome = Outcome(dry_run, output, field_manager)
     outcome.check()
@@ -51,11 +57,25 @@ async def expose(
     ports = _ports(document, port, target_port, protocol)
     if not ports:
         raise CallerError("couldn't find port via --port flag or introspection")
+    further = {
+        "type": type_,
+        "clusterIP": cluster_ip,
+        "externalIPs": [external_ip] if external_ip else [],
+        "sessionAffinity": session_affinity,
+    }
     made = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name or source.name, "namespace": session.namespace, "labels": _labels(document)},
-        "spec": {"ports": ports, "selector": _selector(source, document)} | ({"type": type_} if type_ else {}),
+        "metadata": {
+            "name": name or source.name,
+            "namespace": session.namespace,
+            "labels": making.pairs(labels, "--labels") or _labels(document),
+        },
+        "spec": {
+            "ports": ports,
+            "selector": making.pairs(selector, "--selector") or _selector(source, document),
+            **{key: value for key, value in further.items() if value},
+        },
     }
     services = catalogue.find("services")
     if outcome.is_sent:

@@ -186,6 +186,9 @@ async def restart(
     patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
     for workload in await _workloads(session, what, filename, selector, recursive=recursive):
         _refuse_while_paused(workload, "restart")
+        notes = (workload.document["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+        if notes.get(RESTARTED_AT) == now:  # it would change nothing
+            raise CallerError(f"{workload}: a restart was triggered within the past second already; wait for one")
         outcome.tell(workload, "restarted", await workload.patch(session, patch, outcome))
 
 

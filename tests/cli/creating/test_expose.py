@@ -27,6 +27,7 @@ def _web(cluster: Cluster) -> None:
         "expose deploy web",
         "expose deploy web --port=80 --target-port=http --type=NodePort --name=front",
         "expose pod web-1 --port=53 --protocol=UDP",
+        "expose deploy web --port=80 --labels=a=b --selector=app=x --cluster-ip=None --session-affinity=ClientIP",
     ],
 )
 def test_the_service_is_kubectls(cluster: Cluster, line: str) -> None:
