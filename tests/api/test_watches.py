@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from swarmlet.api.queries import ListOptions
-from swarmlet.api.reading import feeds, lines, selection, watches
+from swarmlet.api.reading import feeds, lines, selection, streams, watches
 from swarmlet.api.reading.broadcasts import Interest, Shape
 from swarmlet.api.reading.feeds import Feed
 from swarmlet.api.reading.media import Form
@@ -36,6 +36,18 @@ class Wire:
 
     def is_closing(self) -> bool:
         return False
+
+    def set_write_buffer_limits(self, high: int) -> None: ...
+
+
+class Asking:
+    """A request whose connection is a `Wire` that is never full."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.transport = wire
+        self.writer = self
+
+    async def drain(self) -> None: ...
 
 
 @pytest.fixture
@@ -208,3 +220,17 @@ async def test_no_timer_runs_without_a_watch(hub: Hub, monkeypatch: pytest.Monke
     hub.release(interest(), feed)
     await turns()
     assert hub._bookmarks is None
+
+
+async def test_of_many_who_begin_at_once_a_few_are_written_to_in_a_turn() -> None:
+    wires, gate = [Wire() for _ in range(9)], asyncio.Semaphore(3)
+    began = [streams._Stream(Asking(wire), Feed(after=0), gate).run(iter((b"x",))) for wire in wires]
+    tasks = [asyncio.ensure_future(each) for each in began]
+    written = 0
+    while written < len(wires):
+        await asyncio.sleep(0)
+        before, written = written, sum(len(wire.chunks) for wire in wires)
+        assert written - before <= 3
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -70,13 +70,10 @@ class Feed:
 
     def take(self, bytes_max: int) -> bytes:
         """Return the oldest lines of the queue, whole and about `bytes_max` of them; b"" where there is none."""
-        size = 0
-        for count, line in enumerate(self._lines, start=1):
-            size += len(line)
-            if size >= bytes_max:
-                break
-        else:
-            count = len(self._lines)
+        count = size = 0
+        while count < len(self._lines) and size < bytes_max:
+            size += len(self._lines[count])
+            count += 1
         taken = b"".join(self._lines[:count])
         del self._lines[:count]
         self._bytes -= size

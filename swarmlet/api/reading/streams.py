@@ -32,6 +32,8 @@ WRITE_SECONDS_MAX = 30.0
 """For which a reader may take nothing; then its connection is closed."""
 WRITE_BYTES = 64 * 1024
 """Written at once to a reader that lags; the transport holds as much again."""
+WRITES_PER_TURN = 16
+"""Of watches that begin or lag, in one turn of the event loop: a hundred may begin at once."""
 
 log = structlog.get_logger()
 
@@ -47,6 +49,7 @@ class Streamer:
         self._hub = hub
         self._clock = clock
         self._rng = rng
+        self._turns = asyncio.Semaphore(WRITES_PER_TURN)
 
     async def watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Answer a watch."""
@@ -58,7 +61,7 @@ class Streamer:
         await self._reader.catch_up(listing.resource_version)
         feed, beginning = self._open(interest, listing, watching)
         try:
-            return await self._serve(_Stream(request, feed), beginning, self._seconds(watching))
+            return await self._serve(_Stream(request, feed, self._turns), beginning, self._seconds(watching))
         finally:
             self._hub.release(interest, feed)
 
@@ -136,33 +139,40 @@ class _Backlog:
 class _Stream:
     """One watch that is under way."""
 
-    def __init__(self, request: web.Request, feed: Feed) -> None:
+    def __init__(self, request: web.Request, feed: Feed, turns: asyncio.Semaphore) -> None:
         self.request = request
         self._feed = feed
+        self._turns = turns
 
     async def run(self, beginning: Iterator[bytes]) -> None:
         """Send the beginning, then what the feed gives that does not flow by itself, until that is cut."""
         feed = self._feed
         transport = self._transport()
         transport.set_write_buffer_limits(high=WRITE_BYTES)
-        for piece in _pieces(beginning):
-            await self._write(piece)
+        await self._write(_pieces(beginning))
         feed.flow(transport)
         while not feed.cut:
-            while piece := feed.take(WRITE_BYTES):
-                await self._write(piece)
+            await self._write(iter(lambda: feed.take(WRITE_BYTES), b""))
             await feed.wait()
         await self._tell_end(feed.cut)
 
-    async def _write(self, data: bytes) -> None:
-        """Write to a reader who may be slow, and let others work meanwhile."""
-        self._transport().write(data)
+    async def _write(self, pieces: Iterator[bytes]) -> None:
+        """Write to a reader who may be slow; a piece is made when its turn comes."""
+        while True:
+            async with self._turns:
+                piece = next(pieces, b"")
+                if not piece:
+                    return
+                self._transport().write(piece)
+                await asyncio.sleep(0)
+            await self._drained()
+
+    async def _drained(self) -> None:
         try:
             async with asyncio.timeout(WRITE_SECONDS_MAX):
                 await self.request.writer.drain()
         except TimeoutError as error:
             raise ConnectionResetError("the reader of a watch takes nothing") from error
-        await asyncio.sleep(0)
 
     async def _tell_end(self, why: str) -> None:
         """Tell why the stream ends, where the client has missed something by that and must list anew."""
@@ -174,7 +184,7 @@ class _Stream:
             if why == "failed"
             else ExpiredError(f"The watch is cut ({why}): list again")
         )
-        await self._write(lines.event("ERROR", status.failure(error)))
+        await self._write(iter((lines.event("ERROR", status.failure(error)),)))
 
     def _transport(self) -> asyncio.Transport:
         transport = self.request.transport
