@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from swarmlet.model.cel import compiling
-from swarmlet.model.cel.budget import Budget
+from swarmlet.model.cel.budget import PARTS_PER_STEP, Budget
 from swarmlet.model.cel.errors import BudgetError, CompileError, EvaluationError
+from swarmlet.model.cel.functions import tables
 
 SELF: dict[str, Any] = {
     "count": 1,
@@ -163,6 +164,12 @@ def test_a_long_junction_is_not_deep() -> None:
 def test_what_would_take_long_is_given_up_soon(text: str) -> None:
     with pytest.raises(BudgetError):
         value(text, steps=100_000, big=list(range(1_000)), words="a" * 10_000)
+
+
+def test_what_would_be_made_of_a_text_is_paid_before_it_is_made() -> None:
+    letters = 10_000 * PARTS_PER_STEP
+    assert tables.COSTS["replace"]("a" * letters, "a", "b" * letters) > letters * letters // PARTS_PER_STEP
+    assert tables.COSTS["join"](["a"] * letters, "b" * letters) > letters * letters // PARTS_PER_STEP
 
 
 def test_of_the_variables_an_expression_tells_those_that_it_uses() -> None:
