@@ -87,11 +87,24 @@ def _json(data: bytes) -> Any:
 
 def _yaml(data: bytes) -> Any:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=_Loader)):
-            raise CallerError("the body is YAML with aliases (*name); write the values out")
+        _look_through(data)
         return yaml.load(data, Loader=_Loader)  # noqa: S506  a safe loader, see its base
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CallerError(f"the body is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def _look_through(data: bytes) -> None:
+    """Refuse YAML that grows as it is read, or that takes the parser time without end: by the square of its depth."""
+    depth = 0
+    for event in yaml.parse(data, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise CallerError("the body is YAML with aliases (*name); write the values out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > nesting.DEPTH_MAX:
+            raise CallerError(f"the body is nested over {nesting.DEPTH_MAX} deep")
 
 
 def _check(value: Any, depth: int) -> None:
