@@ -35,6 +35,9 @@ _Loader.yaml_implicit_resolvers = {
 
 async def read(request: web.Request) -> bytes:
     """Return the whole body; raise `TooLargeError` over the limit."""
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding != "identity":
+        raise UnsupportedMediaTypeError(f"a body in the content encoding {coding[:40]} is not read; send it as it is")
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:

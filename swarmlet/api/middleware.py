@@ -170,7 +170,7 @@ class Guard:
         return await handler(request)
 
     async def _attributes(self, request: web.Request) -> Attributes:
-        if not targets.is_resource_path(request.path):
+        if not targets.is_resource_path(request.rel_url.raw_path):  # an encoded slash parts nothing, as for the router
             return Attributes(verb=request.method.lower(), path=request.path)
         target = await self._target(request.rel_url.raw_path)
         verb = targets.verb_of(target, request.method, request.query)

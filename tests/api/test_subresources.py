@@ -99,7 +99,9 @@ async def test_a_method_that_a_path_has_not_is_405(api: Api, web: dict, method: 
     assert (code, status["reason"]) == (405, "MethodNotAllowed")
 
 
-@pytest.mark.parametrize("path", [f"{WEB}/nothing", f"{PODS}/p1/scale", "/apis/apps/v2/deployments", "/api/v1/pods/p1"])
+@pytest.mark.parametrize(
+    "path", ["/apis/%2F/%2F/%2F", f"{WEB}/nothing", f"{PODS}/p1/scale", "/apis/apps/v2/deployments", "/api/v1/pods/p1"]
+)
 async def test_a_path_that_is_not_served_is_404(api: Api, path: str) -> None:
     code, status = await api.read("GET", path)
     assert (code, status["message"]) == (404, "the server could not find the requested resource")

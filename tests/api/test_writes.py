@@ -398,6 +398,12 @@ async def test_a_json_patch_that_fails_says_why_where_kubectl_looks(api: Api, we
     assert "testing value /spec/replicas failed" in status["message"]
 
 
+async def test_a_body_that_is_packed_is_unsupported(api: Api) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    code, status = await api.read("POST", CONFIG_MAPS, data=b"not gzip", headers=headers)
+    assert (code, status["reason"]) == (415, "UnsupportedMediaType")
+
+
 async def test_a_subresource_that_is_not_there_is_not_found_with_empty_details(api: Api) -> None:
     await api.read("POST", PODS, json=pod())
     code, status = await api.read("PATCH", f"{PODS}/web/ephemeralcontainers", json={}, headers=STRATEGIC)
