@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import cast
 
 import pytest
 import structlog
 
 from swarmlet.api.queries import ListOptions
-from swarmlet.api.reading import feeds, lines, selection, streams, watches
+from swarmlet.api.reading import broadcasts, feeds, lines, selection, streams, watches
 from swarmlet.api.reading.broadcasts import Interest, Shape
 from swarmlet.api.reading.feeds import Feed
 from swarmlet.api.reading.media import Form
@@ -234,3 +236,57 @@ async def test_of_many_who_begin_at_once_a_few_are_written_to_in_a_turn() -> Non
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_others_have_their_turn_while_many_selectors_are_asked(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "WORK_PER_TURN", 2)
+    monkeypatch.setattr(broadcasts, "LOOKS_PER_WRITE", 1)
+    asked: list[str] = []
+    type_of = Interest.type_of
+    monkeypatch.setattr(
+        Interest, "type_of", lambda self, change: asked.append(self.label_selector) or type_of(self, change)
+    )
+    for number in range(6):
+        flowing(hub, interest(labels=f"color={number}"))
+    write(replica, "a", color="red")
+    told = []
+    for _ in range(4):
+        await asyncio.sleep(0)
+        told.append(len(asked))
+    assert told == [1, 3, 5, 6]
+
+
+async def test_what_is_deleted_counts_as_what_is_written(
+    hub: Hub, replica: DirectReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(replica, "a", "b", "c")
+    monkeypatch.setattr(broadcasts, "BYTES_MAX", 200)
+    wire = flowing(hub, interest())
+    for name in ("a", "b", "c"):
+        replica.apply([Delete(key(name))])
+    await turns()
+    assert [len(names(chunk)) for chunk in wire.chunks] == [2, 1]
+
+
+async def test_a_stream_that_has_ended_writes_nothing_more(hub: Hub, replica: DirectReplica) -> None:
+    wire, feed = Wire(), hub.open(interest())
+    stream = streams._Stream(Asking(wire), feed, asyncio.Semaphore())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await stream.run(iter(()))
+    write(replica, "a")
+    await turns()
+    assert wire.chunks == []
+
+
+def test_looking_for_few_among_many_is_done_in_parts() -> None:
+    clock = FakeClock()
+
+    def looking() -> Iterator[bytes]:
+        for number in range(6):
+            clock.time += timedelta(seconds=0.0006)
+            yield b"found" if number == 4 else b""
+
+    assert list(streams._pieces(looking(), clock)) == [b"", b"", b"found"]

@@ -20,6 +20,8 @@ BYTES_MAX = 256 * 1024
 """Of JSON, which one write to each watch may carry; a single object may be larger."""
 TURN_BYTES = 16 * 1024
 """What one unit of work sends, about: a TLS record."""
+LOOKS_PER_WRITE = 10
+"""Changes that a selector is asked about in the time of one unit of work: a thousand watches may have one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Batch:
         """Take the newest change."""
         self.changes.append(change)
         self.revision = change.revision
-        self._bytes += len(change.new.json) if change.new else 0
+        shown_of = change.new or change.old
+        self._bytes += len(shown_of.json) if shown_of else 0
 
     def lines(self, interest: Interest, now: datetime, *, is_first: bool) -> list[bytes]:
         """Return what an interest is told of; `is_first`: it was told nothing before."""
@@ -136,10 +139,10 @@ class Audience:
         for feed in self.feeds:
             feed.end(why)
 
-    def tell(self, batch: Batch, now: datetime) -> Iterator[int]:
+    def tell(self, batch: Batch, now: datetime) -> Iterator[float]:
         """Give a batch to every feed; yield after each step how much work it was."""
         told = _Telling(batch, self.interest, now)
-        yield len(batch.changes) // CHANGES_MAX
+        yield len(batch.changes) / LOOKS_PER_WRITE
         for feed in tuple(self.feeds):
             if batch.revision <= feed.after:
                 continue
@@ -148,7 +151,7 @@ class Audience:
                 feed.give(made, chunk)
                 yield 1 + len(chunk) // TURN_BYTES
 
-    def tell_revision(self, revision: int) -> Iterator[int]:
+    def tell_revision(self, revision: int) -> Iterator[float]:
         """Give a bookmark to those who want one; yield as `tell` does."""
         line = self.interest.shape.bookmark(revision)
         for feed in tuple(self.feeds):

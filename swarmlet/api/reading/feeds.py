@@ -13,18 +13,19 @@ QUEUE_BYTES_MAX = 32 * 1024 * 1024
 class Feed:
     """What one watch has still to send. `cut` says why it ends: "lagging", "reset", "failed", "expired", "closed".
 
+    `is_new`: it was told of no object so far.
+
     Args:
         after: the revision up to which the stream's beginning tells all.
         bookmarks: whether it is to be told how far it has come, too.
-        is_new: whether it was told of no object so far.
     """
 
     __slots__ = ("_bytes", "_lines", "_transport", "_waiter", "after", "bookmarks", "cut", "is_new")
 
-    def __init__(self, *, after: int, bookmarks: bool = False, is_new: bool = True) -> None:
+    def __init__(self, *, after: int, bookmarks: bool = False) -> None:
         self.after = after
         self.bookmarks = bookmarks
-        self.is_new = is_new
+        self.is_new = True
         self.cut = ""
         self._lines: list[bytes] = []
         self._bytes = 0

@@ -26,7 +26,7 @@ from swarmlet.api.tables import table
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
 from swarmlet.errors import CallerError, ExpiredError, SwarmletError
-from swarmlet.store.replica import Replica, Stored
+from swarmlet.store.replica import Change, Replica, Stored
 
 WRITE_SECONDS_MAX = 30.0
 """For which a reader may take nothing; then its connection is closed."""
@@ -34,10 +34,13 @@ WRITE_BYTES = 64 * 1024
 """Written at once to a reader that lags; the transport holds as much again."""
 WRITES_PER_TURN = 16
 """Of watches that begin or lag, in one turn of the event loop: a hundred may begin at once."""
+MAKING_SECONDS = 0.001
+"""For which one of them looks through objects and makes lines in its turn."""
 
 log = structlog.get_logger()
 
-Event = tuple[str, Stored]
+Event = tuple[str, Stored | None]
+"""A type and its object; None where the watch is not to see it."""
 
 
 class Streamer:
@@ -73,8 +76,8 @@ class Streamer:
             feed = self._hub.open(interest)
             feed.end("expired")
             return feed, iter((lines.event("ERROR", status.failure(error)),))
-        feed = self._hub.open(interest, bookmarks=watching.allow_bookmarks, is_new=backlog.is_empty)
-        return feed, backlog.lines(interest.shape, self._clock.now())
+        feed = self._hub.open(interest, bookmarks=watching.allow_bookmarks)
+        return feed, _pieces(backlog.lines(interest, feed, self._clock.now()), self._clock)
 
     async def _serve(self, stream: _Stream, beginning: Iterator[bytes], seconds: float) -> web.StreamResponse:
         request = stream.request
@@ -95,17 +98,12 @@ class Streamer:
 
     def _backlog(self, interest: Interest, listing: ListOptions, watching: WatchOptions) -> _Backlog:
         """Return what was until now; raise `ExpiredError` where that is not known any more."""
-        chosen, revision = interest.selection, self._view.revision
+        revision = self._view.revision
         initial = watching.send_initial_events
         if initial or (initial is None and not listing.resource_version):
-            objects = self._view.list(interest.resource, interest.namespace)
-            if not chosen.everything:
-                objects = [stored for stored in objects if chosen.matches(stored)]
             end = revision if initial and watching.allow_bookmarks else None
-            return _Backlog(objects=objects, end_of_objects=end)
-        changes = self._view.changes_since(interest.resource, listing.resource_version or revision)
-        typed = ((interest.type_of(change), change) for change in changes)
-        return _Backlog(events=[(type_, broadcasts.shown(type_, change)) for type_, change in typed if type_])
+            return _Backlog(self._view.list(interest.resource, interest.namespace), end_of_objects=end)
+        return _Backlog(changes=self._view.changes_since(interest.resource, listing.resource_version or revision))
 
     def _seconds(self, watching: WatchOptions) -> float:
         """Return how long the watch may last: as asked, else long, and not the same for all."""
@@ -114,26 +112,34 @@ class Streamer:
         return queries.WATCH_SECONDS_MAX * self._rng.uniform(0.5, 1.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Backlog:
-    """What was before the first change: objects and, where their end is to be told, their revision; or events."""
+    """What was before the first change: objects and, where their end is to be told, their revision; or changes."""
 
     objects: Sequence[Stored] = ()
     end_of_objects: int | None = None
-    events: Sequence[Event] = ()
+    changes: Iterable[Change] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.objects and not self.events
-
-    def lines(self, shape: Shape, now: datetime) -> Iterator[bytes]:
-        """Yield the lines that tell it, framed, each made when it is wanted."""
+    def lines(self, interest: Interest, feed: Feed, now: datetime) -> Iterator[bytes]:
+        """Yield the lines that tell it, framed, each made when it is wanted; b"" for what is not to be seen."""
         is_first = True
-        for type_, stored in itertools.chain((("ADDED", stored) for stored in self.objects), self.events):
-            yield shape.line(type_, stored, now, is_first=is_first)
-            is_first = False
+        for type_, stored in itertools.chain(self._objects(interest), self._events(interest)):
+            if stored is None:
+                yield b""
+                continue
+            yield interest.shape.line(type_, stored, now, is_first=is_first)
+            is_first = feed.is_new = False
         if self.end_of_objects is not None:
-            yield shape.bookmark(self.end_of_objects, initial_events_end=True)
+            yield interest.shape.bookmark(self.end_of_objects, initial_events_end=True)
+
+    def _objects(self, interest: Interest) -> Iterator[Event]:
+        for stored in self.objects:
+            yield "ADDED", stored if interest.selection.matches(stored) else None
+
+    def _events(self, interest: Interest) -> Iterator[Event]:
+        for change in self.changes:
+            type_ = interest.type_of(change)
+            yield type_, broadcasts.shown(type_, change) if type_ else None
 
 
 class _Stream:
@@ -145,25 +151,32 @@ class _Stream:
         self._turns = turns
 
     async def run(self, beginning: Iterator[bytes]) -> None:
-        """Send the beginning, then what the feed gives that does not flow by itself, until that is cut."""
+        """Send the beginning, then what the feed gives that does not flow by itself, until that is cut.
+
+        However it ends, the feed writes nothing behind it: the connection is the next request's.
+        """
         feed = self._feed
         transport = self._transport()
         transport.set_write_buffer_limits(high=WRITE_BYTES)
-        await self._write(_pieces(beginning))
-        feed.flow(transport)
-        while not feed.cut:
-            await self._write(iter(lambda: feed.take(WRITE_BYTES), b""))
-            await feed.wait()
-        await self._tell_end(feed.cut)
+        try:
+            await self._write(beginning)
+            feed.flow(transport)
+            while not feed.cut:
+                await self._write(iter(lambda: feed.take(WRITE_BYTES), b""))
+                await feed.wait()
+            await self._tell_end(feed.cut)
+        finally:
+            feed.end("closed")
 
     async def _write(self, pieces: Iterator[bytes]) -> None:
-        """Write to a reader who may be slow; a piece is made when its turn comes."""
+        """Write to a reader who may be slow; a piece is made when its turn comes, and may be b""."""
         while True:
             async with self._turns:
-                piece = next(pieces, b"")
-                if not piece:
+                piece = next(pieces, None)
+                if piece is None:
                     return
-                self._transport().write(piece)
+                if piece:
+                    self._transport().write(piece)
                 await asyncio.sleep(0)
             await self._drained()
 
@@ -206,14 +219,14 @@ def _interest(request: web.Request, target: Target, listing: ListOptions) -> Int
     )
 
 
-def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join lines to what is written at once."""
-    piece, size = list[bytes](), 0
+def _pieces(parts: Iterable[bytes], clock: Clock) -> Iterator[bytes]:
+    """Join lines to what is written at once; b"" where none was found in the time that one turn has."""
+    piece, size, begun = list[bytes](), 0, clock.monotonic()
     for part in parts:
         piece.append(part)
         size += len(part)
-        if size >= WRITE_BYTES:
+        if size >= WRITE_BYTES or clock.monotonic() - begun >= MAKING_SECONDS:
             yield b"".join(piece)
-            piece, size = [], 0
+            piece, size, begun = [], 0, clock.monotonic()
     if piece:
         yield b"".join(piece)

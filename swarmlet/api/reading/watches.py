@@ -35,14 +35,14 @@ class Hub:
         self._audiences: dict[str, dict[Interest, Audience]] = {}
         self._batches: deque[tuple[str, Batch]] = deque()
         self._growing: dict[str, Batch] = {}
-        self._work: Iterator[int] | None = None
+        self._work: Iterator[float] | None = None
         self._bookmarks: asyncio.TimerHandle | None = None
         self._bookmarks_due = False
         self._unsubscribe: Callable[[], None] | None = view.subscribe(self._collect)
 
-    def open(self, interest: Interest, *, bookmarks: bool = False, is_new: bool = True) -> Feed:
+    def open(self, interest: Interest, *, bookmarks: bool = False) -> Feed:
         """Return a feed of what is applied from now on; see `Feed`."""
-        feed = Feed(after=self._view.revision, bookmarks=bookmarks, is_new=is_new)
+        feed = Feed(after=self._view.revision, bookmarks=bookmarks)
         if self._unsubscribe is None:
             feed.end("closed")
             return feed
@@ -112,7 +112,7 @@ class Hub:
     def _turn(self) -> None:
         """Do a turn's work, and leave the rest for the next turn of the event loop."""
         assert self._work is not None
-        left = WORK_PER_TURN
+        left: float = WORK_PER_TURN
         for work in self._work:
             left -= work
             if left <= 0:
@@ -120,7 +120,7 @@ class Hub:
                 return
         self._work = None
 
-    def _told(self) -> Iterator[int]:
+    def _told(self) -> Iterator[float]:
         """Tell all that was collected, also what comes meanwhile, and then the bookmarks that are due."""
         while self._batches or self._bookmarks_due:
             if self._batches:
@@ -157,7 +157,7 @@ class Hub:
             audience.end(why)
 
 
-def _guarded(audience: Audience, telling: Iterator[int]) -> Iterator[int]:
+def _guarded(audience: Audience, telling: Iterator[float]) -> Iterator[float]:
     """Do the work of one audience; where it fails, that audience alone is cut."""
     try:
         yield from telling
