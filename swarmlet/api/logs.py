@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, AsyncIterator
+from http import HTTPStatus
 from typing import Any, Protocol
 
-import msgspec
 import structlog
 from aiohttp import web
 
-from swarmlet.api import queries
+from swarmlet.api import log_options, queries
 from swarmlet.api.reading.reads import Reader
 from swarmlet.api.targets import Target
 from swarmlet.clock import Clock
@@ -20,9 +19,6 @@ from swarmlet.model.pod import Pod
 from swarmlet.model.pods import container_names
 from swarmlet.runtime.runtime import LogOptions
 
-BYTES_MAX = 2**40
-LINES_MAX = 10**9
-SECONDS_MAX = 10 * 365 * 86_400
 WRITE_SECONDS_MAX = 30.0
 PASSED_ON = "X-Swarmlet-Passed-On"
 """Set on a request that one daemon makes for another: it is answered here or not at all."""
@@ -84,31 +80,15 @@ class LogApi:
         pod = stored.object
         assert isinstance(pod, Pod), "the path names a Pod"
         container = container_of(pod, request.query.get("container", ""))
-        options = self._options(request.query)
+        options = log_options.read(request.query, pod.metadata.name, self._clock.now())
         previous = queries.flag(request.query, "previous")
         if not pod.spec.node_name:
-            raise CallerError(f'pod "{pod.metadata.name}" is not on a node yet: it has no log')
+            return web.Response(status=HTTPStatus.NO_CONTENT)  # as Kubernetes answers: nothing is logged yet
         if pod.spec.node_name == self._node_name or PASSED_ON in request.headers:
             chunks = self._streams.logs(target.namespace, target.name, container, options, previous=previous)
         else:
             chunks = self._door.stream(pod.spec.node_name, request.rel_url.raw_path_qs)
         return await _answer(request, chunks)
-
-    def _options(self, query: Mapping[str, str]) -> LogOptions:
-        return LogOptions(
-            follow=queries.flag(query, "follow"),
-            timestamps=queries.flag(query, "timestamps"),
-            since=self._since(query.get("sinceTime", ""), queries.number(query, "sinceSeconds", maximum=SECONDS_MAX)),
-            tail_lines=queries.number(query, "tailLines", maximum=LINES_MAX, clamp=True),
-            limit_bytes=queries.number(query, "limitBytes", maximum=BYTES_MAX, clamp=True),
-        )
-
-    def _since(self, moment: str, seconds: int | None) -> datetime | None:
-        if moment and seconds is not None:
-            raise CallerError("sinceTime, sinceSeconds: at most one of the two may be given")
-        if seconds is not None:
-            return self._clock.now() - timedelta(seconds=seconds)
-        return _time(moment) if moment else None
 
 
 async def _answer(request: web.Request, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
@@ -156,13 +136,3 @@ def container_of(pod: Pod, name: str) -> str:
     raise CallerError(
         f"a container name must be specified for pod {pod.metadata.name}, choose one of: [{' '.join(known)}]"
     )
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError as error:
-        raise CallerError(f'sinceTime: "{text[:64]}" is no RFC 3339 time') from error
-    if moment.tzinfo is None:
-        raise CallerError(f'sinceTime: "{text[:64]}" has no time zone')
-    return moment

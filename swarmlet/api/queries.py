@@ -152,6 +152,15 @@ def number(query: Mapping[str, str], name: str, *, maximum: int, clamp: bool = F
     return min(value, maximum)
 
 
+def integer(query: Mapping[str, str], name: str) -> int | None:
+    """Read a whole number of any sign; None where it is not given."""
+    text = query.get(name, "")
+    if not text:
+        return None
+    digits = text.removeprefix("-")
+    return -decimal(digits, name) if digits != text else decimal(text, name)
+
+
 def revision(text: str) -> int | None:
     """Read a resourceVersion; None where it is not given."""
     if not text:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from swarmlet.api import log_options
 from swarmlet.api.logs import PASSED_ON
 from tests.api.conftest import START, Api, FakePods
 from tests.api.documents import DEPLOYMENTS, JSON_PATCH, MERGE, NAMESPACES, PODS, TABLE, deployment, pod
@@ -144,20 +146,59 @@ async def test_an_empty_log_is_an_empty_answer(api: Api, pods: FakePods) -> None
     [
         ("container=nope", "container nope is not valid for pod p1"),
         ("sinceTime=yesterday", "sinceTime"),
-        ("sinceTime=2026-01-02T03:04:05Z&sinceSeconds=1", "at most one"),
-        ("tailLines=-1", "tailLines"),
+        ("tailLines=few", "tailLines"),
+        ("limitBytes=--1", "limitBytes"),
+        ("follow=perhaps", "follow"),
     ],
 )
-async def test_a_log_option_that_makes_no_sense_is_400(api: Api, query: str, words: str) -> None:
+async def test_a_log_option_that_cannot_be_read_is_400(api: Api, query: str, words: str) -> None:
     await api.read("POST", PODS, json=pod("p1", "node-a"))
     code, status = await api.read("GET", f"{PODS}/p1/log?{query}")
     assert code == 400
     assert words in status["message"]
 
 
-async def test_a_pod_on_no_node_has_no_log(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("tailLines=-1", "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ("limitBytes=0", "limitBytes: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=0", "sinceSeconds: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=-5", "sinceSeconds: Invalid value: -5: must be greater than 0"),
+        (
+            "sinceTime=2026-01-02T03:04:05Z&sinceSeconds=0",
+            ": Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ),
+        ("stream=Stdout", "stream: Forbidden: may not be specified"),
+        (
+            "limitBytes=-1&stream=All",
+            "[limitBytes: Invalid value: -1: must be greater than 0, stream: Forbidden: may not be specified]",
+        ),
+    ],
+)
+async def test_a_log_option_that_breaks_a_rule_is_422_in_kubernetes_words(
+    api: Api, pods: FakePods, query: str, words: str
+) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    code, status = await api.read("GET", f"{PODS}/p1/log?{query}")
+    assert (code, status["message"]) == (422, f'PodLogOptions "p1" is invalid: {words}')
+    assert pods.asked == []
+
+
+async def test_the_most_that_a_log_can_be_asked_for_is_bounded(api: Api, pods: FakePods) -> None:
+    await api.read("POST", PODS, json=pod("p1", "node-a"))
+    much = str(2**60)
+    async with api.get(f"{PODS}/p1/log?tailLines={much}&limitBytes={much}&sinceSeconds={much}") as response:
+        assert response.status == 200
+    ((_, options, _),) = pods.asked
+    assert (options.tail_lines, options.limit_bytes) == (log_options.LINES_MAX, log_options.BYTES_MAX)
+    assert options.since == START - timedelta(seconds=log_options.SECONDS_MAX)
+
+
+async def test_the_log_of_a_pod_on_no_node_is_empty(api: Api) -> None:
     await api.read("POST", PODS, json=pod())
-    assert (await api.read("GET", f"{PODS}/p1/log"))[0] == 400
+    async with api.get(f"{PODS}/p1/log?follow=true") as response:
+        assert (response.status, await response.read()) == (204, b"")
 
 
 async def test_a_reader_of_a_log_that_goes_away_closes_it(api: Api, pods: FakePods) -> None:
