@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import documents, exits, options, parsing, spans
+from swarmlet.cli import asking, documents, exits, options, parsing, spans
 from swarmlet.cli.changes.outcomes import SUFFIXES, DryRun, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import NotFoundError
@@ -139,7 +139,8 @@ def _agreed(targets: Sequence[Target]) -> bool:
     print(f"You are about to delete the following {len(targets)} resource(s):")
     for each in targets:
         print(f"{each.resource.full_name}/{each.name}")
-    return input("Do you want to continue? [y/N]: ").strip().lower() in ("y", "yes")
+    sys.stdout.flush()
+    return asking.agreed("Do you want to continue?")
 
 
 async def _of_words(session: Session, words: Sequence[str], scope: Scope, *, every: bool) -> list[Target]:

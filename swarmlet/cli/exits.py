@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from typer.exceptions import Exit, TyperException
+from typer.exceptions import Abort, Exit, TyperException
 
 from swarmlet import errors
 
@@ -65,6 +65,9 @@ def guarded(command: Callable[[], object]) -> int:
         code = _given(exit_)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Abort:  # what typer makes of an end of stdin
+        say("error: stdin ended before it had the answer; nothing was changed")
+        code = FAILED
     except BrokenPipeError:
         _stop_printing()
         code = NOBODY_READS
@@ -103,9 +106,9 @@ def _failed(error: Exception) -> int:
 def _usage(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     hint = f"; see `{context.command_path} --help`" if context else ""
-    message = error.format_message().strip().rstrip(".")
+    message = " ".join(error.format_message().split()).replace(" Value error,", "").rstrip(".")
     commands = getattr(getattr(context, "command", None), "commands", None)
-    if commands and message.startswith("No such command"):
+    if commands and message.startswith(("No such command", "Missing command")):
         message += f"; allowed: {', '.join(name for name, each in commands.items() if not each.hidden)}"
     if message:  # without one, the help of a group was printed
         say(f"error: {message}{hint}")

@@ -1,7 +1,7 @@
 """How a command line is read, where that is not typer's way.
 
-A command's switches may be spelled as kubectl's are: --wait, --wait=true, --wait=false. What says where to, such as
-`-n shop`, may stand before the command too.
+A command's switches may be spelled as kubectl's are: --wait, --wait=true, --wait=false; and its short options: -o name,
+-oname, -o=name. What says where to, such as `-n shop`, may stand before the command too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UnknownFlagError(TyperException):
 
 
 class Command(TyperCommand):
-    """Understands "=true" and "=false" after the name of a switch, and no option as the value of another."""
+    """Understands "=true" and "=false" after a switch, "=" after a short option, no option as the value of another."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         args = self._respelled(args)
@@ -63,6 +63,7 @@ class Command(TyperCommand):
 
     def _respelled(self, args: list[str]) -> list[str]:
         switches = {name: parameter for parameter in self.params for name in parameter.opts if _is_switch(parameter)}
+        valued = {name for parameter in self.params for name in parameter.opts if name not in switches}
         result: list[str] = []
         for position, arg in enumerate(args):
             if arg == END_OF_OPTIONS:
@@ -70,22 +71,39 @@ class Command(TyperCommand):
             name, _, value = arg.partition("=")
             if name in switches and value in ("true", "false"):
                 result += [name] if value == "true" else switches[name].secondary_opts[:1]
+            elif "=" in arg and _is_short(name, switches, valued):
+                result += [name, value]
             else:
                 result.append(arg)
         return result
 
 
+def _is_short(word: str, switches: Collection[str], valued: Collection[str]) -> bool:
+    """Return whether a word is a short option that has a value, with or without switches before it: -n, -An."""
+    before, last = word[1:-1], f"-{word[-1:]}"
+    return word.startswith("-") and last in valued and all(f"-{each}" in switches for each in before)
+
+
 def command_first(arguments: Sequence[str], options: Collection[str]) -> list[str]:
     """Return a command line with those of its options that stand before the command after it.
 
-    `options` are the names of options that have a value: "-n" as in `-n shop get pods`, or `--namespace=shop get pods`.
+    `options` are the names of options that have a value: "-n" as in `-n shop get pods`, `-nshop get pods`, or
+    `--namespace=shop get pods`.
     """
     start = 0
-    while start < len(arguments) and arguments[start].partition("=")[0] in options:
-        start += 1 if "=" in arguments[start] else 2
+    while start < len(arguments) and (words := _words(arguments[start], options)):
+        start += words
     before, rest = list(arguments[:start]), list(arguments[start:])
     end = rest.index(END_OF_OPTIONS) if END_OF_OPTIONS in rest else len(rest)
     return [*rest[:end], *before, *rest[end:]]
+
+
+def _words(word: str, options: Collection[str]) -> int:
+    """Return how many words an option is with its value, beginning with this one; 0 where it is none of the options."""
+    if word in options:
+        return 2
+    attached = word.partition("=")[0] in options or (not word.startswith("--") and word[:2] in options)
+    return 1 if attached else 0
 
 
 def _is_switch(parameter: Any) -> bool:

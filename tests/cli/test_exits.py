@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.exceptions import Abort
 from typer.main import get_command
 
 from swarmlet import cli, errors
@@ -58,12 +59,19 @@ def test_a_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> N
         exits.guarded(failing(KeyError("x")))
 
 
+def test_an_end_of_stdin_in_place_of_an_answer_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.guarded(failing(Abort())) == 1
+    assert capsys.readouterr().err == "error: stdin ended before it had the answer; nothing was changed\n"
+
+
 def test_ctrl_c_exits_130_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert exits.guarded(failing(KeyboardInterrupt())) == 130
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("line", ["bogus", "get --bogus", "scale web", "rollout", "completion tcsh", "apply"])
+@pytest.mark.parametrize(
+    "line", ["bogus", "get --bogus", "scale web", "rollout", "completion tcsh", "completion", "apply"]
+)
 def test_a_command_line_that_cannot_be_read_exits_2_with_one_line(
     line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +164,7 @@ def test_for_plan_two_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
             ["rollout", "status", "x", "--server=a", "-n", "shop"],
         ),
         (["-n", "shop", "logs", "--", "x"], ["logs", "-n", "shop", "--", "x"]),
+        (["-n=shop", "-sh1", "get", "pods"], ["get", "pods", "-n=shop", "-sh1"]),
         (["get", "-n", "shop"], ["get", "-n", "shop"]),
         (["-x", "get"], ["-x", "get"]),
         (["-n"], ["-n"]),

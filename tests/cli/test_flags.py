@@ -37,6 +37,9 @@ def replicas(cluster: Cluster, name: str) -> int:
         "delete deploy web --dry-run=server -o name",
         "delete deploy --field-selector metadata.name=api --dry-run=client",
         "get deploy/web -o json --show-managed-fields",
+        "get deploy -l=app=web -o=name",
+        "get deploy -n=default -Ao=name",
+        "get deploy -n=nowhere --ignore-not-found -o=name",
     ],
 )
 def test_it_is_told_as_kubectl_tells_it(cluster: Cluster, line: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlet.cli import exits, parsing
+from swarmlet.cli import asking, exits, parsing
 from swarmlet.cli.past import history
 from swarmlet.cli.plans import plan
 from swarmlet.cli.session import Session, connected
@@ -46,7 +46,7 @@ async def undo(
         return
     if not made.id:
         raise CallerError("the plan is too large to be applied as a whole; undo its objects one by one")
-    if yes or _confirmed(number):
+    if yes or asking.agreed(f"\nUndo revision {number}?"):
         await plan.apply(session, made.id)
     else:
         exits.say("Nothing was changed.")
@@ -61,8 +61,3 @@ async def _plan(session: Session, revision: int, *, force: bool) -> Plan:
     path = f"{history.HISTORY_PATH}/{revision}/undo"
     answer = await session.api.connection.json(Request(method="POST", path=path, body={"force": force}))
     return msgspec.convert(answer, Plan)
-
-
-def _confirmed(revision: int) -> bool:
-    print(f"\nUndo revision {revision}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
