@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typer.exceptions import Abort, Exit, TyperException
 
 from swarmlet import errors
+from swarmlet.cli import terminal
 
 FAILED = 1
 USAGE = 2
@@ -50,8 +51,8 @@ def code_of(error: Exception) -> int:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr."""
-    print(text, file=sys.stderr)
+    """Print a line on stderr; what others have put into it does not steer the terminal."""
+    print(terminal.plain(text), file=sys.stderr)
 
 
 def guarded(command: Callable[[], object]) -> int:

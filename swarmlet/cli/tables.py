@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from swarmlet.cli import terminal
+
 GAP = 3
 COLUMN_WIDTH_MIN = 6
 
@@ -39,7 +41,8 @@ class Columns:
         self._style = style or (lambda _column, cell: cell)
 
     def lines(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, headers: bool = True) -> list[str]:
-        """Return the lines of a table, with or without its header."""
+        """Return the lines of a table, with or without its header; nothing in a cell steers the terminal."""
+        rows = [[terminal.plain(cell) for cell in row] for row in rows]
         whole = [header, *rows] if headers else list(rows)
         self._widths += [COLUMN_WIDTH_MIN] * (len(header) - len(self._widths))
         for row in whole:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmlet.cli import documents, status, tables, terminal
+from swarmlet.cli import documents, exits, status, tables, terminal
 from swarmlet.cli.applying import progress
 from swarmlet.cli.descriptions import kinds as descriptions
 from swarmlet.cli.rollouts import judging as rollouts
@@ -37,6 +37,22 @@ def test_wide_columns_are_printed_when_asked_for(capsys: pytest.CaptureFixture[s
 def test_a_cell_of_several_lines_is_cut_to_its_first(capsys: pytest.CaptureFixture[str]) -> None:
     tables.TablePrinter(tables.Form(headers=False)).print(table(["a\nb", 1, ""]))
     assert capsys.readouterr().out == "a...   1\n"
+
+
+STEERING = "a\x1b]0;title\x07\rb"
+SPELLED = r"a\x1b]0;title\x07\rb"
+
+
+def test_what_others_write_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.TablePrinter(tables.Form(headers=False)).print(table([STEERING, 1, ""]))
+    exits.say(STEERING)
+    out, err = capsys.readouterr()
+    assert (out, err) == (SPELLED.partition(r"\r")[0] + "...   1\n", SPELLED + "\n")
+    assert descriptions.rendered([(STEERING, STEERING), ("Data", [(STEERING, [STEERING])])]) == [
+        f"{SPELLED}:  {SPELLED}",
+        "Data:",
+        f"  {SPELLED}:  {SPELLED}",
+    ]
 
 
 def test_widths_never_shrink_in_a_watch(capsys: pytest.CaptureFixture[str]) -> None:

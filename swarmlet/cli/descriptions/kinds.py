@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from swarmlet.cli import terminal
 from swarmlet.cli.descriptions import access as access_descriptions
 from swarmlet.cli.descriptions import autoscaling as autoscaling_descriptions
 from swarmlet.cli.descriptions import batch as batch_descriptions
@@ -36,18 +37,18 @@ Document = Mapping[str, Any]
 
 
 def rendered(description: Description, indent: str = "") -> list[str]:
-    """Return the lines of a description."""
+    """Return the lines of a description; nothing in them steers the terminal."""
     flat = [label for label, value in description if not _is_nested(value)]
     width = max((len(label) + 1 for label in flat), default=0) + GAP
     lines: list[str] = []
     for label, value in description:
         if _is_nested(value):
-            lines.append(f"{indent}{label}:")
+            lines.append(terminal.plain(f"{indent}{label}:"))
             lines += rendered(value, indent + INDENT)
             continue
         first, *others = [value] if isinstance(value, str) else list(value) or [NONE]
-        lines.append(f"{indent}{label + ':':<{width}}{first}".rstrip())
-        lines += [f"{indent}{'':<{width}}{other}" for other in others]
+        told = [f"{indent}{label + ':':<{width}}{first}".rstrip(), *(f"{indent}{'':<{width}}{each}" for each in others)]
+        lines += map(terminal.plain, told)
     return lines
 
 

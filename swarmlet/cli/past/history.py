@@ -49,7 +49,7 @@ async def history(
 
     `history`, `history deploy/web`, `history -A --since 1h`, `history nodes`
     """
-    from swarmlet.cli import tables, terminal
+    from swarmlet.cli import tables
     from swarmlet.cli.past import history_text
     from swarmlet.model.histories import ChangeList
 
@@ -64,7 +64,7 @@ async def history(
     rows = [[each.namespace] * spaces + history_text.row(each, now) for each in page.changes]
     header = ["NAMESPACE"] * spaces + list(history_text.HEADER)
     for line in tables.Columns().lines(header, rows, headers=not no_headers and bool(rows)):
-        print(terminal.plain(line))
+        print(line)
     if not rows:
         exits.say(f"No changes found{_where(query)}.")
     elif page.more:
