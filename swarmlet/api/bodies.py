@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 from typing import Any, cast
 
@@ -15,6 +17,8 @@ from swarmlet.model import nesting
 from swarmlet.protobuf import decoding
 
 BODY_BYTES_MAX = 3 * 1024 * 1024
+LOOP_BYTES_MAX = 64 * 1024
+"""Decoded in the event loop; a larger body is in a thread, for YAML of 3 MB takes over a second."""
 
 JSON = "application/json"
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
@@ -49,13 +53,24 @@ async def document(request: web.Request) -> Document:
     data = await read(request)
     if not data:
         raise CallerError("the request has no body; send the object as JSON or YAML")
-    return mapping(decode(data, request.content_type))
+    return mapping(await _decoded(data, request.content_type))
 
 
 async def optional_document(request: web.Request) -> Document:
     """Return the body's document, empty where there is none: DeleteOptions."""
     data = await read(request)
-    return mapping(decode(data, request.content_type)) if data.strip() else {}
+    return mapping(await _decoded(data, request.content_type)) if data.strip() else {}
+
+
+async def value(request: web.Request) -> Any:
+    """Return what the body says, whatever that is: a patch."""
+    return await _decoded(await read(request), request.content_type)
+
+
+async def _decoded(data: bytes, content_type: str) -> Any:
+    if len(data) <= LOOP_BYTES_MAX:
+        return decode(data, content_type)
+    return await asyncio.to_thread(decode, data, content_type)
 
 
 def decode(data: bytes, content_type: str) -> Any:
@@ -89,6 +104,9 @@ def _json(data: bytes) -> Any:
 
 
 def _yaml(data: bytes) -> Any:
+    """Read YAML. JSON is YAML, too, and what clients apply mostly is: that takes a twentieth of the time."""
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(data)
     try:
         _look_through(data)
         return yaml.load(data, Loader=_Loader)  # noqa: S506  a safe loader, see its base

@@ -41,12 +41,12 @@ class Applies:
 
     async def apply(self, request: web.Request, target: Target) -> web.Response:
         """Answer an apply of a whole object or its status."""
-        document = bodies.mapping(bodies.decode(await bodies.read(request), request.content_type))
+        document = bodies.mapping(await bodies.value(request))
         return (await self._written(request, target, document)).response()
 
     async def apply_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer an apply of `/scale`: of the object's number of replicas."""
-        document = bodies.mapping(bodies.decode(await bodies.read(request), request.content_type))
+        document = bodies.mapping(await bodies.value(request))
         scale = cast("Scale", decode.decode_as(Scale, document).object)
         asked = {"apiVersion": target.kind.api_version, "kind": target.kind.kind, "metadata": {"name": target.name}}
         content = subresources.scale_content(target.kind, scale.spec.replicas)

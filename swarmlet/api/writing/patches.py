@@ -49,7 +49,7 @@ async def read(request: web.Request, kind: Kind) -> Patch:
         accepted = ", ".join((*types, APPLY_PATCH))
         told = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise UnsupportedMediaTypeError(told)
-    body = bodies.decode(await bodies.read(request), content_type)
+    body = await bodies.value(request)
     wanted = list if content_type == JSON_PATCH else dict
     if not isinstance(body, wanted):
         raise CallerError(f"a body of type {content_type} is {'a list' if wanted is list else 'an object'}")
