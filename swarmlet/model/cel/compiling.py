@@ -112,12 +112,14 @@ def _index(node: Index) -> Evaluate:
 
 def _item(of: Any, key: Any) -> Any:
     if isinstance(of, dict):
-        if not isinstance(key, str | int | float) or key not in of:
-            raise EvaluationError(f"no such key: {values.told(key)}")
+        if not isinstance(key, str | int | float):
+            raise no_overload()
+        if key not in of:
+            raise EvaluationError(f"no such key: {values.shown(key)}")
         return of[key]
     if isinstance(of, list) and isinstance(key, int | float) and not isinstance(key, bool):
         if not (0 <= key < len(of) and key == int(key)):
-            raise EvaluationError(f"index out of bounds: {values.told(key)}")
+            raise EvaluationError(f"index out of bounds: {values.shown(key)}")
         return of[int(key)]
     if isinstance(of, Optional):
         return _optional_item(of, key)
@@ -230,7 +232,7 @@ def _map(node: MapOf) -> Evaluate:
             if not isinstance(name, str | int):
                 raise EvaluationError("unsupported key type")
             if name in result:
-                raise EvaluationError(f"Failed with repeated key: {values.told(name)}")
+                raise EvaluationError(f"Failed with repeated key: {values.shown(name)}")
             if not optional:
                 result[name] = held
             elif _is_there(held):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from swarmlet.model.cel import values
 from swarmlet.model.cel.budget import Budget
 from swarmlet.model.cel.errors import EvaluationError, no_overload
 from swarmlet.model.cel.values import NONE, Optional
@@ -108,7 +109,7 @@ def _transform_entries(turns: _Turns, parts: Sequence[Evaluate], scope: Scope) -
         scope.budget.spend_for(entries)
         for key, value in entries.items():
             if key in result:
-                raise EvaluationError(f"insert failed: key {key} already exists")
+                raise EvaluationError(f"insert failed: key {values.shown(key)} already exists")
             result[key] = value
     return result
 

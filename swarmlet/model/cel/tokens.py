@@ -12,6 +12,8 @@ from swarmlet.model.cel.values import INT_MAX, UINT_MAX, Uint
 
 LENGTH_MAX = 16_384
 """Characters of an expression."""
+DIGITS_MAX = 128
+"""Of a whole number; one of 64 bits has 20, or zeros before them."""
 
 _SPACE = re.compile(r"(?:[ \t\n\f\r]+|//[^\n]*)*")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+[uU]?|[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+[uU]?")
@@ -81,6 +83,8 @@ def _token(text: str, position: int) -> tuple[Token, int]:
 def _number(word: str, text: str, position: int) -> int | float:
     if word[:2].lower() != "0x" and set(word) & set(".eE"):
         return float(word)
+    if len(word) > DIGITS_MAX:
+        raise CompileError("Syntax error: invalid int literal", text, position)
     base = 16 if word[:2].lower() == "0x" else 10
     if word[-1] in "uU":
         return Uint(_bounded(int(word[:-1], base), UINT_MAX, text, position))

@@ -21,6 +21,8 @@ from swarmlet.model.quantity import Quantity
 INT_MAX = 2**63 - 1
 INT_MIN = -(2**63)
 UINT_MAX = 2**64 - 1
+SHOWN_MAX = 256
+"""Letters of a value in a message."""
 
 
 class Uint(int):
@@ -199,6 +201,11 @@ def told(value: Any) -> str:
     """Return a value as `string()` and messages write it."""
     writer = next((write for kind, write in _WRITERS if isinstance(value, kind)), str)
     return writer(value)
+
+
+def shown(value: str | float) -> str:
+    """Return a text or a number as a message shows it."""
+    return told(value)[:SHOWN_MAX]
 
 
 def _told_float(value: float) -> str:

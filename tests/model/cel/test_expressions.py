@@ -172,6 +172,46 @@ def test_what_would_be_made_of_a_text_is_paid_before_it_is_made() -> None:
     assert tables.COSTS["join"](["a"] * letters, "b" * letters) > letters * letters // PARTS_PER_STEP
 
 
+_LARGE = "[0]" + ".map(a, [a, a, a, a, a, a, a, a, a, a])" * 30
+"""A list of ten lists of ten lists: a few hundred bytes of memory, and 10^30 numbers to who goes through it."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{_LARGE}.exists(a, a == a)",
+        f"{_LARGE} in [{_LARGE}]",
+        f"sets.contains({_LARGE}, {_LARGE})",
+        f"'%s'.format([{_LARGE}]) == ''",
+        f"optional.of({_LARGE}) == optional.of({_LARGE})",
+    ],
+)
+def test_a_list_of_lists_is_not_gone_through_before_that_is_paid(text: str) -> None:
+    with pytest.raises(BudgetError):
+        value(text)
+
+
+def test_a_list_is_no_key_and_no_word_of_a_message() -> None:
+    with pytest.raises(EvaluationError, match="no such overload"):
+        value(f"{{'a': 1}}[{_LARGE}]")
+
+
+def test_of_a_long_key_a_message_shows_the_beginning() -> None:
+    with pytest.raises(EvaluationError) as caught:
+        value("{'a': 1}[oldSelf]", oldSelf="b" * 100_000)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_a_number_of_thousands_of_digits_is_none() -> None:
+    with pytest.raises(CompileError, match="invalid int literal"):
+        value("9" * 5_000 + " == 1")
+
+
+def test_a_time_before_all_times_has_no_parts() -> None:
+    with pytest.raises(EvaluationError, match="timestamp overflow"):
+        value("timestamp('0001-01-01T00:00:00Z').getHours('-10:00')")
+
+
 def test_of_the_variables_an_expression_tells_those_that_it_uses() -> None:
     known = frozenset({"self", "oldSelf"})
     assert compiling.compiled("self == oldSelf", known).names == known

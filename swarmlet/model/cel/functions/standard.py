@@ -145,7 +145,10 @@ def _of_time(read: Callable[[datetime], int]) -> Callable[..., int]:
     def part(value: Any, zone: str = "UTC") -> int:
         if not isinstance(value, datetime):
             raise no_overload()
-        return read(value.astimezone(UTC if zone == "UTC" else _zone(zone)))
+        try:
+            return read(value.astimezone(UTC if zone == "UTC" else _zone(zone)))
+        except OverflowError as error:
+            raise EvaluationError("timestamp overflow") from error
 
     return part
 
