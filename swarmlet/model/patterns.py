@@ -22,6 +22,8 @@ STATES_MAX = 8_192
 """Of one expression, counted repetitions written out."""
 STEPS_MAX = 4_000_000
 """About a second: states times letters. A longer text is not matched."""
+STATES_KEPT_MAX = 16_384
+"""Of one expression: of how many states it is, for each pair of states and letter whose outcome is kept."""
 KNOWN_MAX = 512
 """Expressions that are kept as they were read."""
 
@@ -46,6 +48,7 @@ _CATEGORIES = {
 Takes = Callable[[str], bool]
 Stands = Callable[[str, int], bool]
 Links = list[int]
+States = frozenset[int]
 
 
 class PatternError(ValueError):
@@ -66,25 +69,44 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An expression that was read. The last state is the end."""
+    """An expression that was read. The last state is the end.
+
+    `within`: which states a letter leads to from which, as texts have shown: worked out once, and not at each letter.
+    Only between a text's ends, and only where no state looks at what stands around it.
+    """
 
     states: tuple[_State, ...]
+    looks_around: bool = False
+    within: dict[tuple[States, str], States] = field(default_factory=dict, compare=False)
 
     def is_in(self, text: str) -> bool:
         """Whether some part of `text` matches; raise `PatternError` where finding out would take too long."""
         if len(text) * len(self.states) > STEPS_MAX:
             raise PatternError("the text is too long for this expression")
         end = len(self.states) - 1
-        current: set[int] = set()
-        for position in range(len(text) + 1):
-            current = self._reached({*current, 0}, text, position)
+        current = self._reached((0,), text, 0)
+        for position, letter in enumerate(text, 1):
             if end in current:
                 return True
-            if position < len(text):
-                current = self._after(current, text[position])
-        return False
+            if position == len(text) or self.looks_around:
+                current = self._next(current, letter, text, position)
+                continue
+            found = self.within.get((current, letter))
+            if found is None:
+                found = self._kept(current, letter, self._next(current, letter, text, position))
+            current = found
+        return end in current
 
-    def _reached(self, begun: Iterable[int], text: str, position: int) -> set[int]:
+    def _kept(self, current: States, letter: str, found: States) -> States:
+        if len(self.within) * len(self.states) >= STATES_KEPT_MAX:
+            self.within.clear()
+        self.within[current, letter] = found
+        return found
+
+    def _next(self, current: States, letter: str, text: str, position: int) -> States:
+        return self._reached({*self._after(current, letter), 0}, text, position)
+
+    def _reached(self, begun: Iterable[int], text: str, position: int) -> States:
         reached: set[int] = set()
         pending = list(begun)
         while pending:
@@ -94,7 +116,7 @@ class Pattern:
                 reached.add(number)
                 if state.takes is None:
                     pending += state.next
-        return reached
+        return frozenset(reached)
 
     def _after(self, current: Iterable[int], letter: str) -> set[int]:
         states = (self.states[number] for number in current)
@@ -118,7 +140,7 @@ def parse(text: str) -> Pattern:
     builder = _Builder(flags)
     end = builder.sequence(tree, builder.state())
     builder.join(end, builder.state())
-    return Pattern(tuple(builder.states))
+    return Pattern(tuple(builder.states), builder.looks_around)
 
 
 class _Builder:
@@ -126,6 +148,8 @@ class _Builder:
 
     def __init__(self, flags: int) -> None:
         self.states: list[_State] = []
+        self.looks_around = False
+        self._repeated = 0
         self._flags = flags
 
     def state(self, takes: Takes | None = None, stands: Stands | None = None) -> int:
@@ -151,6 +175,7 @@ class _Builder:
             takes = self.join(start, self.state(takes=self._takes(operation, argument)))
             return self.join(takes, self.state())
         if operation == "AT":
+            self.looks_around |= "BOUNDARY" in str(argument)
             at = self.join(start, self.state(stands=_standing(str(argument))))
             return self.join(at, self.state())
         if operation == "BRANCH":
@@ -168,7 +193,7 @@ class _Builder:
 
     def _repeat(self, least: int, most: int, part: Iterable[tuple[Any, Any]], start: int) -> int:
         for _ in range(least):
-            start = self.sequence(part, start)
+            start = self._again(part, start)
         if most == _parser.MAXREPEAT:
             again = self.join(start, self.state())
             self.join(self.sequence(part, self.join(again, self.state())), again)
@@ -176,8 +201,15 @@ class _Builder:
         end = self.state()
         for _ in range(most - least):
             self.join(start, end)
-            start = self.sequence(part, self.join(start, self.state()))
+            start = self._again(part, self.join(start, self.state()))
         return self.join(start, end)
+
+    def _again(self, part: Iterable[tuple[Any, Any]], start: int) -> int:
+        """Append a part once more: it may be empty, and need no state."""
+        self._repeated += 1
+        if self._repeated > STATES_MAX:
+            raise PatternError(f"too large: over {STATES_MAX} repetitions")
+        return self.sequence(part, start)
 
     def _takes(self, operation: str, argument: Any) -> Takes:
         if operation == "ANY":

@@ -43,3 +43,24 @@ def test_what_is_not_matched_is_refused(expression: str) -> None:
 def test_a_text_over_the_bound_is_refused() -> None:
     with pytest.raises(PatternError, match="too long"):
         patterns.parse("^a{1000}$").is_in("a" * 100_000)
+
+
+@pytest.mark.parametrize("expression", ["(){4000000000}", "(((){1000}){1000}){1000}", "(?:(?:){60000}){60000}"])
+def test_nothing_is_not_repeated_for_ever(expression: str) -> None:
+    with pytest.raises(PatternError, match="too large"):
+        patterns.parse(expression)
+
+
+def test_what_texts_have_shown_of_an_expression_is_kept_within_bounds() -> None:
+    pattern = patterns.parse("^(a|b.)*[^x]y{0,3}$")
+    outcomes = [pattern.is_in("a" * length + chr(0x100 + length)) for length in range(600)]
+    assert all(outcomes)
+    assert len(pattern.within) * len(pattern.states) <= patterns.STATES_KEPT_MAX
+    assert not pattern.is_in("ax")
+    assert pattern.is_in("aby")
+
+
+def test_of_a_long_text_a_step_is_worked_out_once() -> None:
+    pattern = patterns.parse("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    assert pattern.is_in("a" * 100_000)
+    assert len(pattern.within) < 5
