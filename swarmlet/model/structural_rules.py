@@ -72,6 +72,7 @@ class _Check:
 
     def _rules(self, schema: Schema, value: Any, old: Any, place: Place, *, is_root: bool) -> None:
         is_known = old is not NOTHING and old is not None
+        self._budget.spend_for(value, old)
         unchanged = is_known and structural.same(value, old)
         self_ = structural_scopes.converted(schema, value, is_root=is_root)
         old_self = structural_scopes.converted(schema, old, is_root=is_root) if is_known else None

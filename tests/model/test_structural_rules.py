@@ -216,3 +216,26 @@ def test_items_that_nothing_tells_apart_have_no_old_value() -> None:
     item = objects({"port": WHOLE}, rule("self.port == oldSelf.port"))
     [(_, message)] = refusals(objects({"ports": {"type": "array", "items": item}}))
     assert "oldSelf cannot be used on the uncorrelatable portion of the schema within" in message
+
+
+def test_each_look_of_a_rule_at_a_large_object_is_paid() -> None:
+    schema: Document = {"type": "array", "items": WHOLE}
+    value: Any = list(range(50_000))
+    for _ in range(60):
+        schema, value = objects({"a": schema}, rule("true")), {"a": value}
+    [(_, message)] = causes(schema, value)
+    assert "running out of cost budget" in message
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"required": [[1]]},
+        {"not": "x"},
+        {"items": "x"},
+        {"additionalProperties": "x"},
+        {"x-kubernetes-list-map-keys": [{}]},
+    ],
+)
+def test_a_keyword_of_the_wrong_type_is_refused_and_reaches_no_object(odd: Document) -> None:
+    assert any("is of the wrong type" in message for _, message in refusals({"type": "object", **odd}))

@@ -183,10 +183,24 @@ def _typed(rules: Mapping[str, Any], value: Schema, place: Place) -> bool:
         if value.get(name) is not None and not isinstance(value[name], wanted):
             place.field(name).invalid(value[name], "is of the wrong type")
             fine = False
+    for name in ("required", structural.LIST_KEYS):
+        for below, word in place.field(name).each(value[name] if isinstance(value.get(name), list) else ()):
+            if not isinstance(word, str):
+                below.invalid(word, "is of the wrong type")
+                fine = False
+    return _typed_parts(value, place) and fine
+
+
+def _typed_parts(value: Schema, place: Place) -> bool:
+    """Check that what stands where a schema belongs is one; `additionalProperties` may say all or none in a word."""
     if isinstance(value.get("items"), list):
         place.field("items").forbidden("items must be a schema object and not an array")
-        fine = False
-    return fine
+        return False
+    kinds = {"items": (Mapping,), "not": (Mapping,), "additionalProperties": (Mapping, bool)}
+    wrong = [name for name, kind in kinds.items() if value.get(name) is not None and not isinstance(value[name], kind)]
+    for name in wrong:
+        place.field(name).invalid(value[name], "is of the wrong type")
+    return not wrong
 
 
 def _type(value: Schema, place: Place, needs_type: str) -> None:
