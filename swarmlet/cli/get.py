@@ -50,6 +50,7 @@ class _Wish:
     subresource: str = ""
     kinds_shown: bool = False
     managed_fields: bool = False
+    page_size: int = options.CHUNK_SIZE
 
     @property
     def columns(self) -> CustomColumns | None:
@@ -60,6 +61,11 @@ class _Wish:
         if kind == "custom-columns-file":
             return custom_columns.from_template(documents.file_text(text))
         return custom_columns.parse(text) if kind == "custom-columns" else None
+
+    def check_form(self) -> None:
+        """Raise `UsageError` where -o says something that is not known."""
+        if self.columns is None:
+            documents.check_form(self.output)
 
     def form(self, kind_prefix: str = "", *, namespaced: bool = True) -> tables.Form:
         return tables.Form(
@@ -95,6 +101,7 @@ async def get(
     show_managed_fields: Annotated[
         bool, typer.Option("--show-managed-fields", help="With who owns which field, of -o json and yaml.")
     ] = False,
+    chunk_size: options.ChunkSize = options.CHUNK_SIZE,
     at: Annotated[str, typer.Option("--at", help="As it was asked for at a revision or time: 1234, 14:05, -10m.")] = "",
 ) -> None:
     """Show objects: as a table, whole, as they change, or as they were asked for.
@@ -120,9 +127,9 @@ async def get(
         subresource=subresource,
         kinds_shown=show_kind,
         managed_fields=show_managed_fields,
+        page_size=chunk_size,
     )
-    if wish.columns is None:
-        documents.check_form(output)
+    wish.check_form()
     selected = await selection.meant(session, what or (), filename, recursive=recursive)
     _check(selected, wish, watch=watch or watch_only)
     if at:
@@ -205,7 +212,10 @@ async def _kind_tables(
 
     whole = bool(wish.sort_by)
     return [
-        (resource, await session.api.list(resource, wish.scope, accept=TABLE, whole_objects=whole))
+        (
+            resource,
+            await session.api.list(resource, wish.scope, accept=TABLE, whole_objects=whole, page_size=wish.page_size),
+        )
         for resource in kinds
     ]
 
@@ -267,7 +277,7 @@ async def _print_objects(session: Session, selected: Selection, wish: _Wish) -> 
     missing: list[NotFoundError] = []
     found: list[tuple[Resource, dict[str, Any]]] = []
     for resource in selected.kinds:
-        listed = await session.api.list(resource, wish.scope)
+        listed = await session.api.list(resource, wish.scope, page_size=wish.page_size)
         header = {"apiVersion": resource.api_version, "kind": resource.kind}
         found += [(resource, {**header, **item}) for item in listed.get("items") or ()]
     for reference in selected.named:
@@ -313,7 +323,8 @@ async def _watch(session: Session, selected: Selection, wish: _Wish, *, first: b
             namespace=selected.named[0].namespace or session.namespace, fields=f"metadata.name={selected.named[0].name}"
         )
     as_table = wish.output in documents.TABLES
-    following = Watch(session.api, resource, scope, accept=TABLE if as_table else JSON)
+    accept = TABLE if as_table else JSON
+    following = Watch(session.api, resource, scope, accept=accept, page_size=wish.page_size)
     listed = await following.start()
     if selected.named and not (listed.get("rows") or listed.get("items")) and not wish.ignore_not_found:
         raise NotFoundError(f'{resource.plural} "{selected.named[0].name}" not found')

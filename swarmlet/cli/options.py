@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 COMPOSE = "Compose files"
+CHUNK_SIZE = 500
+POD_RUNNING = "1m"
 
 What = Annotated[
     list[str], typer.Argument(metavar="TYPE[/NAME] [NAME...]", help="As in `pods`, `deploy,rs`, `pod web-1`, `all`.")
@@ -24,6 +26,10 @@ Output = Annotated[str, typer.Option("--output", "-o", help="wide, json, yaml or
 NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Without the line of column names.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on printing what changes.")]
 IgnoreNotFound = Annotated[bool, typer.Option("--ignore-not-found", help="What is not there is no error.")]
+ChunkSize = Annotated[int, typer.Option("--chunk-size", min=0, help="Ask for so many objects at once; 0: for all.")]
+PodRunning = Annotated[
+    str, typer.Option("--pod-running-timeout", help="How long to wait until TYPE/NAME has a Pod, as in 20s or 1m.")
+]
 Files = Annotated[
     list[str] | None,
     typer.Option("--filename", "-f", help="A file, a folder, or - for stdin; may be repeated."),

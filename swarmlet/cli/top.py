@@ -57,6 +57,10 @@ async def nodes(
     selector: options.Labels = "",
     sort_by: SortBy = "",
     no_headers: options.NoHeaders = False,
+    show_capacity: Annotated[
+        bool,
+        typer.Option("--show-capacity", help="As a share of all that the node has, and not of what Pods may have."),
+    ] = False,
 ) -> None:
     """Show what nodes use, and what share that is of what Pods may have there."""
     from swarmlet.client.client import Scope
@@ -67,7 +71,11 @@ async def nodes(
     listed = (await session.api.list(catalogue.find("nodes"), Scope(labels=selector))).get("items") or ()
     wanted = {each["metadata"]["name"]: each for each in listed if name in ("", each["metadata"]["name"])}
     rows = [(node, _usage(known[node]["usage"]), known[node]) for node in sorted(known) if node in wanted]
-    cells = [[node, *_with_shares(usage, wanted[node])] for node, usage, _ in _sorted(rows, sort_by)]
+    offered = "capacity" if show_capacity else "allocatable"
+    cells = [
+        [node, *_with_shares(usage, wanted[node]["status"].get(offered) or {})]
+        for node, usage, _ in _sorted(rows, sort_by)
+    ]
     cells += [[node, *[UNKNOWN] * 4] for node in sorted(wanted.keys() - known.keys())]
     if not cells:
         exits.say("No resources found")
@@ -147,8 +155,8 @@ def _usage(amounts: Mapping[str, str]) -> Usage:
     return Usage(quantity.to_milli(amounts.get("cpu", "0")), quantity.to_int(amounts.get("memory", "0")))
 
 
-def _with_shares(usage: Usage, node: Document) -> list[str]:
-    offered = _usage(node["status"].get("allocatable") or {})
+def _with_shares(usage: Usage, amounts: Mapping[str, str]) -> list[str]:
+    offered = _usage(amounts)
     shares = [
         f"{used * 100 // of}%" if of else UNKNOWN
         for used, of in ((usage.cpu_millis, offered.cpu_millis), (usage.memory_bytes, offered.memory_bytes))

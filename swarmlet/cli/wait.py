@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swarmlet.cli import exits, options, parsing, spans
+from swarmlet.cli.changes.outcomes import Form, Outcome
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError, NotFoundError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from swarmlet.cli.wait_conditions import Goal
 
 UNLIMITED_SECONDS = 7 * 24 * 3600.0
+MET = "condition met"
 UNLIMITED = "-"
 """A negative time, which kubectl takes for a week."""
 
@@ -41,6 +43,7 @@ async def wait(
     all_: options.Every = False,
     all_namespaces: options.AllNamespaces = False,
     within: options.Timeout = "30s",
+    output: Form = "",
 ) -> None:
     """Wait until objects are as told.
 
@@ -52,6 +55,8 @@ async def wait(
     if not for_:
         raise exits.UsageError("say what to wait for, as in --for=condition=Ready")
     goal = wait_conditions.parse(for_)
+    outcome = Outcome(output=output)
+    outcome.check()
     seconds = UNLIMITED_SECONDS if within.startswith(UNLIMITED) else spans.seconds(within, "--timeout")
     wish = Wish(
         files=filename,
@@ -61,7 +66,7 @@ async def wait(
         every=all_,
         all_namespaces=all_namespaces,
     )
-    await _until_all(session, await _meant(session, what or (), wish, goal), goal, seconds)
+    await _until_all(session, await _meant(session, what or (), wish, goal), goal, seconds, outcome)
 
 
 async def _meant(session: Session, words: Sequence[str], wish: Wish, goal: Goal) -> list[Reference]:
@@ -81,14 +86,16 @@ async def _meant(session: Session, words: Sequence[str], wish: Wish, goal: Goal)
     return [selection.Reference(each.resource, each.name, each.namespace) for each in found]
 
 
-async def _until_all(session: Session, meant: Sequence[Reference], goal: Goal, seconds: float) -> None:
+async def _until_all(
+    session: Session, meant: Sequence[Reference], goal: Goal, seconds: float, outcome: Outcome
+) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     late: list[Reference] = []
     for reference in meant:
         try:
             async with asyncio.timeout_at(deadline if seconds else None):
-                met = await _until_met(session, reference, goal, once=not seconds)
+                met = await _until_met(session, reference, goal, outcome, once=not seconds)
         except TimeoutError:
             met = False
         if not met:
@@ -104,12 +111,7 @@ def _late(reference: Reference, seconds: float) -> str:
     return f"timed out waiting for the condition on {named}" if seconds else f"condition not met for {named}"
 
 
-def _tell_met(reference: Reference) -> bool:
-    print(f"{reference} condition met", flush=True)
-    return True
-
-
-async def _until_met(session: Session, reference: Reference, goal: Goal, *, once: bool) -> bool:
+async def _until_met(session: Session, reference: Reference, goal: Goal, outcome: Outcome, *, once: bool) -> bool:
     """Return whether the goal is met: when it is, or at once where `once` is asked for.
 
     Tells so, but for what is to be gone and was not there: kubectl is silent then.
@@ -123,21 +125,23 @@ async def _until_met(session: Session, reference: Reference, goal: Goal, *, once
     namespace = reference.namespace or session.namespace
     scope = Scope(namespace=namespace, fields=f"metadata.name={reference.name}")
     watch = Watch(session.api, reference.resource, scope)
-    found: list[dict[str, Any]] = (await watch.start()).get("items") or []
+    header: dict[str, Any] = {"apiVersion": reference.resource.api_version, "kind": reference.resource.kind}
+    found = [{**header, **each} for each in (await watch.start()).get("items") or ()]
     if not found and goal.kind not in (CREATE, DELETE):
         raise NotFoundError(f'{reference.resource.full_plural} "{reference.name}" not found')
     uid = found[0]["metadata"].get("uid") if found else ""
     if goal.kind == DELETE and not found:
         return True
     if any(map(goal.is_met, found)):
-        return _tell_met(reference)
+        outcome.tell(reference, MET, found[0])
+        return True
     if once:
         return False
     async with aclosing(watch.events()) as events:
         async for event in events:
             gone = event.type == DELETED or (uid and event.object["metadata"].get("uid") != uid)
-            if gone and goal.kind == DELETE:
-                return _tell_met(reference)
-            if event.type != DELETED and goal.is_met(event.object):
-                return _tell_met(reference)
+            met = gone if goal.kind == DELETE else event.type != DELETED and goal.is_met(event.object)
+            if met:
+                outcome.tell(reference, MET, found[0] if goal.kind == DELETE else event.object)
+                return True
     return False

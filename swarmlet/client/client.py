@@ -104,17 +104,25 @@ class Client:
             return None
 
     async def list(
-        self, resource: Resource, scope: Scope = EVERYTHING, *, accept: str = JSON, whole_objects: bool = False
+        self,
+        resource: Resource,
+        scope: Scope = EVERYTHING,
+        *,
+        accept: str = JSON,
+        whole_objects: bool = False,
+        page_size: int = PAGE_SIZE,
     ) -> Document:
-        """Return the whole list (or Table, by `accept`), however many pages it takes.
+        """Return the whole list (or Table, by `accept`), however many pages it takes, all of one revision.
 
-        A Table's rows hold their objects' metadata, or with `whole_objects` all of them.
+        A Table's rows hold their objects' metadata, or with `whole_objects` all of them. A `page_size` of 0 asks for
+        everything at once.
         """
         whole: Document = {}
         going_on = ""
         shown = WHOLE_OBJECTS if whole_objects else {}
         for _ in range(PAGES_MAX):
-            page = await self._page(resource, scope, {**shown, "continue": going_on}, accept)
+            further = {**shown, "limit": str(page_size or ""), "continue": going_on}
+            page = await self._page(resource, scope, further, accept)
             part = "rows" if page.get("kind") == "Table" else "items"
             if whole:
                 whole[part] = [*(whole.get(part) or ()), *(page.get(part) or ())]
@@ -126,8 +134,8 @@ class Client:
         return whole
 
     async def _page(self, resource: Resource, scope: Scope, further: Mapping[str, str], accept: str) -> Document:
-        query = {**scope.query(), "limit": str(PAGE_SIZE), **further}
         path = resource.path(namespace=scope.namespace)
+        query = {**scope.query(), **further}
         return await self.connection.json(Request(method="GET", path=path, query=query, accept=accept))
 
     async def raw(self, path: str) -> Document:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from swarmlet.client import statuses
-from swarmlet.client.client import EVERYTHING, Client, Document, Scope
+from swarmlet.client.client import EVERYTHING, PAGE_SIZE, Client, Document, Scope
 from swarmlet.client.connection import JSON, Request
 from swarmlet.client.discovery import Resource
 from swarmlet.errors import ExpiredError, PeerError
@@ -39,17 +39,26 @@ class Watch:
     comes as MODIFIED, what went away as DELETED, so that a follower's picture is always made whole again.
     """
 
-    def __init__(self, client: Client, resource: Resource, scope: Scope = EVERYTHING, *, accept: str = JSON) -> None:
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        scope: Scope = EVERYTHING,
+        *,
+        accept: str = JSON,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
         self._client = client
         self._resource = resource
         self._scope = scope
         self._accept = accept
+        self._page_size = page_size
         self._revision = ""
         self._known: dict[tuple[str, str], Document] = {}
 
     async def start(self) -> Document:
         """List what there is now."""
-        listed = await self._client.list(self._resource, self._scope, accept=self._accept)
+        listed = await self._client.list(self._resource, self._scope, accept=self._accept, page_size=self._page_size)
         self._revision = (listed.get("metadata") or {}).get("resourceVersion") or ""
         self._known = {key(entry): entry for entry in _entries(listed)}
         return listed

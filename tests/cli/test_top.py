@@ -23,7 +23,8 @@ def measured(cluster: Cluster) -> Cluster:
 
     def fill() -> None:
         for name, node_cpu in (("n1", 1500), ("n2", 0)):
-            status = NodeStatus(allocatable={"cpu": "3900m", "memory": "8Gi"})
+            amounts = {"cpu": "3900m", "memory": "8Gi"}
+            status = NodeStatus(allocatable=amounts, capacity={"cpu": "15", "memory": "64Gi"})
             metadata = ObjectMeta(name=name, uid=f"node-{name}", labels={"zone": name}, creation_timestamp=START)
             cluster.replica.put(kinds.NODE, Node(metadata=metadata, status=status))
             if node_cpu:
@@ -47,6 +48,7 @@ def measured(cluster: Cluster) -> Cluster:
         ("nodes",),
         ("node", "n1"),
         ("nodes", "-l", "zone=n1", "--no-headers"),
+        ("nodes", "--show-capacity"),
         ("pods",),
         ("pods", "-A"),
         ("pods", "-l", "app=web", "--containers"),

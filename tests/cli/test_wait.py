@@ -33,6 +33,8 @@ def _pods(cluster: Cluster) -> None:
         "wait --for=delete pods -l app=nobody",
         "wait --for=create pod/web-1",
         "wait --for=condition=Ready pods -l app=nobody",
+        "wait --for=condition=Ready pod/web-1 -o name",
+        "wait --for=jsonpath={.spec.nodeName} pods -l app=web -o jsonpath={.metadata.name},",
     ],
 )
 def test_it_is_told_as_kubectl_tells_it(cluster: Cluster, line: str) -> None:

@@ -68,6 +68,7 @@ async def edit(
     recursive: options.Recursive = False,
     output: Annotated[str, typer.Option("--output", "-o", help="Edit it as yaml or json.")] = "yaml",
     subresource: Annotated[str, typer.Option("--subresource", help="The part to edit: status, scale.")] = "",
+    output_patch: Annotated[bool, typer.Option("--output-patch", help="Print the patch that is sent.")] = False,
     field_manager: Manager = "kubectl-edit",
 ) -> None:
     """Edit objects, one after the other, in `$KUBE_EDITOR`, `$EDITOR` or vi.
@@ -79,15 +80,16 @@ async def edit(
     documents.check_form(output, documents.WHOLE)
     found = await targets.find(session, what or (), targets.Wish(files=filename, recursive=recursive))
     for target in found:
-        await _edit(session, target, Outcome(manager=field_manager), output, subresource)
+        sending = _Sending(session, target, Outcome(manager=field_manager), subresource, tells_patch=output_patch)
+        await _edit(sending, output)
 
 
-async def _edit(session: Session, target: Target, outcome: Outcome, form: str, subresource: str) -> None:
+async def _edit(sending: _Sending, form: str) -> None:
     """Have an object edited until what was saved is taken, or given up."""
+    target = sending.target
     descriptor, name = tempfile.mkstemp(prefix="swarmlet-edit-", suffix=f".{form}")
     os.close(descriptor)
     sheet = _Sheet(Path(name), form)
-    sending = _Sending(session, target, outcome, subresource)
     kept = False
     try:
         await _until_taken(sheet, sending, documents.in_form(form, target.document))
@@ -163,6 +165,7 @@ class _Sending:
     target: Target
     outcome: Outcome
     subresource: str
+    tells_patch: bool = False
     refused: bool = False
     may_repeat: bool = False
     seen: dict[str, Any] = field(default_factory=dict)
@@ -180,6 +183,8 @@ class _Sending:
         metadata = changes.setdefault("metadata", {})
         metadata.setdefault("resourceVersion", current["metadata"]["resourceVersion"])
         after = await target.patch(self.session, changes, self.outcome, subresource=self.subresource)
+        if self.tells_patch:
+            print(f"Patch: {json.dumps(changes, ensure_ascii=False, separators=(',', ':'))}")
         self.outcome.tell(target, "edited", after)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import tarfile
@@ -16,12 +17,14 @@ import typer
 from swarmlet.cli import exits, parsing
 from swarmlet.cli.inside import pods_of
 from swarmlet.cli.session import Session, connected
-from swarmlet.errors import CallerError, NotFoundError
+from swarmlet.errors import CallerError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue
 
 PIECES_MAX = 8
+RESUMED = 'tar cf - -C "$0" "$1" | tail -c +"$2"'
+"""The same archive as before, from a byte on that is counted from 1."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +47,12 @@ async def copy(
     source: Annotated[str, typer.Argument(help="PATH, or [NAMESPACE/]POD:PATH.")],
     target: Annotated[str, typer.Argument(help="The other of the two.")],
     container: Annotated[str, typer.Option("--container", "-c", help="Which container.")] = "",
+    no_preserve: Annotated[
+        bool, typer.Option("--no-preserve", help="To a container: owners and modes are those of new files there.")
+    ] = False,
+    retries: Annotated[
+        int, typer.Option("--retries", help="From a container: go on so often after a break; negative: always.")
+    ] = 0,
 ) -> None:
     """Copy files and folders to a container or from it; it must have tar.
 
@@ -56,9 +65,9 @@ async def copy(
         raise exits.UsageError("filepath can not be empty")
     remote = await _Remote.find(session, from_ if from_.pod else to, container)
     if to.pod:
-        await remote.upload(Path(from_.path), to.path)
+        await remote.upload(Path(from_.path), to.path, preserve=not no_preserve)
     else:
-        await remote.download(from_.path, Path(to.path))
+        await remote.download(from_.path, Path(to.path), retries)
 
 
 def _place(text: str) -> Place:
@@ -86,7 +95,7 @@ class _Remote:
         path = pods.path(namespace=namespace, name=place.pod, subresource="exec")
         return cls(session, path, pods_of.container(pod, container))
 
-    async def upload(self, source: Path, target: str) -> None:
+    async def upload(self, source: Path, target: str, *, preserve: bool) -> None:
         """Pack what is here, and unpack it there; a folder that is there takes it under its own name."""
         own_name = _own_name(source)
         if await self._run(["test", "-d", target]) == 0:
@@ -94,24 +103,45 @@ class _Remote:
         folder, name = str(PurePosixPath(target).parent), PurePosixPath(target).name
         pieces = _Pieces()
         pieces.spawn(lambda: _pack(source, name, pieces))
-        code = await self._run(["tar", "-xmf", "-", "-C", folder], read=pieces.next)
+        plain = [] if preserve else ["--no-same-permissions", "--no-same-owner"]
+        code = await self._run(["tar", *plain, "-xmf", "-", "-C", folder], read=pieces.next)
         pieces.check()
         if code:
             raise CallerError(f"tar in the container ended with exit code {code}")
 
-    async def download(self, source: str, target: Path) -> None:
+    async def download(self, source: str, target: Path, retries: int) -> None:
         """Pack what is there, and unpack it here; a folder that is here takes it under its own name."""
         name = PurePosixPath(source).name
         target = _landing(target, name)
         folder = str(PurePosixPath(source).parent)
         pieces = _Pieces()
         unpacking = pieces.spawn(lambda: _unpack(pieces, name or ".", target))
-        code = await self._run(["tar", "cf", "-", "-C", folder, name or "."], write=pieces.write)
-        pieces.write(b"")
-        unpacking.join()
+        try:
+            code = await self._packed(folder, name or ".", pieces, retries)
+        finally:
+            pieces.write(b"")
+            unpacking.join()
         pieces.check()
         if code:
             raise CallerError(f"tar in the container ended with exit code {code}")
+
+    async def _packed(self, folder: str, name: str, pieces: _Pieces, retries: int) -> int:
+        """Pack what is there into the pieces, from where it broke off if it does; return tar's exit code."""
+        from swarmlet.client.connection import RETRY_SECONDS
+
+        command = ["tar", "cf", "-", "-C", folder, name]
+        for retry in itertools.count(1):
+            try:
+                return await self._run(command, write=pieces.write)
+            except UnavailableError:
+                if 0 <= retries < retry:
+                    if retries:
+                        exits.say(f"Dropping out copy after {retries} retries")
+                    raise
+            exits.say(f"Resuming copy at {pieces.written} bytes, retry {retry}/{retries}")
+            command = ["sh", "-c", RESUMED, folder, name, str(pieces.written + 1)]
+            await self._session.clock.sleep(RETRY_SECONDS)
+        raise AssertionError("the retries end by themselves")
 
     async def _run(
         self,
@@ -144,6 +174,7 @@ class _Pieces:
         self._rest = b""
         self._ended = False
         self._error: Exception | None = None
+        self.written = 0
 
     def spawn(self, work: Callable[[], None]) -> threading.Thread:
         """Begin to pack or unpack, in a thread."""
@@ -166,6 +197,7 @@ class _Pieces:
     def write(self, data: bytes) -> int:
         """Add a piece, once there is room."""
         self._queue.put(bytes(data))
+        self.written += len(data)
         return len(data)
 
     def next(self) -> bytes:

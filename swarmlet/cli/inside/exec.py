@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, parsing
+from swarmlet.cli import exits, options, parsing
 from swarmlet.cli.inside import pods_of
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError
@@ -33,17 +33,24 @@ async def execute(
     tty: Tty = False,
     container: Container = "",
     quiet: Quiet = False,
+    filename: options.Files = None,
+    pod_running_timeout: options.PodRunning = options.POD_RUNNING,
 ) -> None:
     """Run a command in a container, and end with its exit code.
 
-    `exec web-1 -- date`, `exec -it deployment/web -- sh`
+    `exec web-1 -- date`, `exec -it deployment/web -- sh`, `exec -f web.yaml -- date`
     """
-    if len(what) < 2:
+    command = what if filename else what[1:]
+    if not command:
         raise exits.UsageError("you must specify at least one command for the container, as in `exec web-1 -- date`")
-    pod = await _pod(session, what[0], "exec into")
+    if filename:
+        found = await pods_of.of_file(session, filename, pod_running_timeout)
+    else:
+        found = await pods_of.find(session, what[0], pod_running_timeout)
+    pod = _alive(found[0], "exec into")
     tty = tty and _can_have_terminal(stdin=stdin)
     query = [("container", pods_of.container(pod, container)), ("stdout", "true"), ("stderr", _flag(on=not tty))]
-    query += [("stdin", _flag(on=stdin)), ("tty", _flag(on=tty)), *(("command", word) for word in what[1:])]
+    query += [("stdin", _flag(on=stdin)), ("tty", _flag(on=tty)), *(("command", word) for word in command)]
     await _hold(session, pod, "exec", query, stdin=stdin, tty=tty, quiet=quiet)
 
 
@@ -55,9 +62,10 @@ async def attach(
     tty: Tty = False,
     container: Container = "",
     quiet: Quiet = False,
+    pod_running_timeout: options.PodRunning = options.POD_RUNNING,
 ) -> None:
     """See what a container prints from now on, and with -i type into it."""
-    pod = await _pod(session, what, "attach to")
+    pod = _alive((await pods_of.find(session, what, pod_running_timeout))[0], "attach to")
     await attach_to(session, pod, pods_of.container(pod, container), stdin=stdin, tty=tty, quiet=quiet)
 
 
@@ -75,9 +83,8 @@ async def attach_to(session: Session, pod: dict[str, Any], name: str, *, stdin: 
     await _hold(session, pod, "attach", query, stdin=stdin, tty=tty, quiet=quiet)
 
 
-async def _pod(session: Session, word: str, what: str) -> dict[str, Any]:
-    """Return the Pod that is meant: of several, one that runs."""
-    pod = (await pods_of.find(session, await session.catalogue(), word))[0]
+def _alive(pod: dict[str, Any], what: str) -> dict[str, Any]:
+    """Return a Pod; raise `CallerError` where it has ended."""
     if (phase := pod["status"].get("phase")) in ENDED:
         raise CallerError(f"cannot {what} a container in a completed pod; current phase is {phase}")
     return pod
@@ -96,7 +103,7 @@ async def _hold(
     from swarmlet.cli.inside import conversation
 
     pods = (await session.catalogue()).find("pods")
-    path = pods.path(namespace=session.namespace, name=pod["metadata"]["name"], subresource=subresource)
+    path = pods.path(namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"], subresource=subresource)
     read = conversation.stdin if stdin else None
     code = await conversation.hold(session, path, query, read=read, write=conversation.show, on_terminal=tty)
     if code:

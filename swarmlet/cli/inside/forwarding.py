@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swarmlet.cli import exits, parsing
+from swarmlet.cli import exits, options, parsing
 from swarmlet.cli.inside import pods_of
 from swarmlet.cli.session import Session, connected
 from swarmlet.errors import CallerError, UnavailableError
@@ -50,6 +50,7 @@ async def port_forward(
     address: Annotated[
         list[str] | None, typer.Option("--address", help="Where to listen on this machine; may be repeated.")
     ] = None,
+    pod_running_timeout: options.PodRunning = options.POD_RUNNING,
 ) -> None:
     """Let ports of this machine lead to a Pod's, until Ctrl-C.
 
@@ -58,7 +59,7 @@ async def port_forward(
     if len(what) < 2:
         raise exits.UsageError("TYPE/NAME and list of ports are required for port-forward, as in `web-1 8080:80`")
     catalogue = await session.catalogue()
-    pod = (await pods_of.find(session, catalogue, what[0]))[0]
+    pod = (await pods_of.find(session, what[0], pod_running_timeout))[0]
     if (phase := pod["status"].get("phase")) != "Running":
         raise CallerError(f"unable to forward port because pod is not running. Current status={phase}")
     service = await _service(session, catalogue, what[0])

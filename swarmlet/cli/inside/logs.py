@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STREAMS_MAX = 20
 SELECTED_TAIL = 10
+POD_RUNNING = "20s"
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +63,7 @@ async def logs(
     ] = False,
     prefix: Annotated[bool, typer.Option("--prefix", help="Begin each line with its Pod and container.")] = False,
     selector: options.Labels = "",
+    pod_running_timeout: options.PodRunning = POD_RUNNING,
 ) -> None:
     """Print what containers print.
 
@@ -72,11 +74,13 @@ async def logs(
         container = words.pop()
     if bool(words) == bool(selector) or len(words) > 1:
         raise exits.UsageError("name one Pod, or TYPE/NAME, or select Pods with -l")
+    if since and since_time:
+        raise exits.UsageError("at most one of --since-time or --since may be used")
     catalogue = await session.catalogue()
-    pods = await pods_of.find(session, catalogue, words[0] if words else "", selector)
-    if words and "/" in words[0] and len(pods) > 1 and not all_pods:
-        exits.say(f"Found {len(pods)} pods, using pod/{pods[0]['metadata']['name']}; --all-pods prints all")
-        pods = pods[:1]
+    found = (
+        _pods(session, words[0], pod_running_timeout, every=all_pods) if words else pods_of.selected(session, selector)
+    )
+    pods = await found
     sources = [
         source for pod in pods for source in _sources(pod, container, every=all_containers, prefixed=prefix or all_pods)
     ]
@@ -95,6 +99,15 @@ async def logs(
         "previous": "true" if previous else "",
     }
     await _print_all(session, catalogue, sources, query, at_once=follow, ignore_errors=ignore_errors)
+
+
+async def _pods(session: Session, word: str, within: str, *, every: bool) -> list[dict[str, Any]]:
+    """Return a Pod that is named, or one of those of an object, or `every` one of them."""
+    pods = await pods_of.find(session, word, within)
+    if every or len(pods) == 1:
+        return pods
+    exits.say(f"Found {len(pods)} pods, using pod/{pods[0]['metadata']['name']}; --all-pods prints all")
+    return pods[:1]
 
 
 def _sources(pod: dict[str, Any], container: str, *, every: bool, prefixed: bool) -> list[_Source]:

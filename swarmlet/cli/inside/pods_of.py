@@ -2,40 +2,102 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from swarmlet.cli import exits
+from swarmlet.cli import exits, spans
 from swarmlet.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from swarmlet.cli.session import Session
-    from swarmlet.client.discovery import Catalogue
+    from collections.abc import Sequence
 
+    from swarmlet.cli.selection import Reference
+    from swarmlet.cli.session import Session
+    from swarmlet.client.client import Scope
+    from swarmlet.client.discovery import Resource
+
+TIMEOUT = "--pod-running-timeout"
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 Document = dict[str, Any]
 
 
-async def find(session: Session, catalogue: Catalogue, word: str, labels: str = "") -> list[Document]:
-    """Return the Pods that a name, TYPE/NAME or selector stands for, those that run first."""
+async def find(session: Session, word: str, within: str) -> list[Document]:
+    """Return the Pods that a name or TYPE/NAME stands for, those that run first; see `of_reference`."""
     from swarmlet.cli import selection
+
+    catalogue = await session.catalogue()
+    named = selection.one([word], catalogue) if "/" in word else selection.Reference(catalogue.find("pods"), word)
+    return await of_reference(session, named, within)
+
+
+async def of_file(session: Session, names: Sequence[str], within: str) -> list[Document]:
+    """Return the Pods that the one object of files stands for; see `of_reference`."""
+    from swarmlet.cli import selection
+
+    named = selection.of_files(names, await session.catalogue(), recursive=False).named
+    if len(named) != 1:
+        raise exits.UsageError(f"-f names one object; found: {', '.join(map(str, named)) or 'none'}")
+    return await of_reference(session, named[0], within)
+
+
+async def of_reference(session: Session, named: Reference, within: str) -> list[Document]:
+    """Return the Pods of an object, those that run first, or a Pod itself.
+
+    Raises:
+        TimedOutError: the object has none, and got none `within` the time.
+        UsageError: it is of a kind that has no Pods.
+    """
     from swarmlet.client.client import Scope
 
-    pods = catalogue.find("pods")
-    if word and "/" not in word:
-        return [await session.api.get(pods, word, namespace=session.namespace)]
-    if word:
-        reference = selection.one([word], catalogue)
-        found = await session.api.get(reference.resource, reference.name, namespace=session.namespace)
-        if reference.resource == pods:
-            return [found]
-        labels = _selector_text((found.get("spec") or {}).get("selector") or {})
-        if not labels:
-            raise exits.UsageError(f"{word}: has no Pods of its own")
+    seconds = spans.seconds(within, TIMEOUT)
+    if not seconds:
+        raise exits.UsageError(f"{TIMEOUT} must be higher than zero")
+    pods = (await session.catalogue()).find("pods")
+    namespace = named.namespace or session.namespace
+    found = await session.api.get(named.resource, named.name, namespace=namespace)
+    if named.resource == pods:
+        return [found]
+    labels = _selector_text((found.get("spec") or {}).get("selector") or {})
+    if not labels:
+        raise exits.UsageError(f"{named}: has no Pods of its own")
+    try:
+        async with asyncio.timeout(seconds):
+            return _running_first(await _awaited(session, pods, Scope(namespace=namespace, labels=labels)))
+    except TimeoutError:
+        raise exits.TimedOutError(f"no pods found for {named} within {seconds:g} s") from None
+
+
+async def selected(session: Session, labels: str) -> list[Document]:
+    """Return the Pods that have the labels, those that run first; raise `NotFoundError` where none has."""
+    from swarmlet.client.client import Scope
+
+    pods = (await session.catalogue()).find("pods")
     listed = (await session.api.list(pods, Scope(namespace=session.namespace, labels=labels))).get("items") or []
     if not listed:
-        raise NotFoundError(f"no pods found for {word or labels}")
-    return sorted(listed, key=lambda pod: (pod["status"].get("phase") != "Running", pod["metadata"]["name"]))
+        raise NotFoundError(f"no pods found for {labels}")
+    return _running_first(listed)
+
+
+async def _awaited(session: Session, pods: Resource, scope: Scope) -> list[Document]:
+    """Return the Pods that are there, or the first that comes."""
+    from contextlib import aclosing
+
+    from swarmlet.client.watching import DELETED, Watch
+
+    watch = Watch(session.api, pods, scope)
+    listed: list[Document] = (await watch.start()).get("items") or []
+    if listed:
+        return listed
+    async with aclosing(watch.events()) as events:
+        async for event in events:
+            if event.type != DELETED:
+                return [event.object]
+    return []
+
+
+def _running_first(pods: Sequence[Document]) -> list[Document]:
+    return sorted(pods, key=lambda pod: (pod["status"].get("phase") != "Running", pod["metadata"]["name"]))
 
 
 def containers(pod: Document) -> list[Document]:

@@ -55,6 +55,13 @@ def test_what_was_saved_is_sent(cluster: Cluster, editor: Any, form: str, tmp_pa
     assert list((tmp_path / "edits").iterdir()) == []
 
 
+def test_the_patch_that_is_sent_may_be_printed(cluster: Cluster, editor: Any) -> None:
+    editor("sed -i 's/replicas: 2/replicas: 5/' $1")
+    patch, told = cluster.ok("edit", "deploy/web", "--output-patch").splitlines()
+    sent = json.loads(patch.removeprefix("Patch: "))
+    assert (sent["spec"], told) == ({"replicas": 5}, "deployment.apps/web edited")
+
+
 def test_nothing_changed_is_nothing_sent(cluster: Cluster, editor: Any) -> None:
     editor("true")
     result = cluster.run("edit", "deploy", "web")
