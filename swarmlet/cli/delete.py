@@ -168,7 +168,7 @@ def _target(resource: Resource, namespace: str, name: str) -> Target:
 async def delete_all(
     session: Session, targets: Sequence[Target], body: dict[str, Any], *, ignore_missing: bool, outcome: Outcome
 ) -> list[Target]:
-    """Ask for each deletion; raise the first `NotFoundError` when all were asked for."""
+    """Ask for each deletion; tell what was missing when all were asked for."""
     deleted: list[Target] = []
     missing: list[NotFoundError] = []
     for target in targets:
@@ -182,10 +182,7 @@ async def delete_all(
         told = f'{target.resource.full_name} "{target.name}"{how} deleted{where}{SUFFIXES[outcome.dry_run]}'
         print(f"{target.resource.full_name}/{target.name}" if outcome.output == "name" else told, flush=True)
         deleted.append(Target(target.resource, target.namespace, target.name, _uid(answer)))
-    for each in missing[1:]:
-        exits.say(f"error: {each}")
-    if missing:
-        raise missing[0]
+    exits.tell_missing(missing)
     return deleted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,8 +15,11 @@ from swarmlet.cli.descriptions import services as service_descriptions
 from swarmlet.cli.descriptions import storage as storage_descriptions
 from swarmlet.cli.descriptions import workloads as workload_descriptions
 from swarmlet.cli.session import Session, connected
+from swarmlet.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from swarmlet.cli.selection import Reference
+    from swarmlet.client.client import Scope
     from swarmlet.client.discovery import Resource
 
 SURROUNDINGS: Mapping[str, Callable[[Session, Mapping[str, Any]], Awaitable[list[tuple[str, Any]]]]] = {
@@ -47,25 +50,50 @@ async def describe(
 ) -> None:
     """Tell all about objects, and what happened to them.
 
-    `describe pod web-1`, `describe deployment/web`, `describe nodes`
+    `describe pod web-1`, `describe deployment/web`, `describe nodes`; `describe pod web`: of those that begin so
     """
     from swarmlet.cli import selection
     from swarmlet.client.client import Scope
 
     selected = await selection.meant(session, what or (), filename, recursive=recursive)
+    if selected.named and (all_namespaces or selector):
+        raise exits.UsageError("a name excludes -A and selectors")
     scope = Scope(namespace="" if all_namespaces else session.namespace, labels=selector)
-    found: list[tuple[Resource, dict[str, Any]]] = []
-    for reference in selected.named:
-        namespace = reference.namespace or session.namespace
-        whole = await session.api.get(reference.resource, reference.name, namespace=namespace)
-        found.append((reference.resource, whole))
+    missing: list[NotFoundError] = []
+    found = await _named(session, selected.named, missing)
+    if missing and len(selected.named) == 1 and (alike := await _beginning_so(session, selected.named[0])):
+        found, missing = alike, []
     for resource in selected.kinds:
-        listed = await session.api.list(resource, scope)
-        found += [(resource, {"kind": resource.kind, **item}) for item in listed.get("items") or ()]
-    if not found:
+        found += await _listed(session, resource, scope)
+    if found:
+        print(descriptions.joined([await _lines(session, item, events=show_events) for item in found]))
+    elif not missing:
         exits.say(f"No resources found in {scope.namespace} namespace." if scope.namespace else "No resources found")
-        return
-    print(descriptions.joined([await _lines(session, item, events=show_events) for _, item in found]))
+    exits.tell_missing(missing)
+
+
+async def _named(session: Session, named: Sequence[Reference], missing: list[NotFoundError]) -> list[dict[str, Any]]:
+    found = []
+    for reference in named:
+        namespace = reference.namespace or session.namespace
+        try:
+            found.append(await session.api.get(reference.resource, reference.name, namespace=namespace))
+        except NotFoundError as error:
+            missing.append(error)
+    return found
+
+
+async def _beginning_so(session: Session, reference: Reference) -> list[dict[str, Any]]:
+    """Return the objects whose names begin with what may be half a name: a Deployment's for its Pods."""
+    from swarmlet.client.client import Scope
+
+    listed = await _listed(session, reference.resource, Scope(namespace=reference.namespace or session.namespace))
+    return [each for each in listed if each["metadata"]["name"].startswith(reference.name)]
+
+
+async def _listed(session: Session, resource: Resource, scope: Scope) -> list[dict[str, Any]]:
+    listed = await session.api.list(resource, scope)
+    return [{"kind": resource.kind, **item} for item in listed.get("items") or ()]
 
 
 async def _lines(session: Session, item: dict[str, Any], *, events: bool) -> list[str]:
@@ -100,7 +128,7 @@ async def _events(session: Session, item: dict[str, Any]) -> list[str]:
         fields += f",involvedObject.uid={metadata['uid']}"
     scope = Scope(namespace=metadata.get("namespace") or "", fields=fields)
     listed = await session.api.list((await session.catalogue()).find("events"), scope)
-    found = sorted(listed.get("items") or (), key=event_lines.last_seen)
+    found = sorted(listed.get("items") or (), key=event_lines.order)
     if not found:
         return [f"Events:  {descriptions.NONE}"]
     now = session.clock.now()

@@ -50,7 +50,7 @@ async def events(
     fields += [f"type={types}"] if types else []
     namespace = "" if all_namespaces else session.namespace
     following = Watch(session.api, catalogue.find("events"), Scope(namespace=namespace, fields=",".join(fields)))
-    listed = sorted((await following.start()).get("items") or (), key=last_seen)
+    listed = sorted((await following.start()).get("items") or (), key=order)
     if output in documents.WHOLE and not watch:
         documents.show(output, documents.as_list(listed))
         return
@@ -100,6 +100,11 @@ def last_seen(event: Mapping[str, Any]) -> str:
         or metadata.get("creationTimestamp")
         or ""
     )
+
+
+def order(event: Mapping[str, Any]) -> tuple[str, int]:
+    """Return what sorts events as they happened: those of one second by when they were written."""
+    return last_seen(event), int(event["metadata"]["resourceVersion"])
 
 
 def _when(event: Mapping[str, Any], now: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from typer.exceptions import Abort, Exit, TyperException
 
@@ -53,6 +53,14 @@ def code_of(error: Exception) -> int:
 def say(text: str) -> None:
     """Print a line on stderr; what others have put into it does not steer the terminal."""
     print(terminal.plain(text), file=sys.stderr)
+
+
+def tell_missing(missing: Sequence[errors.NotFoundError]) -> None:
+    """Name every object that is not there; the last one ends the command."""
+    for error in missing[:-1]:
+        say(f"error: {error}")
+    if missing:
+        raise missing[-1]
 
 
 def guarded(command: Callable[[], object]) -> int:

@@ -10,7 +10,7 @@ from swarmlet.model import kinds
 from swarmlet.runtime.runtime import LogOptions
 from swarmlet.store.commands import Delete, Key
 from tests.cli import objects
-from tests.cli.conftest import Cluster
+from tests.cli.conftest import Cluster, Result
 
 
 @pytest.fixture
@@ -207,21 +207,38 @@ def test_logs_say_which_container_was_taken(cluster: Cluster, pods: None) -> Non
 
 def test_events_are_told_oldest_first_and_counted(cluster: Cluster, pods: None) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
-    for name, reason, minutes, count in (("b", "Started", 2, 1), ("a", "Scheduled", 9, 1), ("c", "BackOff", 1, 4)):
+    for name, reason, minutes, count in (
+        ("b", "Pulling", 2, 1),
+        ("a", "Started", 2, 1),
+        ("d", "Scheduled", 9, 1),
+        ("c", "BackOff", 1, 4),
+    ):
         last = (now - timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
         told = objects.event(name, reason=reason, about="Pod/web-1", message="m", last=last, count=count)
         cluster.do(lambda told=told: objects.put_event(cluster.replica, told))
     lines = cluster.ok("events").splitlines()
     assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
-    assert [line.split()[-3] for line in lines[1:]] == ["Scheduled", "Started", "BackOff"]
-    assert "(x4 over " in lines[3]
+    assert [line.split()[-3] for line in lines[1:]] == ["Scheduled", "Pulling", "Started", "BackOff"]
+    assert "(x4 over " in lines[4]
     assert cluster.run("events", "--for", "pod/web-2").err == "No events found in default namespace.\n"
     described = cluster.ok("describe", "pod", "web-1")
     assert [line.split()[1] for line in described.split("Events:\n")[1].splitlines()[1:]] == [
         "Scheduled",
+        "Pulling",
         "Started",
         "BackOff",
     ]
+
+
+def test_describe_takes_the_beginning_of_a_name_and_tells_what_is_missing(cluster: Cluster, pods: None) -> None:
+    def described(result: Result) -> list[str]:
+        return [line.split()[1] for line in result.lines if line.startswith("Name:")]
+
+    assert described(cluster.run("describe", "pod", "web")) == ["web-1", "web-2"]
+    several = cluster.run("describe", "pod", "nope", "web-1", "none")
+    assert (several.code, described(several)) == (3, ["web-1"])
+    assert several.err.startswith('error: pods "nope" not found\nerror: pods "none" not found')
+    assert cluster.run("describe", "pod", "-A", "web-1").code == 2
 
 
 def test_describe_tells_of_a_pod_what_people_look_for(cluster: Cluster, pods: None) -> None:
