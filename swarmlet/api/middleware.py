@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from swarmlet.api import answers, bodies, status, targets
+from swarmlet.api import answers, bodies, queries, status, targets
 from swarmlet.api.access.impersonation import impersonated
 from swarmlet.clock import Clock
 from swarmlet.errors import (
@@ -42,6 +42,9 @@ REQUEST_SECONDS_MAX = 60.0
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 """Told in metrics; a client may make up any other, and labels are for ever."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+_LASTING = ("watch", "follow")
+"""What makes a request last."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Authorize = Callable[[User, Attributes], None]
@@ -203,8 +206,8 @@ def is_long(request: web.Request) -> bool:
     query = request.query
     if request.path == BACKUP_PATH:
         return True
-    if "watch" in query or "follow" in query:
-        return any(query.get(name, "0") not in ("0", "false", "") for name in ("watch", "follow"))
+    if any(name in query for name in _LASTING):
+        return request.method == "GET" and any(query.get(name, "0") not in queries.FALSE for name in _LASTING)
     return "Upgrade" in request.headers
 
 

@@ -19,8 +19,8 @@ WATCH_SECONDS_MAX = 3_600
 """A watch ends by itself after this; clients open it anew."""
 
 # What Go's strconv.ParseBool takes, and the Python client's spellings are among them.
-_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
-_FALSE = {"0", "f", "F", "false", "FALSE", "False", ""}
+_TRUE = {"1", "t", "T", "true", "TRUE", "True", ""}
+FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 _PATCH_OPTIONS = 'PatchOptions.meta.k8s.io "" is invalid'
@@ -136,7 +136,7 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     value = query[name]
     if value in _TRUE:
         return True
-    if value in _FALSE:
+    if value in FALSE:
         return False
     raise CallerError(f'{name}: "{value}" is not a boolean')
 

@@ -98,3 +98,8 @@ async def test_requests_are_counted_by_verb_resource_and_code(api: Api, server: 
 )
 def test_a_warning_is_one_quoted_ascii_line(text: str, header: str) -> None:
     assert answers.warning_header(text) == header
+
+
+async def test_only_what_is_read_may_last(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "REQUESTS_MAX", 0)
+    assert (await api.read("POST", f"{CONFIG_MAPS}?watch=true", json=config_map()))[0] == 429

@@ -68,6 +68,12 @@ async def test_a_watch_without_a_revision_begins_with_what_there_is(api: Api) ->
         assert told(await following()) == ("ADDED", "b")
 
 
+async def test_a_watch_may_be_asked_for_without_a_value(api: Api) -> None:
+    await create(api, "a")
+    async with watching(api, f"{CONFIG_MAPS}?watch") as following:
+        assert told(await following()) == ("ADDED", "a")
+
+
 async def test_initial_events_end_with_a_bookmark_that_says_so(api: Api, replica: DirectReplica) -> None:
     await create(api, "a")
     async with watching(api, f"{CONFIG_MAPS}?watch=true&{INITIAL}") as following:
