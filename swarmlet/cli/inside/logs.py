@@ -77,10 +77,7 @@ async def logs(
     if since and since_time:
         raise exits.UsageError("at most one of --since-time or --since may be used")
     catalogue = await session.catalogue()
-    found = (
-        _pods(session, words[0], pod_running_timeout, every=all_pods) if words else pods_of.selected(session, selector)
-    )
-    pods = await found
+    pods = await _pods(session, words, selector, pod_running_timeout, every=all_pods)
     sources = [
         source for pod in pods for source in _sources(pod, container, every=all_containers, prefixed=prefix or all_pods)
     ]
@@ -101,9 +98,13 @@ async def logs(
     await _print_all(session, catalogue, sources, query, at_once=follow, ignore_errors=ignore_errors)
 
 
-async def _pods(session: Session, word: str, within: str, *, every: bool) -> list[dict[str, Any]]:
-    """Return a Pod that is named, or one of those of an object, or `every` one of them."""
-    pods = await pods_of.find(session, word, within)
+async def _pods(
+    session: Session, words: Sequence[str], selector: str, within: str, *, every: bool
+) -> list[dict[str, Any]]:
+    """Return the Pods of a selector, or the one that is named, or one of those of an object, or `every` one of them."""
+    if selector:
+        return await pods_of.selected(session, selector)
+    pods = await pods_of.find(session, words[0], within)
     if every or len(pods) == 1:
         return pods
     exits.say(f"Found {len(pods)} pods, using pod/{pods[0]['metadata']['name']}; --all-pods prints all")
