@@ -112,6 +112,12 @@ def test_every_kind_lives_and_ends(every: tuple[Kubectl, str]) -> None:
     kubectl("apply", "--server-side", "--force-conflicts", "-f", path)
     assert kubectl("apply", "--server-side", "-f", path, "--dry-run=server").count("serverside-applied") == len(CONTENT)
     kubectl("apply", "-f", path)
+    whole = kubectl.get("-f", path)
+    for each in whole["items"]:
+        each["metadata"]["labels"]["tried"] = "twice"
+        del each["metadata"]["resourceVersion"]  # others write here, too: the status of a Job
+    assert kubectl("replace", "-f", "-", stdin=json.dumps(whole)).count(" replaced") == len(CONTENT)
+    assert {each["metadata"]["labels"]["tried"] for each in kubectl.get("-f", path)["items"]} == {"twice"}
     kubectl("delete", "-f", path, "--now", "--timeout=60s")
     assert kubectl.there("get", "-f", path, "--ignore-not-found", "-o", "name") == ""
 
