@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swarmlet.client.client import Scope
     from swarmlet.client.discovery import Resource
 
-
+FORMS = (*documents.FORMS, "custom-columns=...", "custom-columns-file=...")
 ObjectOutput = Annotated[
     str,
     typer.Option("--output", "-o", help="wide, json, yaml, name, jsonpath=..., or custom-columns=NAME:.metadata.name."),
@@ -65,7 +65,7 @@ class _Wish:
     def check_form(self) -> None:
         """Raise `UsageError` where -o says something that is not known."""
         if self.columns is None:
-            documents.check_form(self.output)
+            documents.check_form(self.output, FORMS)
 
     def form(self, kind_prefix: str = "", *, namespaced: bool = True) -> tables.Form:
         return tables.Form(
@@ -194,7 +194,7 @@ async def _print_tables(session: Session, selected: Selection, wish: _Wish) -> N
         printer.print(_sorted(table, wish))
     if not shown and not missing and not (selected.named and wish.ignore_not_found):
         await _say_nothing_found(session, selected.kinds, wish)
-    _tell_missing(missing)
+    exits.tell_missing(missing)
 
 
 def _sorted(table: dict[str, Any], wish: _Wish) -> dict[str, Any]:
@@ -248,14 +248,6 @@ async def _say_nothing_found(session: Session, kinds: Sequence[Resource], wish: 
         exits.say("No resources found")
 
 
-def _tell_missing(missing: Sequence[NotFoundError]) -> None:
-    """Name every object that is not there; the last one ends the command."""
-    for error in missing[:-1]:
-        exits.say(f"error: {error}")
-    if missing:
-        raise missing[-1]
-
-
 # Whole objects and names.
 
 
@@ -290,7 +282,7 @@ async def _print_objects(session: Session, selected: Selection, wish: _Wish) -> 
 
         found = sorting.ordered(found, wish.sort_by, operator.itemgetter(1))
     _print_found(found, wish, single=len(selected.named) == 1)
-    _tell_missing(missing)
+    exits.tell_missing(missing)
 
 
 def _print_found(found: Sequence[tuple[Resource, dict[str, Any]]], wish: _Wish, *, single: bool) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from swarmlet.cli import exits
-from swarmlet.errors import ForbiddenError, NamespaceTerminatingError, NotFoundError, SwarmletError, UnauthorizedError
+from swarmlet.errors import ForbiddenError, NotFoundError, SwarmletError, UnauthorizedError
 
 if TYPE_CHECKING:
     from swarmlet.cli.session import Session
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 SHOWN_MAX = 3
 CREDENTIALS = "the token or certificate may have expired: `swarmlet kubeconfig --write` on a member makes another"
+NO_RIGHT = '" cannot '
+"""What a refusal says of who is not allowed something: User "ann" cannot ...; a quota or a namespace refuses else."""
 RIGHTS = "`swarmlet auth can-i --list` tells what you may"
 
 _NOT_FOUND = re.compile(r'([a-z0-9.-]+) "([^"]+)" not found')
@@ -31,7 +33,7 @@ async def add(session: Session, error: SwarmletError) -> None:
     hint = ""
     if isinstance(error, UnauthorizedError):
         hint = CREDENTIALS
-    elif isinstance(error, ForbiddenError) and not isinstance(error, NamespaceTerminatingError):
+    elif isinstance(error, ForbiddenError) and NO_RIGHT in str(error):
         hint = RIGHTS
     elif isinstance(error, NotFoundError) and (found := _NOT_FOUND.fullmatch(str(error))):
         with contextlib.suppress(SwarmletError):

@@ -248,7 +248,9 @@ class Connection:
         cause = getattr(error, "os_error", None) or error.__cause__ or error
         what = getattr(cause, "strerror", None) or str(cause)
         if certificate:
-            return UnavailableError(f"{self._server(url)}: TLS: {what}; is the kubeconfig of this cluster?")
+            return UnavailableError(
+                f"{self._server(url)}: TLS: {what}; is the kubeconfig, or --certificate-authority, of this cluster?"
+            )
         if isinstance(cause, PermissionError) and self.endpoint.socket:
             return CallerError(f"{self.endpoint.socket}: {what}; run as root, or use --kubeconfig")
         if self.endpoint.socket:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from swarmlet.cli import hints
-from swarmlet.errors import ForbiddenError, NamespaceTerminatingError, SwarmletError, UnauthorizedError
+from swarmlet.errors import ForbiddenError, SwarmletError, UnauthorizedError
 from swarmlet.model import kinds
 from tests.cli import objects
 from tests.cli.conftest import Cluster
@@ -47,12 +47,17 @@ def test_a_group_tells_its_commands(cluster: Cluster) -> None:
     assert "allowed: status, history, undo" in cluster.run("rollout", "stop", "deploy/web").err
 
 
+def test_what_rights_would_not_help_is_told_without_them(cluster: Cluster) -> None:
+    result = cluster.run("delete", "namespace", "default")
+    assert "may not be deleted" in result.err
+    assert "can-i" not in result.err
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (UnauthorizedError("Unauthorized"), "swarmlet kubeconfig --write"),
-        (ForbiddenError("pods is forbidden"), "auth can-i --list"),
-        (NamespaceTerminatingError("it is being terminated", "shop"), "it is being terminated"),
+        (ForbiddenError('pods is forbidden: User "ann" cannot list resource "pods"'), "auth can-i --list"),
     ],
 )
 def test_who_is_not_let_in_is_told_what_to_do(error: SwarmletError, told: str) -> None:
