@@ -11,8 +11,9 @@ QUEUE_BYTES_MAX = 32 * 1024 * 1024
 
 
 class Feed:
-    """What one watch has still to send. `cut` says why it ends: "lagging", "reset", "failed", "expired", "closed".
+    """What one watch has still to send.
 
+    `cut` says why it ends: "lagging", "reset", "failed", "expired", "redefined", "closed".
     `is_new`: it was told of no object so far.
 
     Args:

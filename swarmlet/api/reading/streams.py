@@ -23,9 +23,10 @@ from swarmlet.api.reading.media import Form, accepted
 from swarmlet.api.reading.reads import Reader
 from swarmlet.api.reading.watches import Hub
 from swarmlet.api.tables import table
-from swarmlet.api.targets import Target
+from swarmlet.api.targets import NO_SUCH_RESOURCE, Target
 from swarmlet.clock import Clock
-from swarmlet.errors import CallerError, ExpiredError, SwarmletError
+from swarmlet.errors import CallerError, ExpiredError, NotFoundError, SwarmletError
+from swarmlet.store.catalogue import Catalogue
 from swarmlet.store.replica import Change, Replica, Stored
 
 WRITE_SECONDS_MAX = 30.0
@@ -48,6 +49,7 @@ class Streamer:
 
     def __init__(self, *, replica: Replica, reader: Reader, hub: Hub, clock: Clock, rng: random.Random) -> None:
         self._view = replica.view
+        self._catalogue = Catalogue(replica.view)
         self._reader = reader
         self._hub = hub
         self._clock = clock
@@ -62,11 +64,18 @@ class Streamer:
         watching = queries.watch_options(request.query)
         interest = _interest(request, target, listing)
         await self._reader.catch_up(listing.resource_version)
+        self._check_served(target)
         feed, beginning = self._open(interest, listing, watching)
         try:
             return await self._serve(_Stream(request, feed, self._turns), beginning, self._seconds(watching))
         finally:
             self._hub.release(interest, feed)
+
+    def _check_served(self, target: Target) -> None:
+        """Raise `NotFoundError` for a kind that went while the watch began: nothing would ever end it."""
+        kind = target.kind
+        if target.is_custom and self._catalogue.find(kind.group, kind.version, kind.plural) is None:
+            raise NotFoundError(NO_SUCH_RESOURCE)
 
     def _open(self, interest: Interest, listing: ListOptions, watching: WatchOptions) -> tuple[Feed, Iterator[bytes]]:
         """Return a feed and the lines to send before its own: all that was before its first change."""
@@ -189,7 +198,7 @@ class _Stream:
 
     async def _tell_end(self, why: str) -> None:
         """Tell why the stream ends, where the client has missed something by that and must list anew."""
-        if why in ("closed", "expired"):
+        if why in ("closed", "expired", "redefined"):
             return
         log.info("watch_cut", path=self.request.path, reason=why)
         error = (

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import structlog
 
 from swarmlet.api.reading.broadcasts import Audience, Batch, Interest
 from swarmlet.api.reading.feeds import Feed
 from swarmlet.clock import Clock
+from swarmlet.model.apiextensions import CustomResourceDefinition
+from swarmlet.store.catalogue import DEFINITIONS
 from swarmlet.store.replica import Change, View
 
 BOOKMARK_SECONDS = 45.0
@@ -33,7 +36,7 @@ class Hub:
         self._view = view
         self._clock = clock
         self._audiences: dict[str, dict[Interest, Audience]] = {}
-        self._batches: deque[tuple[str, Batch]] = deque()
+        self._batches: deque[tuple[str, Batch | None]] = deque()  # None: the kind is another now, its watches end
         self._growing: dict[str, Batch] = {}
         self._work: Iterator[float] | None = None
         self._bookmarks: asyncio.TimerHandle | None = None
@@ -83,15 +86,20 @@ class Hub:
         """Take one applied entry; an empty one means that a snapshot replaced everything."""
         if not changes:
             self._end_all("reset")
-        full = set[str]()
+        full, redefined = set[str](), list[str]()
         for change in changes:
             resource = change.key.resource
             if resource in self._audiences:
                 self._batch(resource).add(change)
                 full.add(resource)
+            if resource == DEFINITIONS and change.key.name in self._audiences and _is_redefined(change):
+                redefined.append(change.key.name)
         for resource in full:
             if self._growing[resource].is_full:  # not within an entry, whose changes share their revision
                 del self._growing[resource]
+        for resource in redefined:
+            self._growing.pop(resource, None)
+            self._batches.append((resource, None))
         if len(self._batches) > BATCHES_MAX:
             self._end_all("lagging")
         if self._batches:
@@ -124,17 +132,24 @@ class Hub:
         """Tell all that was collected, also what comes meanwhile, and then the bookmarks that are due."""
         while self._batches or self._bookmarks_due:
             if self._batches:
-                resource, batch = self._batches.popleft()
-                if self._growing.get(resource) is batch:
-                    del self._growing[resource]
-                now = self._clock.now()
-                for audience in tuple(self._audiences.get(resource, {}).values()):
-                    yield from _guarded(audience, audience.tell(batch, now))
+                yield from self._told_of(*self._batches.popleft())
             else:
                 self._bookmarks_due = False
                 revision = self._view.revision
                 for audience in self._all():
                     yield from _guarded(audience, audience.tell_revision(revision))
+
+    def _told_of(self, resource: str, batch: Batch | None) -> Iterator[float]:
+        audiences = tuple(self._audiences.get(resource, {}).values())
+        if batch is None:
+            for audience in audiences:
+                audience.end("redefined")
+            return
+        if self._growing.get(resource) is batch:
+            del self._growing[resource]
+        now = self._clock.now()
+        for audience in audiences:
+            yield from _guarded(audience, audience.tell(batch, now))
 
     def _schedule_bookmarks(self) -> None:
         """Have bookmarks told after a while; there is one timer for all watches, and none where there is no watch."""
@@ -155,6 +170,12 @@ class Hub:
         self._growing.clear()
         for audience in self._all():
             audience.end(why)
+
+
+def _is_redefined(change: Change) -> bool:
+    """Whether a CustomResourceDefinition is gone, or says another thing: what is watched may not be served any more."""
+    specs = [cast("CustomResourceDefinition", each.object).spec for each in (change.old, change.new) if each]
+    return len(specs) < 2 or specs[0] != specs[1]
 
 
 def _guarded(audience: Audience, telling: Iterator[float]) -> Iterator[float]:
