@@ -174,6 +174,54 @@ async def test_nobody_gives_more_than_they_have(api: Api, authenticator: FakeAut
     assert (await api.read("PATCH", path, json={"metadata": {"labels": {"a": "b"}}}, headers=headers))[0] == 200
 
 
+async def test_a_label_and_a_selection_give_rules_too(api: Api, authenticator: FakeAuthenticator) -> None:
+    label = "rbac.authorization.k8s.io/aggregate-to-view"
+    roles = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "patch"]}
+    await make(api, "clusterroles", "own", rules=[roles])
+    await make(api, "clusterroles", "strong", rules=[READ_PODS | {"verbs": ["*"]}])
+    reference = {"kind": "ClusterRole", "name": "own"}
+    await make(api, "clusterrolebindings", "own", subjects=[{"kind": "User", "name": "ann"}], roleRef=reference)
+    authenticator.user = ANN
+    headers = {"Content-Type": "application/merge-patch+json"}
+    for name, patch in (
+        ("strong", {"metadata": {"labels": {label: "true"}}}),
+        ("own", {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {}}]}}),
+    ):
+        code, status = await api.read("PATCH", f"{RBAC}/clusterroles/{name}", json=patch, headers=headers)
+        assert code == 403
+        assert "is attempting to grant RBAC permissions not currently held" in status["message"]
+    free = {"metadata": {"finalizers": ["example.com/wait"]}}
+    assert (await api.read("PATCH", f"{RBAC}/clusterroles/strong", json=free, headers=headers))[0] == 200
+
+
+async def test_a_role_that_is_not_there_yet_is_given_by_who_may_bind_alone(
+    api: Api, authenticator: FakeAuthenticator
+) -> None:
+    bindings = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["create"]}
+    await make(api, "namespaces/default/roles", "reader", rules=[bindings])
+    await give(api, {"kind": "User", "name": "ann"})
+    authenticator.user = ANN
+    code, status = await give(api, {"kind": "User", "name": "ann"}, name="later")
+    assert (code, status["message"]) == (404, 'roles.rbac.authorization.k8s.io "later" not found')
+    authenticator.user = LOCAL_ADMIN
+    assert (await give(api, {"kind": "User", "name": "ann"}, name="later"))[0] == 201
+
+
+async def test_a_role_of_millions_of_permissions_is_not_looked_through(
+    api: Api, authenticator: FakeAuthenticator
+) -> None:
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["create", "get"]}]
+    await make(api, "namespaces/default/roles", "reader", rules=rules)
+    await give(api, {"kind": "User", "name": "ann"})
+    authenticator.user = ANN
+    many = [f"r{number}" for number in range(3_000)]
+    code, status = await make(
+        api, "namespaces/default/roles", "many", rules=[{"apiGroups": many, "resources": many, "verbs": ["get"]}]
+    )
+    assert code == 403
+    assert "gives over 10000 permissions" in status["message"]
+
+
 async def test_who_may_bind_or_escalate_may_give_more(api: Api, authenticator: FakeAuthenticator) -> None:
     rules = [
         {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["create"]},

@@ -24,6 +24,9 @@ from swarmlet.store.replica import Change, View
 KINDS = (kinds.ROLE, kinds.CLUSTER_ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING)
 _RESOURCES = frozenset(kind.resource for kind in KINDS)
 
+GIVEN_MAX = 10_000
+"""Permissions, each one verb on one resource or path, that are given in one write by who has to hold them all."""
+
 Who = tuple[str, str]
 """("user", name) or ("group", name)."""
 Given = tuple[str, RoleRef]
@@ -60,11 +63,16 @@ class Authorizer:
         """Return what a role says; nothing of one that is not there."""
         given = (namespace, reference)
         if given not in self._rules:
-            self._rules[given] = tuple(map(rule, policy_rules(self._view, reference, namespace)))
+            self._rules[given] = tuple(map(rule, policy_rules(self._view, reference, namespace) or ()))
         return self._rules[given]
 
     def check_escalation(self, user: User, rules: Iterable[PolicyRule], namespace: str, what: str) -> None:
         """Raise `ForbiddenError` where somebody would give more than they have. `what` begins the message."""
+        rules = tuple(rules)
+        if sum(map(_count, rules)) > GIVEN_MAX:
+            raise ForbiddenError(
+                f"{what} is forbidden: gives over {GIVEN_MAX} permissions, and each is to be looked at"
+            )
         held = self.rules(user, namespace)
         missing = [each for each in rules if not covers(held, each)]
         if missing:
@@ -112,14 +120,14 @@ def rule(said: PolicyRule) -> Rule:
     )
 
 
-def policy_rules(view: View, reference: RoleRef, namespace: str) -> tuple[PolicyRule, ...]:
-    """Return the rules of the role that a binding in a namespace ("" for everywhere) names; none where it is gone."""
+def policy_rules(view: View, reference: RoleRef, namespace: str) -> tuple[PolicyRule, ...] | None:
+    """Return the rules of the role that a binding in a namespace ("" for everywhere) names; None where it is gone."""
     if reference.kind == rbac.CLUSTER_ROLE:
         key = Key(kinds.CLUSTER_ROLE.resource, "", reference.name)
     else:
         key = Key(kinds.ROLE.resource, namespace, reference.name)
     stored = view.get(key)
-    return cast("Role | ClusterRole", stored.object).rules if stored else ()
+    return cast("Role | ClusterRole", stored.object).rules if stored else None
 
 
 def covers(held: Sequence[Rule], wanted: PolicyRule) -> bool:
@@ -137,6 +145,12 @@ def _broken_down(said: PolicyRule) -> Iterator[Rule]:
         yield Rule(verbs=(verb,), api_groups=(group,), resources=(resource,), names=names)
     for verb, path in itertools.product(said.verbs, said.non_resource_urls):
         yield Rule(verbs=(verb,), paths=(path,))
+
+
+def _count(said: PolicyRule) -> int:
+    """Return into how many rules `_broken_down` breaks one."""
+    objects_ = len(said.api_groups) * len(said.resources) * max(len(said.resource_names), 1)
+    return len(said.verbs) * (objects_ + len(said.non_resource_urls))
 
 
 def _covers_one(held: Rule, wanted: Rule) -> bool:

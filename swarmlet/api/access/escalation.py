@@ -15,9 +15,10 @@ from swarmlet.api import targets
 from swarmlet.api.access.authorization import Authorizer, policy_rules
 from swarmlet.api.middleware import USER, Handler
 from swarmlet.api.targets import Target
+from swarmlet.errors import NotFoundError
 from swarmlet.identity.access import Attributes
 from swarmlet.identity.users import User
-from swarmlet.model import kinds
+from swarmlet.model import kinds, objects
 from swarmlet.model.meta import Object
 from swarmlet.model.rbac import EVERYTHING, ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from swarmlet.store.replica import View
@@ -55,24 +56,18 @@ def check_also(target: Target, verb: str) -> None:
 def check(view: View, target: Target, new: Object, old: Object | None = None) -> None:
     """Raise `ForbiddenError` where whoever asks would give more than they have by this write.
 
-    One that leaves rules, role and subjects as they are gives nothing; the verbs `escalate` and `bind` allow it all.
+    One that is about owners and finalizers alone gives nothing: a label may make a role part of others, and so may what
+    they select. The verbs `escalate` and `bind` allow it all.
     """
     asking = _asking.get()
-    if asking is None or target.kind not in (*ROLES, *BINDINGS):
+    if asking is None or target.kind not in (*ROLES, *BINDINGS) or _gives_nothing(new, old):
         return
     authorizer, user = asking
     what = f'{target.kind.resource} "{new.metadata.name}"'
     if target.kind in ROLES:
-        rules = cast("Role | ClusterRole", new).rules
-        if old is not None and cast("Role | ClusterRole", old).rules == rules:
-            return
         _check_role(authorizer, user, target, new, what)
         return
-    binding = cast("RoleBinding | ClusterRoleBinding", new)
-    before = cast("RoleBinding | ClusterRoleBinding | None", old)
-    if before is not None and (before.subjects, before.role_ref) == (binding.subjects, binding.role_ref):
-        return
-    reference = binding.role_ref
+    reference = cast("RoleBinding | ClusterRoleBinding", new).role_ref
     plural = next(kind.plural for kind in ROLES if kind.kind == reference.kind)
     asked = Attributes(
         verb="bind",
@@ -83,7 +78,18 @@ def check(view: View, target: Target, new: Object, old: Object | None = None) ->
     )
     if not authorizer.allowed(user, asked):
         rules = policy_rules(view, reference, target.namespace)
+        if rules is None:  # whoever makes it later would give it to those that are bound to it now
+            raise NotFoundError(f'{plural}.{kinds.ROLE.group} "{reference.name}" not found')
         authorizer.check_escalation(user, rules, target.namespace, what)
+
+
+def _gives_nothing(new: Object, old: Object | None) -> bool:
+    """Whether a write changes nothing but what garbage collection goes by."""
+    if old is None:
+        return False
+    given = new.metadata
+    changes = {name: getattr(given, name) for name in ("owner_references", "finalizers", "managed_fields")}
+    return objects.with_metadata(old, **changes) == new
 
 
 def _check_role(authorizer: Authorizer, user: User, target: Target, new: Object, what: str) -> None:
