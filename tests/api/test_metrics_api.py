@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 
+from swarmlet import slices
 from swarmlet.api.app import ApiServer
+from swarmlet.api.reading import metrics_api
 from swarmlet.model import kinds, objects
 from swarmlet.model.container import Container
 from swarmlet.model.core import Node, NodeStatus
@@ -17,6 +21,7 @@ from swarmlet.model.meta import ObjectMeta
 from swarmlet.model.pod import Pod, PodSpec
 from swarmlet.model.pod_status import PodStatus
 from swarmlet.model.samples import ContainerSample, NodeSample, PodSample
+from swarmlet.store.replica import Stored
 from tests.api.conftest import START, Api, DirectReplica, FakeUsage
 from tests.api.test_kubectl import Kubectl
 
@@ -143,3 +148,21 @@ async def test_kubectl_top_says_that_it_is_too_early(kubectl: Kubectl, usage: Fa
 def test_samples_are_the_same_behind_the_wire() -> None:
     given = sample(new_pod("web-1"))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=PodSample) == given
+
+
+async def test_others_have_their_turn_while_the_metrics_of_many_are_made(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = metrics_api._as_stored
+    turns: list[int] = []
+
+    def in_this_turn(*given: Any) -> Stored:
+        asyncio.get_running_loop().call_soon(turns.append, 0)
+        turns[-1:] = [turns[-1] + 1]
+        return made(*given)
+
+    monkeypatch.setattr(metrics_api, "_as_stored", in_this_turn)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    turns.append(0)
+    _, found = await api.read("GET", f"{GROUP}/pods")
+    assert (len(found["items"]), max(turns)) == (4, 1)

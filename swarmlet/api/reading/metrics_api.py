@@ -6,12 +6,13 @@ sampled yet, or whose node has fallen silent, is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from aiohttp import web
 
+from swarmlet import slices
 from swarmlet.api import answers, queries
 from swarmlet.api.reading import documents, selection
 from swarmlet.api.reading.media import Form, accepted
@@ -62,7 +63,16 @@ class MetricsApi:
     async def list(self, request: web.Request, target: Target) -> web.Response:
         """Answer a GET of the metrics of many."""
         chosen = selection.of(target, queries.list_options(request.query))
-        found = sorted((each for each in await self._metrics(target) if chosen.matches(each)), key=lambda it: it.key)
+        found: list[Stored] = []
+
+        def look(metrics: Iterable[Stored]) -> Iterator[None]:
+            for each in metrics:
+                if chosen.matches(each):
+                    found.append(each)
+                yield
+
+        await slices.work_through(look(await self._metrics(target)), self._clock)
+        found.sort(key=lambda it: it.key)
         if accepted(request.headers.get("Accept", "")).form is Form.TABLE:
             return self._table(request, target, found)
         return answers.joined(documents.object_list(target.kind, self._list_metadata(), found), self._clock)
@@ -82,26 +92,22 @@ class MetricsApi:
         return documents.list_metadata(self._replica.view.revision)
 
 
-def of_nodes(view: View, samples: Iterable[NodeSample], now: datetime) -> list[Stored]:
-    """Return the metrics of the nodes that there still are."""
-    found = []
+def of_nodes(view: View, samples: Iterable[NodeSample], now: datetime) -> Iterator[Stored]:
+    """Yield the metrics of the nodes that there still are."""
     for sample in samples:
         node = view.get(Key(NODES, "", sample.node_name))
         if node is not None:
             value = metrics.of_node(sample, node.object.metadata.labels, now)
-            found.append(_as_stored(kinds.NODE_METRICS, value))
-    return found
+            yield _as_stored(kinds.NODE_METRICS, value)
 
 
-def of_pods(view: View, samples: Iterable[PodSample], now: datetime) -> list[Stored]:
-    """Return the metrics of the Pods that there still are, and are the same that were sampled."""
-    found = []
+def of_pods(view: View, samples: Iterable[PodSample], now: datetime) -> Iterator[Stored]:
+    """Yield the metrics of the Pods that there still are, and are the same that were sampled."""
     for sample in samples:
         pod = view.get(Key(PODS, sample.namespace, sample.name))
         if pod is not None and pod.object.metadata.uid == sample.uid:
             value = metrics.of_pod(sample, pod.object.metadata.labels, now)
-            found.append(_as_stored(kinds.POD_METRICS, value))
-    return found
+            yield _as_stored(kinds.POD_METRICS, value)
 
 
 def _as_stored(kind: kinds.Kind, value: Object) -> Stored:
