@@ -247,11 +247,27 @@ def _pack(source: Path, name: str, pieces: _Pieces) -> None:
 
 
 def _unpack(pieces: _Pieces, name: str, target: Path) -> None:
-    """Unpack what is called `name` as `target`; nothing of it can land anywhere else."""
+    """Unpack what is called `name` as `target`; nothing of it lands anywhere else, nor by way of a link in it."""
+    is_link = False
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", pieces), mode="r|") as tar:
             for member in tar:
-                inner = member.name.removeprefix(name)
-                tar.extract(member.replace(name=f"{target.name}{inner}"), target.parent, filter="data")
+                inner = _inner(member.name, name)
+                if not inner:
+                    is_link = member.issym() or member.islnk()
+                    tar.extract(member.replace(name=target.name or "."), target.parent, filter="data")
+                    continue
+                if is_link:
+                    raise tarfile.ReadError(f"{member.name} is within a link: not unpacked")
+                leads_to = _inner(member.linkname, name) if member.islnk() else member.linkname
+                tar.extract(member.replace(name=inner, linkname=leads_to), target, filter="data")
     finally:
         pieces.drain()
+
+
+def _inner(path: str, name: str) -> str:
+    """Return a path of the archive as it is within what is called `name`; "" for that itself."""
+    inner = path.removeprefix(name)
+    if not path.startswith(name) or inner[:1] not in ("", "/"):
+        raise tarfile.ReadError(f"{path} is not of {name}: not unpacked")
+    return inner.lstrip("/")
