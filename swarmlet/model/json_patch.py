@@ -22,6 +22,8 @@ COPIED_BYTES_MAX = 3 * 1024 * 1024
 """Of all `copy` operations of a patch together, as in Kubernetes: thirty could double a document thirty times."""
 ITEMS_MAX = 20_000_000
 """That all operations of a patch may pass on their way: some 0.1 s. Each makes the lists and objects it passes anew."""
+ITEMS_PER_LOOK = 20
+"""An item that is looked at, for how deep it is nested, takes as long as so many that are passed."""
 SHOWN_MAX = 100
 """Characters of a path or key that a message repeats; of values none, for who may patch may not always read."""
 END = "-"
@@ -105,6 +107,7 @@ class _Patching:
         if list(path[: len(source)]) == list(source) and len(path) > len(source):
             raise _FailedError("move operation does not apply: a value cannot be moved into itself")
         if list(path) != list(source):
+            self._look_through(moved)
             self._remove(source, operation)
             self._give(path, moved, _insert)
 
@@ -154,8 +157,17 @@ class _Patching:
             value = _put(value)(parent, token)
         self.document = value
 
-    def _pass(self, value: Any) -> None:
-        self._items += len(value) if isinstance(value, dict | list) else 1
+    def _look_through(self, value: Any) -> None:
+        """Pay for a look at all of a value of the document: the same one may be moved many times."""
+        pending = [value]
+        while pending:
+            each = pending.pop()
+            if isinstance(each, dict | list):
+                self._pass(each, ITEMS_PER_LOOK)
+                pending += each.values() if isinstance(each, dict) else each
+
+    def _pass(self, value: Any, times: int = 1) -> None:
+        self._items += times * (len(value) if isinstance(value, dict | list) else 1)
         if self._items > ITEMS_MAX:
             raise TooLargeError(f"the patch passes more than {ITEMS_MAX} items on its way; make it of fewer operations")
 

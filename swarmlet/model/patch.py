@@ -84,7 +84,8 @@ def _retained(document: Document, keys: Any) -> Document:
         return dict(document)
     if not isinstance(keys, list):
         raise CallerError(f"{RETAIN_KEYS} is a list of field names")
-    return {name: value for name, value in document.items() if name in keys}
+    retained = {key for key in keys if isinstance(key, str)}
+    return {name: value for name, value in document.items() if name in retained}
 
 
 def _named_fields(patch: Document) -> list[str]:
@@ -123,10 +124,8 @@ class _ListPatch:
     @classmethod
     def of(cls, name: str, patch: Document) -> _ListPatch:
         items, order, removed = (_list_in(patch, key) for key in (name, SET_ORDER + name, DELETE_PRIMITIVES + name))
-        replaces = any(isinstance(item, dict) and item.get(DIRECTIVE) == "replace" for item in items)
-        if replaces:
-            items = [item for item in items if item.get(DIRECTIVE) != "replace"]
-        return cls(items, order or items, removed, replaces)
+        kept = [item for item in items if not (isinstance(item, dict) and item.get(DIRECTIVE) == "replace")]
+        return cls(kept, order or kept, removed, replaces=len(kept) < len(items))
 
 
 def _list_in(patch: Document, key: str) -> list[Any]:

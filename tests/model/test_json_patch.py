@@ -99,6 +99,13 @@ def test_what_is_passed_on_the_way_is_bounded() -> None:
         json_patch.apply({"a": [0] * 100_000}, operations)
 
 
+def test_what_is_moved_to_and_fro_is_looked_at_only_so_often() -> None:
+    there = {"op": "move", "from": "/a", "path": "/b/c"}
+    back = {"op": "move", "from": "/b/c", "path": "/a"}
+    with pytest.raises(TooLargeError, match="make it of fewer operations"):
+        json_patch.apply({"a": {"d": [0] * 10_000}, "b": {}}, [there, back] * 100)
+
+
 @pytest.mark.parametrize("op", ["copy", "move"])
 def test_no_patch_nests_a_document_without_end(op: str) -> None:
     steps = [{"op": "add", "path": "/b", "value": {}}, {"op": op, "from": "/a", "path": "/b/b"},

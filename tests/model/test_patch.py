@@ -47,6 +47,7 @@ def test_an_item_is_deleted_by_its_key():
 def test_a_merged_list_can_be_replaced():
     old = pod(containers=[{"name": "a"}, {"name": "b"}])
     assert merged(old, pod(containers=[{"$patch": "replace"}, {"name": "c"}])) == pod(containers=[{"name": "c"}])
+    assert merged(old, pod(containers=[{"$patch": "replace"}, "c"])) == pod(containers=["c"])  # refused as it is read
 
 
 def test_a_list_without_a_merge_key_is_replaced():
@@ -64,6 +65,12 @@ def test_fields_not_retained_go():
     old = {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}
     change = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
     assert merged(old, change, DEPLOYMENT) == {"spec": {"strategy": {"type": "Recreate"}}}
+
+
+def test_many_keys_are_retained_in_no_time_that_grows_with_their_square():
+    keys = [f"k{number}" for number in range(40_000)]
+    old = {"data": {f"a{number}": "" for number in range(40_000)} | {"k1": ""}}
+    assert merged(old, {"data": {"$retainKeys": keys}}) == {"data": {"k1": ""}}
 
 
 def test_a_volume_changes_its_source():
