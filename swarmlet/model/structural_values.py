@@ -31,6 +31,8 @@ _DURATION = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?(ns|us|µs|ms|s|m|h))+
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _MAC = re.compile(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 _INTEGERS = {"int32": 2**31, "int64": 2**63}
+_WHOLE = range(-(2**63), 2**64)
+"""What JSON's readers take for a whole number; Python's alone goes on without end."""
 
 
 def check(schema: Schema, value: Any, place: Place, old: Any = structural.NOTHING) -> None:
@@ -120,6 +122,9 @@ def _matches(pattern: str, value: str) -> bool:
 
 
 def _check_number(schema: Schema, value: float, place: Place) -> None:
+    if isinstance(value, int) and value not in _WHOLE:
+        place.invalid(value, f"{place.path} in body must be a number of at most 64 bits")
+        return
     least, most, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
     if least is not None and (value < least or (value == least and schema.get("exclusiveMinimum"))):
         words = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"

@@ -218,6 +218,7 @@ def test_items_that_nothing_tells_apart_have_no_old_value() -> None:
     assert "oldSelf cannot be used on the uncorrelatable portion of the schema within" in message
 
 
+@pytest.mark.slow
 def test_each_look_of_a_rule_at_a_large_object_is_paid() -> None:
     schema: Document = {"type": "array", "items": WHOLE}
     value: Any = list(range(50_000))
@@ -239,3 +240,11 @@ def test_each_look_of_a_rule_at_a_large_object_is_paid() -> None:
 )
 def test_a_keyword_of_the_wrong_type_is_refused_and_reaches_no_object(odd: Document) -> None:
     assert any("is of the wrong type" in message for _, message in refusals({"type": "object", **odd}))
+
+
+@pytest.mark.parametrize("schema", [{"type": "number", "multipleOf": 0.1}, {"type": "number", "minimum": 0.5}, WHOLE])
+def test_a_number_without_end_is_no_number(schema: Document) -> None:
+    problems = Problems()
+    structural_values.check(schema, 10**400, problems.at("a"))
+    [(_, message)] = problems.causes
+    assert "must be a number of at most 64 bits" in message

@@ -144,6 +144,14 @@ def unsigned(value: int) -> Uint:
     return Uint(value)
 
 
+def double(value: float) -> float:
+    """Return a number as a double; raise `EvaluationError` where there is none so large."""
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise EvaluationError("double overflow") from error
+
+
 def equal(one: Any, other: Any) -> bool:
     """Whether two values are the same: numbers of any sort by their worth, all else within one type."""
     if is_number(one) or is_number(other):

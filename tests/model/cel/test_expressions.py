@@ -207,6 +207,12 @@ def test_a_number_of_thousands_of_digits_is_none() -> None:
         value("9" * 5_000 + " == 1")
 
 
+@pytest.mark.parametrize("text", ["double(oldSelf) > 1.0", "'%f'.format([oldSelf]) == ''"])
+def test_a_number_that_no_double_holds_has_no_value(text: str) -> None:
+    with pytest.raises(EvaluationError, match="double overflow"):
+        value(text, oldSelf=10**400)
+
+
 def test_a_time_before_all_times_has_no_parts() -> None:
     with pytest.raises(EvaluationError, match="timestamp overflow"):
         value("timestamp('0001-01-01T00:00:00Z').getHours('-10:00')")

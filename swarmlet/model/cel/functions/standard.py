@@ -92,7 +92,7 @@ def _whole(value: Any) -> int:
 
 def _double(value: Any) -> float:
     if values.is_number(value):
-        return float(value)
+        return values.double(value)
     if isinstance(value, str):
         try:
             return float(value)

@@ -141,7 +141,7 @@ def _formatted(verb: str, precision: str | None, value: Any) -> str:
     if verb == "d" and isinstance(value, int) and not isinstance(value, bool):
         return str(int(value))
     if verb in "fe" and values.is_number(value):
-        return f"{float(value):.{places}{verb}}"
+        return f"{values.double(value):.{places}{verb}}"
     if verb in "xX" and isinstance(value, str | bytes):
         digits = (value.encode() if isinstance(value, str) else value).hex()
         return digits.upper() if verb == "X" else digits
