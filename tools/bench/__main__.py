@@ -28,11 +28,10 @@ from tools.bench import (
     workloads,
     writes,
 )
+from tools.bench.failures import FAILURES
 from tools.bench.kubernetes import parts as kubernetes
-from tools.bench.network_ground import GroundError
 from tools.bench.report import Report
-from tools.bench.wrk import LoadError
-from tools.lab import Lab, LabError
+from tools.lab import Lab
 from tools.lab.cluster import Cluster
 
 ALONE: dict[str, Callable[[Report], Awaitable[None]]] = {
@@ -57,21 +56,20 @@ WITH_ENGINES = {"footprint", "workloads", "endpoints"}
 
 
 def main() -> int:
-    """Measure and print; exit 1 where a target is missed."""
+    """Measure and print; exit 1 where a target is missed, 2 where something could not be measured."""
     arguments = _arguments()
     parts = arguments.parts or [*ALONE, *ON_A_LAB]
     report = Report()
-    try:
-        for part in parts:
-            if part in ALONE:
-                _run(part, ALONE[part](report))
-        if wanted := [part for part in parts if part in ON_A_LAB]:
+    for part in parts:
+        if part in ALONE:
+            _run(report, part, ALONE[part](report))
+    if wanted := [part for part in parts if part in ON_A_LAB]:
+        try:
             _on_a_lab(report, wanted, arguments)
-    except (GroundError, LabError, LoadError, TimeoutError) as error:
-        print(f"bench: {error or 'timed out'}", file=sys.stderr)
-        return 2
+        except FAILURES as error:
+            report.fail("the machines", error)
     report.print()
-    return 0 if report.is_met else 1
+    return 2 if report.failed else 0 if report.is_met else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -88,16 +86,19 @@ def _on_a_lab(report: Report, parts: list[str], arguments: argparse.Namespace) -
         cluster = Cluster(lab, {} if engines else {"runtime": "process"})
         cluster.form()
         for part in parts:
-            _run(part, ON_A_LAB[part](report, cluster))
+            _run(report, part, ON_A_LAB[part](report, cluster))
 
 
-def _run(part: str, measuring: Awaitable[None]) -> None:
+def _run(report: Report, part: str, measuring: Awaitable[None]) -> None:
     async def measured() -> None:
         await measuring
 
     start = time.monotonic()
     with contextlib.closing(asyncio.Runner()) as runner:
-        runner.run(measured())
+        try:
+            runner.run(measured())
+        except FAILURES as error:
+            report.fail(part, error)
     print(f"bench: {part} took {time.monotonic() - start:.0f} s", flush=True)
 
 

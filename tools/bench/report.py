@@ -12,10 +12,11 @@ WIDTH = 150
 
 @dataclass
 class Report:
-    """Rows as they come; `is_met` once every row that has a target meets it."""
+    """Rows as they come; `is_met` once every row that has a target meets it. `failed`: what could not be measured."""
 
     rows: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def add(self, measured: str, ours: str, *, beside: str = "", ratio: float | None = None) -> None:
         """Add what has no target."""
@@ -40,6 +41,11 @@ class Report:
         )
         if not met:
             self.missed.append(measured)
+
+    def fail(self, part: str, error: Exception) -> None:
+        """Tell that a part ended before its end; its rows so far stay."""
+        self.rows.append((f"FAILED: {part}", "", str(error) or "timed out", "", ""))
+        self.failed.append(part)
 
     @property
     def is_met(self) -> bool:

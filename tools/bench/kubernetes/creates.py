@@ -59,6 +59,8 @@ async def _write(cluster: Cluster, kind: str) -> Writes:
     argv = ["-m", "tools.bench.kubernetes.writers", str(cluster.kubeconfig), kind, str(CLIENTS), str(SECONDS)]
     process = await asyncio.create_subprocess_exec(sys.executable, *argv, *addresses, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
+    if not output:
+        raise ConnectionError("the clients that create were ended")
     return Writes(**json.loads(output))
 
 

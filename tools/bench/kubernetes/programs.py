@@ -16,6 +16,7 @@ from tools.lab import LabError
 from tools.lab.cluster import BIN, Cluster, Daemon
 
 ROUNDS = 3
+SECONDS_MAX = 60.0
 LIST = ("get", "pods", "-n", pods.NAMESPACE)
 
 
@@ -40,7 +41,7 @@ async def measure(report: Report, cluster: Cluster, daemon: Daemon, *, count: in
 def _run(words: Sequence[str], lines: int, env: Mapping[str, str]) -> tuple[float, float]:
     """Run a program that prints so many lines at least; return its seconds, and those of a core that it took."""
     before, begun = _cpu_seconds(), time.monotonic()
-    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
     taken = time.monotonic() - begun
     if done.returncode or len(done.stdout.splitlines()) < lines:
         raise LabError(f"{words[0]}: {done.returncode}, {len(done.stdout)} characters, {done.stderr[-500:]}")

@@ -1,11 +1,13 @@
 """Many watches in a process of their own, so that reading them costs the daemons nothing.
 
-    python -m tools.bench.kubernetes.readers KUBECONFIG PATH COUNT ADDRESS...
+    python -m tools.bench.kubernetes.readers KUBECONFIG PATH COUNT CERTIFICATES ADDRESS...
 
-Each watch is a TLS socket of its own, and they are spread over the addresses; without a PATH nothing is asked. An event
-is known by the stamp that its writer put into it: `SENT` and nanoseconds of the monotonic clock, which all processes of
-a machine share. Nothing is parsed beyond that. Prints "open" once all watches have their headers; on each line of the
-standard input prints what came since the line before: a JSON document as of `Seen`. Ends with the standard input.
+Each watch is a TLS socket of its own, and they are spread over the addresses; without a PATH nothing is asked. It shows
+the client's certificate "alone", as kubectl does, or as a "chain" with its CA's, as OpenSSL does by itself. An event is
+known by the stamp that its writer put into it: `SENT` and nanoseconds of the monotonic clock, which all processes of a
+machine share. Nothing is parsed beyond that. Prints "open" once all watches have their headers; on each line of the
+standard input prints what came since the line before: a JSON document as of `Seen`; the line may tell when which event
+was acknowledged to its writer (`{stamp: nanoseconds}`). Ends with the standard input, or when its time is over.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ import contextlib
 import json
 import re
 import select
+import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,18 +32,24 @@ SENT = "sent-at-"
 PORT = 7600
 READ_BYTES = 64 * 1024
 CONNECT_SECONDS_MAX = 60.0
+LIFE_SECONDS_MAX = 150
+"""After which a process of readers ends itself, whatever it waits for."""
 _STAMP = re.compile(SENT.encode() + rb"(\d+)")
 _END = b"initial-events-end"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How many events came, after how many milliseconds, and how many watches were told all that there was before."""
+    """How many events came, after how many milliseconds, and how many watches were told all that there was before.
+
+    `answered_p99_ms` counts from the moment that the writer had its answer, 0 where the line was sooner.
+    """
 
     events: int
     p50_ms: float
     p99_ms: float
     max_ms: float
+    answered_p99_ms: float
     begun: int
 
     def __str__(self) -> str:
@@ -53,20 +62,26 @@ class Readers:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def seen(self) -> Seen:
-        """Return what came since this was asked last."""
+    def seen(self, answered: Mapping[int, int] | None = None) -> Seen:
+        """Return what came since this was asked last; `answered` has when each stamp's writer had its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(json.dumps(answered or {}) + "\n")
         self._process.stdin.flush()
-        return Seen(**json.loads(self._process.stdout.readline()))
+        told = self._process.stdout.readline()
+        if not told:
+            raise ConnectionError("the watches were ended")
+        return Seen(**json.loads(told))
 
 
 @contextlib.contextmanager
-def reading(kubeconfig: Path, path: str, count: int, addresses: Sequence[str]) -> Iterator[Readers]:
+def reading(
+    kubeconfig: Path, path: str, count: int, addresses: Sequence[str], *, chain: bool = False
+) -> Iterator[Readers]:
     """Hold so many watches open until the end of the block."""
-    argv = [sys.executable, "-m", "tools.bench.kubernetes.readers", str(kubeconfig), path, str(count), *addresses]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    argv = [str(kubeconfig), path, str(count), "chain" if chain else "alone", *addresses]
+    program = [sys.executable, "-m", "tools.bench.kubernetes.readers"]
+    with subprocess.Popen([*program, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if process.stdout.readline() != "open\n":
             raise ConnectionError(f"{count} watches of {path} could not be opened")
@@ -112,8 +127,9 @@ def connect(context: ssl.SSLContext, address: str, path: str) -> Watch:
 
 
 def main() -> None:
-    kubeconfig, path, count, *addresses = sys.argv[1:]
-    context = client.tls_context(Path(kubeconfig))
+    signal.alarm(LIFE_SECONDS_MAX)
+    kubeconfig, path, count, certificates, *addresses = sys.argv[1:]
+    context = client.tls_context(Path(kubeconfig), trusts=certificates == "chain")
     poll, watches = select.epoll(), dict[int, Watch]()
     for number in range(int(count)):
         watch = connect(context, addresses[number % len(addresses)], path)
@@ -121,24 +137,38 @@ def main() -> None:
         poll.register(watch.connection, select.EPOLLIN)
     print("open", flush=True)
     poll.register(sys.stdin, select.EPOLLIN)
-    latencies: list[float] = []
+    arrivals: list[tuple[int, int]] = []
     while True:
         for number, _ in poll.poll():
             if number == sys.stdin.fileno():
-                if not sys.stdin.readline():
+                line = sys.stdin.readline()
+                if not line:
                     return
+                answered = {int(stamp): moment for stamp, moment in json.loads(line).items()}
                 begun = sum(watch.begun for watch in watches.values())
-                print(json.dumps(asdict(_seen(latencies, begun))), flush=True)
-                latencies.clear()
+                print(json.dumps(asdict(seen(arrivals, answered, begun))), flush=True)
+                arrivals.clear()
             elif stamps := watches[number].read():
                 now = time.monotonic_ns()
-                latencies += [(now - stamp) / 1e6 for stamp in stamps]
+                arrivals += [(stamp, now) for stamp in stamps]
 
 
-def _seen(latencies_ms: list[float], begun: int) -> Seen:
-    ordered = sorted(latencies_ms) or [0.0]
-    p50, p99 = (ordered[int(part * (len(ordered) - 1))] for part in (0.5, 0.99))
-    return Seen(events=len(latencies_ms), p50_ms=p50, p99_ms=p99, max_ms=ordered[-1], begun=begun)
+def seen(arrivals: Sequence[tuple[int, int]], answered: Mapping[int, int], begun: int) -> Seen:
+    """Sum up events, each as its stamp and when its line was read (nanoseconds)."""
+    ordered = sorted((now - stamp) / 1e6 for stamp, now in arrivals) or [0.0]
+    since_answer = sorted(max(0, now - answered.get(stamp, now)) / 1e6 for stamp, now in arrivals) or [0.0]
+    return Seen(
+        events=len(arrivals),
+        p50_ms=_at(0.5, ordered),
+        p99_ms=_at(0.99, ordered),
+        max_ms=ordered[-1],
+        answered_p99_ms=_at(0.99, since_answer),
+        begun=begun,
+    )
+
+
+def _at(part: float, ordered: Sequence[float]) -> float:
+    return ordered[int(part * (len(ordered) - 1))]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import select
+import signal
 import socket
 import ssl
 import statistics
@@ -26,6 +27,8 @@ NAMESPACE = "bench-creates"
 VALUE_BYTES = 256
 READ_BYTES = 64 * 1024
 CONNECT_SECONDS_MAX = 30.0
+LATE_SECONDS_MAX = 30
+"""For connecting at first and the last answers at the end; then the process ends itself."""
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _PATHS = {"configmaps": f"/api/v1/namespaces/{NAMESPACE}/configmaps", "pods": f"/api/v1/namespaces/{NAMESPACE}/pods"}
 
@@ -143,6 +146,7 @@ def write(writers: list[Writer], seconds: float) -> Writes:
 
 def main() -> None:
     kubeconfig, kind, clients, seconds, *addresses = sys.argv[1:]
+    signal.alarm(int(float(seconds)) + LATE_SECONDS_MAX)
     context = client.tls_context(Path(kubeconfig))
     writers = [Writer(context, kind, addresses[each % len(addresses)], each) for each in range(int(clients))]
     print(json.dumps(asdict(write(writers, float(seconds)))))
