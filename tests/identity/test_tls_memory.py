@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from asyncio import sslproto
 
@@ -14,6 +15,7 @@ from swarmlet.identity.state import NodeFiles
 CONNECTIONS = 8
 BODY_BYTES = 300_000
 """More than the buffer holds, and no multiple of it."""
+SHARED_NAMES_MAX = 30
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +53,15 @@ async def test_no_connection_has_a_buffer_of_its_own(alpha: NodeFiles) -> None:
     first, second = (each.get_buffer(-1) for each in made)
     assert first is second
     assert len(first) == tls_memory.BUFFER_BYTES
+
+
+async def test_a_connection_has_so_few_attributes_that_all_share_their_names(alpha: NodeFiles) -> None:
+    """From the 31st on, CPython gives an object a dictionary with names of its own: 1.5 KB for each connection."""
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0, ssl=tls.server_context(alpha))
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls.peer_context(alpha))
+        open_ = [each for each in gc.get_objects() if isinstance(each, tls_memory.FrugalProtocol)]
+        assert open_
+        assert max(len(vars(each)) for each in open_) <= SHARED_NAMES_MAX
+        writer.close()
