@@ -75,7 +75,7 @@ async def delete(
     from swarmlet.client.client import Scope
     from swarmlet.client.connection import Request
 
-    body = _options(cascade, 1 if now else grace_period, force=force)
+    body = delete_options(cascade, 1 if now else grace_period, force=force)
     if now and grace_period >= 0:
         raise exits.UsageError("--now and --grace-period exclude each other")
     outcome = Outcome(dry_run, output)
@@ -102,7 +102,7 @@ async def delete(
         await until_gone(session, deleted, seconds)
 
 
-def _options(cascade: str, grace_period: int, *, force: bool) -> dict[str, Any]:
+def delete_options(cascade: str, grace_period: int, *, force: bool) -> dict[str, Any]:
     """Return the DeleteOptions."""
     if cascade not in PROPAGATION:
         raise exits.UsageError(f"--cascade={cascade}: unknown; allowed: {', '.join(PROPAGATION)}")

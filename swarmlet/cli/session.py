@@ -28,9 +28,10 @@ DEFAULT_NAMESPACE = "default"
 class Session:
     """One command's way to the API. Its catalogue of kinds is asked for once, when first needed."""
 
-    def __init__(self, api: Client, *, namespace: str, clock: Clock) -> None:
+    def __init__(self, api: Client, *, namespace: str, clock: Clock, namespace_said: bool = False) -> None:
         self.api = api
         self.namespace = namespace
+        self.namespace_said = namespace_said  # by -n, and not by the kubeconfig or nobody
         self.clock = clock
         self._catalogue: Catalogue | None = None
 
@@ -125,7 +126,7 @@ async def _run(command: Callable[[Session], Coroutine[Any, Any, None]], where: d
     clock = SystemClock()
     async with Connection(endpoint, clock=clock, warn=_warn, request_seconds=seconds) as link:
         namespace = where["namespace"] or endpoint.namespace or DEFAULT_NAMESPACE
-        session = Session(Client(link), namespace=namespace, clock=clock)
+        session = Session(Client(link), namespace=namespace, clock=clock, namespace_said=bool(where["namespace"]))
         try:
             await command(session)
         except CallerError as error:

@@ -194,5 +194,5 @@ def test_what_was_applied_is_printed(cluster: Cluster) -> None:
     path.write_text("---\n".join(one % (name, name) for name in ("x", "y")), encoding="utf-8")
     assert cluster.ok("apply", "-f", str(path), "-l", "app=x", "-o", "name") == "configmap/x\n"
     assert cluster.run("get", "cm", "y").code == 3
-    assert cluster.ok("apply", "-f", str(path), "-o", "jsonpath={.metadata.name} ") == "x y "
+    assert cluster.ok("apply", "-f", str(path), "-o", "jsonpath={.items[*].metadata.name}") == "x y"
     assert json.loads(cluster.ok("apply", "-f", str(path), "-l", "app=y", "-o", "json"))["data"] == {"a": "b"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,6 +108,16 @@ class Applier:
         )
         same = _says_the_same(current, after) if self._options.dry_run else _is_same(current, after)
         return "unchanged" if same else "configured", after
+
+
+def selected(manifests: Sequence[Manifest], labels: str) -> list[Manifest]:
+    """Return the manifests that have the labels that -l asks for."""
+    if not labels:
+        return list(manifests)
+    from swarmlet.model import selectors
+
+    matches = selectors.parse_labels(labels)
+    return [each for each in manifests if matches(each.document["metadata"].get("labels") or {})]
 
 
 def check_named(manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,14 +34,17 @@ Manager = Annotated[str, typer.Option("--field-manager", help="Who owns what is 
 class Outcome:
     """What becomes of a change; `dry_run` is "none", "client" (nothing is sent) or "server" (nothing is kept).
 
-    `local`: the object is that of a file, and no server is asked.
+    `local`: the object is that of a file, and no server is asked. `as_list`: several objects are printed as one List,
+    as `kubectl apply` does, by `end`.
     """
 
     dry_run: str = "none"
     output: str = MESSAGE
     manager: str = "swarmlet"
     local: bool = False
+    as_list: bool = False
     _told: int = 0
+    _kept: list[Mapping[str, Any]] = field(default_factory=list)
 
     def check(self) -> None:
         """Raise `UsageError` for what is not known."""
@@ -65,6 +68,14 @@ class Outcome:
             print(f"{target} {done}{SUFFIXES[self.dry_run]}", flush=True)
         elif self.output == "name":
             print(target, flush=True)
+        elif self.as_list:
+            self._kept.append(document)
         else:
             documents.show(self.output, document, between="---\n" * bool(self._told))
         self._told += 1
+
+    def end(self) -> None:
+        """Print what was kept for a List, one object alone as it is; what is told from now on follows it."""
+        self.as_list = False
+        if self._kept:
+            documents.show(self.output, self._kept[0] if len(self._kept) == 1 else documents.as_list(self._kept))
