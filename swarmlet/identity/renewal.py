@@ -67,7 +67,7 @@ class CertificateKeeper:
                 pause = LOOK_SECONDS
             except UnavailableError:
                 pause = AGAIN_SECONDS
-            except ConfigError as error:  # the disk: the old certificate may be good for months
+            except (ConfigError, OSError, ValueError) as error:  # the disk: the old one may be good for months
                 log.warning("certificate_not_renewed", error=str(error))
                 pause = LOOK_SECONDS
             await self._clock.sleep(pause)
@@ -94,6 +94,8 @@ class CertificateKeeper:
         missing = [each for each in authority.node_names(self._node, *self._hosts) if each not in names]
         if missing:
             return f"it lacks {', '.join(str(each.value) for each in missing)}"
+        if certificate.not_valid_before_utc > now:  # it was made while this machine's clock was ahead
+            return f"it begins on {certificate.not_valid_before_utc:%Y-%m-%d}"
         ends, ca_ends = certificate.not_valid_after_utc, authority.expiry(ca.certificate_pem)
         if ends - now < RENEW_BEFORE and min(now + NODE_VALIDITY, ca_ends) - ends > GAIN_MIN:
             return f"it ends on {ends:%Y-%m-%d}"

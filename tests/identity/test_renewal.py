@@ -68,6 +68,13 @@ async def test_a_certificate_is_renewed_before_it_ends(
         assert authority.expiry(files.certificate_pem()) == NOW + days * DAY + authority.NODE_VALIDITY
 
 
+async def test_a_certificate_of_a_clock_that_was_ahead_is_renewed(ca: Authority, tmp_path: Path) -> None:
+    files = make_files(tmp_path, ca, "a" * 16, "alpha")
+    kept = keeper(files, ca)
+    kept._clock.time -= 20 * DAY
+    assert (await kept.look(), await kept.look()) == (True, False)
+
+
 async def test_near_the_authoritys_own_end_it_is_not_renewed_each_hour(ca: Authority, tmp_path: Path) -> None:
     files = make_files(tmp_path, ca, "a" * 16, "alpha")
     kept = keeper(files, ca)
@@ -106,6 +113,21 @@ async def test_who_is_connected_goes_on_and_who_comes_sees_the_new_one(
         assert await answered_by(*before) == b"?"
         for _, writer in (before, after):
             writer.close()
+
+
+async def test_a_certificate_that_somebody_broke_ends_no_daemon(
+    ca: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_files(tmp_path, ca, "a" * 16, "alpha")
+    files.certificate.write_text("none")
+    monkeypatch.setattr(renewal, "log", structlog.testing.CapturingLogger())
+    clock = CountedClock(1)
+    kept = CertificateKeeper(
+        files=files, node=files.load().identity, hosts=("h",), find_authority=lambda: ca, contexts=(), clock=clock
+    )
+    with pytest.raises(EndedError):
+        await kept.run()
+    assert clock.slept == [renewal.LOOK_SECONDS]
 
 
 class EndedError(Exception):
