@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from swarmlet.model import nesting
 from swarmlet.model.autoscaling import (
     AVERAGE_VALUE,
     RESOURCE,
@@ -54,7 +55,7 @@ class HorizontalPodAutoscaler(Object, frozen=True, kw_only=True):
 
 
 def to_v2(document: Document) -> Document:
-    """Return a document of version 1 as one of version 2; an annotation that is no JSON says nothing."""
+    """Return a document of version 1 as one of version 2; an annotation that is no JSON, or too deep, says nothing."""
     given = _part(_part(document, "metadata"), "annotations")
     told = {name: _decoded(given[name]) for name in ROUND_TRIP if name in given}
     result = {**document, "apiVersion": "autoscaling/v2"}
@@ -179,9 +180,10 @@ def _first(name: str, values: list[Any]) -> Document:
 
 def _decoded(text: Any) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, TypeError):
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError, RecursionError):
         return None
+    return None if nesting.is_deeper(value, nesting.DEPTH_MAX) else value
 
 
 def _list(value: Any) -> list[Any]:

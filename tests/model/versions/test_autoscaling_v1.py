@@ -154,3 +154,9 @@ def test_a_document_is_decoded_strictly_in_its_own_version() -> None:
     assert decode.decode(kind, v1(metrics=[])).unknown_fields == ("spec.metrics",)
     value = decode.decode(kind, v1(targetCPUUtilizationPercentage=70)).object
     assert objects.to_document(value)["spec"]["targetCPUUtilizationPercentage"] == 70
+
+
+@pytest.mark.parametrize("depth", [100, 900, 100_000])
+def test_an_annotation_that_is_nested_without_end_says_nothing(depth: int) -> None:
+    annotations = {autoscaling_v1.BEHAVIOR: '{"a":' * depth + "1" + "}" * depth}
+    assert autoscaling_v1.to_v2({"metadata": {"annotations": annotations}, "spec": {}})["spec"] == {}
