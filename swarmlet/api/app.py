@@ -41,6 +41,8 @@ from swarmlet.store.replica import Replica
 
 KEEPALIVE_SECONDS = 90.0
 SHUTDOWN_SECONDS = 5.0
+HANDLERS_MAX = 256
+"""More than there are routes."""
 
 
 class PodInsides(PodStreams, PodSessions, Protocol):
@@ -164,12 +166,16 @@ class ApiServer:
 def _around(observer: Observer, limits: Limits, guard: Guard, asking: Asking, signer: Signer) -> Middleware:
     """Return the one middleware that runs all of ours, outermost first."""
 
-    @web.middleware
-    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    @functools.lru_cache(maxsize=HANDLERS_MAX)  # one for each request would be kept for as long as a watch lasts
+    def chain(handler: Handler) -> Handler:
         signed = functools.partial(signer, handler=handler)
         asked = functools.partial(asking, handler=signed)
         guarded = functools.partial(guard, handler=asked)
         limited = functools.partial(limits, handler=guarded)
-        return await observer(request, functools.partial(errors, handler=limited))
+        return functools.partial(errors, handler=limited)
+
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await observer(request, chain(handler))
 
     return around
