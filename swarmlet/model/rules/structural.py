@@ -18,6 +18,7 @@ Schema = Mapping[str, Any]
 NODES_MAX = 50_000
 """Schemas within one schema; the largest in use have some ten thousand."""
 DEPTH_MAX = 64
+INT64_END = 2**63
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
 JUNCTIONS = ("allOf", "anyOf", "oneOf")
 _NOT_SUPPORTED = ("$ref", "$schema", "id", "definitions", "dependencies", "patternProperties", "additionalItems")
@@ -176,7 +177,7 @@ def _typed(rules: Mapping[str, Any], value: Schema, place: Place) -> bool:
     fine = True
     for name, wanted in rules.items():
         given = value.get(name)
-        if given is not None and (not isinstance(given, wanted) or (isinstance(given, bool) and wanted is int)):
+        if given is not None and not _is_of(given, wanted):
             place.field(name).invalid(given, "is of the wrong type")
             fine = False
     for name, wanted in (("properties", Mapping), *((each, list) for each in JUNCTIONS)):
@@ -188,7 +189,19 @@ def _typed(rules: Mapping[str, Any], value: Schema, place: Place) -> bool:
             if not isinstance(word, str):
                 below.invalid(word, "is of the wrong type")
                 fine = False
+    docs = value.get("externalDocs")
+    for name, each in docs.items() if isinstance(docs, Mapping) else ():
+        if not isinstance(each, str):
+            place.field("externalDocs").field(name).invalid(each, "is of the wrong type")
+            fine = False
     return _typed_parts(value, place) and fine
+
+
+def _is_of(given: Any, wanted: Any) -> bool:
+    """Whether a value is of a type; a boolean is no number, and a whole number has 64 bits."""
+    if isinstance(given, bool):
+        return wanted in (bool, object)
+    return isinstance(given, wanted) and (wanted is not int or -INT64_END <= given < INT64_END)
 
 
 def _typed_parts(value: Schema, place: Place) -> bool:
