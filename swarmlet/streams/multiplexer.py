@@ -36,7 +36,7 @@ class Stream:
         self._id = stream_id
         self._inbox = Inbox()
         self._cut = False
-        self._gone = False
+        self._gone = asyncio.Event()
 
     async def read(self) -> bytes:
         """Return what the peer sent next, b"" where it sends nothing any more; raise where it gave the stream up."""
@@ -47,7 +47,7 @@ class Stream:
 
     async def write(self, data: bytes) -> None:
         """Send, once the peer has room; raise where it gave the stream up."""
-        if self._gone:
+        if self._gone.is_set():
             raise ConnectionResetError("the stream was given up by the peer")
         await self._multiplexer.send(self._id, data)
 
@@ -61,6 +61,10 @@ class Stream:
         with contextlib.suppress(ConnectionError):
             await self._multiplexer.reset(self._id)
 
+    async def gone(self) -> None:
+        """Return once the peer has given the stream up, or is gone."""
+        await self._gone.wait()
+
     async def take(self, data: bytes) -> None:
         """Hand over what the peer sent."""
         await self._inbox.put(data)
@@ -71,7 +75,7 @@ class Stream:
 
     def lost(self) -> None:
         """The peer has given the stream up, or is gone."""
-        self._gone = True
+        self._gone.set()
         self._cut = not self._inbox.ended
         self._inbox.end()
 

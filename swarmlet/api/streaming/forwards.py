@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -39,6 +39,9 @@ class Leg(Protocol):
     async def give_up(self) -> None:
         """End both directions."""
 
+    async def gone(self) -> None:
+        """Return once the client takes nothing any more: a Pod that sends nothing would not learn of it."""
+
 
 async def forward(port: int, data: Leg, error: Leg, dial: Dial, pod: str) -> None:
     """Carry one connection to a port, each direction until it ends; what goes wrong is told on `error`."""
@@ -52,7 +55,7 @@ async def forward(port: int, data: Leg, error: Leg, dial: Dial, pod: str) -> Non
     try:
         async with asyncio.TaskGroup() as both:
             both.create_task(_up(data, writer))
-            both.create_task(_down(reader, data))
+            both.create_task(_while_taken(_down(reader, data), data))
         writer.close()
     except* OSError as broken:
         log.debug("forward_broken", pod=pod, port=port, reason=str(broken.exceptions[0]))
@@ -74,6 +77,19 @@ async def _down(reader: asyncio.StreamReader, data: Leg) -> None:
     while piece := await reader.read(READ_BYTES):
         await data.write(piece)
     await data.end()
+
+
+async def _while_taken(carrying: Coroutine[Any, Any, None], data: Leg) -> None:
+    """Carry until that has ended, or nobody is there to carry to."""
+    way, gone = asyncio.create_task(carrying), asyncio.create_task(data.gone())
+    try:
+        await asyncio.wait((way, gone), return_when=asyncio.FIRST_COMPLETED)
+        if way.done():
+            way.result()
+    finally:
+        for task in (way, gone):
+            task.cancel()
+        await asyncio.gather(way, gone, return_exceptions=True)
 
 
 async def serve_streams(duplex: Duplex, dial: Dial, pod: str) -> None:
@@ -148,6 +164,10 @@ class _ChannelLeg:
 
     async def give_up(self) -> None:
         self.inbox.drop()
+
+    async def gone(self) -> None:
+        """Nothing tells it: whoever serves the websocket ends all its ports with it."""
+        await asyncio.Event().wait()
 
 
 async def serve_channels(websocket: web.WebSocketResponse, ports: Sequence[int], dial: Dial, pod: str) -> None:

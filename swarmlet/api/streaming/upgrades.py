@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -14,6 +15,8 @@ from swarmlet.streams import liveness
 
 READ_BYTES = 64 * 1024
 CLOSE_SECONDS_MAX = 5.0
+LEFT_SECONDS_MAX = 5.0
+"""For which a Pod may take what a client sent before it went."""
 
 log = structlog.get_logger()
 
@@ -56,7 +59,7 @@ async def raw(request: web.Request, answer: bytes, clock: Clock) -> AsyncIterato
     protocol.connection_made(transport)
     writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
     try:
-        async with watched(transport, clock):
+        async with watched(transport, clock, asyncio.current_task()):
             yield RawDuplex(reader, writer)
     finally:
         await _close(writer)
@@ -75,7 +78,7 @@ async def websocket(
     await response.prepare(request)
     assert transport is not None, "it was there to be answered on"
     try:
-        async with watched(transport, clock):
+        async with watched(transport, clock, asyncio.current_task()):
             yield response
             await response.close()
     finally:
@@ -84,14 +87,22 @@ async def websocket(
 
 
 @contextlib.asynccontextmanager
-async def watched(transport: asyncio.WriteTransport, clock: Clock) -> AsyncIterator[None]:
-    """Abort the connection, for as long as the block lasts, as soon as nobody is at its other end."""
+async def watched(
+    transport: asyncio.WriteTransport, clock: Clock, serving: asyncio.Task[Any] | None = None
+) -> AsyncIterator[None]:
+    """Abort the connection, for as long as the block lasts, as soon as nobody is at its other end.
+
+    `serving`: who is cancelled where the block lasts on: it may wait for a Pod that takes nothing.
+    """
 
     async def watch() -> None:
         await liveness.until_lost(transport.get_extra_info("socket"), clock)
         if not transport.is_closing():
             log.info("stream_cut", reason="nobody is at its other end")
             transport.abort()
+        if serving is not None:
+            await clock.sleep(LEFT_SECONDS_MAX)
+            serving.cancel()
 
     watching = asyncio.create_task(watch())
     try:
