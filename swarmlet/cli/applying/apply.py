@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from swarmlet.client.discovery import Catalogue
     from swarmlet.manifests.documents import Manifest
 
+ServerSide = Annotated[bool, typer.Option("--server-side", help="Let the server merge, by who owns what.")]
+ForceConflicts = Annotated[bool, typer.Option("--force-conflicts", help="With --server-side: take what others own.")]
+FieldManager = Annotated[
+    str, typer.Option("--field-manager", help="With --server-side: who owns it then (default: kubectl).")
+]
 Force = Annotated[bool, typer.Option("--force", help="Delete and make anew what the server does not let change.")]
 GracePeriod = Annotated[
     int, typer.Option("--grace-period", min=-1, help="With --force and --prune: seconds that a Pod has to end.")
@@ -86,13 +91,9 @@ async def apply(
     within: options.Timeout = "5m",
     dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server: only say what would be.")] = "none",
     validate: Annotated[str, typer.Option("--validate", help="Unknown fields: strict, warn or ignore.")] = "strict",
-    server_side: Annotated[bool, typer.Option("--server-side", help="Let the server merge, by who owns what.")] = False,
-    force_conflicts: Annotated[
-        bool, typer.Option("--force-conflicts", help="With --server-side: take what others own.")
-    ] = False,
-    field_manager: Annotated[
-        str, typer.Option("--field-manager", help="With --server-side: who owns it then (default: kubectl).")
-    ] = "",
+    server_side: ServerSide = False,
+    force_conflicts: ForceConflicts = False,
+    field_manager: FieldManager = "",
     selector: options.Labels = "",
     output: Form = "",
     planned: Annotated[str, typer.Option("--plan", help="Do what `swarmlet plan` showed, or nothing.")] = "",

@@ -11,6 +11,7 @@ from swarmlet.cli.applying import objects as applying
 from swarmlet.manifests import last_applied
 
 if TYPE_CHECKING:
+    from swarmlet.cli.applying.apply import Way
     from swarmlet.cli.session import Session
     from swarmlet.client.discovery import Resource
 
@@ -19,15 +20,17 @@ MASK = "***"
 Document = dict[str, Any]
 
 
-async def show(session: Session, names: Sequence[str], *, recursive: bool, secrets: bool) -> bool:
-    """Print what would change, as a unified diff of YAML; return whether that is anything."""
+async def show(
+    session: Session, names: Sequence[str], way: Way, labels: str, *, recursive: bool, secrets: bool
+) -> bool:
+    """Print what applying so would change, as a unified diff of YAML; return whether that is anything."""
     from swarmlet.cli import files, terminal
     from swarmlet.manifests import documents as manifest_documents
 
-    manifests = files.manifests(names, recursive=recursive)
+    manifests = applying.selected(files.manifests(names, recursive=recursive), labels)
     catalogue = await session.catalogue()
     manifest_documents.check_kinds(manifests, [(each.api_version, each.kind) for each in catalogue.resources])
-    applier = applying.Applier(session, catalogue, dry_run="server", validation="Strict")
+    applier = way.applier(session, catalogue)
     differs = False
     for manifest in manifest_documents.in_apply_order(manifests):
         resource, before, after = await applier.tried(manifest)

@@ -9,7 +9,7 @@ import msgspec
 
 from swarmlet.cli.applying.objects import Applied, Applier, check_named
 from swarmlet.cli.session import Session
-from swarmlet.client.client import APPLY_PATCH, MERGE_PATCH
+from swarmlet.client.client import APPLY_PATCH, MERGE_PATCH, WriteOptions
 from swarmlet.client.discovery import Catalogue, Resource
 from swarmlet.errors import ConflictError
 from swarmlet.manifests.documents import Document, Manifest
@@ -40,19 +40,36 @@ class ServerSideApplier(Applier):
         namespace = document["metadata"].get("namespace") or ""
         if not self._options.dry_run:
             await self._take_over(resource, manifest.name, namespace)
+        after = await self._asked(resource, document, self._options)
+        return Applied(resource, namespace, manifest.name, "serverside-applied", after)
+
+    async def tried(self, manifest: Manifest) -> tuple[Resource, Document | None, Document]:
+        """Return the kind of a manifest, the object as it is, and as the server would merge it; nothing is kept."""
+        resource, document = self.placed(manifest)
+        check_named(manifest)
+        current = await self._api.find(resource, manifest.name, namespace=document["metadata"].get("namespace") or "")
+        return (
+            resource,
+            current,
+            await self._asked(resource, document, dataclasses.replace(self._options, dry_run=True)),
+        )
+
+    async def _asked(self, resource: Resource, document: Document, options: WriteOptions) -> Document:
+        """Return the object after the server merged what is asked for into it."""
+        metadata = document["metadata"]
+        namespace = metadata.get("namespace") or ""
         try:
-            after = await self._api.patch(
+            return await self._api.patch(
                 resource,
-                manifest.name,
+                metadata["name"],
                 document,
                 namespace=namespace,
                 content_type=APPLY_PATCH,
-                options=self._options,
+                options=options,
             )
         except ConflictError as error:
             error.args = (f"{error}; {WAYS_OUT}",)
             raise
-        return Applied(resource, namespace, manifest.name, "serverside-applied", after)
 
     async def _take_over(self, resource: Resource, name: str, namespace: str) -> None:
         """Own what was applied on the client's side, so that what has left the manifest since goes."""

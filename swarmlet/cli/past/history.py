@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from swarmlet.cli import exits, options, parsing
+from swarmlet.cli.applying import apply
 from swarmlet.cli.past import moments
 from swarmlet.cli.session import Session, connected
 
@@ -81,6 +82,10 @@ async def diff(
     filename: options.Files = None,
     recursive: options.Recursive = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="With -f: the values of Secrets too.")] = False,
+    selector: options.Labels = "",
+    server_side: apply.ServerSide = False,
+    force_conflicts: apply.ForceConflicts = False,
+    field_manager: apply.FieldManager = "",
     all_namespaces: options.AllNamespaces = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,10 +93,19 @@ async def diff(
 
     `diff 1234`, `diff 1200 1234`, `diff 14:05 14:20 deploy/web`, `diff 1h 0s -A`, `diff -f web.yaml`
     """
+    from swarmlet.cli.applying import difference
+
     words = moments_and_object or []
     if filename:
-        await _show_files(session, filename, words, recursive=recursive, show_secrets=show_secrets)
+        if words:
+            raise exits.UsageError("-f compares files with what is there: it goes with no moment and no object")
+        way = apply.Way("server", "strict", server_side, force_conflicts, field_manager)
+        way.check()
+        if await difference.show(session, filename, way, selector, recursive=recursive, secrets=show_secrets):
+            raise typer.Exit(exits.FAILED)
         return
+    if selector or server_side or force_conflicts or field_manager:
+        raise exits.UsageError("-l, --server-side, --force-conflicts and --field-manager go with -f")
     objects = [word for word in words if "/" in word]
     ends = [word for word in words if "/" not in word]
     if len(ends) not in (1, 2) or len(objects) > 1:
@@ -101,18 +115,6 @@ async def diff(
     else:
         query = await scope(session, objects, all_namespaces=all_namespaces)
         await _show_between(session, ends, query, as_json=as_json)
-
-
-async def _show_files(
-    session: Session, files: Sequence[str], words: Sequence[str], *, recursive: bool, show_secrets: bool
-) -> None:
-    """Show what applying files would change; end with 1 where that is anything, as kubectl does."""
-    from swarmlet.cli.applying import difference
-
-    if words:
-        raise exits.UsageError("-f compares files with what is there: it goes with no moment and no object")
-    if await difference.show(session, files, recursive=recursive, secrets=show_secrets):
-        raise typer.Exit(exits.FAILED)
 
 
 async def _show_change(session: Session, revision: str, objects: Sequence[str], *, as_json: bool) -> None:

@@ -80,6 +80,24 @@ def test_diff_shows_what_would_be_made(cluster: Cluster) -> None:
     assert cluster.run("get", "cm", "c").code == 3
 
 
+def test_diff_shows_what_the_server_would_merge(cluster: Cluster) -> None:
+    asked = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 5}\n"
+    (cluster.folder / "part.yaml").write_text(asked, encoding="utf-8")
+    flags = ["-f", "part.yaml", "--server-side", "--field-manager=me"]
+    conflict = cluster.run("diff", *flags)
+    assert (conflict.code, ".spec.replicas" in conflict.err) == (4, True)
+    shown = cluster.run("diff", *flags, "--force-conflicts")
+    changed = [line.split() for line in shown.lines[2:] if line[0] in "+-"]
+    assert ["+", "replicas:", "5"] in changed
+    assert not any("image:" in line for line in changed)
+    assert json.loads(cluster.ok("get", "deploy/web", "-o", "json"))["spec"]["replicas"] == 2
+
+
+def test_diff_takes_what_a_selector_finds(cluster: Cluster) -> None:
+    assert cluster.ok("diff", "-f", "new.yaml", "-l", "app=other") == ""
+    assert cluster.run("diff", "-f", "new.yaml", "-l", "app=web").code == 1
+
+
 def test_diff_keeps_secrets(cluster: Cluster) -> None:
     cluster.ok("create", "secret", "generic", "s", "--from-literal=a=old")
     (cluster.folder / "s.yaml").write_text(
@@ -91,7 +109,15 @@ def test_diff_keeps_secrets(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["diff -f web.yaml 12", "replace", "replace --raw=/a", "replace -f web.yaml --cascade=x"]
+    "line",
+    [
+        "diff -f web.yaml 12",
+        "diff 12 -l app=web",
+        "diff -f web.yaml --force-conflicts",
+        "replace",
+        "replace --raw=/a",
+        "replace -f web.yaml --cascade=x",
+    ],
 )
 def test_what_cannot_be_meant_is_refused(cluster: Cluster, line: str) -> None:
     assert cluster.run(*line.split()).code == 2
