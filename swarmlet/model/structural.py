@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from swarmlet.errors import TooLargeError
 from swarmlet.model import schema as known
 
 Schema = Mapping[str, Any]
@@ -33,6 +34,9 @@ OBJECT_FIELDS = ("apiVersion", "kind", "metadata")
 NOTHING: Any = object()
 """Stands for what was before where nothing was, or nothing that can be told to be the same thing's."""
 
+FILLED_BYTES_MAX = 3 * 1024 * 1024
+"""Of JSON, that defaults may add to an object: as much as anybody may send."""
+
 _NOTHING: Schema = {}
 
 
@@ -43,8 +47,11 @@ def pruned(schema: Schema, document: Document) -> tuple[Document, list[str]]:
 
 
 def with_defaults(schema: Schema, document: Document) -> Document:
-    """Return an object with the defaults of its schema where fields are missing, or null and may not be."""
-    result: Document = _filled(schema, document)
+    """Return an object with the defaults of its schema where fields are missing, or null and may not be.
+
+    Raises `TooLargeError` where they would make much of little: a default may stand in each item of a list.
+    """
+    result: Document = _Filling().filled(schema, document)
     return result
 
 
@@ -120,22 +127,39 @@ def _pruned(schema: Schema, value: Any, path: str, unknown: list[str], *, is_obj
     return kept
 
 
-def _filled(schema: Schema, value: Any) -> Any:
-    if isinstance(value, list):
-        items = schema.get("items")
-        return [_filled(items, each) for each in value] if items else value
-    if not isinstance(value, dict):
-        return value
-    result = dict(value)
-    for name, part in (schema.get("properties") or {}).items():
-        missing = name not in result or (result[name] is None and not part.get("nullable"))
-        if missing and "default" in part:
-            result[name] = copy.deepcopy(part["default"])
-    for name, each in result.items():
-        below = child(schema, name)
-        if below:
-            result[name] = _filled(below, each)
-    return result
+class _Filling:
+    """One filling of an object, with the bytes that defaults may still add."""
+
+    def __init__(self) -> None:
+        self._left = FILLED_BYTES_MAX
+        self._sizes: dict[int, int] = {}
+
+    def filled(self, schema: Schema, value: Any) -> Any:
+        """Return a value with what is missing in it."""
+        if isinstance(value, list):
+            items = schema.get("items")
+            return [self.filled(items, each) for each in value] if items else value
+        if not isinstance(value, dict):
+            return value
+        result = dict(value)
+        for name, part in (schema.get("properties") or {}).items():
+            missing = name not in result or (result[name] is None and not part.get("nullable"))
+            if missing and "default" in part:
+                self._pay(part["default"])
+                result[name] = copy.deepcopy(part["default"])
+        for name, each in result.items():
+            below = child(schema, name)
+            if below:
+                result[name] = self.filled(below, each)
+        return result
+
+    def _pay(self, default: Any) -> None:
+        which = id(default)  # the schema holds it for as long as this goes on
+        if which not in self._sizes:
+            self._sizes[which] = len(msgspec.json.encode(default))
+        self._left -= self._sizes[which]
+        if self._left < 0:
+            raise TooLargeError(f"the defaults of its kind add more than {FILLED_BYTES_MAX} bytes to the object")
 
 
 def _field(name: str, schema: Schema) -> known.Field:

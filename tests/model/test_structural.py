@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from swarmlet.errors import TooLargeError
 from swarmlet.model import json_path, structural, structural_values
 from swarmlet.model.problems import Problems
 from swarmlet.model.rules import structural as rules
@@ -121,3 +122,11 @@ def test_a_schema_that_is_not_structural_is_refused(schema: dict[str, Any], expe
 def test_json_paths(path: str, found: list[Any]) -> None:
     document = {"conditions": [{"type": "Ready", "status": "True"}], "items": [1, 2], "labels": {"a.b/c": "x"}}
     assert json_path.parse(path).find(document) == found
+
+
+def test_defaults_make_no_mountain_of_a_molehill() -> None:
+    many = {"type": "array", "items": {"type": "integer"}, "default": list(range(1_000))}
+    schema = root(list={"type": "array", "items": root(many=many)})
+    assert structural.with_defaults(schema, {"list": [{}] * 3})["list"][2]["many"][999] == 999
+    with pytest.raises(TooLargeError, match="the defaults of its kind add more than 3145728 bytes"):
+        structural.with_defaults(schema, {"list": [{}] * 10_000})
