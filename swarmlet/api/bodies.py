@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import msgspec
 import yaml
@@ -25,6 +26,7 @@ YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 Document = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -71,6 +73,16 @@ async def _decoded(data: bytes, content_type: str) -> Any:
     if len(data) <= LOOP_BYTES_MAX:
         return decode(data, content_type)
     return await asyncio.to_thread(decode, data, content_type)
+
+
+def is_large(request: web.Request) -> bool:
+    """Whether what looks at all of a request's body would hold the event loop for long."""
+    return request.content_length is None or request.content_length > LOOP_BYTES_MAX
+
+
+async def looked_through(apart: bool, look: Callable[..., Result], *arguments: Any) -> Result:
+    """Return what a look at all of a document makes of it; `apart`: in a thread, where it may take seconds."""
+    return await asyncio.to_thread(look, *arguments) if apart else look(*arguments)
 
 
 def decode(data: bytes, content_type: str) -> Any:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from swarmlet.api.writing import deletion
+from swarmlet.api.writing import admission, deletion
 from swarmlet.model import kinds, objects
 from swarmlet.model.singletons import STRICT_SINGLETON
 from swarmlet.store.commands import Key
@@ -408,3 +410,33 @@ async def test_a_subresource_that_is_not_there_is_not_found_with_empty_details(a
     await api.read("POST", PODS, json=pod())
     code, status = await api.read("PATCH", f"{PODS}/web/ephemeralcontainers", json={}, headers=STRATEGIC)
     assert (code, status["reason"], status["details"]) == (404, "NotFound", {})
+
+
+@pytest.mark.parametrize(("length", "apart"), [(100, False), (100_000, True)])
+async def test_large_objects_are_looked_at_beside_the_event_loop(
+    api: Api, monkeypatch: pytest.MonkeyPatch, length: int, *, apart: bool
+) -> None:
+    seen = []
+
+    def noting(name: str) -> None:
+        usual = getattr(admission, name)
+
+        def noted(*arguments: object) -> object:
+            seen.append((name, threading.current_thread() is not threading.main_thread()))
+            return usual(*arguments)
+
+        monkeypatch.setattr(admission, name, noted)
+
+    for name in ("created", "updated"):
+        noting(name)
+    path = "/api/v1/namespaces/default/configmaps"
+    document = {"metadata": {"name": "big"}, "data": {"a": "b" * length}}
+    assert (await api.read("POST", path, json=document))[0] == 201
+    assert (await api.read("PUT", f"{path}/big", json=document | {"data": {"a": "c" * length}}))[0] == 200
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert (await api.read("PATCH", f"{path}/big", json={"data": {"d": "e"}}, headers=headers))[0] == 200
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", **document}
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    asked = f"{path}/big?fieldManager=me&force=true"
+    assert (await api.read("PATCH", asked, json=applied, headers=headers))[0] == 200
+    assert seen == [("created", apart), ("updated", apart), ("updated", apart), ("updated", apart)]

@@ -57,20 +57,22 @@ class Applies:
     async def _written(self, request: web.Request, target: Target, document: Document) -> Written:
         """Apply what a document asks for."""
         options = queries.apply_options(request.query)
-        asked = _asked(target, document, options, request[answers.WARNINGS])
+        apart, warnings = bodies.is_large(request), request[answers.WARNINGS]
+        asked = await bodies.looked_through(apart, _asked, target, document, options, warnings)
 
         def changed(stored: Stored) -> Object:
             return _changed(target, stored.object, asked, options, self._clock.now())
 
         for _ in range(ATTEMPTS_MAX):
             try:
-                return await self._writer.change(target, changed, options)
+                return await self._writer.change(target, changed, options, apart=apart)
             except NotFoundError:
                 if target.subresource:
                     raise
             escalation.check_also(target, "create")
             try:
-                return await self._writer.make(target, _new(target, asked, options, self._clock.now()), options)
+                new = await bodies.looked_through(apart, _new, target, asked, options, self._clock.now())
+                return await self._writer.make(target, new, options, apart=apart)
             except AlreadyExistsError:
                 continue
         raise admission.changed_meanwhile(target)

@@ -59,7 +59,7 @@ class Subresources:
             new = admission.read(target.kind, document, options, warnings)
             return admission.with_status(target, stored.object, new)
 
-        return (await self._writer.change(target, changed, options)).response()
+        return (await self._writer.change(target, changed, options, apart=bodies.is_large(request))).response()
 
     async def get_scale(self, request: web.Request, target: Target) -> web.Response:
         """Answer a GET of `/scale`."""

@@ -67,12 +67,16 @@ class Writer:
         """Answer a POST to a collection."""
         options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         document = await bodies.document(request)
-        value = admission.read(target.kind, document, options, request[answers.WARNINGS])
+        apart, warnings = bodies.is_large(request), request[answers.WARNINGS]
+        value = await bodies.looked_through(apart, admission.read, target.kind, document, options, warnings)
         request[TARGET] = dataclasses.replace(target, name=value.metadata.name)  # what an error is about
-        return (await self.make(target, value, options)).response()
+        return (await self.make(target, value, options, apart=apart)).response()
 
-    async def make(self, target: Target, value: Object, options: WriteOptions) -> Written:
-        """Create an object that was read, under a name of its own where it only says how that begins."""
+    async def make(self, target: Target, value: Object, options: WriteOptions, *, apart: bool = False) -> Written:
+        """Create an object that was read, under a name of its own where it only says how that begins.
+
+        `apart`: it is large, and to be looked at in a thread.
+        """
         if isinstance(target.kind, custom.CustomKind) and target.kind.is_ending:
             raise status.MethodNotAllowedError("create not allowed while custom resource definition is terminating")
         if target.kind.namespaced:
@@ -80,7 +84,7 @@ class Writer:
         attempts = 1 if value.metadata.name else NAME_ATTEMPTS_MAX
         for attempt in range(attempts):
             try:
-                return await self._create(target, value, options)
+                return await self._create(target, value, options, apart=apart)
             except AlreadyExistsError:
                 if attempt == attempts - 1:
                     raise
@@ -90,9 +94,13 @@ class Writer:
         """Answer a PUT of an object."""
         options = queries.write_options(request.query, request.headers.get("User-Agent", ""))
         document = await bodies.document(request)
-        value = admission.read(target.kind, document, options, request[answers.WARNINGS])
-        written = await self.change(target, lambda stored: admission.updated(target, stored.object, value), options)
-        return written.response()
+        apart, warnings = bodies.is_large(request), request[answers.WARNINGS]
+        value = await bodies.looked_through(apart, admission.read, target.kind, document, options, warnings)
+
+        def changed(stored: Stored) -> Object:
+            return admission.updated(target, stored.object, value)
+
+        return (await self.change(target, changed, options, apart=apart)).response()
 
     async def patch(self, request: web.Request, target: Target) -> web.Response:
         """Answer a PATCH of an object."""
@@ -104,7 +112,7 @@ class Writer:
             document = patch.apply(msgspec.json.decode(stored.json))
             return admission.updated(target, stored.object, admission.read(target.kind, document, options, warnings))
 
-        return (await self.change(target, changed, options)).response()
+        return (await self.change(target, changed, options, apart=bodies.is_large(request))).response()
 
     async def delete(self, request: web.Request, target: Target) -> web.Response:
         """Answer a DELETE of an object."""
@@ -121,12 +129,16 @@ class Writer:
                 await self._delete_batch(target, batch, options)
         return answers.joined(documents.object_list(target.kind, page.metadata(), page.items), self._clock)
 
-    async def change(self, target: Target, compute: Change, options: WriteOptions) -> Written:
-        """Read, compute, propose; again where another write came between, and `compute` does not mind."""
+    async def change(self, target: Target, compute: Change, options: WriteOptions, *, apart: bool = False) -> Written:
+        """Read, compute, propose; again where another write came between, and `compute` does not mind.
+
+        `apart`: much is to be looked at, and `compute` runs in a thread, as it does where the object is large already.
+        """
         for _ in range(ATTEMPTS_MAX):
             await self._replica.linearize()
             stored = await self._reader.find(target)
-            value = compute(stored)
+            apart = apart or len(stored.json) > bodies.LOOP_BYTES_MAX
+            value = await bodies.looked_through(apart, compute, stored)
             if value == stored.object:
                 return Written(stored.json)
             value = owners.of_changed(target, stored.object, value, options, self._clock.now())
@@ -145,9 +157,10 @@ class Writer:
                 return self._written(target, stored.key, outcome, _unstamped(target.kind, value))
         raise admission.changed_meanwhile(target)
 
-    async def _create(self, target: Target, value: Object, options: WriteOptions) -> Written:
+    async def _create(self, target: Target, value: Object, options: WriteOptions, *, apart: bool) -> Written:
         now = self._clock.now()
-        complete = owners.of_new(target, admission.created(target, value, now, self._rng), options, now)
+        complete = await bodies.looked_through(apart, admission.created, target, value, now, self._rng)
+        complete = owners.of_new(target, complete, options, now)
         escalation.check(self._replica.view, target, complete)
         key = Key(target.kind.resource, target.namespace, complete.metadata.name)
         if options.dry_run:
