@@ -129,6 +129,28 @@ async def test_each_index_backs_off_by_itself(world: BatchWorld) -> None:
     assert world.indexes() == [0, 1]
 
 
+async def test_pods_that_somebody_deletes_are_gone_when_their_indexes_have_backed_off(world: BatchWorld) -> None:
+    await world.make(new_indexed(3, 2, backoff_limit_per_index=1))
+    deleted = [pod.metadata.name for pod in world.pods()]
+    for name in deleted:
+        await world.mark_deleted(kinds.POD, name, batch.TRACKING_FINALIZER)
+    await world.pass_time(15)
+    assert not {pod.metadata.name for pod in world.pods()} & set(deleted)
+    assert world.indexes() == [0, 1]
+
+
+@pytest.mark.parametrize("policy", ["foregroundDeletion", "orphan"])
+async def test_a_job_that_is_deleted_waits_for_no_index_that_backs_off(world: BatchWorld, policy: str) -> None:
+    await world.make(new_indexed(1, 1, backoff_limit_per_index=5))
+    for _ in range(2):
+        await finish(world, 0, 1, seconds=0)
+        await world.pass_time(12)
+    await world.mark_deleted(kinds.JOB, world.job().metadata.name, policy)
+    await world.pass_time(3)
+    assert world.jobs() == []
+    assert all(pod.metadata.finalizers == () for pod in world.pods())
+
+
 async def test_more_failed_indexes_than_allowed_end_the_job(world: BatchWorld) -> None:
     await world.make(new_indexed(4, 4, backoff_limit_per_index=0, max_failed_indexes=1))
     await finish(world, 0, 1)

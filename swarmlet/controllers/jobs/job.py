@@ -130,7 +130,8 @@ class _Work:
         if not self._waits:
             self._turn()
             end = job_end.decided(self._job)
-            tally = job_counting.count(self._job, self._owned, self._view, ending=end is not None)
+            ending = end is not None or objects.is_terminating(self._job)
+            tally = job_counting.count(self._job, self._owned, self._view, ending=ending)
             for base in tally.counted:
                 self._drafts.update(base, job_pods.let_go(cast("Pod", base.object)))
             end = end or job_end.judge(self._job, tally, [pod for _, pod in self._active.values()], self._now)
@@ -234,24 +235,24 @@ class _Work:
             self._note(events.NORMAL, "SuccessfulCreate", f"Created pod: {pod.metadata.name}")
 
     def _tries(self, missing: int, tally: Tally) -> Iterator[tuple[int, Attempt]]:
-        """Yield which indexes are to be tried now; those that have to wait are passed over."""
+        """Yield which indexes are to be tried now.
+
+        One that has to wait keeps its turn, as in Kubernetes: its last Pod is held for it, and whoever deletes that
+        Pod would wait for as long as all the others run.
+        """
         if self._job.spec.completion_mode != batch.INDEXED:
             yield from itertools.repeat((NO_INDEX, Attempt()), missing)
             return
         busy = tally.completed | tally.failed_indexes | self._busy_indexes()
-        for index in range(self._job.spec.completions or 0):
-            if index in busy:
-                continue
+        free = (index for index in range(self._job.spec.completions or 0) if index not in busy)
+        for index in itertools.islice(free, missing):
             before, attempt = tally.waiting.get(index, (None, Attempt()))
             last = job_pods.finished_at(before) if before else None
             wait = job_pods.back_off_seconds(attempt.number, last, self._now)
             if wait > 0:
                 self._waits.append(wait)
-                continue
-            if missing == 0:
-                return
-            missing -= 1
-            yield index, attempt
+            else:
+                yield index, attempt
 
     def _busy_indexes(self) -> set[int]:
         found = {job_pods.index_of(pod) for _, pod in self._active.values()}
