@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from swarmlet.cli import documents, exits, options, parsing, tables
+from swarmlet.cli.access.reconcile import reconcile
 from swarmlet.cli.session import Session, connected
 
 AUTHORIZATION = "authorization.k8s.io"
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="auth", help="Who you are, and what you may do.", no_args_is_help=True)
     group.command("can-i", cls=parsing.Command)(can_i)
     group.command("whoami", cls=parsing.Command)(whoami)
+    group.command("reconcile", cls=parsing.Command)(reconcile)
     app.add_typer(group)
 
 
