@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
+from collections.abc import Callable
 
 SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' letters for generated names: no vowels and look-alikes, so no words come out."""
@@ -13,6 +14,7 @@ NAME_LENGTH_MAX = 63
 SUBDOMAIN_LENGTH_MAX = 253
 SUFFIX_LENGTH = 5
 HASH_LENGTH = 10
+DRAWS_MAX = 8
 
 
 def new_uid(rng: random.Random) -> str:
@@ -20,10 +22,17 @@ def new_uid(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def generated(prefix: str, rng: random.Random) -> str:
-    """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for."""
-    suffix = "".join(rng.choices(SAFE_ALPHABET, k=SUFFIX_LENGTH))
-    return prefix[: NAME_LENGTH_MAX - SUFFIX_LENGTH] + suffix
+def generated(prefix: str, rng: random.Random, is_taken: Callable[[str], bool] = lambda _: False) -> str:
+    """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for.
+
+    A name that is taken is drawn again, as often as Kubernetes does; of 10,000 names one in 1,400 is drawn twice.
+    """
+    for _ in range(DRAWS_MAX):
+        suffix = "".join(rng.choices(SAFE_ALPHABET, k=SUFFIX_LENGTH))
+        name = prefix[: NAME_LENGTH_MAX - SUFFIX_LENGTH] + suffix
+        if not is_taken(name):
+            break
+    return name
 
 
 def numbered(prefix: str, number: int) -> str:

@@ -9,7 +9,7 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, cast
 
@@ -133,7 +133,7 @@ class _Work:
 
     def _make(self, given_names: Sequence[str], rng: random.Random) -> None:
         for name in given_names:
-            pod = new_pod(self._replica_set, self._now, rng, name=name)
+            pod = new_pod(self._replica_set, self._now, rng, name=name, is_taken=self._is_taken)
             if not self._drafts.has_room:
                 self._more = True
                 return
@@ -144,6 +144,10 @@ class _Work:
                 return
             self._pods[Key(PODS, pod.metadata.namespace, pod.metadata.name)] = pod
             self._note("SuccessfulCreate", f"Created pod: {pod.metadata.name}")
+
+    def _is_taken(self, name: str) -> bool:
+        key = Key(PODS, self._stored.key.namespace, name)
+        return key in self._pods or self._view.get(key) is not None
 
     def _fail(self, message: str) -> None:
         """Tell that no more can be made for now: once, for every attempt has another name in its words."""
@@ -256,13 +260,20 @@ def single_places(view: View, replica_set: ReplicaSet) -> list[str]:
     return list(itertools.islice(free, min(max(0, size - occupied), BURST_PODS)))
 
 
-def new_pod(replica_set: ReplicaSet, now: datetime, rng: random.Random, *, name: str = "") -> Pod:
+def new_pod(
+    replica_set: ReplicaSet,
+    now: datetime,
+    rng: random.Random,
+    *,
+    name: str = "",
+    is_taken: Callable[[str], bool] = lambda _: False,
+) -> Pod:
     """Return a Pod of the ReplicaSet's template, pending and bound to no node; without a `name` it is given one."""
     template = replica_set.spec.template
     prefix = f"{replica_set.metadata.name}-"
     return Pod(
         metadata=ObjectMeta(
-            name=name or names.generated(prefix, rng),
+            name=name or names.generated(prefix, rng, is_taken),
             generate_name="" if name else prefix,
             namespace=replica_set.metadata.namespace,
             uid=names.new_uid(rng),
