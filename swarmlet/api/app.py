@@ -135,6 +135,7 @@ class ApiServer:
         return web.AppRunner(
             self.app,
             handler_cancellation=True,
+            auto_decompress=False,  # a body that is packed is refused (`bodies.read`), and grows in no parser before
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             shutdown_timeout=SHUTDOWN_SECONDS,

@@ -3,7 +3,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from aiohttp import ClientSession
+from aiohttp.web import TCPSite
 
+from swarmlet.api.app import ApiServer
 from swarmlet.api.writing import admission, deletion
 from swarmlet.model import kinds, objects
 from swarmlet.model.singletons import STRICT_SINGLETON
@@ -404,6 +407,25 @@ async def test_a_body_that_is_packed_is_unsupported(api: Api) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     code, status = await api.read("POST", CONFIG_MAPS, data=b"not gzip", headers=headers)
     assert (code, status["reason"]) == (415, "UnsupportedMediaType")
+
+
+async def test_a_body_that_is_packed_is_not_unpacked_and_leaves_no_traceback(
+    server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = server.runner()
+    await runner.setup()
+    await TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    try:
+        async with (
+            ClientSession() as session,
+            session.post(f"http://{host}:{port}{CONFIG_MAPS}", data=b"not gzip", headers=headers) as answer,
+        ):
+            assert (answer.status, (await answer.json())["reason"]) == (415, "UnsupportedMediaType")
+    finally:
+        await runner.cleanup()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_subresource_that_is_not_there_is_not_found_with_empty_details(api: Api) -> None:
