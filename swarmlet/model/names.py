@@ -25,7 +25,7 @@ def new_uid(rng: random.Random) -> str:
 def generated(prefix: str, rng: random.Random, is_taken: Callable[[str], bool] = lambda _: False) -> str:
     """Return `prefix`, cut where it is too long, with a random suffix: what `generateName` asks for.
 
-    A name that is taken is drawn again, as often as Kubernetes does; of 10,000 names one in 1,400 is drawn twice.
+    A name that is taken is drawn again, as often as Kubernetes does: beside 10,000 others one draw in 1,400 is taken.
     """
     for _ in range(DRAWS_MAX):
         suffix = "".join(rng.choices(SAFE_ALPHABET, k=SUFFIX_LENGTH))
