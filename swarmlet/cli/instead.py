@@ -34,6 +34,8 @@ FLAGS: Mapping[str, str] = {
     "--username": "use --token, or a certificate of a kubeconfig",
     "--insecure-skip-tls-verify-backend": "the daemon asks the machines itself, and knows their certificates",
     "--output-watch-events": "an object says of itself when it was deleted: `-w -o json`",
+    "--subresource": "`swarmlet patch --subresource=NAME` and `replace --subresource=NAME` write a part of an object",
+    "--local": "the server is asked how objects are",
     "--windows-line-endings": "set them in the editor",
     "--show-managed-fields": "`swarmlet get -o yaml --show-managed-fields` shows them",
     "--detach-keys": "close the terminal: what runs in the container goes on",
