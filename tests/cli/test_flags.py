@@ -97,7 +97,7 @@ def test_describe_takes_files_and_leaves_events_out(cluster: Cluster) -> None:
     [
         ("get pods --template={{.a}}", "unknown flag: --template; use -o jsonpath=..."),
         ("apply -k folder", "unknown flag: -k; pipe what renders it"),
-        ("get pods --chunk-size=5", "unknown flag: --chunk-size; lists are always read in pages"),
+        ("describe pods --chunk-size=5", "unknown flag: --chunk-size; lists are always read in pages"),
         ("get pods --selektor=a", "unknown flag: --selektor; did you mean --selector"),
         ("debug pod/web", "unknown command: debug; a container cannot be added to a Pod"),
         ("proxy", "unknown command: proxy; ask the API as yourself"),
