@@ -141,7 +141,8 @@ class Writer:
             value = await bodies.looked_through(apart, compute, stored)
             if value == stored.object:
                 return Written(stored.json)
-            value = owners.of_changed(target, stored.object, value, options, self._clock.now())
+            now = self._clock.now()
+            value = await bodies.looked_through(apart, owners.of_changed, target, stored.object, value, options, now)
             expansion.check(self._replica.view, target, stored.object, value)
             escalation.check(self._replica.view, target, value, stored.object)
             if isinstance(value, PriorityClass):
@@ -160,7 +161,7 @@ class Writer:
     async def _create(self, target: Target, value: Object, options: WriteOptions, *, apart: bool) -> Written:
         now = self._clock.now()
         complete = await bodies.looked_through(apart, admission.created, target, value, now, self._rng)
-        complete = owners.of_new(target, complete, options, now)
+        complete = await bodies.looked_through(apart, owners.of_new, target, complete, options, now)
         escalation.check(self._replica.view, target, complete)
         key = Key(target.kind.resource, target.namespace, complete.metadata.name)
         if options.dry_run:
