@@ -12,7 +12,10 @@ _STRING_TAG = "tag:yaml.org,2002:str"
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text in the styles of Go's YAML."""
+    """Writes text in the styles of Go's YAML, and what stands twice twice: no anchors."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
 
 
 def written(document: Mapping[str, Any]) -> str:

@@ -84,6 +84,11 @@ def test_yaml_is_read_back_as_it_was(value: str) -> None:
     assert yaml.safe_load(documents.in_form("yaml", document) + "\n") == {"metadata": {"name": "a"}, "v": value}
 
 
+def test_what_stands_twice_is_written_twice() -> None:
+    labels = {"app": "web"}
+    assert documents.in_form("yaml", {"a": labels, "b": labels}) == "a:\n  app: web\nb:\n  app: web"
+
+
 def test_descriptions_align_each_level() -> None:
     description: descriptions.Description = [
         ("Name", "web"),
