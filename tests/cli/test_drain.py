@@ -246,6 +246,12 @@ def test_a_dry_run_of_drain_changes_nothing(node: Cluster, where: str) -> None:
     assert (result.code, left(node), is_cordoned(node)) == (0, ["web-1"], False)
 
 
+def test_a_dry_run_that_is_refused_does_not_say_that_it_cordoned(node: Cluster) -> None:
+    add(node, new_pod("bare", owner=""))
+    result = node.run("drain", "node-a", "--dry-run=client")
+    assert result.err.startswith('error: unable to drain node "node-a": cannot delete Pods that declare no controller')
+
+
 def test_a_dry_run_on_the_server_asks_the_budget(node: Cluster) -> None:
     add(node, new_pod("web-1"))
     node.do(lambda: allow(node, 0))

@@ -136,7 +136,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
 }
 KEYS = (
     "", "a", "app", "cpu", "memory", "pods", "storage", "ephemeral-storage", "hugepages-2Mi", "example.com/dev",
-    "x/y/z", "requests.cpu", "kubernetes.io/hostname", "deployment.kubernetes.io/revision", "kubernetes.io/service-name",
+    "x/y/z", "requests.cpu", "kubernetes.io/hostname", "deployment.kubernetes.io/revision",
+    "kubernetes.io/service-name",
     "swarmlet.io/singleton", "swarmlet.io/depends-on", "batch.kubernetes.io/job-completion-index", "pod-template-hash",
     "controller-revision-hash", "statefulset.kubernetes.io/pod-name",
 )  # fmt: skip

@@ -189,7 +189,8 @@ async def _when(session: Session, pods: Resource, name: str, seconds: float, *, 
                         return seen
     except TimeoutError:
         why = judging.complaint(seen) if seen else ""
-        raise exits.TimedOutError(f"pod/{name} did not start within {seconds:g} s{f': {why}' if why else ''}") from None
+        did = "end" if ended else "start"
+        raise exits.TimedOutError(f"pod/{name} did not {did} within {seconds:g} s{f': {why}' if why else ''}") from None
     raise CallerError(f'pod "{name}" is watched no more')
 
 

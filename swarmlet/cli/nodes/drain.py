@@ -108,7 +108,9 @@ class _Node:
         try:
             async with asyncio.timeout(seconds):
                 for _ in range(ROUNDS_MAX):
-                    plan = self._approved(drain_plan.plan(await draining.pods(), may))
+                    plan = self._approved(
+                        drain_plan.plan(await draining.pods(), may), cordoned=not (only_say or manner.dry_run)
+                    )
                     if only_say:
                         for victim in plan.victims:
                             print(f"{manner.doing} pod {victim} (dry run)")
@@ -129,14 +131,15 @@ class _Node:
         if draining.left:
             raise CallerError(f'unable to drain node "{self._name}": {_told(draining.left)}')
 
-    def _approved(self, plan: drain_plan.Plan) -> drain_plan.Plan:
+    def _approved(self, plan: drain_plan.Plan, *, cordoned: bool) -> drain_plan.Plan:
         """Say what is lost or left; raise where the user has not allowed that."""
         for line in plan.warned():
             if line not in self._warned:
                 self._warned.add(line)
                 exits.say(f"Warning: {line}")
         if refused := plan.refused():
-            raise CallerError(f'unable to drain node "{self._name}", it stays cordoned: {"; ".join(refused)}')
+            stays = ", it stays cordoned" if cordoned else ""
+            raise CallerError(f'unable to drain node "{self._name}"{stays}: {"; ".join(refused)}')
         return plan
 
 
