@@ -81,7 +81,7 @@ class StoreWorld(DaemonWorld):
         super()._suffer()
 
     async def _make(self, desk: Desk) -> None:
-        await self._writer(desk)._create(STORE, store(), WriteOptions())
+        await self._writer(desk).make(STORE, store(), WriteOptions())
 
     def delete(self) -> None:
         """Delete the StatefulSet, whose claims go with it, and wait until nothing is left."""

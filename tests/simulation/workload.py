@@ -185,7 +185,7 @@ class User:
         value = self._new(target)
         promise.maybe_created = True
         promise.specs.append(user_part(defaults.fill(value)))
-        await writer._create(target, value, WriteOptions())
+        await writer.make(target, value, WriteOptions())
         promise.specs = promise.specs[-1:]
         promise.exists, promise.maybe_created, promise.maybe_deleted = True, False, False
 
