@@ -77,7 +77,7 @@ class DockerSession:
 
     async def close(self) -> None:
         if self._execution is not None:
-            await asyncio.shield(_kill_exec(self._execution, self._container.id))
+            await asyncio.shield(_kill_exec(self._execution, self._container.id, self._clock))
         with contextlib.suppress(OSError, aiohttp.ClientError, AssertionError):
             if self._stream is not None:
                 await self._stream.close()
@@ -111,7 +111,7 @@ class DockerSessions:
                     await self._clock.sleep(EXEC_END_SECONDS)
                 return runtime.ExecResult(found["ExitCode"], output)
             except asyncio.CancelledError:  # also what the end of the time looks like from here
-                await asyncio.shield(_kill_exec(execution, container_id))
+                await asyncio.shield(_kill_exec(execution, container_id, self._clock))
                 raise
 
     async def start(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> DockerSession:
@@ -138,9 +138,12 @@ class DockerSessions:
         return self._link.docker.containers.container(container_id)
 
 
-async def _kill_exec(execution: Exec, container_id: str) -> None:
+async def _kill_exec(execution: Exec, container_id: str, clock: Clock) -> None:
     with contextlib.suppress(DockerError, OSError, aiohttp.ClientError, TimeoutError):
         async with asyncio.timeout(CALL_SECONDS_MAX):
             found = await execution.inspect()
+            while found["Running"] and not found["Pid"]:  # what has just begun may be heard before its number is told
+                await clock.sleep(EXEC_END_SECONDS)
+                found = await execution.inspect()
         if found["Running"]:
             docker_exec.kill(found["Pid"], container_id)
