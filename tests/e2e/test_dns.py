@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import socket
@@ -126,7 +127,8 @@ def _answer(door: socket.socket) -> None:
             response.set_rcode(dns.rcode.NXDOMAIN)
         elif asked.rdtype == 1:
             response.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "A", ELSEWHERE))
-        door.sendto(response.to_wire(), source)
+        with contextlib.suppress(OSError):  # the door may be closed while this is answered
+            door.sendto(response.to_wire(), source)
 
 
 def pods(names: Space, app: str) -> dict[str, dict[str, Any]]:

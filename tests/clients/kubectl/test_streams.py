@@ -98,7 +98,8 @@ def test_exec_gives_both_outputs_and_the_code(talker: Kubectl) -> None:
 
 @pytest.mark.proves("exec -it")
 def test_exec_on_a_terminal_has_its_size_and_its_interrupt(talker: Kubectl) -> None:
-    size = "until stty size 2>/dev/null; do :; done"
+    sized = '[ "$(stty size)" = "33 101" ]'  # the size comes after the command has begun, as kubectl sends it
+    size = f"for _ in $(seq 100); do {sized} && break; sleep 0.1; done; stty size"
     program = (
         f"tty >/dev/null && echo a terminal; {size}; trap 'echo interrupted; exit 5' INT; echo ready; sleep 60 & wait"
     )
