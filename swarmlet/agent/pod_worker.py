@@ -125,7 +125,7 @@ class PodWorker:
             if isinstance(error, runtime.ImageMissingError) and isinstance(instruction, stimuli.StartContainer):
                 self._tools.images.forget(instruction.container.image)
             outcome = failure(instruction, error)
-        except Exception as error:
+        except Exception as error:  # a bug in one step of one Pod: it is told, and the step counts as failed
             log.exception("instruction_failed", pod=str(self.key), instruction=type(instruction).__name__)
             outcome = failure(instruction, error)
         if outcome is not None:
